@@ -1,0 +1,151 @@
+//! Activation functions: sigmoid, ReLU, identity.
+//!
+//! All of them are branch-free arithmetic on one number, so a loop over an array vectorises, and all of them are
+//! exact `f32` operations without fused multiply-add, so the host and the device compute the same bits.
+
+use serde::{Deserialize, Serialize};
+
+/// Which activation a layer has, as the weights blob names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ActivationKind {
+    /// `1 / (1 + e^-z)`
+    Sigmoid,
+    /// `max(0, z)`
+    Relu,
+    /// `z`
+    Identity,
+}
+
+/// An activation function `y = σ(z)`, applied to each element.
+pub trait Activation: Copy + Send + Sync + 'static {
+    /// Its name in a weights blob.
+    const KIND: ActivationKind;
+
+    /// `σ(z)`
+    fn apply(z: f32) -> f32;
+
+    /// `dσ/dz` where `y = σ(z)`. Each of these functions knows its slope from its output alone, so `z` is not kept.
+    fn slope(y: f32) -> f32;
+}
+
+/// `y = 1 / (1 + e^-z)`
+#[derive(Clone, Copy, Debug)]
+pub struct Sigmoid;
+
+/// `y = max(0, z)`
+#[derive(Clone, Copy, Debug)]
+pub struct Relu;
+
+/// `y = z`
+#[derive(Clone, Copy, Debug)]
+pub struct Identity;
+
+impl Activation for Sigmoid {
+    const KIND: ActivationKind = ActivationKind::Sigmoid;
+
+    #[inline(always)]
+    fn apply(z: f32) -> f32 {
+        sigmoid(z)
+    }
+
+    #[inline(always)]
+    fn slope(y: f32) -> f32 {
+        y * (1.0 - y)
+    }
+}
+
+impl Activation for Relu {
+    const KIND: ActivationKind = ActivationKind::Relu;
+
+    #[inline(always)]
+    fn apply(z: f32) -> f32 {
+        // Not `max`: a NaN has to stay visible.
+        if z < 0.0 { 0.0 } else { z }
+    }
+
+    #[inline(always)]
+    fn slope(y: f32) -> f32 {
+        if y > 0.0 { 1.0 } else { 0.0 }
+    }
+}
+
+impl Activation for Identity {
+    const KIND: ActivationKind = ActivationKind::Identity;
+
+    #[inline(always)]
+    fn apply(z: f32) -> f32 {
+        z
+    }
+
+    #[inline(always)]
+    fn slope(_: f32) -> f32 {
+        1.0
+    }
+}
+
+/// `1 / (1 + e^-z)`, within 2.4e-7 of the true value. NaN stays NaN.
+#[inline(always)]
+pub(crate) const fn sigmoid(z: f32) -> f32 {
+    1.0 / (1.0 + exp(-z))
+}
+
+/// `e^x`, relative error below 2.5e-7 for -87 <= x <= 88 and clamped to that range; NaN stays NaN.
+///
+/// `e^x = 2^n · e^r` with `n = round(x / ln 2)` and `|r| <= ln 2 / 2`. `e^r` is its Taylor polynomial of degree 7, whose
+/// truncation error is below `r^8 / 8! < 5.3e-9`; what remains is rounding. `n` is taken from the low mantissa bits
+/// of `x / ln 2 + 1.5·2^23` and added to the exponent of the polynomial: no conversion, no branch.
+#[inline(always)]
+const fn exp(x: f32) -> f32 {
+    /// `1.5 · 2^23`: adding it rounds to an integer and leaves that integer in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    // ln 2 in two parts: the first has few enough bits that n · LN2_HI is exact.
+    const LN2_HI: f32 = 0.693_359_4;
+    const LN2_LO: f32 = -2.121_944_4e-4;
+
+    let x = if x < -87.0 { -87.0 } else { x };
+    let x = if x > 88.0 { 88.0 } else { x };
+    let shifted = x * core::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = (x - n * LN2_HI) - n * LN2_LO;
+    let mut p = 1.0 / 5040.0;
+    p = p * r + 1.0 / 720.0;
+    p = p * r + 1.0 / 120.0;
+    p = p * r + 1.0 / 24.0;
+    p = p * r + 1.0 / 6.0;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+    f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_accurate_over_its_range() {
+        let mut worst = 0.0f64;
+        for i in -870_000..=880_000 {
+            let x = i as f32 * 1e-4;
+            let exact = libm::exp(f64::from(x));
+            worst = worst.max(((f64::from(exp(x)) - exact) / exact).abs());
+        }
+        assert!(worst < 2.5e-7, "relative error {worst:e}");
+    }
+
+    #[test]
+    fn sigmoid_is_accurate_saturates_and_keeps_nan() {
+        let mut worst = 0.0f64;
+        for i in -300_000..=300_000 {
+            let z = i as f32 * 1e-3;
+            let exact = 1.0 / (1.0 + libm::exp(-f64::from(z)));
+            worst = worst.max((f64::from(sigmoid(z)) - exact).abs());
+        }
+        assert!(worst < 2.4e-7, "absolute error {worst:e}");
+        assert_eq!(sigmoid(0.0), 0.5);
+        assert_eq!(sigmoid(f32::INFINITY), 1.0);
+        assert!(sigmoid(f32::NEG_INFINITY) < 1e-37);
+        assert!(sigmoid(f32::NAN).is_nan());
+        assert!(Relu::apply(f32::NAN).is_nan());
+    }
+}

@@ -1,0 +1,64 @@
+//! The weights blob: a network's numbers as one checked message that stays where it lies, in flash or in a file.
+//!
+//! One postcard message with a CRC-32 trailer. `docs/blob-format.md` describes it byte by byte. Bulk arrays are raw
+//! little-endian bytes at multiples of 16 bytes from the start of the blob, so a reader borrows them in place.
+//!
+//! [`Blob::open`] is the only thing that can fail on damaged bytes, [`Blob::f32`] and [`Blob::int8`] the only ones
+//! that can fail on a blob of another network; after them nothing can fail and nothing was copied.
+
+mod reader;
+mod stored;
+mod writer;
+
+pub use reader::{Blob, Bulk, Reader};
+pub use stored::Stored;
+pub use writer::Writer;
+
+use crate::LayerSpec;
+use crate::quant::Affine;
+use crc::{CRC_32_ISO_HDLC, Crc};
+use serde::{Deserialize, Serialize};
+
+#[cfg(target_endian = "big")]
+compile_error!("a blob's arrays are little-endian and read in place");
+
+/// The first four bytes of every blob.
+pub const MAGIC: [u8; 4] = *b"AENC";
+/// The version of the format that this crate writes and reads.
+pub const VERSION: u8 = 1;
+/// Bulk arrays start at multiples of this from the start of the blob, and the blob at one in memory.
+pub const ALIGNMENT: usize = 16;
+/// The most layers a network can have.
+pub const MAX_LAYERS: usize = 16;
+
+/// Magic, version and length: the bytes that are read before anything is believed.
+const PREFIX: usize = MAGIC.len() + 1 + 4;
+/// CRC-32 trailer.
+const TRAILER: usize = 4;
+
+/// The CRC of zip, Ethernet and PNG.
+static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+
+/// How the numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Format {
+    /// IEEE 754 single precision.
+    F32,
+    /// `i8` weights, `i32` bias and multiplier for each output: [`crate::quant`].
+    Int8,
+}
+
+/// What stands before the layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// How the numbers are stored.
+    pub format: Format,
+    /// Whether every accumulator was checked to stay within [`crate::quant::ACCUMULATOR_LIMIT`].
+    pub accumulators_checked: bool,
+    /// What the inputs' `u8` values stand for.
+    pub input: Affine,
+    /// How many of the layers are the encoder's.
+    pub encoder_layers: u8,
+    /// The layers in order.
+    pub layers: heapless::Vec<LayerSpec, MAX_LAYERS>,
+}

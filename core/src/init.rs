@@ -1,0 +1,54 @@
+//! Initial weights.
+
+use crate::{Layer, Parameters};
+use rand_core::Rng;
+
+/// How the parameters start.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Weights and biases from `N(0, 1)`: the classic tutorial's.
+    UnitNormal,
+    /// Weights from `N(0, gain² · 2 / (inputs + outputs))`, biases 0.
+    ///
+    /// Glorot and Bengio, 2010; a gain of 4 makes up for the slope of the sigmoid, which is at most 1/4.
+    GlorotNormal {
+        /// Factor of the standard deviation.
+        gain: f32,
+    },
+}
+
+impl Init {
+    /// Fills a network with fresh parameters.
+    pub fn fill<N: Layer + Parameters>(self, net: &mut N, rng: &mut impl Rng) {
+        let mut slices = net.slices_mut();
+        for spec in N::specs() {
+            let (Some(weights), Some(bias)) = (slices.next(), slices.next()) else { return };
+            match self {
+                Self::UnitNormal => {
+                    normal(weights, 1.0, rng);
+                    normal(bias, 1.0, rng);
+                }
+                Self::GlorotNormal { gain } => {
+                    let fan = f32::from(spec.inputs) + f32::from(spec.outputs);
+                    normal(weights, gain * libm::sqrtf(2.0 / fan), rng);
+                    bias.fill(0.0);
+                }
+            }
+        }
+    }
+}
+
+/// Fills `out` with `N(0, deviation²)`, two numbers at a time (Box and Muller, 1958).
+fn normal(out: &mut [f32], deviation: f32, rng: &mut impl Rng) {
+    /// 2^-24: uniform numbers with as many bits as a mantissa has.
+    const STEP: f32 = 1.0 / (1 << 24) as f32;
+    for pair in out.chunks_mut(2) {
+        let u = ((rng.next_u32() >> 8) + 1) as f32 * STEP; // (0, 1]
+        let angle = (rng.next_u32() >> 8) as f32 * STEP * core::f32::consts::TAU;
+        let radius = deviation * libm::sqrtf(-2.0 * libm::logf(u));
+        let values = [radius * libm::cosf(angle), radius * libm::sinf(angle)];
+        for (out, value) in pair.iter_mut().zip(values) {
+            *out = value;
+        }
+    }
+}

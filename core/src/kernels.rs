@@ -1,0 +1,72 @@
+//! The three matrix products of a dense layer, and where a faster backend enters.
+
+use crate::quant::weights::{Quad, four_rows};
+
+/// The arithmetic that a backend may replace.
+///
+/// The bodies given here are plain loops: they are what a small device runs and the oracle that a faster backend is
+/// tested against. Letters: `B` rows in the batch (the length of the slices), `I` inputs, `O` outputs. Every method
+/// overwrites its last argument.
+pub trait Kernels: Sync {
+    /// `y = x · wᵀ`, that is `[B, O] = [B, I] · [O, I]ᵀ`
+    #[inline]
+    fn x_wt<const I: usize, const O: usize>(&self, x: &[[f32; I]], w: &[[f32; I]; O], y: &mut [[f32; O]]) {
+        for (x, y) in x.iter().zip(y) {
+            for (w, y) in w.iter().zip(y) {
+                *y = 0.0;
+                for (x, w) in x.iter().zip(w) {
+                    *y += x * w;
+                }
+            }
+        }
+    }
+
+    /// `dx = dy · w`, that is `[B, I] = [B, O] · [O, I]`
+    #[inline]
+    fn dy_w<const I: usize, const O: usize>(&self, dy: &[[f32; O]], w: &[[f32; I]; O], dx: &mut [[f32; I]]) {
+        for (dy, dx) in dy.iter().zip(dx) {
+            *dx = [0.0; I];
+            for (dy, w) in dy.iter().zip(w) {
+                for (w, dx) in w.iter().zip(&mut *dx) {
+                    *dx += dy * w;
+                }
+            }
+        }
+    }
+
+    /// `dw = dyᵀ · x`, that is `[O, I] = [B, O]ᵀ · [B, I]`
+    #[inline]
+    fn dyt_x<const I: usize, const O: usize>(&self, dy: &[[f32; O]], x: &[[f32; I]], dw: &mut [[f32; I]; O]) {
+        dw.as_flattened_mut().fill(0.0);
+        for (dy, x) in dy.iter().zip(x) {
+            for (dy, dw) in dy.iter().zip(&mut *dw) {
+                for (x, dw) in x.iter().zip(dw) {
+                    *dw += dy * x;
+                }
+            }
+        }
+    }
+
+    /// `acc = x · wᵀ` in integers for one row: calls `each` with the sums of every group of four outputs in turn.
+    ///
+    /// `w` is laid out as [`crate::quant::weights`] describes; a kernel gives exactly these sums or it is wrong.
+    #[inline]
+    fn x_wt_int8<const I: usize>(&self, x: &[u8; I], w: &[Quad], mut each: impl FnMut([i32; 4])) {
+        let (x, _) = x.as_chunks::<4>();
+        for group in w.chunks_exact((I / 4).max(1)) {
+            each(four_rows(x, group));
+        }
+    }
+
+    /// Runs `f`, a loop over arrays. A backend may run it compiled for a wider instruction set than the program's.
+    #[inline(always)]
+    fn elementwise<R>(&self, f: impl FnOnce() -> R) -> R {
+        f()
+    }
+}
+
+/// The plain loops: what a device without a faster backend runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plain;
+
+impl Kernels for Plain {}

@@ -1,0 +1,114 @@
+//! SGD with momentum, RMSProp and Adam, over flat arrays: usable on a device as on the host.
+//!
+//! Letters: `p` parameters, `g` gradients, `m` first and `v` second moments (running means of `g` and `g²`), all of
+//! one length; `lr` the learning rate of this step.
+
+/// A rule that turns gradients into new parameters.
+pub trait Optimizer: Sync {
+    /// Updates `p` in place. `step` counts from 1. A moment that the method does not use may be empty.
+    fn update(&self, step: u32, lr: f32, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]);
+}
+
+/// `m = momentum·m + g;  p -= lr·m`
+///
+/// Polyak, 1964. Does not use `v`; with a momentum of 0, not `m` either.
+#[derive(Clone, Copy, Debug)]
+pub struct Sgd {
+    /// How much of the last update is kept.
+    pub momentum: f32,
+}
+
+/// `v = decay·v + (1 - decay)·g²;  p -= lr·g / √(v + epsilon)`
+///
+/// Tieleman and Hinton, 2012, with epsilon inside the root as in TensorFlow 1. Does not use `m`.
+#[derive(Clone, Copy, Debug)]
+pub struct RmsProp {
+    /// How slowly `v` forgets.
+    pub decay: f32,
+    /// Keeps the quotient finite.
+    pub epsilon: f32,
+}
+
+/// `m = β₁·m + (1 - β₁)·g;  v = β₂·v + (1 - β₂)·g²;  p -= lr · m̂ / (√v̂ + epsilon)`
+///
+/// with `m̂ = m / (1 - β₁ᵗ)`, `v̂ = v / (1 - β₂ᵗ)`. Kingma and Ba, 2015.
+#[derive(Clone, Copy, Debug)]
+pub struct Adam {
+    /// How slowly `m` forgets.
+    pub beta1: f32,
+    /// How slowly `v` forgets.
+    pub beta2: f32,
+    /// Keeps the quotient finite.
+    pub epsilon: f32,
+}
+
+impl Default for Sgd {
+    fn default() -> Self {
+        Self { momentum: 0.9 }
+    }
+}
+
+impl Default for RmsProp {
+    fn default() -> Self {
+        Self { decay: 0.9, epsilon: 1e-10 }
+    }
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+    }
+}
+
+impl Optimizer for Sgd {
+    #[inline(always)]
+    fn update(&self, _step: u32, lr: f32, p: &mut [f32], g: &[f32], m: &mut [f32], _v: &mut [f32]) {
+        if self.momentum == 0.0 {
+            for (p, g) in p.iter_mut().zip(g) {
+                *p -= lr * g;
+            }
+        } else {
+            for ((p, g), m) in p.iter_mut().zip(g).zip(m) {
+                *m = self.momentum * *m + g;
+                *p -= lr * *m;
+            }
+        }
+    }
+}
+
+impl Optimizer for RmsProp {
+    #[inline(always)]
+    fn update(&self, _step: u32, lr: f32, p: &mut [f32], g: &[f32], _m: &mut [f32], v: &mut [f32]) {
+        let keep = self.decay;
+        for ((p, g), v) in p.iter_mut().zip(g).zip(v) {
+            *v = keep * *v + (1.0 - keep) * g * g;
+            *p -= lr * g / sqrt(*v + self.epsilon);
+        }
+    }
+}
+
+impl Optimizer for Adam {
+    #[inline(always)]
+    fn update(&self, step: u32, lr: f32, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
+        let unbias = |beta: f32| (1.0 / (1.0 - libm::pow(f64::from(beta), f64::from(step)))) as f32;
+        let (lr, c2) = (lr * unbias(self.beta1), unbias(self.beta2));
+        let (b1, b2) = (self.beta1, self.beta2);
+        for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
+            *m = b1 * *m + (1.0 - b1) * g;
+            *v = b2 * *v + (1.0 - b2) * g * g;
+            *p -= lr * *m / (sqrt(*v * c2) + self.epsilon);
+        }
+    }
+}
+
+/// Both are correctly rounded: the same bits.
+#[inline(always)]
+fn sqrt(x: f32) -> f32 {
+    #[cfg(feature = "std")]
+    {
+        extern crate std;
+        x.sqrt()
+    }
+    #[cfg(not(feature = "std"))]
+    libm::sqrtf(x)
+}

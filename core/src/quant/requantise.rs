@@ -1,0 +1,99 @@
+//! From an accumulator back to a `u8`: one multiplication, one table.
+
+use crate::activation::{Activation, ActivationKind, sigmoid};
+use serde::{Deserialize, Serialize};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// What the `u8` values of one stage stand for: `real = scale · (q - zero)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Affine {
+    /// The step between two values.
+    pub scale: f32,
+    /// The value that stands for 0.
+    pub zero: u8,
+}
+
+impl Affine {
+    /// Pixels, codes and sigmoid units: [0, 1] in 255 steps.
+    pub const UNIT: Self = Self { scale: 1.0 / 255.0, zero: 0 };
+}
+
+/// The numbers of one output channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Channel {
+    /// Added to the accumulator, in its units.
+    pub bias: i32,
+    /// From accumulator units to table indices or output steps, in units of 2^-32.
+    pub multiplier: i32,
+}
+
+impl Channel {
+    /// `offset + round((acc + bias) · multiplier / 2^32)`, halves rounded up. On a Cortex-M4: `SMMLAR`.
+    #[inline(always)]
+    pub fn index(self, acc: i32, offset: i32) -> i32 {
+        let product = i64::from(acc.wrapping_add(self.bias)) * i64::from(self.multiplier);
+        offset.wrapping_add(((product + (1 << 31)) >> 32) as i32)
+    }
+}
+
+/// Entries in the sigmoid table for each unit of `z`.
+pub const STEPS: i32 = 64;
+
+/// The index at which the sigmoid table has `z = 0`.
+pub const MIDDLE: i32 = 512;
+
+/// `SIGMOID[i] = round(255 · σ((i - 512) / 64))`, computed by the compiler.
+pub static SIGMOID: [u8; 1024] = {
+    let mut table = [0; 1024];
+    let mut i = 0;
+    while i < 1024 {
+        table[i] = (255.0 * sigmoid((i as i32 - MIDDLE) as f32 / STEPS as f32) + 0.5) as u8;
+        i += 1;
+    }
+    table
+};
+
+/// What has to be added to an index: the middle of the table, or the zero point of the outputs.
+#[inline(always)]
+pub fn offset<A: Activation>(output: Affine) -> i32 {
+    match A::KIND {
+        ActivationKind::Sigmoid => MIDDLE,
+        ActivationKind::Relu => 0,
+        ActivationKind::Identity => i32::from(output.zero),
+    }
+}
+
+/// The activation of an index.
+#[inline(always)]
+pub fn activate<A: Activation>(index: i32) -> u8 {
+    match A::KIND {
+        ActivationKind::Sigmoid => SIGMOID[index.clamp(0, 1023) as usize],
+        ActivationKind::Relu | ActivationKind::Identity => index.clamp(0, 255) as u8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_the_sigmoid() {
+        for (i, q) in SIGMOID.iter().enumerate() {
+            let z = (i as f64 - 512.0) / 64.0;
+            assert!((f64::from(*q) - 255.0 / (1.0 + libm::exp(-z))).abs() <= 0.5 + 1e-4, "entry {i}");
+        }
+    }
+
+    #[test]
+    fn an_index_is_rounded_and_never_overflows() {
+        let half = Channel { bias: 0, multiplier: 1 << 31 };
+        assert_eq!([-3, -2, -1, 0, 1, 2, 3].map(|acc| half.index(acc, 10)), [9, 9, 10, 10, 11, 11, 12]);
+        let extreme = Channel { bias: i32::MAX, multiplier: i32::MIN };
+        for acc in [i32::MIN, -1, 0, 1, i32::MAX] {
+            for offset in [i32::MIN, 0, i32::MAX] {
+                assert!(SIGMOID.contains(&activate::<crate::Sigmoid>(extreme.index(acc, offset))));
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The layout of `i8` weights: four rows by four inputs in sixteen bytes.
+//!
+//! ```text
+//! lane  = 256·(row 2r+1) + (row 2r)            two weights at one input, in an i16: both are within ±127
+//! word  = two lanes                            of inputs 0 and 2, or of inputs 1 and 3
+//! quad  = [rows 0,1 | inputs 0,2] [rows 2,3 | inputs 0,2] [rows 0,1 | inputs 1,3] [rows 2,3 | inputs 1,3]
+//! group = the quads of four rows, from the first inputs to the last; a layer is its groups in order
+//! ```
+//!
+//! A Cortex-M4 reads four activations as one word and parts it into inputs 0, 2 (`UXTB16`) and 1, 3 (the same,
+//! rotated): hence the order of the lanes. Then, for each word of weights,
+//!
+//! ```text
+//! L += SMLAD(SXTB16(word), x)                  Σ low·x
+//! R += SMLAD(word, x)                          Σ (256·high + low)·x, modulo 2^32
+//! at the end: low = L, high = (R - L) >> 8     exact while |Σ high·x| < 2^23
+//! ```
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The weights between four inputs and four outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(16))]
+pub struct Quad {
+    /// `[[inputs 0, 2]; rows 0,1 and 2,3]`, then `[[inputs 1, 3]; rows 0,1 and 2,3]`
+    lanes: [[[i16; 2]; 2]; 2],
+}
+
+impl Quad {
+    /// Packs `w[row][input]`. `-128` does not occur in a symmetric range; it is taken for `-127`.
+    pub fn pack(w: [[i8; 4]; 4]) -> Self {
+        let lane = |r: usize, i: usize| 256 * i16::from(w[2 * r + 1][i].max(-127)) + i16::from(w[2 * r][i].max(-127));
+        let words = |first: usize| [0, 1].map(|r| [lane(r, first), lane(r, first + 2)]);
+        Self { lanes: [words(0), words(1)] }
+    }
+
+    /// `w[row][input]`, the inverse of [`Quad::pack`].
+    pub fn unpack(self) -> [[i16; 4]; 4] {
+        let [even, odd] = self.lanes;
+        let row = |pair: usize, part: fn(i16) -> i16| {
+            [part(even[pair][0]), part(odd[pair][0]), part(even[pair][1]), part(odd[pair][1])]
+        };
+        [row(0, low), row(0, high), row(1, low), row(1, high)]
+    }
+}
+
+/// The weight of the even row: the lane's low byte, signed.
+#[inline(always)]
+fn low(lane: i16) -> i16 {
+    i16::from(lane as i8)
+}
+
+/// The weight of the odd row.
+#[inline(always)]
+fn high(lane: i16) -> i16 {
+    ((i32::from(lane) - i32::from(low(lane))) >> 8) as i16
+}
+
+/// `Σ x[i]·w[row][i]` for the four rows of a group: plain integers, the oracle of every faster kernel.
+#[inline]
+pub fn four_rows(x: &[[u8; 4]], group: &[Quad]) -> [i32; 4] {
+    let mut acc = [0i32; 4];
+    for (x, quad) in x.iter().zip(group) {
+        let w = quad.unpack();
+        for (acc, w) in acc.iter_mut().zip(w) {
+            for (x, w) in x.iter().zip(w) {
+                *acc += i32::from(*x) * i32::from(w);
+            }
+        }
+    }
+    acc
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_of_weights_comes_back() {
+        for low in -127..=127i8 {
+            for high in -127..=127i8 {
+                let mut w = [[0; 4]; 4];
+                (w[0][2], w[1][2], w[2][1], w[3][1]) = (low, high, high, low);
+                assert_eq!(Quad::pack(w).unpack(), w.map(|row| row.map(i16::from)));
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_stand_in_the_documented_order() {
+        // Rows count in tens, inputs in units: row 2, input 3 is 23.
+        let w = [[0, 1, 2, 3], [10, 11, 12, 13], [20, 21, 22, 23], [30, 31, 32, 33]];
+        assert_eq!(Quad::pack(w).as_bytes(), [0, 10, 2, 12, 20, 30, 22, 32, 1, 11, 3, 13, 21, 31, 23, 33]);
+        // A negative low weight borrows from the high one: 256·5 - 1 = 0x04ff.
+        let mut w = [[0; 4]; 4];
+        (w[0][0], w[1][0]) = (-1, 5);
+        assert_eq!(Quad::pack(w).as_bytes()[..2], [0xff, 0x04]);
+    }
+}
