@@ -87,8 +87,8 @@ mod tests {
 
     #[test]
     fn an_index_is_rounded_and_never_overflows() {
-        let half = Channel { bias: 0, multiplier: 1 << 31 };
-        assert_eq!([-3, -2, -1, 0, 1, 2, 3].map(|acc| half.index(acc, 10)), [9, 9, 10, 10, 11, 11, 12]);
+        let quarter = Channel { bias: 0, multiplier: 1 << 30 };
+        assert_eq!([-7, -6, -2, -1, 1, 2, 6, 7].map(|acc| quarter.index(acc, 10)), [8, 9, 10, 10, 10, 11, 12, 12]);
         let extreme = Channel { bias: i32::MAX, multiplier: i32::MIN };
         for acc in [i32::MIN, -1, 0, 1, i32::MAX] {
             for offset in [i32::MIN, 0, i32::MAX] {
