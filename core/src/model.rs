@@ -1,6 +1,6 @@
 //! The networks by name. A topology is a type: to add one, write its alias and give it a row in [`with_topology`].
 
-use crate::blob::Stored;
+use crate::blob::{Header, Stored};
 use crate::layer::Row;
 use crate::{Autoencoder, Backward, Dense, Identity, Parameters, Relu, Sigmoid, Zeroed};
 
@@ -56,4 +56,23 @@ pub fn with_topology<V: Visitor>(name: &str, visitor: V) -> Option<V::Output> {
         "anomaly" => visitor.visit::<AnomalyEncoder, AnomalyDecoder>(),
         _ => return None,
     })
+}
+
+/// The name of the topology that a blob is of.
+pub fn name_of(header: &Header) -> Option<&'static str> {
+    struct Matches<'a>(&'a Header);
+
+    impl Visitor for Matches<'_> {
+        type Output = bool;
+
+        fn visit<E, D>(self) -> bool
+        where
+            E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
+            D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+        {
+            self.0.describes::<E, D>()
+        }
+    }
+
+    NAMES.into_iter().find(|name| with_topology(name, Matches(header)) == Some(true))
 }

@@ -1,5 +1,14 @@
 //! Trains autoencoders on the host and writes the weights blob that a microcontroller loads.
 
+pub mod blob_file;
+pub mod checkpoint;
+pub mod data;
+pub mod evaluate;
 pub mod files;
+pub mod gemm;
 pub mod idx;
 pub mod picture;
+pub mod quantise;
+pub mod recipe;
+pub mod report;
+pub mod trainer;

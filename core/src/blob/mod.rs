@@ -14,8 +14,8 @@ pub use reader::{Blob, Bulk, Reader};
 pub use stored::Stored;
 pub use writer::Writer;
 
-use crate::LayerSpec;
 use crate::quant::Affine;
+use crate::{Layer, LayerSpec};
 use crc::{CRC_32_ISO_HDLC, Crc};
 use serde::{Deserialize, Serialize};
 
@@ -55,10 +55,20 @@ pub struct Header {
     pub format: Format,
     /// Whether every accumulator was checked to stay within [`crate::quant::ACCUMULATOR_LIMIT`].
     pub accumulators_checked: bool,
+    /// How many steps it was trained for.
+    pub steps: u32,
     /// What the inputs' `u8` values stand for.
     pub input: Affine,
     /// How many of the layers are the encoder's.
     pub encoder_layers: u8,
     /// The layers in order.
     pub layers: heapless::Vec<LayerSpec, MAX_LAYERS>,
+}
+
+impl Header {
+    /// Whether the blob's layers are those of `Autoencoder<E, D>`.
+    pub fn describes<E: Layer, D: Layer>(&self) -> bool {
+        E::specs().count() == usize::from(self.encoder_layers)
+            && E::specs().chain(D::specs()).eq(self.layers.iter().copied())
+    }
 }

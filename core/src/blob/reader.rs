@@ -99,10 +99,7 @@ impl<'a> Blob<'a> {
         encoder: impl FnOnce(&mut Reader<'a>) -> Result<F, Error>,
         decoder: impl FnOnce(&mut Reader<'a>) -> Result<G, Error>,
     ) -> Result<Autoencoder<F, G>, Error> {
-        let Header { layers, encoder_layers, .. } = &self.header;
-        if E::specs().count() != usize::from(*encoder_layers)
-            || !E::specs().chain(D::specs()).eq(layers.iter().copied())
-        {
+        if !self.header.describes::<E, D>() {
             return Err(Error::Topology);
         }
         if self.header.format != format {

@@ -17,7 +17,7 @@ pub trait Stored: Layer {
     /// The network in `f32`, borrowed.
     type F32<'a>: Layer<In = Self::In, Out = Self::Out>;
     /// The network in integers, borrowed.
-    type Int8<'a>: Layer<In = Self::In8, Out = Self::Out8, Acts<1> = Self::Acts8> + Copy;
+    type Int8<'a>: Layer<In = Self::In8, Out = Self::Out8, Acts<1> = Self::Acts8> + Copy + Send + Sync;
 
     /// Reads the network's layers.
     fn read_f32<'a>(reader: &mut Reader<'a>) -> Result<Self::F32<'a>, Error>;

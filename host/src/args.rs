@@ -1,0 +1,101 @@
+//! The command line.
+
+use autoencoder_core::model::NAMES;
+use clap::builder::PossibleValuesParser;
+use clap::{Args as Options, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Train an autoencoder for a microcontroller, measure it, write its weights blob.
+#[derive(Parser)]
+#[command(version, about)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Train on images and write checkpoint, weights blobs, loss curve and reconstructions
+    Train(Train),
+    /// Measure a weights blob on the test images
+    Eval(Eval),
+    /// Write a weights blob from a checkpoint or from an f32 blob
+    Export(Export),
+    /// Show everything that is in a weights blob
+    Inspect(Inspect),
+}
+
+#[derive(Options)]
+pub struct Train {
+    /// How to train: `default` is the best known, `seed` the classic TensorFlow tutorial's
+    #[arg(long, value_parser = ["default", "seed"])]
+    pub recipe: Option<String>,
+    /// Which network [default: classic]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES))]
+    pub topology: Option<String>,
+    /// Training steps [default: 30000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub steps: Option<u32>,
+    /// Images a step [default: 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch: Option<u32>,
+    /// Seed of the initial weights and of the order of the images [default: 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Threads; the result does not depend on them [default: as many as there are cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// Folder of IDX files, plain or gzip
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
+    /// Folder for everything that is written
+    #[arg(long, value_name = "DIR", default_value = "artifacts")]
+    pub out: PathBuf,
+    /// Go on from the checkpoint in the output folder
+    #[arg(long)]
+    pub resume: bool,
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Options)]
+pub struct Eval {
+    /// Weights blob, f32 or int8
+    #[arg(default_value = "artifacts/model.f32.blob")]
+    pub model: PathBuf,
+    /// Folder of IDX files, plain or gzip
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Format {
+    F32,
+    Int8,
+}
+
+#[derive(Options)]
+pub struct Export {
+    /// Checkpoint or f32 blob
+    #[arg(default_value = "artifacts/checkpoint")]
+    pub source: PathBuf,
+    /// Format of the numbers
+    #[arg(long)]
+    pub format: Format,
+    /// The blob [default: artifacts/model.FORMAT.blob]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Folder of the images that a ReLU network's ranges are calibrated on
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
+}
+
+#[derive(Options)]
+pub struct Inspect {
+    /// Weights blob
+    pub blob: PathBuf,
+}

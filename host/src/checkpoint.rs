@@ -1,0 +1,171 @@
+//! A training run on disk: all that is needed to go on to the same bytes as without a stop.
+
+use crate::files::{self, FileError};
+use crate::trainer::{Trainable, Trainer};
+use autoencoder_core::LayerSpec;
+use autoencoder_core::Parameters;
+use crc::{CRC_32_ISO_HDLC, Crc};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+const MAGIC: [u8; 4] = *b"AECK";
+const VERSION: u8 = 1;
+static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+
+/// What a run was started with. A run is continued only as the one it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The recipe's name.
+    pub recipe: String,
+    /// The topology's name.
+    pub topology: String,
+    /// Its layers.
+    pub layers: Vec<LayerSpec>,
+    /// Steps in all.
+    pub steps: u32,
+    /// Rows a step.
+    pub batch: usize,
+    /// Seed of weights and order.
+    pub seed: u64,
+    /// CRC-32 of the training images.
+    pub data: u32,
+}
+
+/// The loss at one point of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Steps done.
+    pub step: u32,
+    /// Mean of the batch losses since the point before.
+    pub loss: f32,
+    /// Learning rate.
+    pub learning_rate: f32,
+    /// MSE over the test images, where it was measured.
+    pub test_mse: Option<f64>,
+}
+
+/// A run and how far it has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// What it was started with.
+    pub run: Run,
+    /// Steps done.
+    pub step: u32,
+    /// Time spent in them, in seconds.
+    pub seconds: f64,
+    /// The losses so far.
+    pub history: Vec<Point>,
+    /// Losses since the last point: their sum and number.
+    pub pending: (f64, u32),
+    /// Parameters, first and second moments, flat.
+    state: [Vec<f32>; 3],
+}
+
+/// What can be wrong with a checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// It cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is not one, damaged, or of another version.
+    #[error("{}: not a checkpoint, a damaged one or one of another version", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It is of another run.
+    #[error("{}: the checkpoint is of a run with {what} {found}, not {expected}", path.display())]
+    OtherRun {
+        /// Which file.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// As asked for.
+        expected: String,
+        /// As stored.
+        found: String,
+    },
+}
+
+impl Checkpoint {
+    /// The state of `trainer`.
+    pub fn new<N: Trainable>(run: Run, trainer: &Trainer<N>) -> Self {
+        let state = trainer.state().map(|net| net.slices().collect::<Vec<_>>().concat());
+        Self { run, step: trainer.step(), seconds: 0.0, history: Vec::new(), pending: (0.0, 0), state }
+    }
+
+    /// Whether every number in it is finite: a diverged run is not worth keeping.
+    pub fn is_finite(&self) -> bool {
+        self.state.iter().flatten().all(|number| number.is_finite())
+    }
+
+    /// Copies the state into `trainer`, which was made for the same run; false if its arrays have other lengths.
+    pub fn restore<N: Trainable>(&self, trainer: &mut Trainer<N>) -> bool {
+        let lengths = |net: &N| net.slices().map(<[f32]>::len).sum::<usize>();
+        if self.state.iter().any(|numbers| numbers.len() != lengths(trainer.net())) {
+            return false;
+        }
+        trainer.restore(self.step, |nets| {
+            for (net, numbers) in nets.into_iter().zip(&self.state) {
+                let mut rest = &numbers[..];
+                for slice in net.slices_mut() {
+                    let (numbers, behind) = rest.split_at(slice.len());
+                    slice.copy_from_slice(numbers);
+                    rest = behind;
+                }
+            }
+        });
+        true
+    }
+
+    /// The parameters into `net`; false if it has another number of them.
+    pub fn load<N: Parameters>(&self, net: &mut N) -> bool {
+        let numbers = &self.state[0];
+        let fits = net.slices().map(<[f32]>::len).sum::<usize>() == numbers.len();
+        if fits {
+            for (to, from) in net.slices_mut().flatten().zip(numbers) {
+                *to = *from;
+            }
+        }
+        fits
+    }
+
+    /// Whether these bytes begin as a checkpoint does.
+    pub fn is_one(bytes: &[u8]) -> bool {
+        bytes.starts_with(&MAGIC)
+    }
+
+    /// Reads a checkpoint.
+    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
+        let malformed = || CheckpointError::Malformed { path: path.to_owned() };
+        let bytes = files::read(path)?;
+        let (magic, version, checkpoint) = postcard::from_bytes_crc32(&bytes, CRC.digest()).map_err(|_| malformed())?;
+        if (magic, version) == (MAGIC, VERSION) { Ok(checkpoint) } else { Err(malformed()) }
+    }
+
+    /// Replaces the checkpoint at `path`.
+    pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
+        let bytes = postcard::to_allocvec_crc32(&(MAGIC, VERSION, self), CRC.digest())
+            .map_err(|_| CheckpointError::Malformed { path: path.to_owned() })?;
+        Ok(files::replace(path, &bytes)?)
+    }
+
+    /// An error unless `run`, where it is asked for, is the checkpoint's.
+    pub fn expect(&self, path: &Path, run: &Run) -> Result<(), CheckpointError> {
+        let pairs = [
+            ("recipe", run.recipe.clone(), self.run.recipe.clone()),
+            ("topology", run.topology.clone(), self.run.topology.clone()),
+            ("layers", format!("{:?}", run.layers), format!("{:?}", self.run.layers)),
+            ("steps", run.steps.to_string(), self.run.steps.to_string()),
+            ("batch", run.batch.to_string(), self.run.batch.to_string()),
+            ("seed", run.seed.to_string(), self.run.seed.to_string()),
+            ("training images of CRC", format!("{:08x}", run.data), format!("{:08x}", self.run.data)),
+        ];
+        match pairs.into_iter().find(|(_, expected, found)| expected != found) {
+            Some((what, expected, found)) => {
+                Err(CheckpointError::OtherRun { path: path.to_owned(), what, expected, found })
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! `host eval`
+
+use crate::args;
+use crate::commands::{images_fit, topology_of};
+use anyhow::Context;
+use autoencoder_core::blob::Format;
+use autoencoder_core::layer::Row;
+use autoencoder_core::model::{Half, Visitor, with_topology};
+use autoencoder_core::{Autoencoder, loss};
+use host::blob_file::BlobFile;
+use host::idx::{Images, test_labels};
+use host::trainer::zeroed_box;
+use host::{evaluate, quantise};
+use std::fmt::Write;
+use std::time::Instant;
+
+pub fn run(args: &args::Eval) -> anyhow::Result<String> {
+    let file = BlobFile::read(&args.model)?;
+    let blob = file.open()?;
+    let test = Images::test(&args.data)?;
+    let labels = test_labels(&args.data, test.len())?;
+    let name = topology_of(blob.header(), &args.model)?;
+    with_topology(name, Command { args, file: &file, test, labels, name }).context("no such topology")?
+}
+
+struct Command<'a> {
+    args: &'a args::Eval,
+    file: &'a BlobFile,
+    test: Images,
+    labels: Option<Vec<u8>>,
+    name: &'a str,
+}
+
+impl Visitor for Command<'_> {
+    type Output = anyhow::Result<String>;
+
+    fn visit<E, D>(self) -> Self::Output
+    where
+        E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
+        D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    {
+        let Self { args, file, test, labels, name } = self;
+        images_fit::<E>(&test, &args.data, name)?;
+        let blob = file.open()?;
+        let steps = blob.header().steps;
+        let start = Instant::now();
+        let int8_errors = |file: &BlobFile| -> anyhow::Result<Vec<f32>> {
+            Ok(evaluate::errors_int8::<E, D>(&file.open()?, &test).map_err(|source| file.error(source))?)
+        };
+        let (float, int8) = match blob.header().format {
+            Format::F32 => {
+                let mut net = zeroed_box::<Autoencoder<E, D>>();
+                quantise::load_f32(&blob, &mut *net).map_err(|source| file.error(source))?;
+                let int8 = quantise::int8_blob(&*net, E::specs().count(), steps, &test)?;
+                (Some(evaluate::errors(&*net, &test)), int8_errors(&BlobFile::new(&args.model, &int8))?)
+            }
+            Format::Int8 => (None, int8_errors(file)?),
+        };
+        let seconds = start.elapsed().as_secs_f64();
+        let mse = float.as_deref().map(evaluate::mean);
+        let mse_int8 = evaluate::mean(&int8);
+        if args.json {
+            // How long the steps took is not in a blob.
+            let summary = serde_json::json!({
+                "test_mse": mse, "test_mse_int8": mse_int8, "steps": steps, "seconds": seconds, "ms_per_step": null,
+            });
+            return Ok(format!("{summary}\n"));
+        }
+        let mut text =
+            format!("{name} after {steps} steps, on {} test images\n\n        test MSE     PSNR\n", test.len());
+        if let Some(mse) = mse {
+            writeln!(text, "  f32   {mse:.6}  {:5.2} dB", loss::psnr(mse))?;
+        }
+        writeln!(text, "  int8  {mse_int8:.6}  {:5.2} dB", loss::psnr(mse_int8))?;
+        if let Some(labels) = labels {
+            by_label(&mut text, float.as_deref().unwrap_or(&int8), &labels)?;
+        }
+        Ok(text)
+    }
+}
+
+/// The MSE over the images of each label.
+fn by_label(text: &mut String, errors: &[f32], labels: &[u8]) -> anyhow::Result<()> {
+    writeln!(text, "\n  label  images  test MSE")?;
+    for label in 0..=u8::MAX {
+        let of_label = errors.iter().zip(labels).filter(|(_, l)| **l == label);
+        let errors: Vec<f32> = of_label.map(|(error, _)| *error).collect();
+        if !errors.is_empty() {
+            writeln!(text, "  {label:5}  {:6}  {:.6}", errors.len(), evaluate::mean(&errors))?;
+        }
+    }
+    Ok(())
+}

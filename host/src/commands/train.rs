@@ -1,0 +1,279 @@
+//! `host train`
+
+use crate::args;
+use crate::commands::images_fit;
+use anyhow::{Context, bail, ensure};
+use autoencoder_core::layer::Row;
+use autoencoder_core::model::{Half, Visitor, with_topology};
+use autoencoder_core::{Autoencoder, Layer, LayerSpec, loss};
+use crc::{CRC_32_ISO_HDLC, Crc};
+use host::blob_file::BlobFile;
+use host::checkpoint::{Checkpoint, Point, Run};
+use host::idx::Images;
+use host::picture::Gray;
+use host::recipe::Recipe;
+use host::trainer::{Trainable, Trainer, zeroed_box};
+use host::{evaluate, files, quantise, report};
+use std::io::{IsTerminal, Write, stderr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Steps between checkpoints, and between lines where the output is no terminal.
+const SAVE_EVERY: u32 = 1000;
+/// Digits in the picture of reconstructions.
+const SHOWN: usize = 16;
+
+/// Set by Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+pub fn run(args: &args::Train) -> anyhow::Result<String> {
+    let path = args.out.join("checkpoint");
+    let checkpoint = if args.resume { Some(Checkpoint::read(&path)?) } else { None };
+    let train = Images::train(&args.data)?;
+    let test = Images::test(&args.data)?;
+    ensure!(
+        train.pixels.ncols() == test.pixels.ncols(),
+        "{}: training images of {} pixels, test images of {}",
+        args.data.display(),
+        train.pixels.ncols(),
+        test.pixels.ncols()
+    );
+    let before = checkpoint.as_ref().map(|checkpoint| &checkpoint.run);
+    let run = Run {
+        recipe: args.recipe.clone().or(before.map(|run| run.recipe.clone())).unwrap_or_else(|| "default".into()),
+        topology: args.topology.clone().or(before.map(|run| run.topology.clone())).unwrap_or_else(|| "classic".into()),
+        layers: Vec::new(), // by the visitor, who knows the types
+        steps: args.steps.or(before.map(|run| run.steps)).unwrap_or(30_000),
+        batch: args.batch.map(|batch| batch as usize).or(before.map(|run| run.batch)).unwrap_or(256),
+        seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(1),
+        data: Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(train.pixels.as_slice().unwrap_or_default()),
+    };
+    let topology = run.topology.clone();
+    let command = Command { args, run, checkpoint, train, test };
+    with_topology(&topology, command).with_context(|| format!("no topology named {topology}"))?
+}
+
+struct Command<'a> {
+    args: &'a args::Train,
+    run: Run,
+    checkpoint: Option<Checkpoint>,
+    train: Images,
+    test: Images,
+}
+
+impl Visitor for Command<'_> {
+    type Output = anyhow::Result<String>;
+
+    fn visit<E, D>(mut self) -> Self::Output
+    where
+        E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
+        D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    {
+        images_fit::<E>(&self.train, &self.args.data, &self.run.topology)?;
+        self.run.layers = Autoencoder::<E, D>::specs().collect::<Vec<LayerSpec>>();
+        let recipe = Recipe::named(&self.run.recipe).with_context(|| format!("no recipe named {}", self.run.recipe))?;
+        let trainer = Trainer::<Autoencoder<E, D>>::new(recipe, self.run.steps, self.run.batch, self.run.seed);
+        let threads = self.args.threads.map_or(0, usize::from); // 0: as many as there are cores
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let mut session = Session::new(self, trainer)?;
+        pool.install(|| {
+            let finished = session.train()?;
+            session.finish::<E, D>(finished)
+        })
+    }
+}
+
+/// A run under way.
+struct Session<'a, N: Trainable> {
+    command: Command<'a>,
+    trainer: Trainer<N>,
+    history: Vec<Point>,
+    /// Sum and number of the losses since the last point.
+    pending: (f64, u32),
+    /// Time in training steps, of this session and those before it.
+    time: Duration,
+}
+
+impl<'a, N: Trainable> Session<'a, N> {
+    fn new(command: Command<'a>, trainer: Trainer<N>) -> anyhow::Result<Self> {
+        let mut session = Self { command, trainer, history: Vec::new(), pending: (0.0, 0), time: Duration::ZERO };
+        if let Some(checkpoint) = session.command.checkpoint.take() {
+            let path = session.command.args.out.join("checkpoint");
+            checkpoint.expect(&path, &session.command.run)?;
+            ensure!(checkpoint.restore(&mut session.trainer), "{}: the checkpoint does not fit", path.display());
+            session.time = Duration::try_from_secs_f64(checkpoint.seconds).unwrap_or_default();
+            session.pending = checkpoint.pending;
+            session.history = checkpoint.history;
+        }
+        // Before the work, not after it: whether the folder can be written.
+        session.write_csv()?;
+        let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)); // set already: by whom we are called
+        Ok(session)
+    }
+
+    /// Trains to the end; false if Ctrl-C came first.
+    fn train(&mut self) -> anyhow::Result<bool> {
+        let steps = self.trainer.steps();
+        let line_every = (steps / 10).clamp(1, SAVE_EVERY);
+        let point_every = (steps / 100).clamp(1, 100);
+        let progress = Progress::new(steps, self.trainer.step());
+        while self.trainer.step() < steps {
+            if STOP.load(Ordering::Relaxed) {
+                self.save()?;
+                return Ok(false);
+            }
+            let start = Instant::now();
+            let loss = self.trainer.train(&self.command.train);
+            self.time += start.elapsed();
+            let step = self.trainer.step();
+            if !loss.is_finite() {
+                bail!(
+                    "the loss is {loss} at step {step}: training diverged; the last good checkpoint stands in {}",
+                    self.command.args.out.display()
+                );
+            }
+            self.pending = (self.pending.0 + f64::from(loss), self.pending.1 + 1);
+            let line = step.is_multiple_of(line_every) || step == steps;
+            if line || step.is_multiple_of(point_every) {
+                let test_mse = line.then(|| evaluate::mean(&evaluate::errors(self.trainer.net(), &self.command.test)));
+                let (sum, count) = std::mem::take(&mut self.pending);
+                let loss = (sum / f64::from(count)) as f32;
+                self.history.push(Point { step, loss, learning_rate: self.trainer.learning_rate(), test_mse });
+            }
+            progress.show(step, loss, self.command.run.batch, self.history.last().filter(|_| line));
+            if step.is_multiple_of(SAVE_EVERY) || step == steps {
+                self.save()?;
+            }
+        }
+        progress.bar.finish_and_clear();
+        Ok(true)
+    }
+
+    fn save(&self) -> anyhow::Result<()> {
+        let mut checkpoint = Checkpoint::new(self.command.run.clone(), &self.trainer);
+        checkpoint.seconds = self.time.as_secs_f64();
+        checkpoint.history.clone_from(&self.history);
+        checkpoint.pending = self.pending;
+        if checkpoint.is_finite() {
+            checkpoint.write(&self.command.args.out.join("checkpoint"))?;
+        }
+        self.write_csv()
+    }
+
+    fn write_csv(&self) -> anyhow::Result<()> {
+        Ok(files::replace(&self.command.args.out.join("loss.csv"), report::csv(&self.history).as_bytes())?)
+    }
+
+    /// Blobs, pictures and the summary.
+    fn finish<E, D>(&self, finished: bool) -> anyhow::Result<String>
+    where
+        E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
+        D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    {
+        let Self { command: Command { args, run, train, test, .. }, trainer, .. } = self;
+        let (out, net, step) = (&args.out, trainer.net(), trainer.step());
+        if !finished {
+            bail!("stopped at step {step} of {}; go on with --resume --out {}", run.steps, out.display());
+        }
+        let encoder_layers = E::specs().count();
+        let f32_blob = quantise::f32_blob(net, encoder_layers, step)?;
+        let int8_path = out.join("model.int8.blob");
+        let int8_blob = BlobFile::new(&int8_path, &quantise::int8_blob(net, encoder_layers, step, train)?);
+        files::replace(&out.join("model.f32.blob"), &f32_blob)?;
+        files::replace(&int8_path, int8_blob.bytes())?;
+        report::plot(
+            &out.join("loss.png"),
+            &format!("{} {}", run.topology, run.recipe),
+            &report::curves(&self.history),
+        )?;
+        reconstructions(net, test).write(&out.join("reconstructions.png"))?;
+
+        let mse = evaluate::mean(&evaluate::errors(net, test));
+        let int8 = int8_blob.open()?;
+        let mse_int8 =
+            evaluate::mean(&evaluate::errors_int8::<E, D>(&int8, test).map_err(|source| int8_blob.error(source))?);
+        let seconds = self.time.as_secs_f64();
+        let ms = seconds * 1e3 / f64::from(step);
+        if args.json {
+            let summary = serde_json::json!({
+                "test_mse": mse, "test_mse_int8": mse_int8, "steps": step, "seconds": seconds, "ms_per_step": ms,
+            });
+            return Ok(format!("{summary}\n"));
+        }
+        Ok(format!(
+            "{} trained for {step} steps of {} images in {seconds:.1} s ({ms:.2} ms a step)\n\n\
+             \x20         test MSE     PSNR       blob\n\
+             \x20   f32  {mse:.6}  {:5.2} dB  {:9} B  {}\n\
+             \x20  int8  {mse_int8:.6}  {:5.2} dB  {:9} B  {}\n\n\
+             pictures: {}, {}\n",
+            run.topology,
+            run.batch,
+            loss::psnr(mse),
+            f32_blob.len(),
+            out.join("model.f32.blob").display(),
+            loss::psnr(mse_int8),
+            int8_blob.bytes().len(),
+            int8_path.display(),
+            out.join("reconstructions.png").display(),
+            out.join("loss.png").display(),
+        ))
+    }
+}
+
+/// The first test images above their reconstructions.
+fn reconstructions<N: Trainable>(net: &N, test: &Images) -> Gray {
+    let shown = SHOWN.min(test.len());
+    let mut acts = zeroed_box::<N::Acts<1>>();
+    let decoded: Vec<Vec<u8>> = (0..shown)
+        .map(|i| {
+            let mut x = [<N::In as autoencoder_core::Zeroed>::ZERO];
+            host::data::Source::copy(test, i, x[0].elements_mut());
+            let y = net.forward::<1>(&autoencoder_core::Plain, &x, &mut acts);
+            y[0].elements().iter().map(|y| (y * 255.0).round() as u8).collect()
+        })
+        .collect();
+    let originals = (0..shown).map(|i| test.image(i)).collect();
+    Gray::grid(&[originals, decoded.iter().map(Vec::as_slice).collect()], test.width, 2)
+}
+
+/// A bar on a terminal, plain lines elsewhere; both on standard error.
+struct Progress {
+    bar: indicatif::ProgressBar,
+    terminal: bool,
+    start: Instant,
+    first: u32,
+}
+
+impl Progress {
+    fn new(steps: u32, first: u32) -> Self {
+        let terminal = stderr().is_terminal();
+        let bar = if terminal { indicatif::ProgressBar::new(steps.into()) } else { indicatif::ProgressBar::hidden() };
+        bar.set_style(
+            indicatif::ProgressStyle::with_template("{bar:30} {pos}/{len} steps  {msg}  {eta} left")
+                .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()),
+        );
+        bar.set_position(first.into());
+        bar.reset_eta();
+        Self { bar, terminal, start: Instant::now(), first }
+    }
+
+    /// After a step; `point` where it is time for a line.
+    fn show(&self, step: u32, loss: f32, batch: usize, point: Option<&Point>) {
+        let rate = || f64::from(step - self.first) * batch as f64 / self.start.elapsed().as_secs_f64();
+        if self.terminal && step.is_multiple_of(20) {
+            self.bar.set_position(step.into());
+            self.bar.set_message(format!("loss {loss:.5}  {:.0} images/s", rate()));
+        }
+        let Some(point) = point else { return };
+        let line = format!(
+            "step {step:6}  loss {loss:.5}  test MSE {:.5}  {:.0} images/s",
+            point.test_mse.unwrap_or(f64::NAN),
+            rate()
+        );
+        if self.terminal {
+            self.bar.println(line);
+        } else {
+            let _ = writeln!(stderr(), "{line}"); // nobody may be listening
+        }
+    }
+}

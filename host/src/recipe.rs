@@ -1,0 +1,104 @@
+//! How a network is trained: initial weights, optimizer, learning rate, which rows.
+
+use autoencoder_core::init::Init;
+use autoencoder_core::optimizer::{Adam, Optimizer, RmsProp};
+use std::f32::consts::PI;
+
+/// The optimizers that recipes use.
+#[derive(Clone, Copy, Debug)]
+pub enum Method {
+    /// RMSProp, its second moments starting at 1 as in TensorFlow 1.
+    RmsProp(RmsProp),
+    /// Adam, its moments starting at 0.
+    Adam(Adam),
+}
+
+impl Method {
+    /// What the second moments start at.
+    pub fn initial_second_moment(&self) -> f32 {
+        match self {
+            Self::RmsProp(_) => 1.0,
+            Self::Adam(_) => 0.0,
+        }
+    }
+}
+
+impl Optimizer for Method {
+    #[inline(always)]
+    fn update(&self, step: u32, lr: f32, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
+        match self {
+            Self::RmsProp(method) => method.update(step, lr, p, g, m, v),
+            Self::Adam(method) => method.update(step, lr, p, g, m, v),
+        }
+    }
+}
+
+/// The learning rate over the steps.
+#[derive(Clone, Copy, Debug)]
+pub enum Schedule {
+    /// The same at every step.
+    Constant(f32),
+    /// Rises linearly over the first `warmup` steps, then falls along half a cosine to `last · peak`.
+    Cosine {
+        /// The highest rate.
+        peak: f32,
+        /// Steps to reach it.
+        warmup: u32,
+        /// The rate at the end, as a part of the peak.
+        last: f32,
+    },
+}
+
+impl Schedule {
+    /// The rate at `step` (from 1) of `steps`.
+    pub fn rate(self, step: u32, steps: u32) -> f32 {
+        match self {
+            Self::Constant(rate) => rate,
+            Self::Cosine { peak, warmup, last } => {
+                let rise = (step as f32 / warmup.max(1) as f32).min(1.0);
+                let fall = 0.5 * (1.0 + f32::cos(PI * step as f32 / steps as f32));
+                peak * rise * (last + (1.0 - last) * fall)
+            }
+        }
+    }
+}
+
+/// Everything about training but the network, the rows, the number of steps and the seed.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Initial weights.
+    pub init: Init,
+    /// Optimizer.
+    pub method: Method,
+    /// Learning rate.
+    pub schedule: Schedule,
+    /// How many of the training rows it uses, from the first.
+    pub rows: usize,
+}
+
+impl Recipe {
+    /// The best known for these networks.
+    pub const DEFAULT: Self = Self {
+        name: "default",
+        init: Init::GlorotNormal { gain: 4.0 },
+        method: Method::Adam(Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }),
+        schedule: Schedule::Cosine { peak: 0.016, warmup: 100, last: 0.01 },
+        rows: usize::MAX,
+    };
+
+    /// The classic TensorFlow 1 tutorial's, number for number.
+    pub const SEED: Self = Self {
+        name: "seed",
+        init: Init::UnitNormal,
+        method: Method::RmsProp(RmsProp { decay: 0.9, epsilon: 1e-10 }),
+        schedule: Schedule::Constant(0.01),
+        rows: 55_000,
+    };
+
+    /// By name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::DEFAULT, Self::SEED].into_iter().find(|recipe| recipe.name == name)
+    }
+}

@@ -1,0 +1,83 @@
+//! What a run leaves for people to look at: the loss as a table and as a picture.
+
+use crate::checkpoint::Point;
+use crate::files::FileError;
+use crate::picture;
+use plotters::prelude::*;
+use plotters::style::register_font;
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Once;
+
+/// The losses as CSV.
+pub fn csv(history: &[Point]) -> String {
+    let mut csv = String::from("step,loss,learning_rate,test_mse\n");
+    for Point { step, loss, learning_rate, test_mse } in history {
+        let test_mse = test_mse.map(|mse| format!("{mse:.6e}")).unwrap_or_default();
+        writeln!(csv, "{step},{loss:.6e},{learning_rate:.6e},{test_mse}").expect("a string takes it all");
+    }
+    csv
+}
+
+/// A curve over the steps.
+pub struct Curve<'a> {
+    /// Its name in the legend.
+    pub name: &'a str,
+    /// Steps and values.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// The two curves of a run.
+pub fn curves(history: &[Point]) -> [Curve<'static>; 2] {
+    let point = |point: &Point, y: f64| (f64::from(point.step), y);
+    [
+        Curve { name: "training batches", points: history.iter().map(|p| point(p, p.loss.into())).collect() },
+        Curve {
+            name: "test images",
+            points: history.iter().filter_map(|p| p.test_mse.map(|mse| point(p, mse))).collect(),
+        },
+    ]
+}
+
+/// Draws curves of MSE over steps, both axes as they come but the MSE logarithmic, into a PNG.
+pub fn plot(path: &Path, title: &str, curves: &[Curve<'_>]) -> anyhow::Result<()> {
+    const SIZE: (u32, u32) = (800, 480);
+    static FONT: Once = Once::new();
+    FONT.call_once(|| {
+        // Fails only if a font of that name is there, which is as good.
+        let _ = register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
+    });
+    let points = || curves.iter().flat_map(|curve| &curve.points).filter(|(_, y)| *y > 0.0);
+    let last = points().map(|(x, _)| *x).fold(1.0, f64::max);
+    let low = points().map(|(_, y)| *y).fold(f64::INFINITY, f64::min).min(0.1);
+    let high = points().map(|(_, y)| *y).fold(low * 1.1, f64::max);
+    let mut pixels = vec![255; (SIZE.0 * SIZE.1 * 3) as usize];
+    {
+        let area = BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area();
+        let mut chart = ChartBuilder::on(&area)
+            .caption(title, ("sans-serif", 20))
+            .margin(12)
+            .x_label_area_size(36)
+            .y_label_area_size(64)
+            .build_cartesian_2d(0.0..last, (low * 0.9..high * 1.1).log_scale())?;
+        chart
+            .configure_mesh()
+            .x_desc("step")
+            .y_desc("MSE")
+            .x_label_formatter(&|x| format!("{x:.0}"))
+            .y_label_formatter(&|y| format!("{y:.4}"))
+            .light_line_style(WHITE)
+            .draw()?;
+        for (i, curve) in curves.iter().enumerate() {
+            let colour = Palette99::pick(i).mix(1.0);
+            let line = LineSeries::new(curve.points.iter().copied().filter(|(_, y)| *y > 0.0), colour.stroke_width(2));
+            chart
+                .draw_series(line)?
+                .label(curve.name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+        }
+        chart.configure_series_labels().background_style(WHITE).border_style(BLACK).draw()?;
+        area.present()?;
+    }
+    Ok(picture::write_rgb(path, SIZE.0 as usize, SIZE.1 as usize, &pixels).map_err(|e: FileError| e)?)
+}

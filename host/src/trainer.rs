@@ -1,0 +1,209 @@
+//! Training, generic over the network: batches split into shards, one gradient a shard, one update for all.
+//!
+//! Shards do not depend on the number of threads, and their gradients are added in their order: the same seed gives
+//! the same bytes on one thread as on eight.
+
+use crate::data::Source;
+use crate::gemm::Gemm;
+use crate::recipe::Recipe;
+use autoencoder_core::layer::Row;
+use autoencoder_core::optimizer::Optimizer;
+use autoencoder_core::{Backward, Kernels, Layer, Parameters, Zeroed, loss};
+use rand::seq::SliceRandom;
+use rand_pcg::Pcg32;
+use rayon::prelude::*;
+
+/// Rows in a shard.
+pub const SHARD: usize = 128;
+/// Parameters that one thread updates at a time: they, their gradients and moments fit a second level cache.
+const CHUNK: usize = 4096;
+/// More than the chunks of the largest network that can be named plus the last, shorter one of each of its arrays.
+const MAX_CHUNKS: usize = 4096;
+
+/// Networks that can be trained here: float rows in, rows of the same kind out.
+pub trait Trainable:
+    Backward<In: Row<Element = f32>, Out = <Self as Layer>::In> + Parameters + Zeroed + Send + Sync
+{
+}
+impl<N> Trainable for N where
+    N: Backward<In: Row<Element = f32>, Out = <N as Layer>::In> + Parameters + Zeroed + Send + Sync
+{
+}
+
+/// A network while it is trained.
+pub struct Trainer<N: Trainable> {
+    recipe: Recipe,
+    steps: u32,
+    batch: usize,
+    seed: u64,
+    step: u32,
+    net: Box<N>,
+    first_moment: Box<N>,
+    second_moment: Box<N>,
+    shards: Vec<Shard<N>>,
+    order: Vec<u32>,
+    kernels: Gemm,
+}
+
+/// What one shard of a batch needs, forward and backward.
+struct Shard<N: Trainable> {
+    x: Vec<N::In>,
+    acts: Box<N::Acts<SHARD>>,
+    d: Box<N::Acts<SHARD>>,
+    gradient: Box<N>,
+    squared_error: f32,
+}
+
+/// A value of zeroed memory that never passes over the stack.
+pub fn zeroed_box<T: Zeroed>() -> Box<T> {
+    T::new_box_zeroed().expect("memory for a network")
+}
+
+impl<N: Trainable> Trainer<N> {
+    /// A fresh network, to be trained for `steps` steps of `batch` rows.
+    pub fn new(recipe: Recipe, steps: u32, batch: usize, seed: u64) -> Self {
+        assert!(steps > 0 && batch > 0, "training takes steps and rows");
+        let shard = || Shard {
+            x: vec![N::In::ZERO; SHARD.min(batch)],
+            acts: zeroed_box(),
+            d: zeroed_box(),
+            gradient: zeroed_box(),
+            squared_error: 0.0,
+        };
+        let mut net = zeroed_box::<N>();
+        recipe.init.fill(&mut *net, &mut Pcg32::new(seed, 0));
+        let mut second_moment = zeroed_box::<N>();
+        second_moment.slices_mut().for_each(|v| v.fill(recipe.method.initial_second_moment()));
+        Self {
+            recipe,
+            steps,
+            batch,
+            seed,
+            step: 0,
+            net,
+            first_moment: zeroed_box(),
+            second_moment,
+            shards: (0..batch.div_ceil(SHARD)).map(|_| shard()).collect(),
+            order: Vec::new(),
+            kernels: Gemm::default(),
+        }
+    }
+
+    /// The network as it is now.
+    pub fn net(&self) -> &N {
+        &self.net
+    }
+
+    /// Steps done.
+    pub fn step(&self) -> u32 {
+        self.step
+    }
+
+    /// Steps to do in all.
+    pub fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    /// The learning rate of the last step.
+    pub fn learning_rate(&self) -> f32 {
+        self.recipe.schedule.rate(self.step, self.steps)
+    }
+
+    /// Parameters, first and second moments: with the number of steps done, all that training goes on from.
+    pub fn state(&self) -> [&N; 3] {
+        [&self.net, &self.first_moment, &self.second_moment]
+    }
+
+    /// Goes on from a state: `fill` writes the parameters, then the moments.
+    pub fn restore(&mut self, step: u32, mut fill: impl FnMut([&mut N; 3])) {
+        self.step = step;
+        self.order.clear();
+        fill([&mut self.net, &mut self.first_moment, &mut self.second_moment]);
+    }
+
+    /// One step; returns the MSE of its batch before the update. Runs on the current rayon pool.
+    pub fn train(&mut self, source: &impl Source) -> f32 {
+        assert_eq!(source.width(), N::In::LEN, "row width");
+        let rows = source.rows().min(self.recipe.rows);
+        let batch = self.batch.min(rows);
+        let first = self.shuffle(rows, batch);
+        let order = &self.order[first..first + batch];
+        self.step += 1;
+
+        let scale = 1.0 / (batch * N::In::LEN) as f32;
+        let (net, kernels) = (&*self.net, self.kernels);
+        let shards = &mut self.shards[..batch.div_ceil(SHARD)];
+        shards.par_iter_mut().zip(order.par_chunks(SHARD)).for_each(|(shard, rows)| {
+            shard.gradient(net, kernels, source, rows, scale);
+        });
+        self.update(batch.div_ceil(SHARD));
+        self.shards.iter().take(batch.div_ceil(SHARD)).map(|shard| shard.squared_error).sum::<f32>() * scale
+    }
+
+    /// Where the step's rows stand in `order`. Each pass over the rows has an order of its own, made from the seed
+    /// and the pass alone; rows that do not fill a batch are left out of it.
+    fn shuffle(&mut self, rows: usize, batch: usize) -> usize {
+        let steps_a_pass = rows / batch;
+        let (pass, step) = (self.step as usize / steps_a_pass, self.step as usize % steps_a_pass);
+        if step == 0 || self.order.len() != rows {
+            self.order.clear();
+            self.order.extend(0..rows as u32);
+            self.order.shuffle(&mut Pcg32::new(self.seed, 1 + pass as u64));
+        }
+        step * batch
+    }
+
+    /// Adds up the shards' gradients and updates the parameters, a chunk at a time.
+    fn update(&mut self, shards: usize) {
+        struct Chunk<'a> {
+            array: usize,
+            start: usize,
+            p: &'a mut [f32],
+            m: &'a mut [f32],
+            v: &'a mut [f32],
+        }
+        let (method, step, rate) = (self.recipe.method, self.step, self.learning_rate());
+        let (kernels, shards) = (self.kernels, &self.shards[..shards]);
+        let mut chunks = heapless::Vec::<Chunk<'_>, MAX_CHUNKS>::new();
+        let arrays = self.net.slices_mut().zip(self.first_moment.slices_mut()).zip(self.second_moment.slices_mut());
+        for (array, ((p, m), v)) in arrays.enumerate() {
+            let parts = p.chunks_mut(CHUNK).zip(m.chunks_mut(CHUNK)).zip(v.chunks_mut(CHUNK));
+            for (i, ((p, m), v)) in parts.enumerate() {
+                let pushed = chunks.push(Chunk { array, start: i * CHUNK, p, m, v });
+                assert!(pushed.is_ok(), "a network of more than {MAX_CHUNKS} chunks");
+            }
+        }
+        chunks.par_iter_mut().for_each(|chunk| {
+            kernels.elementwise(|| {
+                let mut sum = [0.0; CHUNK];
+                let sum = &mut sum[..chunk.p.len()];
+                for shard in shards {
+                    let gradient = shard.gradient.slices().nth(chunk.array).unwrap_or_default();
+                    for (sum, g) in sum.iter_mut().zip(&gradient[chunk.start..]) {
+                        *sum += g;
+                    }
+                }
+                method.update(step, rate, chunk.p, sum, chunk.m, chunk.v);
+            });
+        });
+    }
+}
+
+impl<N: Trainable> Shard<N> {
+    /// Forward, loss and backward over `rows` of the source.
+    fn gradient(&mut self, net: &N, kernels: Gemm, source: &impl Source, rows: &[u32], scale: f32) {
+        let x = &mut self.x[..rows.len()];
+        kernels.elementwise(|| {
+            for (x, index) in x.iter_mut().zip(rows) {
+                source.copy(*index as usize, x.elements_mut());
+            }
+        });
+        let y = net.forward(&kernels, x, &mut self.acts);
+        self.squared_error = kernels.elementwise(|| {
+            let d = N::output_mut(&mut self.d, rows.len());
+            let rows = y.iter().zip(&*x).zip(d);
+            rows.map(|((y, x), d)| loss::squared_error(y.elements(), x.elements(), scale, d.elements_mut())).sum()
+        });
+        net.backward(&kernels, x, &self.acts, &mut self.d, None, &mut self.gradient);
+    }
+}
