@@ -155,8 +155,8 @@ fn quantise_layer(
         if !bias.is_finite() || weights.iter().any(|w| !w.is_finite()) {
             return Err(QuantiseError::NotFinite { layer: number });
         }
-        let (scale, row) = quantise_row(&weights, *bias, from);
-        let unit = scale * f64::from(from.scale); // one step of the accumulator
+        let (scale, row) = quantise_row(weights.as_slice().unwrap_or_default(), *bias, from);
+        let unit = f64::from(scale) * f64::from(from.scale); // one step of the accumulator
         let multiplier = (unit * resolution * 4_294_967_296.0).round();
         if multiplier > f64::from(i32::MAX) {
             return Err(QuantiseError::Range { layer: number, output });
@@ -176,27 +176,53 @@ fn quantise_layer(
     Ok((channels, quads))
 }
 
-/// The scale and the integers of one row: the finest scale at which the weights fit ±127, the sum `Σ|w|·255` stays
-/// within the kernels' accumulator, and the bias within 2^24.
-fn quantise_row(weights: &ArrayView1<'_, f32>, bias: f32, from: Affine) -> (f64, Vec<i8>) {
-    const BIAS_LIMIT: f64 = (1 << 24) as f64;
-    let magnitude = |w: &f32| f64::from(w.abs());
-    let largest = weights.iter().map(magnitude).fold(0.0, f64::max);
-    let sum: f64 = weights.iter().map(magnitude).sum();
+/// The scale of one row: the finest at which its weights fit ±127, the sum `Σ|w|·255` stays within the kernels'
+/// accumulator, and the bias within 2^24 steps of it.
+#[inline(always)]
+fn row_scale(weights: &[f32], bias: f32, from: Affine) -> f32 {
+    const BIAS_LIMIT: f32 = (1 << 24) as f32;
+    // Sixteen partial results, which stay in vector registers.
+    let (mut largest, mut sum) = ([0.0f32; 16], [0.0f32; 16]);
+    for weights in weights.chunks(16) {
+        for ((w, largest), sum) in weights.iter().zip(&mut largest).zip(&mut sum) {
+            *largest = if w.abs() > *largest { w.abs() } else { *largest };
+            *sum += w.abs();
+        }
+    }
     let bounds = [
-        largest / 127.0,
-        sum * 255.0 / ACCUMULATOR_LIMIT as f64,
-        f64::from(bias.abs()) / (f64::from(from.scale) * BIAS_LIMIT),
-        f64::MIN_POSITIVE.sqrt(),
+        largest.into_iter().fold(0.0, f32::max) / 127.0,
+        sum.into_iter().sum::<f32>() * (255.0 / ACCUMULATOR_LIMIT as f32),
+        bias.abs() / (from.scale * BIAS_LIMIT),
     ];
-    let mut scale = bounds.into_iter().fold(0.0, f64::max);
+    bounds.into_iter().fold(1e-20, f32::max)
+}
+
+/// The scale and the integers of one row.
+fn quantise_row(weights: &[f32], bias: f32, from: Affine) -> (f32, Vec<i8>) {
+    let mut scale = row_scale(weights, bias, from);
     loop {
-        let row: Vec<i8> = weights.iter().map(|w| (f64::from(*w) / scale).round() as i8).collect();
+        let row: Vec<i8> = weights.iter().map(|w| (w / scale).round() as i8).collect();
         let sum: i64 = row.iter().map(|w| i64::from(w.unsigned_abs()) * 255).sum();
         if sum < ACCUMULATOR_LIMIT {
             return (scale, row);
         }
         scale *= 1.001; // rounding went over the bound
+    }
+}
+
+/// Each weight as the int8 blob will hold it, in `f32`: what quantisation-aware training computes with.
+///
+/// For one layer: `weights` and `bias` into `to`, rows of `inputs` weights. Within rounding of the exporter's own.
+#[inline(always)]
+pub fn fake_quantise(weights: &[f32], bias: &[f32], inputs: usize, to: &mut [f32]) {
+    /// Adding and subtracting it rounds to an integer.
+    const ROUND: f32 = 12_582_912.0;
+    for ((row, bias), to) in weights.chunks_exact(inputs).zip(bias).zip(to.chunks_exact_mut(inputs)) {
+        let scale = row_scale(row, *bias, Affine::UNIT);
+        let inverse = 1.0 / scale;
+        for (w, to) in row.iter().zip(to) {
+            *to = (w * inverse + ROUND - ROUND) * scale;
+        }
     }
 }
 

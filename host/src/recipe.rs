@@ -74,6 +74,8 @@ pub struct Recipe {
     pub method: Method,
     /// Learning rate.
     pub schedule: Schedule,
+    /// The part of the steps, the last ones, that compute with weights rounded as the int8 blob will hold them.
+    pub quantise_aware: f32,
     /// How many of the training rows it uses, from the first.
     pub rows: usize,
 }
@@ -85,6 +87,7 @@ impl Recipe {
         init: Init::GlorotNormal { gain: 4.0 },
         method: Method::Adam(Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }),
         schedule: Schedule::Cosine { peak: 0.016, warmup: 100, last: 0.01 },
+        quantise_aware: 0.1,
         rows: usize::MAX,
     };
 
@@ -94,6 +97,7 @@ impl Recipe {
         init: Init::UnitNormal,
         method: Method::RmsProp(RmsProp { decay: 0.9, epsilon: 1e-10 }),
         schedule: Schedule::Constant(0.01),
+        quantise_aware: 0.0,
         rows: 55_000,
     };
 

@@ -5,6 +5,7 @@
 
 use crate::data::Source;
 use crate::gemm::Gemm;
+use crate::quantise::fake_quantise;
 use crate::recipe::Recipe;
 use autoencoder_core::layer::Row;
 use autoencoder_core::optimizer::Optimizer;
@@ -17,6 +18,8 @@ use rayon::prelude::*;
 pub const SHARD: usize = 128;
 /// Parameters that one thread updates at a time: they, their gradients and moments fit a second level cache.
 const CHUNK: usize = 4096;
+/// Rows of weights that one thread rounds at a time.
+const ROUNDED_ROWS: usize = 32;
 /// More than the chunks of the largest network that can be named plus the last, shorter one of each of its arrays.
 const MAX_CHUNKS: usize = 4096;
 
@@ -38,6 +41,8 @@ pub struct Trainer<N: Trainable> {
     seed: u64,
     step: u32,
     net: Box<N>,
+    /// The network as its int8 blob will be: what the last steps compute with.
+    rounded: Box<N>,
     first_moment: Box<N>,
     second_moment: Box<N>,
     shards: Vec<Shard<N>>,
@@ -81,6 +86,7 @@ impl<N: Trainable> Trainer<N> {
             seed,
             step: 0,
             net,
+            rounded: zeroed_box(),
             first_moment: zeroed_box(),
             second_moment,
             shards: (0..batch.div_ceil(SHARD)).map(|_| shard()).collect(),
@@ -127,17 +133,43 @@ impl<N: Trainable> Trainer<N> {
         let rows = source.rows().min(self.recipe.rows);
         let batch = self.batch.min(rows);
         let first = self.shuffle(rows, batch);
-        let order = &self.order[first..first + batch];
         self.step += 1;
 
         let scale = 1.0 / (batch * N::In::LEN) as f32;
-        let (net, kernels) = (&*self.net, self.kernels);
+        let kernels = self.kernels;
+        let exact = (self.steps as f32 * (1.0 - self.recipe.quantise_aware)) as u32;
+        let aware = self.step > exact;
+        if aware {
+            self.round();
+        }
+        let net = if aware { &*self.rounded } else { &*self.net };
+        let order = &self.order[first..first + batch];
         let shards = &mut self.shards[..batch.div_ceil(SHARD)];
         shards.par_iter_mut().zip(order.par_chunks(SHARD)).for_each(|(shard, rows)| {
             shard.gradient(net, kernels, source, rows, scale);
         });
         self.update(batch.div_ceil(SHARD));
         self.shards.iter().take(batch.div_ceil(SHARD)).map(|shard| shard.squared_error).sum::<f32>() * scale
+    }
+
+    /// Fills `rounded` from the parameters. The gradient at the rounded weights then moves the exact ones: rounding is
+    /// taken for the identity on the way back (the straight-through estimator of Bengio, Léonard and Courville, 2013).
+    fn round(&mut self) {
+        let kernels = self.kernels;
+        let mut from = self.net.slices();
+        let mut to = self.rounded.slices_mut();
+        for spec in N::specs() {
+            let (Some(weights), Some(bias)) = (from.next(), from.next()) else { return };
+            let (Some(rounded), Some(same)) = (to.next(), to.next()) else { return };
+            let inputs = usize::from(spec.inputs);
+            let rows = ROUNDED_ROWS * inputs;
+            same.copy_from_slice(bias);
+            weights.par_chunks(rows).zip(bias.par_chunks(ROUNDED_ROWS)).zip(rounded.par_chunks_mut(rows)).for_each(
+                |((weights, bias), rounded)| {
+                    kernels.elementwise(|| fake_quantise(weights, bias, inputs, rounded));
+                },
+            );
+        }
     }
 
     /// Where the step's rows stand in `order`. Each pass over the rows has an order of its own, made from the seed

@@ -1,0 +1,50 @@
+//! Each optimizer's first steps, worked out by hand from its equation, and that it finds a minimum.
+
+use autoencoder_core::optimizer::{Adam, Optimizer, RmsProp, Sgd};
+
+/// Runs `steps` of the method on gradients given by `slope` of the parameter.
+fn run(method: &impl Optimizer, lr: f32, v0: f32, steps: u32, slope: impl Fn(f32) -> f32) -> f32 {
+    let (mut p, mut m, mut v) = ([3.0], [0.0], [v0]);
+    for step in 1..=steps {
+        let g = [slope(p[0])];
+        method.update(step, lr, &mut p, &g, &mut m, &mut v);
+    }
+    p[0]
+}
+
+fn assert_close(a: f32, b: f64) {
+    assert!((f64::from(a) - b).abs() < 1e-6, "{a} is not {b}");
+}
+
+#[test]
+fn first_steps_follow_the_equations() {
+    // Gradients of 2, learning rate 0.1, from 3.
+    assert_close(run(&Sgd { momentum: 0.0 }, 0.1, 0.0, 2, |_| 2.0), 3.0 - 0.2 - 0.2);
+    assert_close(run(&Sgd { momentum: 0.5 }, 0.1, 0.0, 2, |_| 2.0), 3.0 - 0.2 - 0.3);
+    let rms = RmsProp { decay: 0.9, epsilon: 0.25 };
+    // v: 1, 0.9 + 0.4 = 1.3, 1.17 + 0.4 = 1.57
+    assert_close(run(&rms, 0.1, 1.0, 2, |_| 2.0), 3.0 - 0.2 / 1.55f64.sqrt() - 0.2 / 1.82f64.sqrt());
+    let adam = Adam { beta1: 0.5, beta2: 0.75, epsilon: 0.5 };
+    // A constant gradient: after the correction the moments are 2 and 4 at every step.
+    assert_close(run(&adam, 0.1, 0.0, 2, |_| 2.0), 3.0 - 2.0 * 0.1 * 2.0 / 2.5);
+    // Gradients 2, then -1: m = 1, 0; v = 1, 1 (with β₂ = 0.75: 0.75·1 + 0.25·1).
+    let second = |p: f32| if p > 2.99 { 2.0 } else { -1.0 };
+    assert_close(run(&adam, 0.1, 0.0, 2, second), 3.0 - 0.1 * 2.0 / 2.5 - 0.0);
+}
+
+#[test]
+fn all_of_them_find_the_minimum() {
+    let slope = |p: f32| 2.0 * (p - 1.0);
+    assert!((run(&Sgd::default(), 0.02, 0.0, 400, slope) - 1.0).abs() < 1e-3);
+    assert!((run(&RmsProp::default(), 0.001, 1.0, 4000, slope) - 1.0).abs() < 1e-2);
+    assert!((run(&Adam::default(), 0.01, 0.0, 2000, slope) - 1.0).abs() < 1e-3);
+}
+
+#[test]
+fn an_unused_moment_may_be_empty() {
+    let mut p = [1.0];
+    Sgd { momentum: 0.0 }.update(1, 0.5, &mut p, &[1.0], &mut [], &mut []);
+    Sgd { momentum: 0.9 }.update(1, 0.5, &mut p, &[1.0], &mut [0.0], &mut []);
+    RmsProp { decay: 0.0, epsilon: 0.0 }.update(1, 0.5, &mut p, &[1.0], &mut [], &mut [0.0]);
+    assert_eq!(p, [-0.5]);
+}

@@ -1,0 +1,138 @@
+//! The whole way on real digits: train, quantise, blob, encode, decode; and that training repeats itself to the byte.
+
+use autoencoder_core::blob::Blob;
+use autoencoder_core::model::{SmallDecoder, SmallEncoder};
+use autoencoder_core::{Autoencoder, Dense, Identity, Parameters, Relu};
+use host::blob_file::BlobFile;
+use host::checkpoint::{Checkpoint, Run};
+use host::data::Source;
+use host::idx::Images;
+use host::recipe::Recipe;
+use host::trainer::{Trainable, Trainer};
+use host::{evaluate, quantise};
+use rayon::ThreadPoolBuilder;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use tests::{digits, mnist};
+
+type Small = Autoencoder<SmallEncoder, SmallDecoder>;
+
+fn bytes<N: Trainable>(trainer: &Trainer<N>) -> Vec<u32> {
+    trainer.state().iter().flat_map(|net| net.slices().flatten()).map(|x| x.to_bits()).collect()
+}
+
+fn steps<N: Trainable>(trainer: &mut Trainer<N>, count: usize, source: &impl Source) {
+    for _ in 0..count {
+        trainer.train(source);
+    }
+}
+
+fn train(recipe: Recipe, seed: u64, threads: usize, images: &Images) -> Trainer<Small> {
+    let mut trainer = Trainer::<Small>::new(recipe, 40, 200, seed);
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| steps(&mut trainer, 40, images));
+    trainer
+}
+
+#[test]
+fn train_quantise_blob_encode_decode() {
+    let images = digits(600);
+    let mut trainer = Trainer::<Small>::new(Recipe::DEFAULT, 600, 100, 1);
+    let losses: Vec<f32> = (0..600).map(|_| trainer.train(&images)).collect();
+    let mse = evaluate::mean(&evaluate::errors(trainer.net(), &images));
+    assert!(losses[0] > 0.15, "an untrained network's loss is {}", losses[0]);
+    // Predicting the mean image has an MSE of 0.067.
+    assert!(mse < 0.02, "MSE {mse} after training");
+
+    let file = BlobFile::new(Path::new("test"), &quantise::int8_blob(trainer.net(), 2, 600, &images).unwrap());
+    let blob = Blob::open(file.bytes()).unwrap();
+    assert_eq!(autoencoder_core::model::name_of(blob.header()), Some("small"));
+    let int8 = evaluate::mean(&evaluate::errors_int8::<SmallEncoder, SmallDecoder>(&blob, &images).unwrap());
+    assert!(int8 < mse * 1.04, "int8 {int8}, f32 {mse}");
+    assert!(int8 > mse * 0.96, "int8 {int8}, f32 {mse}: too good to be true");
+}
+
+#[test]
+fn a_network_of_relus_with_a_signed_output_keeps_its_error_in_int8() {
+    type E = (Dense<784, 64, Relu>, Dense<64, 16, Relu>);
+    type D = (Dense<16, 64, Relu>, Dense<64, 784, Identity>);
+    // Rows with negative numbers: the input's zero point is not 0.
+    let images = digits(400);
+    let rows = images.pixels.mapv(|pixel| f32::from(pixel) / 128.0 - 0.5);
+    let recipe = Recipe {
+        init: autoencoder_core::init::Init::GlorotNormal { gain: 1.0 },
+        schedule: host::recipe::Schedule::Constant(0.002),
+        ..Recipe::DEFAULT
+    };
+    let mut trainer = Trainer::<Autoencoder<E, D>>::new(recipe, 200, 100, 1);
+    steps(&mut trainer, 200, &rows);
+    let mse = evaluate::mean(&evaluate::errors(trainer.net(), &rows));
+    let file = BlobFile::new(Path::new("test"), &quantise::int8_blob(trainer.net(), 2, 200, &rows).unwrap());
+    let blob = Blob::open(file.bytes()).unwrap();
+    assert!(blob.header().input.zero > 0);
+    let int8 = evaluate::mean(&evaluate::errors_int8::<E, D>(&blob, &rows).unwrap());
+    assert!(mse < 0.12 && (int8 / mse - 1.0).abs() < 0.04, "f32 {mse}, int8 {int8}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
+    let images = digits(500);
+    for recipe in [Recipe::DEFAULT, Recipe::SEED] {
+        let one = bytes(&train(recipe, 7, 1, &images));
+        assert_eq!(one, bytes(&train(recipe, 7, 2, &images)));
+        assert_eq!(one, bytes(&train(recipe, 7, 8, &images)));
+        assert_ne!(one, bytes(&train(recipe, 8, 1, &images)));
+    }
+}
+
+#[test]
+fn a_run_continued_from_its_checkpoint_ends_in_the_same_bytes() {
+    let images = digits(500);
+    let uninterrupted = train(Recipe::DEFAULT, 3, 2, &images);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let run = Run {
+        recipe: "default".into(),
+        topology: "small".into(),
+        layers: Vec::new(),
+        steps: 40,
+        batch: 200,
+        seed: 3,
+        data: 0,
+    };
+    let mut first = Trainer::<Small>::new(Recipe::DEFAULT, 40, 200, 3);
+    steps(&mut first, 17, &images);
+    Checkpoint::new(run.clone(), &first).write(&path).unwrap();
+
+    let mut second = Trainer::<Small>::new(Recipe::DEFAULT, 40, 200, 3);
+    let checkpoint = Checkpoint::read(&path).unwrap();
+    checkpoint.expect(&path, &run).unwrap();
+    assert!(checkpoint.restore(&mut second));
+    steps(&mut second, 23, &images);
+    assert_eq!(bytes(&uninterrupted), bytes(&second));
+
+    let other = Run { seed: 4, ..run };
+    assert!(checkpoint.expect(&path, &other).unwrap_err().to_string().contains("a run with seed 3, not 4"));
+    let mut broken = std::fs::read(&path).unwrap();
+    broken[1000] ^= 1;
+    std::fs::write(&path, broken).unwrap();
+    assert!(Checkpoint::read(&path).is_err());
+}
+
+#[test]
+fn the_shipped_data_is_mnist() {
+    let sums = [
+        ("train-images-idx3-ubyte.gz", "0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2fc2ad904a6835971"),
+        ("train-labels-idx1-ubyte.gz", "1787548bbe0bff1ec2ecdc0ef292b02df999e2d1a6002d27500982c652b17203"),
+        ("t10k-images-idx3-ubyte.gz", "1a1a05eab793c14bb050b398624a11b0ffd1a2953baed553b1b9bd079e2a20be"),
+        ("t10k-labels-idx1-ubyte.gz", "b91679a0acfe4ba0e50a2437a903084cba1f5f92592b016a25a7dfd00455798b"),
+    ];
+    for (name, sum) in sums {
+        let digest = Sha256::digest(std::fs::read(mnist().join(name)).unwrap());
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, sum, "{name}");
+    }
+    assert_eq!(Images::train(&mnist()).unwrap().len(), 60_000);
+    assert_eq!(Images::test(&mnist()).unwrap().len(), 10_000);
+}
