@@ -1,0 +1,233 @@
+//! The program as a user meets it: exit codes, messages, files.
+
+use assert_cmd::Command;
+use flate2::read::GzDecoder;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use tempfile::TempDir;
+
+/// A folder with a small data set of real digits, of which each test has its own.
+struct Sandbox {
+    folder: TempDir,
+}
+
+impl Sandbox {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("data")).unwrap();
+        let sandbox = Self { folder };
+        let bytes = shipped("t10k-images-idx3-ubyte.gz");
+        sandbox.images("train-images-idx3-ubyte", 400, &bytes[16..]);
+        sandbox.images("t10k-images-idx3-ubyte", 50, &bytes[16 + 784 * 400..]);
+        sandbox
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn images(&self, name: &str, count: u32, pixels: &[u8]) {
+        let header = [0x803, count, 28, 28].map(u32::to_be_bytes).concat();
+        fs::write(self.path("data").join(name), [&header[..], &pixels[..784 * count as usize]].concat()).unwrap();
+    }
+
+    fn host(&self, args: &str) -> Command {
+        let mut command = Command::cargo_bin("host").unwrap();
+        command.current_dir(self.folder.path()).args(args.split_whitespace());
+        command
+    }
+
+    fn train(&self, args: &str) -> Command {
+        self.host(&format!("train --data data --topology small --batch 100 {args}"))
+    }
+
+    /// The one line on standard error of a command that has to fail.
+    fn error(&self, args: &str) -> String {
+        one_line(&self.host(args).output().unwrap(), args)
+    }
+}
+
+fn one_line(output: &Output, what: &str) -> String {
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{what}: {stderr}");
+    assert!(output.stdout.is_empty(), "{what}");
+    assert!(stderr.starts_with("error: ") && stderr.trim_end().lines().count() == 1, "{what}: {stderr}");
+    stderr
+}
+
+fn shipped(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mnist").join(name);
+    let mut bytes = Vec::new();
+    GzDecoder::new(fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn train_writes_everything_and_eval_agrees() {
+    let sandbox = Sandbox::new();
+    let summary = json(&sandbox.train("--steps 60 --json").output().unwrap());
+    assert_eq!(summary["steps"], 60);
+    assert!(summary["seconds"].as_f64().unwrap() > 0.0 && summary["ms_per_step"].as_f64().unwrap() > 0.0);
+    let mse = summary["test_mse"].as_f64().unwrap();
+    assert!(mse < 0.09, "MSE {mse}");
+    for file in ["checkpoint", "model.f32.blob", "model.int8.blob", "loss.csv", "loss.png", "reconstructions.png"] {
+        assert!(fs::metadata(sandbox.path("artifacts").join(file)).unwrap().len() > 0, "{file}");
+    }
+    let csv = fs::read_to_string(sandbox.path("artifacts/loss.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 61);
+    assert!(csv.starts_with("step,loss,learning_rate,test_mse\n1,"));
+
+    let float = json(&sandbox.host("eval --data data --json").output().unwrap());
+    assert_eq!(float["test_mse"], summary["test_mse"]);
+    assert_eq!(float["test_mse_int8"], summary["test_mse_int8"]);
+    let int8 = json(&sandbox.host("eval artifacts/model.int8.blob --data data --json").output().unwrap());
+    assert_eq!(int8["test_mse_int8"], summary["test_mse_int8"]);
+    assert_eq!((&int8["test_mse"], &int8["steps"]), (&serde_json::Value::Null, &60.into()));
+
+    // The exporter writes the trainer's bytes, from the checkpoint and from the f32 blob.
+    let trained = fs::read(sandbox.path("artifacts/model.int8.blob")).unwrap();
+    for source in ["artifacts/checkpoint", "artifacts/model.f32.blob"] {
+        sandbox.host(&format!("export {source} --format int8 --out again --data data")).assert().success();
+        assert_eq!(fs::read(sandbox.path("again")).unwrap(), trained, "{source}");
+    }
+    let inspected = sandbox.host("inspect again").output().unwrap();
+    let text = String::from_utf8(inspected.stdout).unwrap();
+    for part in ["Int8", "small", "60 steps", "784", "checked"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn a_human_reads_lines_and_a_summary() {
+    let sandbox = Sandbox::new();
+    let output = sandbox.train("--steps 20").output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(stderr.lines().filter(|line| line.contains("test MSE") && line.contains("images/s")).count(), 10);
+    assert!(stdout.contains("small trained for 20 steps") && stdout.contains("int8") && stdout.contains(" dB"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_resume_ends_in_the_same_bytes() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 1000 --out whole --json").assert().success();
+
+    let program = assert_cmd::cargo::cargo_bin("host");
+    let mut child = std::process::Command::new(program)
+        .current_dir(sandbox.folder.path())
+        .args("train --data data --topology small --batch 100 --steps 1000 --out parts".split(' '))
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Once the first line is there, training is under way.
+    let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    std::io::BufRead::read_line(&mut stderr, &mut String::new()).unwrap();
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert!(rest.contains("error: stopped at step ") && rest.contains("--resume"), "{rest}");
+    assert!(!sandbox.path("parts/model.int8.blob").exists());
+
+    sandbox.host("train --resume --data data --out parts --json").assert().success();
+    for file in ["model.f32.blob", "model.int8.blob", "loss.csv", "reconstructions.png"] {
+        let [whole, parts] = ["whole", "parts"].map(|out| fs::read(sandbox.path(out).join(file)).unwrap());
+        assert!(whole == parts, "{file} differs");
+    }
+    let other = sandbox.error("train --resume --data data --out parts --seed 9");
+    assert!(other.contains("seed 1, not 9"), "{other}");
+}
+
+#[test]
+fn any_folder_of_idx_files_will_do() {
+    let sandbox = Sandbox::new();
+    let pixels: Vec<u8> = (0..=255).cycle().take(784 * 300).collect();
+    sandbox.images("train-images-idx3-ubyte", 130, &pixels);
+    sandbox.images("t10k-images-idx3-ubyte", 3, &pixels);
+    sandbox.host("train --data data --topology small --steps 3 --json").assert().success();
+}
+
+#[test]
+fn bad_data_is_one_line_and_nothing_is_written() {
+    let sandbox = Sandbox::new();
+    let train = "train --topology small --steps 2 --data data --out out";
+    let image_file = sandbox.path("data/train-images-idx3-ubyte");
+    let good = fs::read(&image_file).unwrap();
+    let with = |at: usize, bytes: &[u8]| {
+        let mut file = good.clone();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        file
+    };
+    let cases: [(&str, Vec<u8>, &str); 7] = [
+        ("empty", Vec::new(), "not an IDX file of images: magic 0x00000000"),
+        ("labels", with(3, &[1]), "magic 0x00000801, expected 0x00000803"),
+        ("truncated", good[..1000].to_vec(), "announces 313616 bytes, the file holds 1000"),
+        ("longer", [&good[..], &[0]].concat(), "announces 313616 bytes, the file holds 313617"),
+        ("huge sizes", with(4, &[0xff; 12]), "announces"),
+        ("no images", with(4, &[0, 0, 0, 0])[..16].to_vec(), "no images"),
+        ("broken gzip", vec![0x1f, 0x8b, 8, 0, 1, 2, 3], "train-images-idx3-ubyte"),
+    ];
+    for (name, bytes, message) in cases {
+        fs::write(&image_file, bytes).unwrap();
+        let error = sandbox.error(train);
+        assert!(error.contains(message), "{name}: {error}");
+    }
+    let wide = [0x803u32, 1, 20, 30].map(u32::to_be_bytes).concat();
+    fs::write(&image_file, [&wide[..], &[0; 600]].concat()).unwrap();
+    assert!(sandbox.error(train).contains("training images of 600 pixels, test images of 784"));
+    fs::write(&image_file, &good).unwrap();
+    let error = sandbox.error("train --topology anomaly --steps 2 --data data --out out");
+    assert!(error.contains("images of 784 pixels, topology anomaly takes 640"), "{error}");
+    fs::remove_file(&image_file).unwrap();
+    assert!(sandbox.error(train).contains("no train-images-idx3-ubyte or train-images-idx3-ubyte.gz"));
+    assert!(!sandbox.path("out").exists());
+}
+
+#[test]
+fn bad_blobs_and_folders_are_one_line() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2 --json").assert().success();
+    let blob = fs::read(sandbox.path("artifacts/model.int8.blob")).unwrap();
+    let mut flipped = blob.clone();
+    flipped[5000] ^= 4;
+    for (name, bytes, message) in [
+        ("empty", &[][..], "the blob is empty"),
+        ("truncated", &blob[..blob.len() / 2], "blob truncated"),
+        ("flipped", &flipped, "blob damaged"),
+        ("foreign", b"GIF89a, not a blob", "not a weights blob"),
+    ] {
+        fs::write(sandbox.path(name), bytes).unwrap();
+        for command in ["eval", "inspect", "export --format int8 --out never"] {
+            let (verb, options) = command.split_once(' ').unwrap_or((command, ""));
+            let data = if verb == "inspect" { "" } else { "--data data" };
+            let error = sandbox.error(&format!("{verb} {name} {options} {data}"));
+            assert!(error.contains(message) && error.contains(name), "{command}: {error}");
+        }
+    }
+    assert!(sandbox.error("eval missing --data data").contains("missing: No such file"));
+    assert!(sandbox.error("train --resume --data data --out nowhere").contains("nowhere/checkpoint"));
+    fs::write(sandbox.path("a-file"), "").unwrap();
+    let blocked = sandbox.train("--steps 2 --out a-file").output().unwrap();
+    assert!(one_line(&blocked, "output folder is a file").contains("a-file"));
+    let error = sandbox.error("export artifacts/model.int8.blob --format f32 --out never --data data");
+    assert!(error.contains("another number format"), "{error}");
+    assert!(!sandbox.path("never").exists());
+}
+
+#[test]
+fn wrong_arguments_exit_with_2() {
+    let sandbox = Sandbox::new();
+    for args in ["", "train --steps 0", "train --topology nosuch", "train --recipe nosuch", "eval --nosuch", "inspect"]
+    {
+        let output = sandbox.host(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args}");
+    }
+}
