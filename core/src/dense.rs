@@ -38,13 +38,7 @@ impl<const I: usize, const O: usize, A: Activation> Layer for Dense<I, O, A> {
     ) -> &'a [[f32; O]] {
         let y = Self::output_mut(y, x.len());
         k.x_wt(x, &self.weights, y); // z = x · Wᵀ
-        k.elementwise(|| {
-            for y in &mut *y {
-                for (y, b) in y.iter_mut().zip(&self.bias) {
-                    *y = A::apply(*y + b); // y = σ(z + b)
-                }
-            }
-        });
+        k.activate::<A, O>(y, &self.bias); // y = σ(z + b)
         y
     }
 
@@ -70,15 +64,7 @@ impl<const I: usize, const O: usize, A: Activation> Backward for Dense<I, O, A> 
         grad: &mut Self,
     ) {
         let (y, d) = (Self::output(y, x.len()), Self::output_mut(d, x.len()));
-        k.elementwise(|| {
-            grad.bias = [0.0; O];
-            for (y, d) in y.iter().zip(&mut *d) {
-                for ((y, d), db) in y.iter().zip(d).zip(&mut grad.bias) {
-                    *d *= A::slope(*y); // dz = dy ⊙ σ'(z)
-                    *db += *d; // db = Σ dz
-                }
-            }
-        });
+        k.slope::<A, O>(y, d, &mut grad.bias); // dz = dy ⊙ σ'(z);  db = Σ dz
         k.dyt_x(d, x, &mut grad.weights); // dW = dzᵀ · x
         if let Some(dx) = dx {
             k.dy_w(d, &self.weights, dx); // dx = dz · W

@@ -1,5 +1,6 @@
-//! The three matrix products of a dense layer, and where a faster backend enters.
+//! The arithmetic of a dense layer, and where a faster backend enters.
 
+use crate::Activation;
 use crate::quant::weights::{Quad, four_rows};
 
 /// The arithmetic that a backend may replace.
@@ -58,10 +59,26 @@ pub trait Kernels: Sync {
         }
     }
 
-    /// Runs `f`, a loop over arrays. A backend may run it compiled for a wider instruction set than the program's.
+    /// `y = σ(y + b)`, for each of the rows of `y`
     #[inline(always)]
-    fn elementwise<R>(&self, f: impl FnOnce() -> R) -> R {
-        f()
+    fn activate<A: Activation, const O: usize>(&self, y: &mut [[f32; O]], b: &[f32; O]) {
+        for y in y {
+            for (y, b) in y.iter_mut().zip(b) {
+                *y = A::apply(*y + b);
+            }
+        }
+    }
+
+    /// From `dL/dy` to `dL/dz` in `d`, and its sum over the rows in `db`: `dz = dy ⊙ σ'(z)`, `db = Σ dz`
+    #[inline(always)]
+    fn slope<A: Activation, const O: usize>(&self, y: &[[f32; O]], d: &mut [[f32; O]], db: &mut [f32; O]) {
+        *db = [0.0; O];
+        for (y, d) in y.iter().zip(d) {
+            for ((y, d), db) in y.iter().zip(d).zip(&mut *db) {
+                *d *= A::slope(*y);
+                *db += *d;
+            }
+        }
     }
 }
 

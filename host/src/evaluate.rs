@@ -7,7 +7,7 @@ use autoencoder_core::blob::Blob;
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::Half;
 use autoencoder_core::quant::Affine;
-use autoencoder_core::{Autoencoder, Error, Kernels, Layer, Plain, Zeroed};
+use autoencoder_core::{Autoencoder, Error, Layer, Plain, Zeroed};
 use rayon::prelude::*;
 
 /// The MSE of each row: the mean of `(y - x)²` over its elements.
@@ -23,11 +23,9 @@ pub fn errors<N: Trainable>(net: &N, source: &impl Source) -> Vec<f32> {
                 source.copy(shard * SHARD + i, x.elements_mut());
             }
             let y = net.forward(&kernels, x, acts);
-            kernels.elementwise(|| {
-                for ((error, x), y) in errors.iter_mut().zip(&*x).zip(y) {
-                    *error = mean_squared_error(x.elements(), y.elements());
-                }
-            });
+            for ((error, x), y) in errors.iter_mut().zip(&*x).zip(y) {
+                *error = mean_squared_error(x.elements(), y.elements());
+            }
         },
     );
     errors
@@ -74,7 +72,6 @@ fn quantise(affine: Affine, x: f32) -> u8 {
     (x / affine.scale + f32::from(affine.zero)).round() as u8 // `as` saturates
 }
 
-#[inline(always)]
 fn mean_squared_error(x: &[f32], y: &[f32]) -> f32 {
     // Partial sums, as in `loss`, without the slope.
     let mut sums = [0.0f32; 16];

@@ -3,9 +3,10 @@
 //! The one module of this crate with `unsafe`: a matrix product takes pointers and strides.
 #![allow(unsafe_code)]
 
-use autoencoder_core::Kernels;
+use autoencoder_core::{Activation, Kernels, Plain};
 use gemm::{Parallelism, gemm};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
+use std::marker::PhantomData;
 
 /// Fast kernels for any x86-64 or aarch64 machine; the instruction set is found when the program runs.
 ///
@@ -71,6 +72,17 @@ fn multiply<const C: usize>(left: View<'_>, inner: usize, right: View<'_>, out: 
     }
 }
 
+impl Gemm {
+    /// Runs a loop compiled for this machine's vector instructions.
+    ///
+    /// Its `with_simd` and all that this calls have to be `inline(always)`: what is not inlined is compiled for the
+    /// least of machines.
+    #[inline(always)]
+    pub fn vectorise<Op: WithSimd>(self, op: Op) -> Op::Output {
+        self.arch.dispatch(op)
+    }
+}
+
 impl Kernels for Gemm {
     fn x_wt<const I: usize, const O: usize>(&self, x: &[[f32; I]], w: &[[f32; I]; O], y: &mut [[f32; O]]) {
         multiply(View::new(x), I, View::new(w).transposed(), y);
@@ -84,16 +96,41 @@ impl Kernels for Gemm {
         multiply(View::new(dy).transposed(), dy.len().min(x.len()), View::new(x), dw);
     }
 
-    #[inline(always)]
-    fn elementwise<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.arch.dispatch(f)
+    fn activate<A: Activation, const O: usize>(&self, y: &mut [[f32; O]], b: &[f32; O]) {
+        struct Activate<'a, A, const O: usize>(&'a mut [[f32; O]], &'a [f32; O], PhantomData<A>);
+
+        impl<A: Activation, const O: usize> WithSimd for Activate<'_, A, O> {
+            type Output = ();
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, _: S) {
+                Plain.activate::<A, O>(self.0, self.1);
+            }
+        }
+
+        self.vectorise(Activate::<A, O>(y, b, PhantomData));
+    }
+
+    fn slope<A: Activation, const O: usize>(&self, y: &[[f32; O]], d: &mut [[f32; O]], db: &mut [f32; O]) {
+        struct Slope<'a, A, const O: usize>(&'a [[f32; O]], &'a mut [[f32; O]], &'a mut [f32; O], PhantomData<A>);
+
+        impl<A: Activation, const O: usize> WithSimd for Slope<'_, A, O> {
+            type Output = ();
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, _: S) {
+                Plain.slope::<A, O>(self.0, self.1, self.2);
+            }
+        }
+
+        self.vectorise(Slope::<A, O>(y, d, db, PhantomData));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autoencoder_core::{Plain, init::Init};
+    use autoencoder_core::init::Init;
 
     /// `B` rows, `I` inputs, `O` outputs: sizes around and between the kernels' tiles.
     fn check<const B: usize, const I: usize, const O: usize>() {

@@ -10,6 +10,7 @@ use autoencoder_core::quant::requantise::STEPS;
 use autoencoder_core::quant::{ACCUMULATOR_LIMIT, Affine, Channel, Quad};
 use autoencoder_core::{Activation, Error, Identity, Layer, LayerSpec, Parameters, Relu, Sigmoid};
 use ndarray::{Array2, ArrayView1, ArrayView2};
+use pulp::{Simd, WithSimd};
 use zerocopy::IntoBytes;
 
 /// Rows that calibrate what cannot be known.
@@ -213,15 +214,27 @@ fn quantise_row(weights: &[f32], bias: f32, from: Affine) -> (f32, Vec<i8>) {
 /// Each weight as the int8 blob will hold it, in `f32`: what quantisation-aware training computes with.
 ///
 /// For one layer: `weights` and `bias` into `to`, rows of `inputs` weights. Within rounding of the exporter's own.
-#[inline(always)]
-pub fn fake_quantise(weights: &[f32], bias: &[f32], inputs: usize, to: &mut [f32]) {
-    /// Adding and subtracting it rounds to an integer.
-    const ROUND: f32 = 12_582_912.0;
-    for ((row, bias), to) in weights.chunks_exact(inputs).zip(bias).zip(to.chunks_exact_mut(inputs)) {
-        let scale = row_scale(row, *bias, Affine::UNIT);
-        let inverse = 1.0 / scale;
-        for (w, to) in row.iter().zip(to) {
-            *to = (w * inverse + ROUND - ROUND) * scale;
+pub(crate) struct FakeQuantise<'a> {
+    pub(crate) weights: &'a [f32],
+    pub(crate) bias: &'a [f32],
+    pub(crate) inputs: usize,
+    pub(crate) to: &'a mut [f32],
+}
+
+impl WithSimd for FakeQuantise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        /// Adding and subtracting it rounds to an integer.
+        const ROUND: f32 = 12_582_912.0;
+        let rows = self.weights.chunks_exact(self.inputs).zip(self.bias);
+        for ((row, bias), to) in rows.zip(self.to.chunks_exact_mut(self.inputs)) {
+            let scale = row_scale(row, *bias, Affine::UNIT);
+            let inverse = 1.0 / scale;
+            for (w, to) in row.iter().zip(to) {
+                *to = (w * inverse + ROUND - ROUND) * scale;
+            }
         }
     }
 }

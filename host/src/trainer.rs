@@ -5,11 +5,12 @@
 
 use crate::data::Source;
 use crate::gemm::Gemm;
-use crate::quantise::fake_quantise;
+use crate::quantise::FakeQuantise;
 use crate::recipe::Recipe;
 use autoencoder_core::layer::Row;
 use autoencoder_core::optimizer::Optimizer;
-use autoencoder_core::{Backward, Kernels, Layer, Parameters, Zeroed, loss};
+use autoencoder_core::{Backward, Layer, Parameters, Zeroed, loss};
+use loops::{Add, Gather, Loss, Update};
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg32;
 use rayon::prelude::*;
@@ -166,7 +167,7 @@ impl<N: Trainable> Trainer<N> {
             same.copy_from_slice(bias);
             weights.par_chunks(rows).zip(bias.par_chunks(ROUNDED_ROWS)).zip(rounded.par_chunks_mut(rows)).for_each(
                 |((weights, bias), rounded)| {
-                    kernels.elementwise(|| fake_quantise(weights, bias, inputs, rounded));
+                    kernels.vectorise(FakeQuantise { weights, bias, inputs, to: rounded });
                 },
             );
         }
@@ -206,17 +207,18 @@ impl<N: Trainable> Trainer<N> {
             }
         }
         chunks.par_iter_mut().for_each(|chunk| {
-            kernels.elementwise(|| {
-                let mut sum = [0.0; CHUNK];
-                let sum = &mut sum[..chunk.p.len()];
-                for shard in shards {
-                    let gradient = shard.gradient.slices().nth(chunk.array).unwrap_or_default();
-                    for (sum, g) in sum.iter_mut().zip(&gradient[chunk.start..]) {
-                        *sum += g;
-                    }
-                }
-                method.update(step, rate, chunk.p, sum, chunk.m, chunk.v);
+            // As many shards as anyone has cores for; their gradients for these parameters.
+            let gradients = shards.iter().map(|shard| {
+                let gradient = shard.gradient.slices().nth(chunk.array).unwrap_or_default();
+                &gradient[chunk.start..][..chunk.p.len()]
             });
+            let mut sum = [0.0; CHUNK];
+            let sum = &mut sum[..chunk.p.len()];
+            for gradient in gradients {
+                kernels.vectorise(Add { sum, gradient });
+            }
+            let Chunk { p, m, v, .. } = chunk;
+            kernels.vectorise(Update { method, step, rate, p, g: sum, m, v });
         });
     }
 }
@@ -225,17 +227,90 @@ impl<N: Trainable> Shard<N> {
     /// Forward, loss and backward over `rows` of the source.
     fn gradient(&mut self, net: &N, kernels: Gemm, source: &impl Source, rows: &[u32], scale: f32) {
         let x = &mut self.x[..rows.len()];
-        kernels.elementwise(|| {
-            for (x, index) in x.iter_mut().zip(rows) {
-                source.copy(*index as usize, x.elements_mut());
-            }
-        });
+        kernels.vectorise(Gather { source, rows, x });
         let y = net.forward(&kernels, x, &mut self.acts);
-        self.squared_error = kernels.elementwise(|| {
-            let d = N::output_mut(&mut self.d, rows.len());
-            let rows = y.iter().zip(&*x).zip(d);
-            rows.map(|((y, x), d)| loss::squared_error(y.elements(), x.elements(), scale, d.elements_mut())).sum()
-        });
+        let d = N::output_mut(&mut self.d, rows.len());
+        self.squared_error = kernels.vectorise(Loss { y, x, scale, d });
         net.backward(&kernels, x, &self.acts, &mut self.d, None, &mut self.gradient);
+    }
+}
+
+/// The loops of a step that are no matrix products, to be compiled for this machine's vector instructions.
+mod loops {
+    use super::{Optimizer, Row, Source, loss};
+    use crate::recipe::Method;
+    use pulp::{Simd, WithSimd};
+
+    /// Copies rows of the source into a batch.
+    pub(super) struct Gather<'a, S, R> {
+        pub(super) source: &'a S,
+        pub(super) rows: &'a [u32],
+        pub(super) x: &'a mut [R],
+    }
+
+    impl<T: Source, R: Row<Element = f32>> WithSimd for Gather<'_, T, R> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) {
+            for (x, index) in self.x.iter_mut().zip(self.rows) {
+                self.source.copy(*index as usize, x.elements_mut());
+            }
+        }
+    }
+
+    /// The batch's squared error and its slope.
+    pub(super) struct Loss<'a, R> {
+        pub(super) y: &'a [R],
+        pub(super) x: &'a [R],
+        pub(super) scale: f32,
+        pub(super) d: &'a mut [R],
+    }
+
+    impl<R: Row<Element = f32>> WithSimd for Loss<'_, R> {
+        type Output = f32;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> f32 {
+            let rows = self.y.iter().zip(self.x).zip(self.d);
+            rows.map(|((y, x), d)| loss::squared_error(y.elements(), x.elements(), self.scale, d.elements_mut())).sum()
+        }
+    }
+
+    /// `sum += gradient`
+    pub(super) struct Add<'a> {
+        pub(super) sum: &'a mut [f32],
+        pub(super) gradient: &'a [f32],
+    }
+
+    impl WithSimd for Add<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) {
+            for (sum, g) in self.sum.iter_mut().zip(self.gradient) {
+                *sum += g;
+            }
+        }
+    }
+
+    /// One chunk's [`Optimizer::update`].
+    pub(super) struct Update<'a> {
+        pub(super) method: Method,
+        pub(super) step: u32,
+        pub(super) rate: f32,
+        pub(super) p: &'a mut [f32],
+        pub(super) g: &'a [f32],
+        pub(super) m: &'a mut [f32],
+        pub(super) v: &'a mut [f32],
+    }
+
+    impl WithSimd for Update<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) {
+            self.method.update(self.step, self.rate, self.p, self.g, self.m, self.v);
+        }
     }
 }

@@ -11,6 +11,9 @@ use rand::{Rng, RngExt};
 use rand_pcg::Pcg32;
 use tests::{Reference, random};
 
+/// The step of the differences.
+const H: f64 = 1e-6;
+
 /// Checks outputs, parameter gradients and input gradients of `L = Σ c·y` over `B` rows, with random `c`.
 fn check<N, const B: usize>(kernels: &impl Kernels, seed: u64)
 where
@@ -19,9 +22,11 @@ where
     let mut rng = Pcg32::new(seed, 1);
     let net = random::<N>(seed);
     let mut x = [N::In::ZERO; B];
-    x.iter_mut().for_each(|row| fill(row.elements_mut(), &mut rng));
     let mut c = [N::Out::ZERO; B];
-    c.iter_mut().for_each(|row| fill(row.elements_mut(), &mut rng));
+    for (x, c) in x.iter_mut().zip(&mut c) {
+        fill(x.elements_mut(), &mut rng);
+        fill(c.elements_mut(), &mut rng);
+    }
 
     let (mut acts, mut d) = (zeroed_box::<N::Acts<B>>(), zeroed_box::<N::Acts<B>>());
     let (mut gradient, mut dx) = (zeroed_box::<N>(), [N::In::ZERO; B]);
@@ -41,7 +46,6 @@ where
         let y = rows.iter().flat_map(|row| reference.forward(row));
         y.zip(c.iter().flat_map(Row::elements)).map(|(y, c)| y * f64::from(*c)).sum()
     };
-    const H: f64 = 1e-6;
     for (i, analytic) in gradient.slices().flatten().enumerate() {
         let here = reference.numbers[i];
         let mut at = |value| {
@@ -66,7 +70,9 @@ where
 }
 
 fn fill(row: &mut [f32], rng: &mut impl Rng) {
-    row.iter_mut().for_each(|x| *x = rng.random_range(-1.0..1.0));
+    for x in row {
+        *x = rng.random_range(-1.0..1.0);
+    }
 }
 
 fn close(a: f32, b: f64) -> bool {
@@ -117,7 +123,9 @@ fn a_row_of_a_batch_equals_a_batch_of_one() {
     let net = random::<Net>(3);
     let mut rng = Pcg32::new(4, 0);
     let mut x = [[0.0; 9]; 5];
-    x.iter_mut().for_each(|row| fill(row, &mut rng));
+    for x in &mut x {
+        fill(x, &mut rng);
+    }
     let (mut many, mut one) = (<Net as Layer>::Acts::<5>::ZERO, <Net as Layer>::Acts::<1>::ZERO);
     net.forward(&Plain, &x, &mut many);
     for (i, x) in x.iter().enumerate() {

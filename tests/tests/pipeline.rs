@@ -2,7 +2,7 @@
 
 use autoencoder_core::blob::Blob;
 use autoencoder_core::model::{SmallDecoder, SmallEncoder};
-use autoencoder_core::{Autoencoder, Dense, Identity, Parameters, Relu};
+use autoencoder_core::{Autoencoder, Dense, Identity, Relu};
 use host::blob_file::BlobFile;
 use host::checkpoint::{Checkpoint, Run};
 use host::data::Source;
@@ -130,8 +130,12 @@ fn the_shipped_data_is_mnist() {
     ];
     for (name, sum) in sums {
         let digest = Sha256::digest(std::fs::read(mnist().join(name)).unwrap());
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, sum, "{name}");
+        let expected: Vec<u8> = sum
+            .as_bytes()
+            .chunks(2)
+            .map(|hex| u8::from_str_radix(std::str::from_utf8(hex).unwrap(), 16).unwrap())
+            .collect();
+        assert_eq!(digest[..], expected, "{name}");
     }
     assert_eq!(Images::train(&mnist()).unwrap().len(), 60_000);
     assert_eq!(Images::test(&mnist()).unwrap().len(), 10_000);

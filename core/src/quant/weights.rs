@@ -35,12 +35,11 @@ impl Quad {
     }
 
     /// `w[row][input]`, the inverse of [`Quad::pack`].
+    #[inline(always)]
     pub fn unpack(self) -> [[i16; 4]; 4] {
-        let [even, odd] = self.lanes;
-        let row = |pair: usize, part: fn(i16) -> i16| {
-            [part(even[pair][0]), part(odd[pair][0]), part(even[pair][1]), part(odd[pair][1])]
-        };
-        [row(0, low), row(0, high), row(1, low), row(1, high)]
+        let [[a02, b02], [a13, b13]] = self.lanes; // a: rows 0 and 1, b: rows 2 and 3
+        let (a, b) = ([a02[0], a13[0], a02[1], a13[1]], [b02[0], b13[0], b02[1], b13[1]]);
+        [a.map(low), a.map(high), b.map(low), b.map(high)]
     }
 }
 
