@@ -1,0 +1,27 @@
+//! `firmware-sim roundtrip`
+
+use super::session::Session;
+use super::weights::Weights;
+use super::{args, images};
+use autoencoder_core::loss::psnr;
+use serde_json::json;
+use std::fmt::Write;
+
+pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
+    let weights = Weights::find(args.common.weights.as_deref())?;
+    let mut session = Session::open(&args.common, &weights)?;
+    let images = images::test(&args.data, args.images, &weights)?;
+    let mut sum = 0;
+    for image in &images {
+        sum += images::squared_error(image, &session.reconstruct(image)?);
+    }
+    let report = session.finish()?;
+    let mse = images::mse(sum, images.len() * weights.inputs);
+    if args.common.json {
+        return Ok(report.json(json!({ "images": images.len(), "mse": mse })));
+    }
+    let mut text = String::new();
+    writeln!(text, "{} images encoded and decoded, MSE {mse:.6}, PSNR {:.2} dB", images.len(), psnr(mse))?;
+    report.text(&mut text)?;
+    Ok(text)
+}
