@@ -10,7 +10,7 @@ pub struct Code {
     /// CRC of the weights it was made with.
     pub weights: u32,
     /// One `u8` for each element.
-    pub code: Vec<u8>,
+    pub elements: Vec<u8>,
 }
 
 /// The codes that can be read, and a line about each thing that is wrong.
@@ -48,7 +48,7 @@ pub fn read(bytes: &[u8]) -> (Vec<Code>, Vec<String>) {
 fn packet(frame: &mut [u8], at: usize) -> Result<(u32, Code), Error> {
     let response = Response::read(frame::read(frame)?)?;
     let Ok(Reply::Code { weights, code }) = response.result else { return Err(Error::Malformed) };
-    Ok((response.sequence, Code { at, weights, code: code.to_vec() }))
+    Ok((response.sequence, Code { at, weights, elements: code.to_vec() }))
 }
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
     /// The first elements of the codes read from a file of these packets, and the problems.
     fn outcome(frames: &[Vec<u8>]) -> (Vec<u8>, Vec<String>) {
         let (codes, problems) = read(&frames.concat());
-        (codes.iter().map(|code| code.code[0]).collect(), problems)
+        (codes.iter().map(|code| code.elements[0]).collect(), problems)
     }
 
     #[test]

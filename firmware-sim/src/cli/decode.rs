@@ -23,13 +23,12 @@ const ZOOM: usize = 2;
 pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
     let mut session = Session::open(&args.common, &weights)?;
-    let (originals, decoded) = match &args.codes {
-        Some(path) => (None, from_file(path, &mut session)?),
-        None => {
-            let originals = images::test(&args.data, Some(args.images.unwrap_or(IMAGES)), &weights)?;
-            let decoded = originals.iter().map(|image| session.reconstruct(image)).collect::<Result<Vec<_>, _>>()?;
-            (Some(originals), decoded)
-        }
+    let (originals, decoded) = if let Some(path) = &args.codes {
+        (None, from_file(path, &mut session)?)
+    } else {
+        let originals = images::test(&args.data, Some(args.images.unwrap_or(IMAGES)), &weights)?;
+        let decoded = session.reconstruct_all(&originals)?;
+        (Some(originals), decoded)
     };
     let report = session.finish()?;
     let originals = originals.as_deref();
@@ -39,7 +38,7 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
         images::mse(sum, decoded.len() * weights.inputs)
     });
     if args.common.json {
-        return Ok(report.json(json!({ "images": decoded.len(), "mse": mse, "out": args.out })));
+        return Ok(report.json(json!({ "images": decoded.len(), "mse": mse, "out": args.out.display().to_string() })));
     }
     text(args, originals, &decoded, mse, &report, weights.inputs)
 }
@@ -55,7 +54,7 @@ fn from_file(path: &Path, session: &mut Session<'_>) -> anyhow::Result<Vec<Vec<u
     let mut decoded = Vec::new();
     let mut foreign = Vec::new();
     for code in codes {
-        match session.decode(code.weights, &code.code)? {
+        match session.decode(code.weights, &code.elements)? {
             Ok(image) => decoded.push(image),
             Err(Error::OtherWeights { .. }) => foreign.push(code.weights),
             Err(error) => note(&format!("{}: byte {}: skipped a packet: {error}", path.display(), code.at)),

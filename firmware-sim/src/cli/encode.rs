@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use super::weights::Weights;
-use super::{args, images};
+use super::{args, images, progress};
 use host::files;
 use serde_json::json;
 use std::fmt::Write;
@@ -19,13 +19,14 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
         images::files(&args.inputs, &weights)?
     };
     let mut codes = Vec::new();
-    for image in &images {
+    for image in progress(&images) {
         codes.extend(session.encode(image)?);
     }
     let report = session.finish()?;
     files::replace(&args.out, &codes)?;
     if args.common.json {
-        return Ok(report.json(json!({ "images": images.len(), "out": args.out, "out_bytes": codes.len() })));
+        return Ok(report
+            .json(json!({ "images": images.len(), "out": args.out.display().to_string(), "out_bytes": codes.len() })));
     }
     let mut text = String::new();
     writeln!(

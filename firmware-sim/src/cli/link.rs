@@ -126,10 +126,11 @@ impl<'b> InProcess<'b> {
 
 impl Link for InProcess<'_> {
     fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError> {
-        /// No answer is longer than this to a byte of a request, nor to the whole of it when it is one frame.
-        const ANSWER: usize = 64 * 1024;
+        /// Answers are no longer than this for each byte of a request: the shortest is the one to two bytes of noise,
+        /// the longest an image for a code.
+        const GROWTH: usize = 16;
         self.answer.clear();
-        self.answer.reserve(ANSWER);
+        self.answer.reserve(GROWTH * request.len() + GROWTH);
         self.guarded(|app, answer| {
             for byte in request {
                 if let Some(frame) = app.push(*byte) {

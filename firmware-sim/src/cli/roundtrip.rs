@@ -11,10 +11,8 @@ pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
     let mut session = Session::open(&args.common, &weights)?;
     let images = images::test(&args.data, args.images, &weights)?;
-    let mut sum = 0;
-    for image in &images {
-        sum += images::squared_error(image, &session.reconstruct(image)?);
-    }
+    let decoded = session.reconstruct_all(&images)?;
+    let sum = images.iter().zip(&decoded).map(|(a, b)| images::squared_error(a, b)).sum();
     let report = session.finish()?;
     let mse = images::mse(sum, images.len() * weights.inputs);
     if args.common.json {

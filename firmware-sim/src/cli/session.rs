@@ -4,8 +4,8 @@ use super::args::Common;
 use super::boards::{self, Board};
 use super::ledger::{Footprint, OverBudget};
 use super::link::{InProcess, Link, Memory};
-use super::note;
 use super::weights::Weights;
+use super::{note, progress};
 use anyhow::{Context, bail, ensure};
 use firmware_sim::{Command, Error, Reply, Request, Response, frame, message};
 use serde_json::{Map, Value, json};
@@ -58,8 +58,12 @@ impl<'w> Session<'w> {
         }
     }
 
-    /// The whole way: an image encoded and decoded.
-    pub fn reconstruct(&mut self, image: &[u8]) -> anyhow::Result<Vec<u8>> {
+    /// The whole way: images encoded and decoded.
+    pub fn reconstruct_all(&mut self, images: &[Vec<u8>]) -> anyhow::Result<Vec<Vec<u8>>> {
+        progress(images).map(|image| self.reconstruct(image)).collect()
+    }
+
+    fn reconstruct(&mut self, image: &[u8]) -> anyhow::Result<Vec<u8>> {
         let mut frame = self.encode(image)?;
         let Ok(Response { result: Ok(Reply::Code { weights, code }), .. }) = Response::read(frame::read(&mut frame)?)
         else {
@@ -88,7 +92,7 @@ impl<'w> Session<'w> {
     /// Asks the device whether it speaks this protocol and has these weights.
     fn greet(&mut self) -> anyhow::Result<()> {
         let mut frame = self.exchange(Command::Info)?;
-        let Reply::Info(info) = reply(&mut frame, 0)?.context("the device")? else {
+        let Reply::Info(info) = reply(&mut frame, 0)?.with_context(|| self.weights.path.display().to_string())? else {
             bail!("the device did not say what it is");
         };
         ensure!(

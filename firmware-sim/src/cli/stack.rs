@@ -42,7 +42,11 @@ impl Stack {
 
     /// Whether the paint at the far end is gone: then what was beyond it may be, too.
     pub fn overflowed(&self) -> bool {
-        self.used() == BYTES
+        let far_end = match psm::StackDirection::new() {
+            psm::StackDirection::Descending => self.memory.first(),
+            psm::StackDirection::Ascending => self.memory.last(),
+        };
+        far_end != Some(&PAINT)
     }
 }
 
