@@ -149,9 +149,11 @@ mod tests {
                     assert_eq!(got.last(), Some(&Ok(3)), "byte {at}");
                 }
             }
-            let got = receive(&[&a, &b[..at], &[0], &c].concat());
-            assert_eq!((got[0], got.last()), (Ok(1), Some(&Ok(3))), "truncated at {at}");
-            assert!(got.len() <= 3 && got.get(1) != Some(&Ok(2)));
+        }
+        for length in 0..b.len() - 1 {
+            let got = receive(&[&a, &b[..length], &[0], &c].concat());
+            assert_eq!((got[0], got.last()), (Ok(1), Some(&Ok(3))), "truncated to {length}");
+            assert!(got.len() <= 3 && got[1] != Ok(2));
         }
     }
 
