@@ -36,8 +36,8 @@ const PREFIX: usize = MAGIC.len() + 1 + 4;
 /// CRC-32 trailer.
 const TRAILER: usize = 4;
 
-/// The CRC of zip, Ethernet and PNG.
-static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+/// The CRC of zip, Ethernet and PNG: of blobs, and of whatever travels with them.
+pub static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// How the numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

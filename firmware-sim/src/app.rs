@@ -1,0 +1,81 @@
+//! The application: bytes in, frames out.
+
+use crate::frame::{self, Receiver, frame_bytes};
+use crate::{Codec, Command, Error, Info, Reply, Request, Response, message};
+use autoencoder_core::blob::Stored;
+use autoencoder_core::layer::Row;
+
+/// Everything the device keeps in RAM, its stack aside: the codec, and a buffer for a frame in each direction.
+///
+/// `FRAME` is [`frame_bytes`] of the longest row; the default is that of a 28 by 28 image.
+pub struct App<'b, E: Stored, D: Stored, const FRAME: usize = { frame_bytes(784) }> {
+    codec: Codec<'b, E, D>,
+    receiver: Receiver<FRAME>,
+    transmit: [u8; FRAME],
+}
+
+impl<'b, E, D, const FRAME: usize> App<'b, E, D, FRAME>
+where
+    E: Stored,
+    D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+{
+    /// Without weights: it answers every command with that.
+    pub const fn new() -> Self {
+        const {
+            assert!(frame_bytes(E::In8::LEN) <= FRAME, "a frame has to hold an image");
+            assert!(frame_bytes(E::Out8::LEN) <= FRAME, "a frame has to hold a code");
+        }
+        Self { codec: Codec::new(), receiver: Receiver::new(), transmit: [0; FRAME] }
+    }
+
+    /// Takes the weights of `blob`. If they cannot be used, every command is answered with the reason.
+    pub fn load(&mut self, blob: &'b [u8]) {
+        self.codec.load(blob);
+    }
+
+    /// Takes one byte from the line; where it ends a frame, returns the frame to be sent back.
+    ///
+    /// A frame that cannot be read is answered, too, with sequence number 0.
+    pub fn push(&mut self, byte: u8) -> Option<&[u8]> {
+        let (sequence, result) = match self.receiver.push(byte)?.map(Request::read) {
+            Ok(Ok(Request { sequence, command })) => (sequence, answer(&mut self.codec, command, size_of::<Self>())),
+            Ok(Err((sequence, error))) => (sequence, Err(error)),
+            Err(error) => (0, Err(error)),
+        };
+        frame::write(&Response { sequence, result }, &mut self.transmit).ok()
+    }
+}
+
+impl<E, D, const FRAME: usize> Default for App<'_, E, D, FRAME>
+where
+    E: Stored,
+    D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Carries out one command.
+fn answer<'a, E, D>(codec: &'a mut Codec<'_, E, D>, command: Command<'_>, ram: usize) -> Result<Reply<'a>, Error>
+where
+    E: Stored,
+    D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+{
+    let own = codec.weights()?;
+    Ok(match command {
+        Command::Info => Reply::Info(Info {
+            version: message::VERSION,
+            weights: own,
+            inputs: E::In8::LEN as u16,
+            code: E::Out8::LEN as u16,
+            static_bytes: ram as u32,
+        }),
+        Command::Encode { image } => Reply::Code { weights: own, code: codec.encode(image)? },
+        Command::Decode { weights, .. } if weights != own => {
+            return Err(Error::OtherWeights { expected: own, found: weights });
+        }
+        Command::Decode { code, .. } => Reply::Image(codec.decode(code)?),
+        Command::Score { image } => Reply::Score { error: codec.score(image)? },
+    })
+}

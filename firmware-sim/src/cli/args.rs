@@ -1,0 +1,84 @@
+//! The command line.
+
+use clap::{Args as Options, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Encode and decode images in a microcontroller's memory
+#[derive(Parser)]
+#[command(version, about)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Encode images on the device, write the packets it sends
+    Encode(Encode),
+    /// Decode packets on the device; without any, encode and decode test images
+    Decode(Decode),
+    /// Encode and decode test images, report the error
+    Roundtrip(Roundtrip),
+    /// Show which board has the flash and RAM for which topology
+    Budget(Common),
+}
+
+#[derive(Options)]
+pub struct Common {
+    /// int8 weights [default: artifacts/model.int8.blob, else models/classic.int8.blob]
+    #[arg(long, value_name = "BLOB")]
+    pub weights: Option<PathBuf>,
+    /// Board whose flash and RAM are the limit; `budget` lists them [default: nucleo-f446re]
+    #[arg(long, value_name = "NAME")]
+    pub board: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Options)]
+pub struct Encode {
+    /// PNG images or IDX files
+    #[arg(value_name = "FILE")]
+    pub inputs: Vec<PathBuf>,
+    /// How many test images to encode, if no file is given [default: 16]
+    #[arg(long, value_name = "N", conflicts_with = "inputs", value_parser = clap::value_parser!(u32).range(1..))]
+    pub images: Option<u32>,
+    /// Where the packets go
+    #[arg(long, value_name = "FILE", default_value = "artifacts/codes.bin")]
+    pub out: PathBuf,
+    /// Folder of the test images: IDX files, plain or gzip
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Options)]
+pub struct Decode {
+    /// Packets that `encode` wrote
+    pub codes: Option<PathBuf>,
+    /// How many test images to encode and decode, if no packets are given [default: 16]
+    #[arg(long, value_name = "N", conflicts_with = "codes", value_parser = clap::value_parser!(u32).range(1..))]
+    pub images: Option<u32>,
+    /// Where the picture goes
+    #[arg(long, value_name = "PNG", default_value = "artifacts/decoded.png")]
+    pub out: PathBuf,
+    /// Folder of the test images: IDX files, plain or gzip
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Options)]
+pub struct Roundtrip {
+    /// How many test images [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub images: Option<u32>,
+    /// Folder of the test images: IDX files, plain or gzip
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub common: Common,
+}

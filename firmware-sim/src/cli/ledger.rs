@@ -1,0 +1,229 @@
+//! What a topology takes of a board's flash and RAM, whole or one half of it.
+
+use super::boards::{BOARDS, Board, RESERVE};
+use super::link::{InProcess, Link, LinkError, Memory};
+use autoencoder_core::blob::{Bulk, Format, Header, Writer};
+use autoencoder_core::layer::Row;
+use autoencoder_core::model::{Half, NAMES, Visitor, with_topology};
+use autoencoder_core::quant::{Affine, Channel};
+use autoencoder_core::{Error, LayerSpec};
+use firmware_sim::{Codec, Command, Request, frame};
+use std::fmt;
+
+/// The code of the whole image: application, driver and start-up. An estimate: what the image is allowed to take.
+pub const CODE_BYTES: usize = 24 * 1024;
+
+/// Bytes of flash and RAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// Weights and code.
+    pub flash: usize,
+    /// Statics and stack.
+    pub ram: usize,
+}
+
+/// Needs of an application with both halves and with one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    pub whole: Needs,
+    pub encoder: Needs,
+    pub decoder: Needs,
+}
+
+/// What a board has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    Whole,
+    EitherHalf,
+    Encoder,
+    Decoder,
+    Nothing,
+}
+
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Whole => "whole",
+            Self::EitherHalf => "encoder alone or decoder alone",
+            Self::Encoder => "encoder alone",
+            Self::Decoder => "decoder alone",
+            Self::Nothing => "no",
+        })
+    }
+}
+
+impl Needs {
+    /// Whether a board has them.
+    pub fn fit(self, board: &Board) -> bool {
+        self.flash <= board.flash && self.ram <= board.free_ram()
+    }
+}
+
+impl Footprint {
+    /// The footprint of a topology whose blob has `blob` bytes, or as many as such a blob has.
+    pub fn of(topology: &str, blob: Option<usize>, memory: Memory) -> anyhow::Result<Self> {
+        let shape = Shape::of(topology)?;
+        let (encoder, decoder) = shape.layers.split_at(shape.encoder_layers);
+        let flash = |layers: &[LayerSpec], encoder_layers| -> Result<usize, Error> {
+            Ok(zero_blob(layers, encoder_layers)?.len() + CODE_BYTES)
+        };
+        let whole = blob.map_or_else(|| flash(&shape.layers, encoder.len()), |blob| Ok(blob + CODE_BYTES))?;
+        let rest = memory.ram() - shape.activation_bytes;
+        Ok(Self {
+            whole: Needs { flash: whole, ram: memory.ram() },
+            encoder: Needs { flash: flash(encoder, encoder.len())?, ram: rest + shape.encoder_bytes },
+            decoder: Needs { flash: flash(decoder, 0)?, ram: rest + shape.decoder_bytes },
+        })
+    }
+
+    /// The footprint of a topology, its stack measured with a blob of zeros.
+    pub fn measured(topology: &str) -> anyhow::Result<(Self, Memory)> {
+        let shape = Shape::of(topology)?;
+        let blob = host::blob_file::BlobFile::new("zeros".as_ref(), &zero_blob(&shape.layers, shape.encoder_layers)?);
+        let memory = exercise(topology, blob.bytes(), &shape)?;
+        Ok((Self::of(topology, None, memory)?, memory))
+    }
+
+    /// What of it fits a board.
+    pub fn on(&self, board: &Board) -> Fit {
+        match (self.whole.fit(board), self.encoder.fit(board), self.decoder.fit(board)) {
+            (true, ..) => Fit::Whole,
+            (_, true, true) => Fit::EitherHalf,
+            (_, true, false) => Fit::Encoder,
+            (_, false, true) => Fit::Decoder,
+            (_, false, false) => Fit::Nothing,
+        }
+    }
+}
+
+/// Why a topology does not fit a board, in one line.
+#[derive(Debug, thiserror::Error)]
+pub struct OverBudget {
+    board: &'static Board,
+    topology: String,
+    needs: Needs,
+    /// What would fit.
+    instead: Vec<String>,
+}
+
+impl OverBudget {
+    /// An error unless the whole of it fits.
+    pub fn check(board: &'static Board, topology: &str, footprint: &Footprint) -> anyhow::Result<()> {
+        let mut instead = match footprint.on(board) {
+            Fit::Whole => return Ok(()),
+            Fit::Nothing => Vec::new(),
+            half => vec![format!("the {half}")],
+        };
+        for other in NAMES.into_iter().filter(|name| *name != topology) {
+            if Footprint::measured(other)?.0.whole.fit(board) {
+                instead.push(format!("the topology {other}"));
+            }
+        }
+        if let Some(larger) = BOARDS.iter().find(|board| footprint.whole.fit(board)) {
+            instead.push(format!("the board {}", larger.name));
+        }
+        Err(Self { board, topology: topology.to_owned(), needs: footprint.whole, instead }.into())
+    }
+}
+
+impl fmt::Display for OverBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { board, topology, needs, instead } = self;
+        write!(f, "over budget: {topology} on {} exceeds ", board.name)?;
+        let flash = needs.flash.saturating_sub(board.flash);
+        let ram = needs.ram.saturating_sub(board.free_ram());
+        let flash = format!("flash by {flash} bytes ({} of {})", needs.flash, board.flash);
+        let reserve = format!("{RESERVE} of the board's {} are reserved", board.ram);
+        let ram_text = format!("RAM by {ram} bytes ({} of {}; {reserve})", needs.ram, board.free_ram());
+        match (needs.flash > board.flash, ram > 0) {
+            (true, true) => write!(f, "{flash} and {ram_text}")?,
+            (true, false) => f.write_str(&flash)?,
+            _ => f.write_str(&ram_text)?,
+        }
+        write!(f, "; what would fit: {}", instead.join(", "))
+    }
+}
+
+/// What has to be known of a topology.
+struct Shape {
+    layers: Vec<LayerSpec>,
+    encoder_layers: usize,
+    inputs: usize,
+    activation_bytes: usize,
+    encoder_bytes: usize,
+    decoder_bytes: usize,
+}
+
+impl Shape {
+    fn of(topology: &str) -> Result<Self, LinkError> {
+        struct Look;
+
+        impl Visitor for Look {
+            type Output = Shape;
+
+            fn visit<E, D>(self) -> Shape
+            where
+                E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
+                D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+            {
+                Shape {
+                    layers: E::specs().chain(D::specs()).collect(),
+                    encoder_layers: E::specs().count(),
+                    inputs: E::In8::LEN,
+                    activation_bytes: Codec::<E, D>::ACTIVATION_BYTES,
+                    encoder_bytes: Codec::<E, D>::ENCODER_BYTES,
+                    decoder_bytes: Codec::<E, D>::DECODER_BYTES,
+                }
+            }
+        }
+
+        with_topology(topology, Look).ok_or_else(|| LinkError::Topology(topology.to_owned()))
+    }
+}
+
+/// An int8 blob of these layers, all weights zero: as long as any other.
+fn zero_blob(layers: &[LayerSpec], encoder_layers: usize) -> Result<Vec<u8>, Error> {
+    /// More than the header and, for each layer, its lengths and padding.
+    const OVERHEAD: usize = 1024;
+    let header = Header {
+        format: Format::Int8,
+        accumulators_checked: true,
+        // As many bytes in the header as a real number of steps.
+        steps: 30_000,
+        input: Affine::UNIT,
+        encoder_layers: encoder_layers as u8,
+        layers: layers.iter().copied().collect(),
+    };
+    let sizes = |layer: &LayerSpec| {
+        let (inputs, outputs) = (usize::from(layer.inputs), usize::from(layer.outputs));
+        (inputs * outputs, outputs * size_of::<Channel>())
+    };
+    let bulk: usize = layers.iter().map(sizes).map(|(weights, channels)| weights + channels).sum();
+    let (zeros, mut buffer) = (vec![0; bulk], vec![0; bulk + OVERHEAD]);
+    let mut writer = Writer::new(&mut buffer, &header)?;
+    for (weights, channels) in layers.iter().map(sizes) {
+        writer.layer(Bulk { output: Affine::UNIT, channels: &zeros[..channels], weights: &zeros[..weights] })?;
+    }
+    let length = writer.finish()?.len();
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+/// Boots the application and has it carry out every command.
+fn exercise(topology: &str, blob: &[u8], shape: &Shape) -> anyhow::Result<Memory> {
+    let mut device = InProcess::boot(topology, blob)?;
+    let image = vec![0; shape.inputs];
+    let code = vec![0; shape.layers[shape.encoder_layers].inputs.into()];
+    let weights = blob.last_chunk().map_or(0, |crc| u32::from_le_bytes(*crc));
+    let commands = [
+        Command::Info,
+        Command::Encode { image: &image },
+        Command::Decode { weights, code: &code },
+        Command::Score { image: &image },
+    ];
+    let mut buffer = vec![0; frame::frame_bytes(image.len().max(code.len()))];
+    for (sequence, command) in (1..).zip(commands) {
+        device.exchange(frame::write(&Request { sequence, command }, &mut buffer)?)?;
+    }
+    Ok(device.memory())
+}

@@ -1,0 +1,179 @@
+//! The line to a device, and the device that runs in process, under guard.
+
+use super::stack::Stack;
+use allocation_counter::measure;
+use autoencoder_core::layer::Row;
+use autoencoder_core::model::{Half, Visitor, with_topology};
+use firmware_sim::App;
+use std::marker::PhantomData;
+
+/// A device at the other end of a line.
+pub trait Link {
+    /// Sends bytes and returns what comes back: the frames that answer them.
+    fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError>;
+
+    /// The RAM that the device has taken so far.
+    fn memory(&self) -> Memory;
+}
+
+/// RAM of a device, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// The application and its buffers, known to the compiler.
+    pub statics: usize,
+    /// The deepest that its stack has been, measured.
+    pub stack: usize,
+    /// Allocated: the guard saw to it that this is nothing.
+    pub heap: u64,
+}
+
+impl Memory {
+    /// All of it.
+    pub fn ram(&self) -> usize {
+        self.statics + self.stack
+    }
+}
+
+/// Why a device gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The one thing an application without a heap cannot do.
+    #[error("the application allocated {bytes} bytes on the heap, in {count} pieces")]
+    Heap {
+        /// How often.
+        count: u64,
+        /// How much.
+        bytes: u64,
+    },
+    /// It stopped.
+    #[error("the application panicked")]
+    Panic,
+    /// It needs more stack than there is.
+    #[error("the application overflowed its stack")]
+    StackOverflow,
+    /// The topology is not one of [`autoencoder_core::model::NAMES`].
+    #[error("no topology is named {0:?}")]
+    Topology(String),
+}
+
+/// The application, whatever its topology.
+trait Application<'b> {
+    fn load(&mut self, blob: &'b [u8]);
+    fn push(&mut self, byte: u8) -> Option<&[u8]>;
+}
+
+impl<'b, E, D> Application<'b> for App<'b, E, D>
+where
+    E: Half,
+    D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+{
+    fn load(&mut self, blob: &'b [u8]) {
+        self.load(blob);
+    }
+
+    fn push(&mut self, byte: u8) -> Option<&[u8]> {
+        self.push(byte)
+    }
+}
+
+/// Makes the application of a topology.
+struct Make<'b>(PhantomData<&'b [u8]>);
+
+impl<'b> Visitor for Make<'b> {
+    type Output = Box<dyn Application<'b> + 'b>;
+
+    fn visit<E, D>(self) -> Self::Output
+    where
+        E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
+        D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    {
+        Box::new(App::<'b, E, D>::new())
+    }
+}
+
+/// The application in this process: on a stack of its own, every allocation of its counted.
+pub struct InProcess<'b> {
+    app: Box<dyn Application<'b> + 'b>,
+    stack: Stack,
+    /// What comes back. Reserved before the application runs: it is the line's, not the application's.
+    answer: Vec<u8>,
+}
+
+impl<'b> InProcess<'b> {
+    /// Boots the application of a topology with a blob in its flash, a good or a bad one.
+    pub fn boot(topology: &str, blob: &'b [u8]) -> Result<Self, LinkError> {
+        let make = Make(PhantomData);
+        let app = with_topology(topology, make).ok_or_else(|| LinkError::Topology(topology.to_owned()))?;
+        let mut device = Self { app, stack: Stack::new(), answer: Vec::new() };
+        device.guarded(|app, _| app.load(blob))?;
+        Ok(device)
+    }
+
+    /// Runs a part of the application.
+    fn guarded(&mut self, f: impl FnOnce(&mut dyn Application<'b>, &mut Vec<u8>)) -> Result<(), LinkError> {
+        let Self { app, stack, answer } = self;
+        let mut outcome = Ok(());
+        let heap = measure(|| outcome = stack.run(|| f(&mut **app, answer)));
+        if outcome.is_err() {
+            return Err(LinkError::Panic);
+        }
+        if heap.count_total > 0 {
+            return Err(LinkError::Heap { count: heap.count_total, bytes: heap.bytes_total });
+        }
+        if stack.overflowed() { Err(LinkError::StackOverflow) } else { Ok(()) }
+    }
+}
+
+impl Link for InProcess<'_> {
+    fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError> {
+        /// Answers are no longer than this for each byte of a request: the shortest is the one to two bytes of noise,
+        /// the longest an image for a code.
+        const GROWTH: usize = 16;
+        self.answer.clear();
+        self.answer.reserve(GROWTH * request.len() + GROWTH);
+        self.guarded(|app, answer| {
+            for byte in request {
+                if let Some(frame) = app.push(*byte) {
+                    answer.extend_from_slice(frame);
+                }
+            }
+        })?;
+        Ok(&self.answer)
+    }
+
+    fn memory(&self) -> Memory {
+        Memory { statics: size_of_val(&*self.app), stack: self.stack.used(), heap: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hint::black_box;
+
+    fn device() -> InProcess<'static> {
+        InProcess::boot("small", &[]).unwrap()
+    }
+
+    #[test]
+    fn an_allocation_is_caught() {
+        let outcome = device().guarded(|_, _| drop(black_box(vec![0u8; 100])));
+        assert!(matches!(outcome, Err(LinkError::Heap { count: 1, bytes: 100 })), "{outcome:?}");
+        // Memory that is only given back was not allocated here.
+        let mut boxed = Some(Box::new(1u8));
+        device().guarded(|_, _| drop(boxed.take())).unwrap();
+    }
+
+    #[test]
+    fn a_panic_is_caught() {
+        let outcome = device().guarded(|_, _| std::panic::resume_unwind(Box::new(1u8)));
+        assert!(matches!(outcome, Err(LinkError::Panic)), "{outcome:?}");
+    }
+
+    #[test]
+    fn the_static_size_is_that_of_the_type() {
+        use autoencoder_core::model::{SmallDecoder, SmallEncoder};
+        assert_eq!(device().memory().statics, size_of::<App<'_, SmallEncoder, SmallDecoder>>());
+        assert!(matches!(InProcess::boot("none", &[]), Err(LinkError::Topology(_))));
+    }
+}

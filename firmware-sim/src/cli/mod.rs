@@ -1,0 +1,40 @@
+//! The program: one file a subcommand. Each returns what is to be printed.
+
+pub mod args;
+mod boards;
+mod budget;
+mod codes;
+mod decode;
+mod encode;
+mod images;
+mod ledger;
+mod link;
+mod roundtrip;
+mod session;
+mod stack;
+mod weights;
+
+use args::{Args, Command};
+use indicatif::{ProgressBar, ProgressIterator, ProgressStyle};
+use std::io::Write;
+
+pub fn run(args: Args) -> anyhow::Result<String> {
+    match args.command {
+        Command::Encode(args) => encode::run(&args),
+        Command::Decode(args) => decode::run(&args),
+        Command::Roundtrip(args) => roundtrip::run(&args),
+        Command::Budget(args) => budget::run(&args),
+    }
+}
+
+/// A line for whoever watches. That nobody does is no error.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The images one by one, with a bar on a terminal and nothing elsewhere.
+fn progress(images: &[Vec<u8>]) -> impl Iterator<Item = &Vec<u8>> {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} images  {eta} left");
+    let bar = ProgressBar::new(images.len() as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    images.iter().progress_with(bar.with_finish(indicatif::ProgressFinish::AndClear))
+}

@@ -1,0 +1,25 @@
+//! `firmware-sim roundtrip`
+
+use super::session::Session;
+use super::weights::Weights;
+use super::{args, images};
+use autoencoder_core::loss::psnr;
+use serde_json::json;
+use std::fmt::Write;
+
+pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
+    let weights = Weights::find(args.common.weights.as_deref())?;
+    let mut session = Session::open(&args.common, &weights)?;
+    let images = images::test(&args.data, args.images, &weights)?;
+    let decoded = session.reconstruct_all(&images)?;
+    let sum = images.iter().zip(&decoded).map(|(a, b)| images::squared_error(a, b)).sum();
+    let report = session.finish()?;
+    let mse = images::mse(sum, images.len() * weights.inputs);
+    if args.common.json {
+        return Ok(report.json(json!({ "images": images.len(), "mse": mse })));
+    }
+    let mut text = String::new();
+    writeln!(text, "{} images encoded and decoded, MSE {mse:.6}, PSNR {:.2} dB", images.len(), psnr(mse))?;
+    report.text(&mut text)?;
+    Ok(text)
+}

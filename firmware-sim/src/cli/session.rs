@@ -1,0 +1,183 @@
+//! A device and the program that talks to it: requests numbered, answers checked, the budget held.
+
+use super::args::Common;
+use super::boards::{self, Board};
+use super::ledger::{Footprint, OverBudget};
+use super::link::{InProcess, Link, Memory};
+use super::weights::Weights;
+use super::{note, progress};
+use anyhow::{Context, bail, ensure};
+use firmware_sim::{Command, Error, Reply, Request, Response, frame, message};
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+
+/// A device that was asked what it is.
+pub struct Session<'w> {
+    pub weights: &'w Weights,
+    board: &'static Board,
+    link: Box<dyn Link + 'w>,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+impl<'w> Session<'w> {
+    /// Boots a device with these weights, if they fit the board, and greets it.
+    pub fn open(common: &Common, weights: &'w Weights) -> anyhow::Result<Self> {
+        let board = boards::find(common.board.as_deref())?;
+        if !common.json {
+            note(&format!("weights: {} ({}, {:08x})", weights.path.display(), weights.topology, weights.crc));
+        }
+        let link = Box::new(InProcess::boot(weights.topology, weights.bytes())?);
+        let buffer = vec![0; frame::frame_bytes(weights.inputs)];
+        let mut session = Self { weights, board, link, sequence: 0, buffer };
+        session.within_budget()?;
+        session.greet()?;
+        session.sequence = 1;
+        Ok(session)
+    }
+
+    /// From an image to the frame that carries its code.
+    pub fn encode(&mut self, image: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let frame = self.exchange(Command::Encode { image })?;
+        match reply(&mut frame.clone(), self.sequence - 1)? {
+            Ok(Reply::Code { .. }) => Ok(frame),
+            other => unexpected(&other),
+        }
+    }
+
+    /// From a code to its image; the inner error is the device's, about this code.
+    pub fn decode(&mut self, weights: u32, code: &[u8]) -> anyhow::Result<Result<Vec<u8>, Error>> {
+        if frame::frame_bytes(code.len()) > self.buffer.len() {
+            return Ok(Err(Error::Oversize)); // as the device would say
+        }
+        let mut frame = self.exchange(Command::Decode { weights, code })?;
+        match reply(&mut frame, self.sequence - 1)? {
+            Ok(Reply::Image(image)) => Ok(Ok(image.to_vec())),
+            Err(error @ (Error::Length { .. } | Error::OtherWeights { .. })) => Ok(Err(error)),
+            other => unexpected(&other),
+        }
+    }
+
+    /// The whole way: images encoded and decoded.
+    pub fn reconstruct_all(&mut self, images: &[Vec<u8>]) -> anyhow::Result<Vec<Vec<u8>>> {
+        progress(images).map(|image| self.reconstruct(image)).collect()
+    }
+
+    fn reconstruct(&mut self, image: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let mut frame = self.encode(image)?;
+        let Ok(Response { result: Ok(Reply::Code { weights, code }), .. }) = Response::read(frame::read(&mut frame)?)
+        else {
+            bail!("the device sent no code");
+        };
+        Ok(self.decode(weights, code)??)
+    }
+
+    /// The end: what the device took, if it was within the board's budget.
+    pub fn finish(self) -> anyhow::Result<Report> {
+        let memory = self.within_budget()?;
+        let path = self.weights.path.display().to_string();
+        Ok(Report { weights: path, board: self.board, flash: self.footprint(memory)?.whole.flash, memory })
+    }
+
+    fn footprint(&self, memory: Memory) -> anyhow::Result<Footprint> {
+        Footprint::of(self.weights.topology, Some(self.weights.length), memory)
+    }
+
+    fn within_budget(&self) -> anyhow::Result<Memory> {
+        let memory = self.link.memory();
+        OverBudget::check(self.board, self.weights.topology, &self.footprint(memory)?)?;
+        Ok(memory)
+    }
+
+    /// Asks the device whether it speaks this protocol and has these weights.
+    fn greet(&mut self) -> anyhow::Result<()> {
+        let mut frame = self.exchange(Command::Info)?;
+        let Reply::Info(info) = reply(&mut frame, 0)?.with_context(|| self.weights.path.display().to_string())? else {
+            bail!("the device did not say what it is");
+        };
+        ensure!(
+            info.version == message::VERSION,
+            "the device speaks version {} of the protocol, this program {}",
+            info.version,
+            message::VERSION
+        );
+        ensure!(
+            info.weights == self.weights.crc && usize::from(info.inputs) == self.weights.inputs,
+            "the device has the weights {:08x}, not {:08x}",
+            info.weights,
+            self.weights.crc
+        );
+        Ok(())
+    }
+
+    /// Sends the next request and returns the frame that came back.
+    fn exchange(&mut self, command: Command<'_>) -> anyhow::Result<Vec<u8>> {
+        let request = Request { sequence: self.sequence, command };
+        self.sequence += 1;
+        Ok(self.link.exchange(frame::write(&request, &mut self.buffer)?)?.to_vec())
+    }
+}
+
+/// The reply in a frame, if it answers request number `sequence`.
+fn reply(frame: &mut [u8], sequence: u32) -> anyhow::Result<Result<Reply<'_>, Error>> {
+    let read = |frame| Response::read(frame::read(frame)?);
+    let response = read(frame).context("what the device answered")?;
+    match response.result {
+        // Of a request that it could not read, it cannot know the number.
+        Err(error) if response.sequence == 0 => Ok(Err(error)),
+        result if response.sequence == sequence => Ok(result),
+        _ => bail!("the device answered request {} when asked {sequence}", response.sequence),
+    }
+}
+
+fn unexpected<T>(reply: &Result<Reply<'_>, Error>) -> anyhow::Result<T> {
+    match reply {
+        Ok(_) => bail!("the device answered another command"),
+        Err(error) => bail!("the device: {error}"),
+    }
+}
+
+/// What a device took of its board.
+pub struct Report {
+    weights: String,
+    board: &'static Board,
+    flash: usize,
+    memory: Memory,
+}
+
+impl Report {
+    /// As an object of `--json`, to which a command adds its own keys.
+    pub fn json(&self, own: Value) -> String {
+        let mut object = Map::new();
+        if let Value::Object(own) = own {
+            object.extend(own);
+        }
+        let memory = json!({
+            "ram_bytes": self.memory.ram(),
+            "stack_bytes": self.memory.stack,
+            "static_bytes": self.memory.statics,
+            "heap_bytes": self.memory.heap,
+            "flash_bytes": self.flash,
+            "board": self.board.name,
+            "weights": self.weights,
+        });
+        if let Value::Object(memory) = memory {
+            object.extend(memory);
+        }
+        format!("{}\n", Value::Object(object))
+    }
+
+    /// As lines of text.
+    pub fn text(&self, text: &mut String) -> std::fmt::Result {
+        let Self { board, flash, memory, .. } = self;
+        let Memory { statics, stack, heap } = memory;
+        writeln!(text, "{}", board.name)?;
+        writeln!(
+            text,
+            "  RAM    {:7} of {:8} bytes: static {statics}, stack {stack}, heap {heap}",
+            memory.ram(),
+            board.ram
+        )?;
+        writeln!(text, "  flash  {flash:7} of {:8} bytes: weights, and code (estimated)", board.flash)
+    }
+}

@@ -1,0 +1,108 @@
+//! The network on the device: encode, decode and score over static activations.
+
+use crate::Error;
+use autoencoder_core::blob::{Blob, Stored};
+use autoencoder_core::layer::Row;
+use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Plain, Zeroed};
+
+/// An integer network, its weights borrowed from flash, and the activations of one image.
+///
+/// No buffer for the image: while it is encoded it lies where the decoder's output will be, and a caller who scores
+/// it still has it.
+pub struct Codec<'b, E: Stored, D: Stored> {
+    net: Result<Autoencoder<E::Int8<'b>, D::Int8<'b>>, WeightsError>,
+    weights: u32,
+    encoder: E::Acts8,
+    decoder: D::Acts8,
+}
+
+impl<'b, E, D> Codec<'b, E, D>
+where
+    E: Stored,
+    D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+{
+    /// Bytes that the encoder alone takes: the image, and its own activations.
+    pub const ENCODER_BYTES: usize = E::In8::LEN + size_of::<E::Acts8>();
+    /// Bytes that the decoder alone takes: the code, and its own activations.
+    pub const DECODER_BYTES: usize = E::Out8::LEN + size_of::<D::Acts8>();
+    /// Bytes of both halves' activations.
+    pub const ACTIVATION_BYTES: usize = size_of::<E::Acts8>() + size_of::<D::Acts8>();
+
+    /// Without weights.
+    pub const fn new() -> Self {
+        Self { net: Err(WeightsError::Empty), weights: 0, encoder: E::Acts8::ZERO, decoder: D::Acts8::ZERO }
+    }
+
+    /// Takes the weights of `blob`, or remembers why it cannot.
+    pub fn load(&mut self, blob: &'b [u8]) {
+        self.weights = 0;
+        self.net = Blob::open(blob).and_then(|blob| {
+            self.weights = blob.crc();
+            blob.int8::<E, D>()
+        });
+    }
+
+    /// CRC of the weights.
+    pub fn weights(&self) -> Result<u32, Error> {
+        match &self.net {
+            Ok(_) => Ok(self.weights),
+            Err(error) => Err(Error::Weights(*error)),
+        }
+    }
+
+    /// From an image to its code.
+    pub fn encode(&mut self, image: &[u8]) -> Result<&[u8], Error> {
+        let net = self.net.as_ref().map_err(|error| *error)?;
+        let x = D::Int8::output_mut::<1>(&mut self.decoder, 1);
+        fill(x, image)?;
+        Ok(row(net.encoder.forward::<1>(&Plain, x, &mut self.encoder)))
+    }
+
+    /// From a code back to an image.
+    pub fn decode(&mut self, code: &[u8]) -> Result<&[u8], Error> {
+        fill(E::Int8::output_mut::<1>(&mut self.encoder, 1), code)?;
+        self.decode_own()
+    }
+
+    /// The sum of the squared differences between an image and its reconstruction.
+    pub fn score(&mut self, image: &[u8]) -> Result<u32, Error> {
+        self.encode(image)?;
+        let reconstruction = self.decode_own()?;
+        let squares = image.iter().zip(reconstruction).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2));
+        Ok(squares.sum())
+    }
+
+    /// Decodes the code that the encoder's activations end with.
+    fn decode_own(&mut self) -> Result<&[u8], Error> {
+        let net = self.net.as_ref().map_err(|error| *error)?;
+        let code = E::Int8::output::<1>(&self.encoder, 1);
+        Ok(row(net.decoder.forward::<1>(&Plain, code, &mut self.decoder)))
+    }
+}
+
+impl<E, D> Default for Codec<'_, E, D>
+where
+    E: Stored,
+    D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The one row of a batch of one.
+fn row<R: Row<Element = u8>>(rows: &[R]) -> &[u8] {
+    rows.first().map_or(&[], Row::elements)
+}
+
+/// Copies `from` into the one row of a batch of one.
+fn fill<R: Row<Element = u8>>(rows: &mut [R], from: &[u8]) -> Result<(), Error> {
+    if from.len() != R::LEN {
+        let clamp = |length: usize| u16::try_from(length).unwrap_or(u16::MAX);
+        return Err(Error::Length { expected: clamp(R::LEN), found: clamp(from.len()) });
+    }
+    for row in rows {
+        row.elements_mut().copy_from_slice(from);
+    }
+    Ok(())
+}

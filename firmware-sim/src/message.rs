@@ -1,0 +1,115 @@
+//! What the host and the device say to each other.
+//!
+//! A [`Request`] is answered by one [`Response`] with the same sequence number. Images and codes are borrowed from the
+//! frame they came in, so a message is a few words however long its row. New variants go to the end of their enum:
+//! those before keep their numbers on the wire.
+
+use crate::Error;
+use serde::{Deserialize, Serialize};
+
+/// The version of the protocol, in [`Info`].
+pub const VERSION: u8 = 1;
+
+/// From the host to the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request<'a> {
+    /// Counts from 1.
+    pub sequence: u32,
+    /// What to do.
+    #[serde(borrow)]
+    pub command: Command<'a>,
+}
+
+/// What the device can be asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command<'a> {
+    /// Say what you are: [`Reply::Info`].
+    Info,
+    /// From an image to its code: [`Reply::Code`].
+    Encode {
+        /// One `u8` for each input.
+        image: &'a [u8],
+    },
+    /// From a code back to an image: [`Reply::Image`].
+    Decode {
+        /// CRC of the weights the code was made with.
+        weights: u32,
+        /// One `u8` for each element.
+        code: &'a [u8],
+    },
+    /// How well the network knows this image: [`Reply::Score`].
+    Score {
+        /// One `u8` for each input.
+        image: &'a [u8],
+    },
+}
+
+/// From the device to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Response<'a> {
+    /// That of the request; 0 where the request could not be read.
+    pub sequence: u32,
+    /// What came of it.
+    #[serde(borrow)]
+    pub result: Result<Reply<'a>, Error>,
+}
+
+/// What a command that was carried out returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply<'a> {
+    /// To [`Command::Info`].
+    Info(Info),
+    /// To [`Command::Encode`]. A file of codes is a sequence of these responses, as they came over the line.
+    Code {
+        /// CRC of the weights it was made with.
+        weights: u32,
+        /// One `u8` for each element.
+        code: &'a [u8],
+    },
+    /// To [`Command::Decode`].
+    Image(&'a [u8]),
+    /// To [`Command::Score`].
+    Score {
+        /// The sum of the squared differences between the image and its reconstruction, in steps of a `u8`.
+        error: u32,
+    },
+}
+
+/// What a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info {
+    /// [`VERSION`]
+    pub version: u8,
+    /// CRC of its weights.
+    pub weights: u32,
+    /// Elements of an image.
+    pub inputs: u16,
+    /// Elements of a code.
+    pub code: u16,
+    /// Bytes of RAM that the application takes, the stack not counted.
+    pub static_bytes: u32,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a request. Where the command is not known, its sequence number still is: `Err((sequence, error))`.
+    pub fn read(message: &'a [u8]) -> Result<Self, (u32, Error)> {
+        let (sequence, command) = postcard::take_from_bytes(message).map_err(|_| (0, Error::Malformed))?;
+        let command = whole(command).map_err(|error| (sequence, error))?;
+        Ok(Self { sequence, command })
+    }
+}
+
+impl<'a> Response<'a> {
+    /// Reads a response.
+    pub fn read(message: &'a [u8]) -> Result<Self, Error> {
+        whole(message)
+    }
+}
+
+/// A value that takes all of the bytes.
+fn whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        _ => Err(Error::Malformed),
+    }
+}

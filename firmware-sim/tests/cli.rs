@@ -1,0 +1,383 @@
+//! The program as a user runs it.
+
+mod common;
+
+use assert_cmd::assert::Assert;
+use assert_cmd::cargo::cargo_bin_cmd;
+use autoencoder_core::blob::Format;
+use autoencoder_core::model::{Decoder, Encoder, SmallDecoder, SmallEncoder};
+use autoencoder_core::{Dense, Sigmoid};
+use common::{Net, crc};
+use host::blob_file::BlobFile;
+use host::idx::Images;
+use host::picture::Gray;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// A folder with a blob in it, in which the program runs.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        place.write("classic.blob", &Net::new::<Encoder, Decoder>(1).blob());
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// Runs the program with these arguments, parted at spaces.
+    fn run(&self, arguments: &str) -> Assert {
+        cargo_bin_cmd!("firmware-sim").current_dir(self.0.path()).args(arguments.split(' ')).assert()
+    }
+
+    /// The same with the blob and the test images.
+    fn with_blob(&self, arguments: &str) -> Assert {
+        self.run(&format!("{arguments} --weights classic.blob --data {}", data().display()))
+    }
+
+    /// It fails with one line that says this, and prints nothing.
+    fn refuses(&self, arguments: &str, because: &str) {
+        let assert = self.run(arguments).code(1);
+        let (out, err) = (stdout(&assert), stderr(&assert));
+        let errors: Vec<&str> = err.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert!(errors.len() == 1 && errors[0].contains(because), "{arguments}: expected {because:?} in {err:?}");
+        assert!(err.ends_with(&format!("{}\n", errors[0])), "the error is the last line: {err:?}");
+        assert!(out.is_empty() && !err.contains("panicked"), "{out}{err}");
+    }
+}
+
+fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mnist")
+}
+
+fn stdout(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stdout.clone()).unwrap()
+}
+
+fn stderr(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+}
+
+fn json(assert: &Assert) -> Value {
+    serde_json::from_slice(&assert.get_output().stdout).unwrap()
+}
+
+/// The image at a column and a row of the grid that `decode` writes.
+fn cell(picture: &Gray, column: usize, row: usize) -> Vec<u8> {
+    let pixel = |i: usize| (row * 58 + 2 + i / 28 * 2) * picture.width + column * 58 + 2 + i % 28 * 2;
+    (0..784).map(|i| picture.pixels[pixel(i)]).collect()
+}
+
+#[test]
+fn decode_takes_sixteen_digits_the_whole_way() {
+    let place = Place::new();
+    let assert = place.with_blob("decode").success();
+    let (text, err) = (stdout(&assert), stderr(&assert));
+    assert!(text.contains("16 images, originals above their reconstructions, MSE 0."), "{text}");
+    assert!(text.lines().any(|line| line.contains('█')) && text.contains("heap 0"), "{text}");
+    assert!(err.starts_with("weights: classic.blob (classic, "), "{err}");
+
+    let net = Net::new::<Encoder, Decoder>(1);
+    let images = Images::test(&data()).unwrap();
+    let picture = Gray::read(&place.path("artifacts/decoded.png")).unwrap();
+    assert_eq!((picture.width, picture.height), (16 * 58 + 2, 2 * 58 + 2));
+    for i in 0..16 {
+        assert_eq!(cell(&picture, i, 0), images.image(i), "original {i}");
+        assert_eq!(cell(&picture, i, 1), net.decode(&net.encode(images.image(i))), "reconstruction {i}");
+    }
+}
+
+#[test]
+fn json_is_one_object_and_the_memory_adds_up() {
+    let place = Place::new();
+    for command in ["decode", "roundtrip --images 40"] {
+        let assert = place.with_blob(&format!("{command} --json")).success();
+        let object = json(&assert);
+        let number = |key: &str| object[key].as_u64().unwrap_or_else(|| panic!("{key} in {object}"));
+        assert_eq!(number("images"), if command == "decode" { 16 } else { 40 });
+        assert_eq!(number("ram_bytes"), number("static_bytes") + number("stack_bytes"));
+        assert!(number("ram_bytes") <= 6 * 1024, "{object}");
+        // Less would mean that it was not measured: a frame's worth of buffers, a call or two.
+        assert!(number("static_bytes") > 3000 && number("stack_bytes") > 200, "{object}");
+        assert_eq!(number("heap_bytes"), 0);
+        let blob = fs::metadata(place.path("classic.blob")).unwrap().len();
+        assert_eq!(number("flash_bytes"), blob + 24 * 1024);
+        assert_eq!(object["weights"], "classic.blob");
+        assert!(object["mse"].as_f64().unwrap() > 0.0);
+        assert_eq!(stderr(&assert), "");
+    }
+}
+
+#[test]
+fn the_error_is_that_of_the_integer_network() {
+    let place = Place::new();
+    let found = json(&place.with_blob("roundtrip --images 200 --json").success())["mse"].as_f64().unwrap();
+    let file = BlobFile::read(&place.path("classic.blob")).unwrap();
+    let blob = file.open().unwrap();
+    let images = Images::test(&data()).unwrap();
+    let errors = host::evaluate::errors_int8::<Encoder, Decoder>(&blob, &images).unwrap();
+    let expected = host::evaluate::mean(&errors[..200]);
+    assert!((found / expected - 1.0).abs() < 1e-5, "{found}, expected {expected}");
+}
+
+#[test]
+fn weights_of_ones_own_come_before_the_shipped_ones() {
+    let place = Place::new();
+    let decode = format!("decode --json --data {}", data().display());
+    place.refuses(&decode, "no weights: neither artifacts/model.int8.blob nor models/classic.int8.blob is here");
+    for path in ["models/classic.int8.blob", "artifacts/model.int8.blob"] {
+        place.write(path, &fs::read(place.path("classic.blob")).unwrap());
+        assert_eq!(json(&place.run(&decode).success())["weights"], path);
+    }
+}
+
+#[test]
+fn packets_decode_to_the_same_images_as_the_whole_way() {
+    let place = Place::new();
+    place.with_blob("decode --out whole.png").success();
+    let object = json(&place.with_blob("encode --out codes.bin --json").success());
+    let codes = fs::read(place.path("codes.bin")).unwrap();
+    assert_eq!((&object["images"], object["out_bytes"].as_u64().unwrap()), (&16.into(), codes.len() as u64));
+    let assert = place.run("decode codes.bin --weights classic.blob --out decoded.png --json").success();
+    assert_eq!(json(&assert)["mse"], Value::Null);
+    let [whole, decoded] = ["whole.png", "decoded.png"].map(|name| Gray::read(&place.path(name)).unwrap());
+    for i in 0..16 {
+        assert_eq!(cell(&decoded, i, 0), cell(&whole, i, 1), "image {i}");
+    }
+    let text = stdout(&place.run("decode codes.bin --weights classic.blob").success());
+    assert!(text.contains("16 images: artifacts/decoded.png") && text.contains('█'), "{text}");
+}
+
+#[test]
+fn png_and_idx_files_are_encoded_like_the_test_images() {
+    let place = Place::new();
+    let images = Images::test(&data()).unwrap();
+    for i in 0..2 {
+        let image = Gray { width: 28, height: 28, pixels: images.image(i).to_vec() };
+        image.write(&place.path(&format!("{i}.dat"))).unwrap();
+    }
+    let idx = |count: u32, pixels: &[u8]| {
+        let header = [0x803, count, 28, 28].map(u32::to_be_bytes);
+        [header.as_flattened(), pixels].concat()
+    };
+    place.write("three", &idx(1, images.image(2)));
+    place.with_blob("encode --images 3 --out test.bin").success();
+    place.with_blob("encode 0.dat 1.dat three --out files.bin").success();
+    assert_eq!(fs::read(place.path("files.bin")).unwrap(), fs::read(place.path("test.bin")).unwrap());
+    let assert = place.with_blob("encode --images 3 three").code(2);
+    assert!(stderr(&assert).contains("cannot be used with"));
+}
+
+#[test]
+fn damaged_and_lost_packets_are_reported_and_the_rest_decodes() {
+    let place = Place::new();
+    place.with_blob("encode --images 5 --out codes.bin").success();
+    let codes = fs::read(place.path("codes.bin")).unwrap();
+    let packets: Vec<&[u8]> = codes.split_inclusive(|byte| *byte == 0).collect();
+    assert_eq!(packets.len(), 5);
+    let decode = "decode bad.bin --weights classic.blob --json --out out.png";
+    let start = packets[0].len();
+
+    let mut bad = codes.clone();
+    bad[start + 20] ^= 4;
+    place.write("bad.bin", &bad);
+    let assert = place.run(decode).success();
+    assert_eq!(json(&assert)["images"], 4);
+    assert!(stderr(&assert).starts_with(&format!("bad.bin: byte {start}: skipped a packet: damaged")));
+
+    place.write("bad.bin", &[packets[0], packets[3], packets[4]].concat());
+    let assert = place.run(decode).success();
+    assert_eq!(json(&assert)["images"], 3);
+    assert_eq!(stderr(&assert), format!("bad.bin: byte {start}: 2 packets are missing before packet 4\n"));
+
+    // A code for another network, its CRC right: the device refuses it.
+    let blob = fs::read(place.path("classic.blob")).unwrap();
+    let reply = firmware_sim::Reply::Code { weights: crc(&blob), code: &[1; 4] };
+    let response = firmware_sim::Response { sequence: 2, result: Ok(reply) };
+    let short = firmware_sim::frame::write(&response, &mut [0; 64]).unwrap().to_vec();
+    place.write("bad.bin", &[packets[0], &short].concat());
+    let assert = place.run(decode).success();
+    assert_eq!(json(&assert)["images"], 1);
+    assert!(stderr(&assert).ends_with("skipped a packet: 4 bytes where the network takes 128\n"));
+
+    fs::remove_file(place.path("out.png")).unwrap();
+    place.write("bad.bin", &bad[start..][..packets[1].len()]);
+    place.refuses(decode, "bad.bin: no packet in it can be decoded");
+    place.write("bad.bin", b"");
+    place.refuses(decode, "bad.bin: the file is empty");
+    place.write("bad.bin", &[0xaa; 5000]);
+    place.refuses(decode, "bad.bin: no packet in it can be decoded");
+    place.refuses("decode none.bin --weights classic.blob", "none.bin: ");
+    assert!(!place.path("out.png").exists());
+}
+
+#[test]
+fn packets_made_with_other_weights_are_refused() {
+    let place = Place::new();
+    place.with_blob("encode --images 2 --out codes.bin").success();
+    let other = Net::new::<Encoder, Decoder>(2).blob();
+    place.write("other.blob", &other);
+    let one = crc(&fs::read(place.path("classic.blob")).unwrap());
+    place.refuses(
+        "decode codes.bin --weights other.blob --out out.png",
+        &format!(
+            "codes.bin: refused 2 packets made with other weights ({one:08x}; these are {:08x}, other.blob)",
+            crc(&other)
+        ),
+    );
+    assert!(!place.path("out.png").exists());
+}
+
+#[test]
+fn bad_weights_are_refused_by_name() {
+    let place = Place::new();
+    let net = Net::new::<Encoder, Decoder>(1);
+    let blob = net.blob();
+    let mut flipped = blob.clone();
+    flipped[40_000] ^= 0x10;
+    let (mut float, mut unchecked) = (net.header(), net.header());
+    (float.format, unchecked.accumulators_checked) = (Format::F32, false);
+    let unknown = Net::new::<Dense<16, 8, Sigmoid>, Dense<8, 16, Sigmoid>>(1);
+    let mut malformed = net.header();
+    malformed.encoder_layers = 9;
+    let cases: [(&[u8], &str); 9] = [
+        (b"", "no weights: the blob is empty"),
+        (b"\x89PNG\r\n\x1a\n and so on", "not a weights blob"),
+        (&blob[..blob.len() / 2], "blob truncated: "),
+        (&blob[..3], "no weights: the blob is empty"),
+        (&flipped, "blob damaged: its CRC is "),
+        (&net.blob_with(&float), "an f32 blob; the device takes int8"),
+        (&net.blob_with(&unchecked), "weights too large for the integer kernels' accumulators"),
+        (&net.blob_with(&malformed), "blob malformed"),
+        (&unknown.blob(), "no known topology: layers of 8, 16"),
+    ];
+    for command in ["encode --out out", "decode --out out", "roundtrip"] {
+        let command = format!("{command} --weights bad.blob --data {}", data().display());
+        place.refuses(&command, "bad.blob: No such file or directory");
+        for (bytes, because) in cases {
+            place.write("bad.blob", bytes);
+            place.refuses(&command, &format!("bad.blob: {because}"));
+        }
+        fs::remove_file(place.path("bad.blob")).unwrap();
+    }
+    assert!(!place.path("out").exists());
+}
+
+#[test]
+fn bad_images_are_refused_by_name() {
+    let place = Place::new();
+    Gray::new(20, 20).write(&place.path("small.png")).unwrap();
+    let whole = fs::read(place.path("small.png")).unwrap();
+    let idx = |magic: u32, count: u32, bytes: usize| {
+        let header = [magic, count, 28, 28].map(u32::to_be_bytes);
+        [header.as_flattened(), &vec![0; bytes]].concat()
+    };
+    let cases: [(Vec<u8>, &str); 7] = [
+        (vec![], "neither a PNG nor an IDX file of images"),
+        (b"GIF89a".to_vec(), "neither a PNG nor an IDX file of images"),
+        (idx(0x801, 1, 784), "neither a PNG nor an IDX file of images"),
+        (idx(0x803, 2, 784), "the header announces 1584 bytes, the file holds 800"),
+        (idx(0x803, 0, 0), "no images"),
+        (whole[..40].to_vec(), "bad"),
+        (whole, "20 by 20 is 400 pixels; the topology classic takes 784"),
+    ];
+    for (bytes, because) in cases {
+        place.write("bad", &bytes);
+        place.refuses("encode bad --weights classic.blob --out out", because);
+    }
+    place.refuses("encode nothing --weights classic.blob --out out", "nothing: No such file");
+    place.refuses("decode --weights classic.blob --data nowhere", "nowhere: no t10k-images-idx3-ubyte");
+    let many = format!("decode --images 10001 --weights classic.blob --data {}", data().display());
+    place.refuses(&many, "--images 10001: ");
+    assert!(!place.path("out").exists() && !place.path("artifacts").exists());
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error_and_the_old_file_stays() {
+    let place = Place::new();
+    place.write("file", b"old");
+    fs::create_dir(place.path("folder")).unwrap();
+    for command in ["encode", "decode"] {
+        for out in ["file/below", "folder"] {
+            let command = format!("{command} --out {out} --weights classic.blob --data {}", data().display());
+            place.refuses(&command, &format!("{out}: "));
+        }
+    }
+    assert_eq!(fs::read(place.path("file")).unwrap(), b"old");
+}
+
+#[test]
+fn a_board_that_is_too_small_is_refused_with_what_would_fit() {
+    let place = Place::new();
+    let flash = fs::metadata(place.path("classic.blob")).unwrap().len() + 24 * 1024;
+    let decode = format!("decode --out out.png --weights classic.blob --data {}", data().display());
+    let over = format!("over budget: classic on microbit exceeds flash by {} bytes", flash - 256 * 1024);
+    place.refuses(&format!("{decode} --board microbit"), &over);
+    let instead = "what would fit: the encoder alone, the topology small, the board nucleo-f401re";
+    place.refuses(&format!("{decode} --board microbit"), instead);
+    place.refuses(&format!("{decode} --board stm32f103"), "what would fit: the board nucleo-f401re");
+    assert!(!place.path("out.png").exists());
+    place.write("small.blob", &Net::new::<SmallEncoder, SmallDecoder>(1).blob());
+    let small = format!("decode --board microbit --json --weights small.blob --data {}", data().display());
+    assert_eq!(json(&place.run(&small).success())["board"], "microbit");
+    for command in [&decode, "budget"] {
+        place
+            .refuses(&format!("{command} --board esp8266"), "no board is named \"esp8266\"; there are nucleo-f401re, ");
+    }
+}
+
+#[test]
+fn budget_needs_no_weights() {
+    let place = Place(tempfile::tempdir().unwrap());
+    let text = stdout(&place.run("budget").success());
+    let object = json(&place.run("budget --json").success());
+    let rows = object["budget"].as_array().unwrap();
+    assert_eq!(rows.len(), 27);
+    for row in rows {
+        let (board, topology) = (row["board"].as_str().unwrap(), row["topology"].as_str().unwrap());
+        let fits = match (board, topology) {
+            ("stm32f103", _) => "no",
+            ("microbit" | "lm3s6965evb", "classic") => "encoder alone",
+            ("microbit" | "lm3s6965evb", "anomaly") => "encoder alone or decoder alone",
+            _ => "whole",
+        };
+        assert_eq!(row["fits"], fits, "{row}");
+        let line = text.lines().find(|line| line.starts_with(&format!("{board:14} {topology} "))).unwrap();
+        assert!(line.ends_with(&format!("  {fits}")) && line.contains(&row["ram_bytes"].to_string()), "{line}");
+    }
+    // The blob that it assumes is as long as a real one, to within its header's padding.
+    place.write("classic.blob", &Net::new::<Encoder, Decoder>(1).blob());
+    let real = json(&place.run("budget --json --board nrf52840 --weights classic.blob").success());
+    assert_eq!(real["budget"].as_array().unwrap().len(), 1);
+    assert_eq!(real["budget"][0]["flash_bytes"], rows[2]["flash_bytes"]);
+}
+
+#[test]
+fn nobody_reading_is_no_panic() {
+    let place = Place::new();
+    for arguments in [&["budget"][..], &["roundtrip", "--weights", "classic.blob", "--images", "2"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_firmware-sim"))
+            .current_dir(place.0.path())
+            .args(arguments)
+            .args(if arguments.len() > 1 { vec!["--data".into(), data()] } else { vec![] })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take()); // before it has written anything, or at the latest while it does
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && !err.contains("panicked"), "{err}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Networks of pseudo-random integers: their blob, and what they compute, by plain loops.
+#![allow(dead_code, missing_docs)] // each test program uses a part of it
+
+use autoencoder_core::activation::ActivationKind;
+use autoencoder_core::blob::{Bulk, Format, Header, Writer};
+use autoencoder_core::quant::requantise::SIGMOID;
+use autoencoder_core::quant::{Affine, Channel, Quad};
+use autoencoder_core::{Layer, LayerSpec};
+use zerocopy::IntoBytes;
+
+/// A small linear congruential generator: the same numbers everywhere.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// `low..=high`
+    pub fn range(&mut self, low: i32, high: i32) -> i32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        low + ((self.0 >> 33) % u64::from(low.abs_diff(high) + 1)) as i32
+    }
+
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count).map(|_| self.range(0, 255) as u8).collect()
+    }
+}
+
+struct Dense {
+    spec: LayerSpec,
+    weights: Vec<Vec<i8>>,
+    channels: Vec<Channel>,
+}
+
+/// An integer network with sigmoids.
+pub struct Net {
+    layers: Vec<Dense>,
+    encoder_layers: usize,
+}
+
+impl Net {
+    pub fn new<E: Layer, D: Layer>(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let layers = E::specs().chain(D::specs()).map(|spec| {
+            assert_eq!(spec.activation, ActivationKind::Sigmoid);
+            let mut row = || (0..spec.inputs).map(|_| random.range(-127, 127) as i8).collect::<Vec<_>>();
+            let weights: Vec<_> = (0..spec.outputs).map(|_| row()).collect();
+            // So that the sums reach over the whole of the sigmoid table and a little beyond.
+            let deviation = 73.0 * 147.0 * f64::from(spec.inputs).sqrt();
+            let multiplier = (256.0 / deviation * 4_294_967_296.0) as i32;
+            let mut channel = || Channel {
+                bias: random.range(-100_000, 100_000),
+                multiplier: random.range(multiplier / 2, multiplier),
+            };
+            let channels = (0..spec.outputs).map(|_| channel()).collect();
+            Dense { spec, weights, channels }
+        });
+        Self { layers: layers.collect(), encoder_layers: E::specs().count() }
+    }
+
+    pub fn header(&self) -> Header {
+        Header {
+            format: Format::Int8,
+            accumulators_checked: true,
+            steps: 30_000,
+            input: Affine::UNIT,
+            encoder_layers: self.encoder_layers as u8,
+            layers: self.layers.iter().map(|layer| layer.spec).collect(),
+        }
+    }
+
+    pub fn blob(&self) -> Vec<u8> {
+        self.blob_with(&self.header())
+    }
+
+    pub fn blob_with(&self, header: &Header) -> Vec<u8> {
+        let mut buffer = vec![0; 600_000];
+        let mut writer = Writer::new(&mut buffer, header).unwrap();
+        for Dense { spec, weights, channels } in &self.layers {
+            let mut quads = Vec::new();
+            for rows in weights.chunks(4) {
+                for i in (0..usize::from(spec.inputs)).step_by(4) {
+                    quads.push(Quad::pack([0, 1, 2, 3].map(|r| [0, 1, 2, 3].map(|c| rows[r][i + c]))));
+                }
+            }
+            let (channels, weights) = (channels.as_bytes(), quads.as_bytes());
+            writer.layer(Bulk { output: Affine::UNIT, channels, weights }).unwrap();
+        }
+        let length = writer.finish().unwrap().len();
+        buffer.truncate(length);
+        buffer
+    }
+
+    pub fn encode(&self, image: &[u8]) -> Vec<u8> {
+        forward(&self.layers[..self.encoder_layers], image)
+    }
+
+    pub fn decode(&self, code: &[u8]) -> Vec<u8> {
+        forward(&self.layers[self.encoder_layers..], code)
+    }
+}
+
+fn forward(layers: &[Dense], x: &[u8]) -> Vec<u8> {
+    layers.iter().fold(x.to_vec(), |x, layer| {
+        let outputs = layer.weights.iter().zip(&layer.channels).map(|(row, channel)| {
+            let sum: i128 = row.iter().zip(&x).map(|(w, x)| i128::from(*w) * i128::from(*x)).sum();
+            let product = (sum + i128::from(channel.bias)) * i128::from(channel.multiplier);
+            let index = 512 + (product + (1 << 31)).div_euclid(1 << 32);
+            SIGMOID[index.clamp(0, 1023) as usize]
+        });
+        outputs.collect()
+    })
+}
+
+/// The CRC at the end of a blob.
+pub fn crc(blob: &[u8]) -> u32 {
+    u32::from_le_bytes(*blob.last_chunk().unwrap())
+}
