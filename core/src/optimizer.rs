@@ -1,12 +1,14 @@
 //! SGD with momentum, RMSProp and Adam, over flat arrays: usable on a device as on the host.
 //!
-//! Letters: `p` parameters, `g` gradients, `m` first and `v` second moments (running means of `g` and `g²`), all of
-//! one length; `lr` the learning rate of this step.
+//! Letters: `p` parameters, `g` their gradients, `m` first and `v` second moments (running means of `g` and `g²`), all
+//! of one length; `lr` the learning rate; `t` the number of the step, from 1.
 
-/// A rule that turns gradients into new parameters.
+/// A rule that turns gradients into steps.
 pub trait Optimizer: Sync {
-    /// Updates `p` in place. `step` counts from 1. A moment that the method does not use may be empty.
-    fn update(&self, step: u32, lr: f32, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]);
+    /// Turns the gradients `g`, in place, into what is to be subtracted from the parameters: `p -= g`.
+    ///
+    /// A moment that the rule does not use may be empty.
+    fn steps(&self, t: u32, lr: f32, g: &mut [f32], m: &mut [f32], v: &mut [f32]);
 }
 
 /// `m = momentum·m + g;  p -= lr·m`
@@ -62,15 +64,15 @@ impl Default for Adam {
 
 impl Optimizer for Sgd {
     #[inline(always)]
-    fn update(&self, _step: u32, lr: f32, p: &mut [f32], g: &[f32], m: &mut [f32], _v: &mut [f32]) {
+    fn steps(&self, _t: u32, lr: f32, g: &mut [f32], m: &mut [f32], _v: &mut [f32]) {
         if self.momentum == 0.0 {
-            for (p, g) in p.iter_mut().zip(g) {
-                *p -= lr * g;
+            for g in g {
+                *g *= lr;
             }
         } else {
-            for ((p, g), m) in p.iter_mut().zip(g).zip(m) {
-                *m = self.momentum * *m + g;
-                *p -= lr * *m;
+            for (g, m) in g.iter_mut().zip(m) {
+                *m = self.momentum * *m + *g;
+                *g = lr * *m;
             }
         }
     }
@@ -78,25 +80,25 @@ impl Optimizer for Sgd {
 
 impl Optimizer for RmsProp {
     #[inline(always)]
-    fn update(&self, _step: u32, lr: f32, p: &mut [f32], g: &[f32], _m: &mut [f32], v: &mut [f32]) {
+    fn steps(&self, _t: u32, lr: f32, g: &mut [f32], _m: &mut [f32], v: &mut [f32]) {
         let keep = self.decay;
-        for ((p, g), v) in p.iter_mut().zip(g).zip(v) {
-            *v = keep * *v + (1.0 - keep) * g * g;
-            *p -= lr * g / sqrt(*v + self.epsilon);
+        for (g, v) in g.iter_mut().zip(v) {
+            *v = keep * *v + (1.0 - keep) * *g * *g;
+            *g = lr * *g / sqrt(*v + self.epsilon);
         }
     }
 }
 
 impl Optimizer for Adam {
     #[inline(always)]
-    fn update(&self, step: u32, lr: f32, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
-        let unbias = |beta: f32| (1.0 / (1.0 - libm::pow(f64::from(beta), f64::from(step)))) as f32;
+    fn steps(&self, t: u32, lr: f32, g: &mut [f32], m: &mut [f32], v: &mut [f32]) {
+        let unbias = |beta: f32| (1.0 / (1.0 - libm::pow(f64::from(beta), f64::from(t)))) as f32;
         let (lr, c2) = (lr * unbias(self.beta1), unbias(self.beta2));
         let (b1, b2) = (self.beta1, self.beta2);
-        for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
-            *m = b1 * *m + (1.0 - b1) * g;
-            *v = b2 * *v + (1.0 - b2) * g * g;
-            *p -= lr * *m / (sqrt(*v * c2) + self.epsilon);
+        for ((g, m), v) in g.iter_mut().zip(m).zip(v) {
+            *m = b1 * *m + (1.0 - b1) * *g;
+            *v = b2 * *v + (1.0 - b2) * *g * *g;
+            *g = lr * *m / (sqrt(*v * c2) + self.epsilon);
         }
     }
 }

@@ -28,7 +28,7 @@ fn windows(count: usize, wear: f32) -> Array2<f32> {
 
 fn main() -> anyhow::Result<()> {
     let healthy = windows(4000, 0.0);
-    let mut trainer = Trainer::<Autoencoder<Encoder, Decoder>>::new(Recipe::DEFAULT, 3000, 64, 1);
+    let mut trainer = Trainer::<Autoencoder<Encoder, Decoder>>::new(Recipe::DEFAULT, 3000, 64, 1, &healthy);
     for step in 1..=3000 {
         let loss = trainer.train(&healthy);
         if step % 500 == 0 {

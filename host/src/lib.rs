@@ -1,6 +1,7 @@
 //! Trains autoencoders on the host and writes the weights blob that a microcontroller loads.
 
 pub mod blob_file;
+pub mod centre;
 pub mod checkpoint;
 pub mod data;
 pub mod evaluate;
@@ -12,3 +13,4 @@ pub mod quantise;
 pub mod recipe;
 pub mod report;
 pub mod trainer;
+mod update;

@@ -25,10 +25,10 @@ impl Method {
 
 impl Optimizer for Method {
     #[inline(always)]
-    fn update(&self, step: u32, lr: f32, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
+    fn steps(&self, t: u32, lr: f32, g: &mut [f32], m: &mut [f32], v: &mut [f32]) {
         match self {
-            Self::RmsProp(method) => method.update(step, lr, p, g, m, v),
-            Self::Adam(method) => method.update(step, lr, p, g, m, v),
+            Self::RmsProp(method) => method.steps(t, lr, g, m, v),
+            Self::Adam(method) => method.steps(t, lr, g, m, v),
         }
     }
 }
@@ -74,6 +74,8 @@ pub struct Recipe {
     pub method: Method,
     /// Learning rate.
     pub schedule: Schedule,
+    /// Whether the gradients are those of a network with centred inputs in every layer: [`crate::centre`].
+    pub centred: bool,
     /// The part of the steps, the last ones, that compute with weights rounded as the int8 blob will hold them.
     pub quantise_aware: f32,
     /// How many of the training rows it uses, from the first.
@@ -85,8 +87,9 @@ impl Recipe {
     pub const DEFAULT: Self = Self {
         name: "default",
         init: Init::GlorotNormal { gain: 4.0 },
-        method: Method::Adam(Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }),
-        schedule: Schedule::Cosine { peak: 0.016, warmup: 100, last: 0.01 },
+        method: Method::Adam(Adam { beta1: 0.9, beta2: 0.98, epsilon: 1e-8 }),
+        schedule: Schedule::Cosine { peak: 0.008, warmup: 100, last: 0.01 },
+        centred: true,
         quantise_aware: 0.1,
         rows: usize::MAX,
     };
@@ -97,6 +100,7 @@ impl Recipe {
         init: Init::UnitNormal,
         method: Method::RmsProp(RmsProp { decay: 0.9, epsilon: 1e-10 }),
         schedule: Schedule::Constant(0.01),
+        centred: false,
         quantise_aware: 0.0,
         rows: 55_000,
     };

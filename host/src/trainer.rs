@@ -3,26 +3,23 @@
 //! Shards do not depend on the number of threads, and their gradients are added in their order: the same seed gives
 //! the same bytes on one thread as on eight.
 
+use crate::centre::{Centre, centres, initial_biases};
 use crate::data::Source;
 use crate::gemm::Gemm;
 use crate::quantise::FakeQuantise;
 use crate::recipe::Recipe;
+use crate::update::{Rule, update};
 use autoencoder_core::layer::Row;
-use autoencoder_core::optimizer::Optimizer;
 use autoencoder_core::{Backward, Layer, Parameters, Zeroed, loss};
-use loops::{Add, Gather, Loss, Update};
+use loops::{Gather, Loss};
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg32;
 use rayon::prelude::*;
 
 /// Rows in a shard.
 pub const SHARD: usize = 128;
-/// Parameters that one thread updates at a time: they, their gradients and moments fit a second level cache.
-const CHUNK: usize = 4096;
 /// Rows of weights that one thread rounds at a time.
 const ROUNDED_ROWS: usize = 32;
-/// More than the chunks of the largest network that can be named plus the last, shorter one of each of its arrays.
-const MAX_CHUNKS: usize = 4096;
 
 /// Networks that can be trained here: float rows in, rows of the same kind out.
 pub trait Trainable:
@@ -47,6 +44,9 @@ pub struct Trainer<N: Trainable> {
     first_moment: Box<N>,
     second_moment: Box<N>,
     shards: Vec<Shard<N>>,
+    /// One for each shard.
+    gradients: Vec<Box<N>>,
+    centres: Vec<Option<Centre>>,
     order: Vec<u32>,
     kernels: Gemm,
 }
@@ -56,7 +56,6 @@ struct Shard<N: Trainable> {
     x: Vec<N::In>,
     acts: Box<N::Acts<SHARD>>,
     d: Box<N::Acts<SHARD>>,
-    gradient: Box<N>,
     squared_error: f32,
 }
 
@@ -66,18 +65,19 @@ pub fn zeroed_box<T: Zeroed>() -> Box<T> {
 }
 
 impl<N: Trainable> Trainer<N> {
-    /// A fresh network, to be trained for `steps` steps of `batch` rows.
-    pub fn new(recipe: Recipe, steps: u32, batch: usize, seed: u64) -> Self {
+    /// A fresh network, to be trained for `steps` steps of `batch` rows of `source`.
+    pub fn new(recipe: Recipe, steps: u32, batch: usize, seed: u64, source: &impl Source) -> Self {
         assert!(steps > 0 && batch > 0, "training takes steps and rows");
         let shard = || Shard {
             x: vec![N::In::ZERO; SHARD.min(batch)],
             acts: zeroed_box(),
             d: zeroed_box(),
-            gradient: zeroed_box(),
             squared_error: 0.0,
         };
         let mut net = zeroed_box::<N>();
         recipe.init.fill(&mut *net, &mut Pcg32::new(seed, 0));
+        let centres = if recipe.centred { centres::<N>(source, source.rows().min(recipe.rows)) } else { Vec::new() };
+        initial_biases(&mut *net, &centres);
         let mut second_moment = zeroed_box::<N>();
         second_moment.slices_mut().for_each(|v| v.fill(recipe.method.initial_second_moment()));
         Self {
@@ -91,6 +91,8 @@ impl<N: Trainable> Trainer<N> {
             first_moment: zeroed_box(),
             second_moment,
             shards: (0..batch.div_ceil(SHARD)).map(|_| shard()).collect(),
+            gradients: (0..batch.div_ceil(SHARD)).map(|_| zeroed_box()).collect(),
+            centres,
             order: Vec::new(),
             kernels: Gemm::default(),
         }
@@ -146,10 +148,18 @@ impl<N: Trainable> Trainer<N> {
         let net = if aware { &*self.rounded } else { &*self.net };
         let order = &self.order[first..first + batch];
         let shards = &mut self.shards[..batch.div_ceil(SHARD)];
-        shards.par_iter_mut().zip(order.par_chunks(SHARD)).for_each(|(shard, rows)| {
-            shard.gradient(net, kernels, source, rows, scale);
-        });
-        self.update(batch.div_ceil(SHARD));
+        let gradients = &mut self.gradients[..batch.div_ceil(SHARD)];
+        let work = shards.par_iter_mut().zip(&mut *gradients).zip(order.par_chunks(SHARD));
+        work.for_each(|((shard, gradient), rows)| shard.gradient(net, kernels, source, rows, scale, gradient));
+
+        let rule = Rule {
+            method: self.recipe.method,
+            step: self.step,
+            rate: self.recipe.schedule.rate(self.step, self.steps),
+            centres: &self.centres,
+        };
+        let nets = [&mut *self.net, &mut *self.first_moment, &mut *self.second_moment];
+        update(kernels, rule, nets, gradients);
         self.shards.iter().take(batch.div_ceil(SHARD)).map(|shard| shard.squared_error).sum::<f32>() * scale
     }
 
@@ -185,60 +195,23 @@ impl<N: Trainable> Trainer<N> {
         }
         step * batch
     }
-
-    /// Adds up the shards' gradients and updates the parameters, a chunk at a time.
-    fn update(&mut self, shards: usize) {
-        struct Chunk<'a> {
-            array: usize,
-            start: usize,
-            p: &'a mut [f32],
-            m: &'a mut [f32],
-            v: &'a mut [f32],
-        }
-        let (method, step, rate) = (self.recipe.method, self.step, self.learning_rate());
-        let (kernels, shards) = (self.kernels, &self.shards[..shards]);
-        let mut chunks = heapless::Vec::<Chunk<'_>, MAX_CHUNKS>::new();
-        let arrays = self.net.slices_mut().zip(self.first_moment.slices_mut()).zip(self.second_moment.slices_mut());
-        for (array, ((p, m), v)) in arrays.enumerate() {
-            let parts = p.chunks_mut(CHUNK).zip(m.chunks_mut(CHUNK)).zip(v.chunks_mut(CHUNK));
-            for (i, ((p, m), v)) in parts.enumerate() {
-                let pushed = chunks.push(Chunk { array, start: i * CHUNK, p, m, v });
-                assert!(pushed.is_ok(), "a network of more than {MAX_CHUNKS} chunks");
-            }
-        }
-        chunks.par_iter_mut().for_each(|chunk| {
-            // As many shards as anyone has cores for; their gradients for these parameters.
-            let gradients = shards.iter().map(|shard| {
-                let gradient = shard.gradient.slices().nth(chunk.array).unwrap_or_default();
-                &gradient[chunk.start..][..chunk.p.len()]
-            });
-            let mut sum = [0.0; CHUNK];
-            let sum = &mut sum[..chunk.p.len()];
-            for gradient in gradients {
-                kernels.vectorise(Add { sum, gradient });
-            }
-            let Chunk { p, m, v, .. } = chunk;
-            kernels.vectorise(Update { method, step, rate, p, g: sum, m, v });
-        });
-    }
 }
 
 impl<N: Trainable> Shard<N> {
     /// Forward, loss and backward over `rows` of the source.
-    fn gradient(&mut self, net: &N, kernels: Gemm, source: &impl Source, rows: &[u32], scale: f32) {
+    fn gradient(&mut self, net: &N, kernels: Gemm, source: &impl Source, rows: &[u32], scale: f32, gradient: &mut N) {
         let x = &mut self.x[..rows.len()];
         kernels.vectorise(Gather { source, rows, x });
         let y = net.forward(&kernels, x, &mut self.acts);
         let d = N::output_mut(&mut self.d, rows.len());
         self.squared_error = kernels.vectorise(Loss { y, x, scale, d });
-        net.backward(&kernels, x, &self.acts, &mut self.d, None, &mut self.gradient);
+        net.backward(&kernels, x, &self.acts, &mut self.d, None, gradient);
     }
 }
 
 /// The loops of a step that are no matrix products, to be compiled for this machine's vector instructions.
 mod loops {
-    use super::{Optimizer, Row, Source, loss};
-    use crate::recipe::Method;
+    use super::{Row, Source, loss};
     use pulp::{Simd, WithSimd};
 
     /// Copies rows of the source into a batch.
@@ -274,43 +247,6 @@ mod loops {
         fn with_simd<S: Simd>(self, _: S) -> f32 {
             let rows = self.y.iter().zip(self.x).zip(self.d);
             rows.map(|((y, x), d)| loss::squared_error(y.elements(), x.elements(), self.scale, d.elements_mut())).sum()
-        }
-    }
-
-    /// `sum += gradient`
-    pub(super) struct Add<'a> {
-        pub(super) sum: &'a mut [f32],
-        pub(super) gradient: &'a [f32],
-    }
-
-    impl WithSimd for Add<'_> {
-        type Output = ();
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) {
-            for (sum, g) in self.sum.iter_mut().zip(self.gradient) {
-                *sum += g;
-            }
-        }
-    }
-
-    /// One chunk's [`Optimizer::update`].
-    pub(super) struct Update<'a> {
-        pub(super) method: Method,
-        pub(super) step: u32,
-        pub(super) rate: f32,
-        pub(super) p: &'a mut [f32],
-        pub(super) g: &'a [f32],
-        pub(super) m: &'a mut [f32],
-        pub(super) v: &'a mut [f32],
-    }
-
-    impl WithSimd for Update<'_> {
-        type Output = ();
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) {
-            self.method.update(self.step, self.rate, self.p, self.g, self.m, self.v);
         }
     }
 }

@@ -28,7 +28,7 @@ fn steps<N: Trainable>(trainer: &mut Trainer<N>, count: usize, source: &impl Sou
 }
 
 fn train(recipe: Recipe, seed: u64, threads: usize, images: &Images) -> Trainer<Small> {
-    let mut trainer = Trainer::<Small>::new(recipe, 40, 200, seed);
+    let mut trainer = Trainer::<Small>::new(recipe, 40, 200, seed, images);
     let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| steps(&mut trainer, 40, images));
     trainer
@@ -37,7 +37,7 @@ fn train(recipe: Recipe, seed: u64, threads: usize, images: &Images) -> Trainer<
 #[test]
 fn train_quantise_blob_encode_decode() {
     let images = digits(600);
-    let mut trainer = Trainer::<Small>::new(Recipe::DEFAULT, 600, 100, 1);
+    let mut trainer = Trainer::<Small>::new(Recipe::DEFAULT, 600, 100, 1, &images);
     let losses: Vec<f32> = (0..600).map(|_| trainer.train(&images)).collect();
     let mse = evaluate::mean(&evaluate::errors(trainer.net(), &images));
     assert!(losses[0] > 0.15, "an untrained network's loss is {}", losses[0]);
@@ -64,7 +64,7 @@ fn a_network_of_relus_with_a_signed_output_keeps_its_error_in_int8() {
         schedule: host::recipe::Schedule::Constant(0.002),
         ..Recipe::DEFAULT
     };
-    let mut trainer = Trainer::<Autoencoder<E, D>>::new(recipe, 200, 100, 1);
+    let mut trainer = Trainer::<Autoencoder<E, D>>::new(recipe, 200, 100, 1, &rows);
     steps(&mut trainer, 200, &rows);
     let mse = evaluate::mean(&evaluate::errors(trainer.net(), &rows));
     let file = BlobFile::new(Path::new("test"), &quantise::int8_blob(trainer.net(), 2, 200, &rows).unwrap());
@@ -101,11 +101,11 @@ fn a_run_continued_from_its_checkpoint_ends_in_the_same_bytes() {
         seed: 3,
         data: 0,
     };
-    let mut first = Trainer::<Small>::new(Recipe::DEFAULT, 40, 200, 3);
+    let mut first = Trainer::<Small>::new(Recipe::DEFAULT, 40, 200, 3, &images);
     steps(&mut first, 17, &images);
     Checkpoint::new(run.clone(), &first).write(&path).unwrap();
 
-    let mut second = Trainer::<Small>::new(Recipe::DEFAULT, 40, 200, 3);
+    let mut second = Trainer::<Small>::new(Recipe::DEFAULT, 40, 200, 3, &images);
     let checkpoint = Checkpoint::read(&path).unwrap();
     checkpoint.expect(&path, &run).unwrap();
     assert!(checkpoint.restore(&mut second));

@@ -72,7 +72,8 @@ impl Visitor for Command<'_> {
         images_fit::<E>(&self.train, &self.args.data, &self.run.topology)?;
         self.run.layers = Autoencoder::<E, D>::specs().collect::<Vec<LayerSpec>>();
         let recipe = Recipe::named(&self.run.recipe).with_context(|| format!("no recipe named {}", self.run.recipe))?;
-        let trainer = Trainer::<Autoencoder<E, D>>::new(recipe, self.run.steps, self.run.batch, self.run.seed);
+        let trainer =
+            Trainer::<Autoencoder<E, D>>::new(recipe, self.run.steps, self.run.batch, self.run.seed, &self.train);
         let threads = self.args.threads.map_or(0, usize::from); // 0: as many as there are cores
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         let mut session = Session::new(self, trainer)?;
