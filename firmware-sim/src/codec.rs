@@ -35,7 +35,6 @@ where
 
     /// Takes the weights of `blob`, or remembers why it cannot.
     pub fn load(&mut self, blob: &'b [u8]) {
-        self.weights = 0;
         self.net = Blob::open(blob).and_then(|blob| {
             self.weights = blob.crc();
             blob.int8::<E, D>()

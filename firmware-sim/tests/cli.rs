@@ -53,6 +53,8 @@ impl Place {
         let errors: Vec<&str> = err.lines().filter(|line| line.starts_with("error: ")).collect();
         assert!(errors.len() == 1 && errors[0].contains(because), "{arguments}: expected {because:?} in {err:?}");
         assert!(err.ends_with(&format!("{}\n", errors[0])), "the error is the last line: {err:?}");
+        let parts: Vec<&str> = errors[0].split(": ").collect();
+        assert!(parts.windows(2).all(|pair| pair[0] != pair[1]), "said twice: {err}");
         assert!(out.is_empty() && !err.contains("panicked"), "{out}{err}");
     }
 }
@@ -289,7 +291,7 @@ fn bad_images_are_refused_by_name() {
         (idx(0x801, 1, 784), "neither a PNG nor an IDX file of images"),
         (idx(0x803, 2, 784), "the header announces 1584 bytes, the file holds 800"),
         (idx(0x803, 0, 0), "no images"),
-        (whole[..40].to_vec(), "bad"),
+        (whole[..40].to_vec(), "bad: unexpected end of file"),
         (whole, "20 by 20 is 400 pixels; the topology classic takes 784"),
     ];
     for (bytes, because) in cases {

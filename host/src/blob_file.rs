@@ -21,7 +21,7 @@ pub enum BlobFileError {
     #[error(transparent)]
     File(#[from] FileError),
     /// What is in it is no blob, a damaged one or another one.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Blob {
         /// Which file.
         path: PathBuf,

@@ -7,7 +7,7 @@ use tempfile::Builder;
 
 /// A file that could not be read or written, and which.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
+#[error("{}", path.display())]
 pub struct FileError {
     path: PathBuf,
     source: io::Error,

@@ -22,7 +22,7 @@ pub enum PngError {
     #[error(transparent)]
     File(#[from] FileError),
     /// It is not a PNG, or a broken one.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Png {
         /// Which file.
         path: PathBuf,
