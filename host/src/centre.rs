@@ -17,7 +17,8 @@
 //!
 //! (the factor that `scale` puts on `dW̃` is left out: the optimizer's steps do not depend on it).
 //!
-//! Centring: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, and for gradients Schraudolph, 1998.
+//! Centring: LeCun, Bottou, Orr and Müller, "Efficient Backprop", 1998; for gradients: Schraudolph,
+//! "Centering neural network gradient factors", 1998.
 
 use crate::data::Source;
 use autoencoder_core::activation::ActivationKind;
