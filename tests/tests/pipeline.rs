@@ -70,7 +70,7 @@ fn a_network_of_relus_with_a_signed_output_keeps_its_error_in_int8() {
     // Integers cannot leave the range of the rows: so must the reference not.
     let reference = Reference::new(trainer.net());
     let mut sum = 0.0;
-    for row in rows.rows() {
+    for row in rows.outer_iter() {
         let x: Vec<f64> = row.iter().map(|x| f64::from(*x)).collect();
         let y = reference.forward(&x);
         sum += x.iter().zip(y).map(|(x, y)| (y.clamp(-0.5, 255.0 / 128.0 - 0.5) - x).powi(2)).sum::<f64>();
