@@ -43,6 +43,20 @@
 //! }
 //! assert!(errors[99] < errors[0] / 10.0);
 //! ```
+//!
+//! Layers that do not meet are no network:
+//!
+//! ```compile_fail
+//! use autoencoder_core::{Dense, Layer, Sigmoid};
+//! fn network(_: impl Layer) {}
+//! fn of(net: (Dense<784, 256, Sigmoid>, Dense<128, 784, Sigmoid>)) { network(net) }
+//! ```
+//!
+//! ```
+//! use autoencoder_core::{Dense, Layer, Sigmoid};
+//! fn network(_: impl Layer) {}
+//! fn of(net: (Dense<784, 256, Sigmoid>, Dense<256, 784, Sigmoid>)) { network(net) }
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -5,6 +5,7 @@
 use crate::files::{self, FileError};
 use flate2::read::MultiGzDecoder;
 use ndarray::Array2;
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -68,15 +69,33 @@ pub enum IdxError {
         /// Images they belong to.
         images: usize,
     },
-    /// Neither the plain nor the compressed file is in the folder.
-    #[error("{}: no {name} or {name}.gz in this folder (give --data)", folder.display())]
-    Missing {
+    /// No file in the folder, or more than one, is named as such a file is.
+    #[error("{}: {} {set} {what}; give --data a folder with one (.gz or not){}", folder.display(),
+        if found.is_empty() { "no IDX file of" } else { "more than one IDX file of" }, list(found))]
+    Choice {
         /// The folder.
         folder: PathBuf,
-        /// The file.
-        name: &'static str,
+        /// Training or test.
+        set: &'static str,
+        /// Images or labels.
+        what: &'static str,
+        /// The files found.
+        found: Vec<String>,
     },
 }
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
+}
+
+/// What the names of a set's files contain, in the folders of MNIST, Fashion-MNIST, KMNIST and EMNIST.
+struct Set {
+    name: &'static str,
+    markers: &'static [&'static str],
+}
+
+const TRAIN: Set = Set { name: "training", markers: &["train"] };
+const TEST: Set = Set { name: "test", markers: &["t10k", "test"] };
 
 impl Images {
     /// Reads a file of images.
@@ -92,12 +111,12 @@ impl Images {
 
     /// The training images of a folder.
     pub fn train(folder: &Path) -> Result<Self, IdxError> {
-        Self::read(&find(folder, "train-images-idx3-ubyte")?)
+        Self::read(&find(folder, &TRAIN, "images")?)
     }
 
     /// The test images of a folder.
     pub fn test(folder: &Path) -> Result<Self, IdxError> {
-        Self::read(&find(folder, "t10k-images-idx3-ubyte")?)
+        Self::read(&find(folder, &TEST, "images")?)
     }
 
     /// How many there are.
@@ -119,17 +138,31 @@ impl Images {
 
 /// The labels of the test images of a folder; `None` where it has none.
 pub fn test_labels(folder: &Path, images: usize) -> Result<Option<Vec<u8>>, IdxError> {
-    let Ok(path) = find(folder, "t10k-labels-idx1-ubyte") else { return Ok(None) };
+    let path = match find(folder, &TEST, "labels") {
+        Err(IdxError::Choice { found, .. }) if found.is_empty() => return Ok(None),
+        path => path?,
+    };
     let ([_], labels) = parse(&path, LABELS, "labels")?;
     if labels.len() == images { Ok(Some(labels)) } else { Err(IdxError::Labels { path, labels: labels.len(), images }) }
 }
 
-/// `name` or `name.gz`.
-fn find(folder: &Path, name: &'static str) -> Result<PathBuf, IdxError> {
-    [folder.join(name), folder.join(format!("{name}.gz"))]
-        .into_iter()
-        .find(|path| path.is_file())
-        .ok_or_else(|| IdxError::Missing { folder: folder.to_owned(), name })
+/// The one file of a set in a folder; where it is there both plain and compressed, the plain one.
+fn find(folder: &Path, set: &Set, what: &'static str) -> Result<PathBuf, IdxError> {
+    let error = |e| FileError::new(folder, e);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(error)? {
+        let name = entry.map_err(error)?.file_name().to_string_lossy().into_owned();
+        let lower = name.to_lowercase();
+        if lower.contains("idx") && lower.contains(what) && set.markers.iter().any(|marker| lower.contains(marker)) {
+            names.push(name);
+        }
+    }
+    names.sort();
+    names.dedup_by(|compressed, plain| *compressed == format!("{plain}.gz"));
+    match &names[..] {
+        [name] => Ok(folder.join(name)),
+        _ => Err(IdxError::Choice { folder: folder.to_owned(), set: set.name, what, found: names }),
+    }
 }
 
 /// The `N` sizes of the header and the bytes behind it, as many as the sizes say.

@@ -149,9 +149,14 @@ fn ctrl_c_saves_and_resume_ends_in_the_same_bytes() {
 #[test]
 fn any_folder_of_idx_files_will_do() {
     let sandbox = Sandbox::new();
+    // Named as EMNIST names them, one of them compressed beside its plain self.
+    for file in fs::read_dir(sandbox.path("data")).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
     let pixels: Vec<u8> = (0..=255).cycle().take(784 * 300).collect();
-    sandbox.images("train-images-idx3-ubyte", 130, &pixels);
-    sandbox.images("t10k-images-idx3-ubyte", 3, &pixels);
+    sandbox.images("emnist-letters-train-images-idx3-ubyte", 130, &pixels);
+    sandbox.images("emnist-letters-test-images-idx3-ubyte", 3, &pixels);
+    fs::write(sandbox.path("data/emnist-letters-test-images-idx3-ubyte.gz"), "not looked at").unwrap();
     sandbox.host("train --data data --topology small --steps 3 --json").assert().success();
 }
 
@@ -187,7 +192,13 @@ fn bad_data_is_one_line_and_nothing_is_written() {
     let error = sandbox.error("train --topology anomaly --steps 2 --data data --out out");
     assert!(error.contains("images of 784 pixels, topology anomaly takes 640"), "{error}");
     fs::remove_file(&image_file).unwrap();
-    assert!(sandbox.error(train).contains("no train-images-idx3-ubyte or train-images-idx3-ubyte.gz"));
+    assert!(sandbox.error(train).contains("no IDX file of training images"));
+    for name in ["one-train-images-idx3-ubyte.gz", "two-train-images-idx3-ubyte"] {
+        fs::write(sandbox.path("data").join(name), &good).unwrap();
+    }
+    let error = sandbox.error(train);
+    assert!(error.contains("more than one IDX file of training images") && error.contains("two-train"), "{error}");
+    assert!(sandbox.error("train --data nowhere").contains("nowhere: No such file"));
     assert!(!sandbox.path("out").exists());
 }
 

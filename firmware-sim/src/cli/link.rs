@@ -6,6 +6,7 @@ use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use firmware_sim::App;
 use std::marker::PhantomData;
+use std::thread;
 
 /// A device at the other end of a line.
 pub trait Link {
@@ -80,7 +81,7 @@ where
 struct Make<'b>(PhantomData<&'b [u8]>);
 
 impl<'b> Visitor for Make<'b> {
-    type Output = Box<dyn Application<'b> + 'b>;
+    type Output = Box<dyn Application<'b> + Send + 'b>;
 
     fn visit<E, D>(self) -> Self::Output
     where
@@ -93,7 +94,7 @@ impl<'b> Visitor for Make<'b> {
 
 /// The application in this process: on a stack of its own, every allocation of its counted.
 pub struct InProcess<'b> {
-    app: Box<dyn Application<'b> + 'b>,
+    app: Box<dyn Application<'b> + Send + 'b>,
     stack: Stack,
     /// What comes back. Reserved before the application runs: it is the line's, not the application's.
     answer: Vec<u8>,
@@ -110,10 +111,12 @@ impl<'b> InProcess<'b> {
     }
 
     /// Runs a part of the application.
-    fn guarded(&mut self, f: impl FnOnce(&mut dyn Application<'b>, &mut Vec<u8>)) -> Result<(), LinkError> {
+    fn guarded(&mut self, f: impl FnOnce(&mut dyn Application<'b>, &mut Vec<u8>) + Send) -> Result<(), LinkError> {
         let Self { app, stack, answer } = self;
         let mut outcome = Ok(());
-        let heap = measure(|| outcome = stack.run(|| f(&mut **app, answer)));
+        // A thread of its own, so that what is counted is its allocations and nobody else's.
+        let run = || measure(|| outcome = stack.run(|| f(&mut **app, answer)));
+        let heap = thread::scope(|scope| scope.spawn(run).join()).map_err(|_| LinkError::Panic)?;
         if outcome.is_err() {
             return Err(LinkError::Panic);
         }
