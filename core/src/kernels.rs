@@ -1,7 +1,8 @@
 //! The arithmetic of a dense layer, and where a faster backend enters.
 
 use crate::Activation;
-use crate::quant::weights::{Quad, four_rows};
+use crate::quant::requantise::{activate, offset};
+use crate::quant::{self, weights::four_rows};
 
 /// The arithmetic that a backend may replace.
 ///
@@ -48,14 +49,24 @@ pub trait Kernels: Sync {
         }
     }
 
-    /// `acc = x · wᵀ` in integers for one row: calls `each` with the sums of every group of four outputs in turn.
+    /// `y = σ(x · wᵀ + b)` in integers, for one row.
     ///
-    /// `w` is laid out as [`crate::quant::weights`] describes; a kernel gives exactly these sums or it is wrong.
+    /// A kernel gives exactly these bytes or it is wrong. The layout of the weights: [`crate::quant::weights`].
     #[inline]
-    fn x_wt_int8<const I: usize>(&self, x: &[u8; I], w: &[Quad], mut each: impl FnMut([i32; 4])) {
+    fn dense_int8<const I: usize, const O: usize, A: Activation>(
+        &self,
+        layer: &quant::Dense<'_, I, O, A>,
+        x: &[u8; I],
+        y: &mut [u8; O],
+    ) {
+        let offset = offset::<A>(layer.output);
         let (x, _) = x.as_chunks::<4>();
-        for group in w.chunks_exact((I / 4).max(1)) {
-            each(four_rows(x, group));
+        let (channels, _) = layer.channels.as_chunks::<4>();
+        let (y, _) = y.as_chunks_mut::<4>();
+        for ((group, channels), y) in layer.weights.chunks_exact((I / 4).max(1)).zip(channels).zip(y) {
+            for ((y, channel), acc) in y.iter_mut().zip(channels).zip(four_rows(x, group)) {
+                *y = activate::<A>(channel.index(acc, offset));
+            }
         }
     }
 

@@ -71,10 +71,10 @@ fn exact_bytes() {
             &[0, 1, 0, 0, 4, 0, 0, 0],
             &[14], &[0; 14],                                        // padding to a multiple of 16
             &[16],                                                  // 16 bytes of weights, lanes 256·high + low
-            &[1, 0xff, 3, 0xfd],                                    // rows 0, 1, inputs 0, 2: 256·-1 + 1, 256·-3 + 3
-            &[127, 5, 0x81, 6],                                     // rows 2, 3: 256·5 + 127, 256·7 - 127
-            &[2, 0xfe, 4, 0xfc],                                    // rows 0, 1, inputs 1, 3
-            &[0, 6, 0, 8],                                          // rows 2, 3
+            &[1, 0xff, 2, 0xfe],                                    // rows 0, 1, inputs 0, 1: 256·-1 + 1, 256·-2 + 2
+            &[127, 5, 0, 6],                                        // rows 2, 3: 256·5 + 127, 256·6
+            &[3, 0xfd, 4, 0xfc],                                    // rows 0, 1, inputs 2, 3
+            &[0x81, 6, 0, 8],                                       // rows 2, 3: 256·7 - 127
         ].concat()
     };
     #[rustfmt::skip]
@@ -153,6 +153,7 @@ fn each_fault_has_its_error() {
     };
     assert_eq!(open_error(&[]), Some(Error::Empty));
     assert_eq!(open_error(&[0xff; 100]), Some(Error::Empty));
+    assert_eq!(open_error(&[0; 100]), Some(Error::Empty));
     assert_eq!(open_error(b"\x89PNG\r\n\x1a\n and more"), Some(Error::NotABlob));
     assert_eq!(open_error(&with(4, 9)), Some(Error::Version { expected: 1, found: 9 }));
     let found = blob.len() as u32 - 1;

@@ -30,7 +30,7 @@ impl<'a> Blob<'a> {
         let prefix: &[u8; PREFIX] = bytes.first_chunk().ok_or(Error::Empty)?;
         let [m0, m1, m2, m3, version, l0, l1, l2, l3] = *prefix;
         let magic = [m0, m1, m2, m3];
-        if magic == [0xff; 4] {
+        if magic == [0xff; 4] || magic == [0; 4] {
             return Err(Error::Empty);
         }
         if magic != MAGIC {

@@ -1,6 +1,6 @@
 //! The dense layer in integers: the same forward as [`crate::Dense`], over weights that stay in flash.
 
-use super::requantise::{Affine, Channel, activate, offset};
+use super::requantise::{Affine, Channel};
 use super::weights::Quad;
 use crate::{Activation, Kernels, Layer, LayerSpec};
 use core::marker::PhantomData;
@@ -49,21 +49,12 @@ impl<const I: usize, const O: usize, A: Activation> Layer for Dense<'_, I, O, A>
         crate::Dense::<I, O, A>::specs()
     }
 
-    // Shapes: x [n, I], W [O, I] in groups of four rows, y [n, O] with n <= B rows.
+    // Shapes: x [n, I], W [O, I] in groups of four rows, b [O], y [n, O] with n <= B rows.
     #[inline]
     fn forward<'a, const B: usize>(&self, k: &impl Kernels, x: &[[u8; I]], y: &'a mut [[u8; O]; B]) -> &'a [[u8; O]] {
         let y = Self::output_mut(y, x.len());
-        let offset = offset::<A>(self.output);
-        let (channels, _) = self.channels.as_chunks::<4>();
         for (x, y) in x.iter().zip(&mut *y) {
-            let (y, _) = y.as_chunks_mut::<4>();
-            let mut rows = channels.iter().zip(y);
-            k.x_wt_int8(x, self.weights, |acc| {
-                let Some((channels, y)) = rows.next() else { return };
-                for ((y, channel), acc) in y.iter_mut().zip(channels).zip(acc) {
-                    *y = activate::<A>(channel.index(acc, offset)); // y = σ(x · Wᵀ + b)
-                }
-            });
+            k.dense_int8(self, x, y); // y = σ(x · Wᵀ + b)
         }
         y
     }

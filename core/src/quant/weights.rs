@@ -2,19 +2,22 @@
 //!
 //! ```text
 //! lane  = 256·(row 2r+1) + (row 2r)            two weights at one input, in an i16: both are within ±127
-//! word  = two lanes                            of inputs 0 and 2, or of inputs 1 and 3
-//! quad  = [rows 0,1 | inputs 0,2] [rows 2,3 | inputs 0,2] [rows 0,1 | inputs 1,3] [rows 2,3 | inputs 1,3]
+//! word  = two lanes                            of neighbouring inputs
+//! quad  = [rows 0,1 | inputs 0,1] [rows 2,3 | inputs 0,1] [rows 0,1 | inputs 2,3] [rows 2,3 | inputs 2,3]
 //! group = the quads of four rows, from the first inputs to the last; a layer is its groups in order
 //! ```
 //!
-//! A Cortex-M4 reads four activations as one word and parts it into inputs 0, 2 (`UXTB16`) and 1, 3 (the same,
-//! rotated): hence the order of the lanes. Then, for each word of weights,
+//! A Cortex-M4 with two neighbouring activations in a word `x`, as `u16`, multiplies four weights by them in three
+//! instructions:
 //!
 //! ```text
-//! L += SMLAD(SXTB16(word), x)                  Σ low·x
 //! R += SMLAD(word, x)                          Σ (256·high + low)·x, modulo 2^32
+//! L += SMLAD(SXTB16(word), x)                  Σ low·x
 //! at the end: low = L, high = (R - L) >> 8     exact while |Σ high·x| < 2^23
 //! ```
+//!
+//! Four rows, because their eight halves of sums, the weights and the activations fill a Cortex-M4's registers; the
+//! words of a group stand in the order in which one pass over the inputs reads them.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -22,7 +25,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(16))]
 pub struct Quad {
-    /// `[[inputs 0, 2]; rows 0,1 and 2,3]`, then `[[inputs 1, 3]; rows 0,1 and 2,3]`
+    /// `[inputs 0, 1]` for rows 0,1 and rows 2,3, then `[inputs 2, 3]` for the same.
     lanes: [[[i16; 2]; 2]; 2],
 }
 
@@ -30,15 +33,15 @@ impl Quad {
     /// Packs `w[row][input]`. `-128` does not occur in a symmetric range; it is taken for `-127`.
     pub fn pack(w: [[i8; 4]; 4]) -> Self {
         let lane = |r: usize, i: usize| 256 * i16::from(w[2 * r + 1][i].max(-127)) + i16::from(w[2 * r][i].max(-127));
-        let words = |first: usize| [0, 1].map(|r| [lane(r, first), lane(r, first + 2)]);
-        Self { lanes: [words(0), words(1)] }
+        let words = |first: usize| [0, 1].map(|r| [lane(r, first), lane(r, first + 1)]);
+        Self { lanes: [words(0), words(2)] }
     }
 
     /// `w[row][input]`, the inverse of [`Quad::pack`].
     #[inline(always)]
     pub fn unpack(self) -> [[i16; 4]; 4] {
-        let [[a02, b02], [a13, b13]] = self.lanes; // a: rows 0 and 1, b: rows 2 and 3
-        let (a, b) = ([a02[0], a13[0], a02[1], a13[1]], [b02[0], b13[0], b02[1], b13[1]]);
+        let [[a01, b01], [a23, b23]] = self.lanes; // a: rows 0 and 1, b: rows 2 and 3
+        let (a, b) = ([a01[0], a01[1], a23[0], a23[1]], [b01[0], b01[1], b23[0], b23[1]]);
         [a.map(low), a.map(high), b.map(low), b.map(high)]
     }
 }
@@ -89,7 +92,7 @@ mod tests {
     fn bytes_stand_in_the_documented_order() {
         // Rows count in tens, inputs in units: row 2, input 3 is 23.
         let w = [[0, 1, 2, 3], [10, 11, 12, 13], [20, 21, 22, 23], [30, 31, 32, 33]];
-        assert_eq!(Quad::pack(w).as_bytes(), [0, 10, 2, 12, 20, 30, 22, 32, 1, 11, 3, 13, 21, 31, 23, 33]);
+        assert_eq!(Quad::pack(w).as_bytes(), [0, 10, 1, 11, 20, 30, 21, 31, 2, 12, 3, 13, 22, 32, 23, 33]);
         // A negative low weight borrows from the high one: 256·5 - 1 = 0x04ff.
         let mut w = [[0; 4]; 4];
         (w[0][0], w[1][0]) = (-1, 5);
