@@ -33,7 +33,8 @@ pub struct RmsProp {
 
 /// `m = β₁·m + (1 - β₁)·g;  v = β₂·v + (1 - β₂)·g²;  p -= lr · m̂ / (√v̂ + epsilon)`
 ///
-/// with `m̂ = m / (1 - β₁ᵗ)`, `v̂ = v / (1 - β₂ᵗ)`. Kingma and Ba, 2015.
+/// with `m̂ = m / (1 - β₁ᵗ)`, `v̂ = v / (1 - β₂ᵗ)`. Kingma and Ba, 2015. With Nesterov's momentum, `m` in the quotient is
+/// looked at one step ahead: `β₁·m + (1 - β₁)·g` (Dozat, 2016).
 #[derive(Clone, Copy, Debug)]
 pub struct Adam {
     /// How slowly `m` forgets.
@@ -42,6 +43,8 @@ pub struct Adam {
     pub beta2: f32,
     /// Keeps the quotient finite.
     pub epsilon: f32,
+    /// Nesterov's momentum.
+    pub nesterov: bool,
 }
 
 impl Default for Sgd {
@@ -58,7 +61,7 @@ impl Default for RmsProp {
 
 impl Default for Adam {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, nesterov: false }
     }
 }
 
@@ -98,7 +101,8 @@ impl Optimizer for Adam {
         for ((g, m), v) in g.iter_mut().zip(m).zip(v) {
             *m = b1 * *m + (1.0 - b1) * *g;
             *v = b2 * *v + (1.0 - b2) * *g * *g;
-            *g = lr * *m / (sqrt(*v * c2) + self.epsilon);
+            let ahead = if self.nesterov { b1 * *m + (1.0 - b1) * *g } else { *m };
+            *g = lr * ahead / (sqrt(*v * c2) + self.epsilon);
         }
     }
 }

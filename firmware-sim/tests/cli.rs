@@ -285,14 +285,17 @@ fn bad_images_are_refused_by_name() {
         let header = [magic, count, 28, 28].map(u32::to_be_bytes);
         [header.as_flattened(), &vec![0; bytes]].concat()
     };
-    let cases: [(Vec<u8>, &str); 7] = [
+    Gray::new(14, 56).write(&place.path("narrow.png")).unwrap();
+    let narrow = fs::read(place.path("narrow.png")).unwrap();
+    let cases: [(Vec<u8>, &str); 8] = [
         (vec![], "neither a PNG nor an IDX file of images"),
         (b"GIF89a".to_vec(), "neither a PNG nor an IDX file of images"),
         (idx(0x801, 1, 784), "neither a PNG nor an IDX file of images"),
         (idx(0x803, 2, 784), "the header announces 1584 bytes, the file holds 800"),
         (idx(0x803, 0, 0), "no images"),
         (whole[..40].to_vec(), "bad: unexpected end of file"),
-        (whole, "20 by 20 is 400 pixels; the topology classic takes 784"),
+        (narrow, "an image of 14 by 56; the topology classic takes 28 by 28"),
+        (whole, "an image of 20 by 20; the topology classic takes 28 by 28"),
     ];
     for (bytes, because) in cases {
         place.write("bad", &bytes);

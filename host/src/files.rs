@@ -30,9 +30,14 @@ pub fn open(path: &Path) -> Result<File, FileError> {
     File::open(path).map_err(|e| FileError::new(path, e))
 }
 
-/// Replaces the file at `path`: written beside it, synced, renamed. The folder is made if it is not there.
+/// Replaces the file at `path`: written beside it, synced, renamed. The folder is made if it is not there. A link stays a
+/// link; what is no file, such as a pipe or `/dev/null`, is written to as it is.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let write = || {
+        let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+            return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+        }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -67,5 +72,20 @@ mod tests {
         assert!(replace(&below_a_file, b"three").unwrap_err().to_string().starts_with(below_a_file.to_str().unwrap()));
         assert!(replace(folder.path(), b"a folder").is_err());
         assert_eq!(read(&path).unwrap(), b"two");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_devices_stay_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+        fs::write(&file, "one").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        replace(&link, b"two").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(read(&file).unwrap(), b"two");
+        let device = Path::new("/dev/null");
+        replace(device, b"three").unwrap();
+        assert!(!fs::metadata(device).unwrap().is_file());
     }
 }

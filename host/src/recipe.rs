@@ -54,10 +54,19 @@ impl Schedule {
     pub fn rate(self, step: u32, steps: u32) -> f32 {
         match self {
             Self::Constant(rate) => rate,
-            Self::Cosine { peak, warmup, last } => {
-                let rise = (step as f32 / warmup.max(1) as f32).min(1.0);
+            Self::Cosine { warmup, .. } => {
+                (step as f32 / warmup.max(1) as f32).min(1.0) * self.after_warmup(step, steps)
+            }
+        }
+    }
+
+    /// The same without the rise at the beginning.
+    pub fn after_warmup(self, step: u32, steps: u32) -> f32 {
+        match self {
+            Self::Constant(rate) => rate,
+            Self::Cosine { peak, last, .. } => {
                 let fall = 0.5 * (1.0 + f32::cos(PI * step as f32 / steps as f32));
-                peak * rise * (last + (1.0 - last) * fall)
+                peak * (last + (1.0 - last) * fall)
             }
         }
     }
@@ -87,10 +96,10 @@ impl Recipe {
     pub const DEFAULT: Self = Self {
         name: "default",
         init: Init::GlorotNormal { gain: 4.0 },
-        method: Method::Adam(Adam { beta1: 0.9, beta2: 0.98, epsilon: 1e-8 }),
+        method: Method::Adam(Adam { beta1: 0.95, beta2: 0.98, epsilon: 1e-8, nesterov: true }),
         schedule: Schedule::Cosine { peak: 0.008, warmup: 100, last: 0.01 },
         centred: true,
-        quantise_aware: 0.1,
+        quantise_aware: 1.0 / 30.0,
         rows: usize::MAX,
     };
 
@@ -104,6 +113,22 @@ impl Recipe {
         quantise_aware: 0.0,
         rows: 55_000,
     };
+
+    /// How many of `steps` steps compute with exact weights; the others, at the end, with rounded ones.
+    pub fn exact_steps(&self, steps: u32) -> u32 {
+        (steps as f32 * (1.0 - self.quantise_aware)).ceil() as u32
+    }
+
+    /// The learning rate at `step` (from 1) of `steps`. The quantisation-aware steps fall once more along a cosine, from
+    /// a small part of the peak: enough to take a weight to the next integer.
+    pub fn rate(&self, step: u32, steps: u32) -> f32 {
+        const AWARE: f32 = 0.0375;
+        let exact = self.exact_steps(steps);
+        match step.checked_sub(exact) {
+            None | Some(0) => self.schedule.rate(step, exact),
+            Some(aware) => AWARE * self.schedule.after_warmup(aware, steps - exact),
+        }
+    }
 
     /// By name.
     pub fn named(name: &str) -> Option<Self> {

@@ -115,7 +115,7 @@ impl<N: Trainable> Trainer<N> {
 
     /// The learning rate of the last step.
     pub fn learning_rate(&self) -> f32 {
-        self.recipe.schedule.rate(self.step, self.steps)
+        self.recipe.rate(self.step, self.steps)
     }
 
     /// Parameters, first and second moments: with the number of steps done, all that training goes on from.
@@ -140,8 +140,7 @@ impl<N: Trainable> Trainer<N> {
 
         let scale = 1.0 / (batch * N::In::LEN) as f32;
         let kernels = self.kernels;
-        let exact = (self.steps as f32 * (1.0 - self.recipe.quantise_aware)) as u32;
-        let aware = self.step > exact;
+        let aware = self.step > self.recipe.exact_steps(self.steps);
         if aware {
             self.round();
         }
@@ -155,7 +154,7 @@ impl<N: Trainable> Trainer<N> {
         let rule = Rule {
             method: self.recipe.method,
             step: self.step,
-            rate: self.recipe.schedule.rate(self.step, self.steps),
+            rate: self.recipe.rate(self.step, self.steps),
             centres: &self.centres,
         };
         let nets = [&mut *self.net, &mut *self.first_moment, &mut *self.second_moment];

@@ -25,12 +25,15 @@ fn first_steps_follow_the_equations() {
     let rms = RmsProp { decay: 0.9, epsilon: 0.25 };
     // v: 1, 0.9 + 0.4 = 1.3, 1.17 + 0.4 = 1.57
     assert_close(run(&rms, 0.1, 1.0, 2, |_| 2.0), 3.0 - 0.2 / 1.55f64.sqrt() - 0.2 / 1.82f64.sqrt());
-    let adam = Adam { beta1: 0.5, beta2: 0.75, epsilon: 0.5 };
+    let adam = Adam { beta1: 0.5, beta2: 0.75, epsilon: 0.5, nesterov: false };
     // A constant gradient: after the correction the moments are 2 and 4 at every step.
     assert_close(run(&adam, 0.1, 0.0, 2, |_| 2.0), 3.0 - 2.0 * 0.1 * 2.0 / 2.5);
     // Gradients 2, then -1: m = 1, 0; v = 1, 1 (with β₂ = 0.75: 0.75·1 + 0.25·1).
     let second = |p: f32| if p > 2.99 { 2.0 } else { -1.0 };
     assert_close(run(&adam, 0.1, 0.0, 2, second), 3.0 - 0.1 * 2.0 / 2.5 - 0.0);
+    // One step ahead: m is 1, then 0.5·1 + 0.5·2 = 1.5, over a correction of 0.5; √v̂ is 2.
+    let nesterov = Adam { nesterov: true, ..adam };
+    assert_close(run(&nesterov, 0.1, 0.0, 1, |_| 2.0), 3.0 - 0.1 * 3.0 / 2.5);
 }
 
 #[test]

@@ -46,16 +46,18 @@ fn rows<'a>(images: &'a Images, path: &Path, weights: &Weights) -> anyhow::Resul
 
 fn fits(width: usize, height: usize, path: &Path, weights: &Weights) -> anyhow::Result<()> {
     let Weights { topology, inputs, .. } = weights;
+    let expected = self::width(*inputs);
     ensure!(
-        width * height == *inputs,
-        "{}: {width} by {height} is {} pixels; the topology {topology} takes {inputs}",
+        width.checked_mul(height) == Some(*inputs) && (expected == *inputs || expected == width),
+        "{}: an image of {width} by {height}; the topology {topology} takes {expected} by {}",
         path.display(),
-        width * height
+        inputs / expected
     );
     Ok(())
 }
 
-/// The width at which an image of so many pixels is drawn: it is a square, or one line.
+/// The width of an image of so many pixels: it is a square; if it cannot be one it may have any shape, and is drawn as
+/// one line.
 pub fn width(pixels: usize) -> usize {
     let side = pixels.isqrt();
     if side * side == pixels { side } else { pixels }
