@@ -37,7 +37,7 @@ pub struct Train {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub steps: Option<u32>,
     /// Images a step [default: 256]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=host::checkpoint::MAX_BATCH as i64))]
     pub batch: Option<u32>,
     /// Seed of the initial weights and of the order of the images [default: 1]
     #[arg(long, value_name = "N")]

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 const MAGIC: [u8; 4] = *b"AECK";
 const VERSION: u8 = 1;
+/// The largest batch of a run.
+pub const MAX_BATCH: usize = 65_536;
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// What a run was started with. A run is continued only as the one it is.
@@ -139,8 +141,11 @@ impl Checkpoint {
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
         let malformed = || CheckpointError::Malformed { path: path.to_owned() };
         let bytes = files::read(path)?;
-        let (magic, version, checkpoint) = postcard::from_bytes_crc32(&bytes, CRC.digest()).map_err(|_| malformed())?;
-        if (magic, version) == (MAGIC, VERSION) { Ok(checkpoint) } else { Err(malformed()) }
+        let (magic, version, checkpoint): ([u8; 4], u8, Self) =
+            postcard::from_bytes_crc32(&bytes, CRC.digest()).map_err(|_| malformed())?;
+        let Run { steps, batch, .. } = checkpoint.run;
+        let possible = steps > 0 && checkpoint.step <= steps && (1..=MAX_BATCH).contains(&batch);
+        if (magic, version) == (MAGIC, VERSION) && possible { Ok(checkpoint) } else { Err(malformed()) }
     }
 
     /// Replaces the checkpoint at `path`.

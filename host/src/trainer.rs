@@ -67,7 +67,9 @@ pub fn zeroed_box<T: Zeroed>() -> Box<T> {
 impl<N: Trainable> Trainer<N> {
     /// A fresh network, to be trained for `steps` steps of `batch` rows of `source`.
     pub fn new(recipe: Recipe, steps: u32, batch: usize, seed: u64, source: &impl Source) -> Self {
-        assert!(steps > 0 && batch > 0, "training takes steps and rows");
+        let rows = source.rows().min(recipe.rows);
+        assert!(steps > 0 && batch > 0 && rows > 0, "training takes steps and rows");
+        let batch = batch.min(rows);
         let shard = || Shard {
             x: vec![N::In::ZERO; SHARD.min(batch)],
             acts: zeroed_box(),
@@ -76,7 +78,7 @@ impl<N: Trainable> Trainer<N> {
         };
         let mut net = zeroed_box::<N>();
         recipe.init.fill(&mut *net, &mut Pcg32::new(seed, 0));
-        let centres = if recipe.centred { centres::<N>(source, source.rows().min(recipe.rows)) } else { Vec::new() };
+        let centres = if recipe.centred { centres::<N>(source, rows) } else { Vec::new() };
         initial_biases(&mut *net, &centres);
         let mut second_moment = zeroed_box::<N>();
         second_moment.slices_mut().for_each(|v| v.fill(recipe.method.initial_second_moment()));

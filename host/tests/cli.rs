@@ -147,6 +147,30 @@ fn ctrl_c_saves_and_resume_ends_in_the_same_bytes() {
 }
 
 #[test]
+fn a_run_that_diverges_stops_and_keeps_the_checkpoint() {
+    use host::checkpoint::Checkpoint;
+    use host::trainer::Trainer;
+    type Small = autoencoder_core::model::Small;
+
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 4 --json").assert().success();
+    let path = sandbox.path("artifacts/checkpoint");
+    let good = Checkpoint::read(&path).unwrap();
+    let images = host::idx::Images::train(&sandbox.path("data")).unwrap();
+    let mut trainer = Trainer::<Small>::new(host::recipe::Recipe::DEFAULT, 4, 100, 1, &images);
+    assert!(good.is_finite() && good.restore(&mut trainer));
+    trainer.restore(2, |[net, ..]| net.encoder.0.bias[7] = f32::NAN);
+    let diverging = Checkpoint::new(good.run.clone(), &trainer);
+    assert!(!diverging.is_finite());
+    diverging.write(&path).unwrap();
+    let before = fs::read(&path).unwrap();
+
+    let error = sandbox.error("train --data data --resume");
+    assert!(error.contains("the loss is NaN at step 3: training diverged"), "{error}");
+    assert!(fs::read(&path).unwrap() == before);
+}
+
+#[test]
 fn any_folder_of_idx_files_will_do() {
     let sandbox = Sandbox::new();
     // Named as EMNIST names them, one of them compressed beside its plain self.
