@@ -98,3 +98,11 @@ pub trait Kernels: Sync {
 pub struct Plain;
 
 impl Kernels for Plain {}
+
+/// The fastest kernels for this target that need no more than `core`.
+#[cfg(dsp)]
+pub type Native = quant::walk::Dsp<{ quant::walk::scratch_words(784) }>;
+
+/// The fastest kernels for this target that need no more than `core`.
+#[cfg(not(dsp))]
+pub type Native = Plain;

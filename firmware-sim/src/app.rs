@@ -1,9 +1,26 @@
 //! The application: bytes in, frames out.
 
 use crate::frame::{self, Receiver, frame_bytes};
+use crate::message::Usage;
 use crate::{Codec, Command, Error, Info, Reply, Request, Response, message};
 use autoencoder_core::blob::Stored;
 use autoencoder_core::layer::Row;
+
+/// What a board can measure of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Board {
+    /// [`Usage::static_bytes`]
+    pub static_bytes: fn() -> u32,
+    /// [`Usage::stack_bytes`]
+    pub stack_bytes: fn() -> u32,
+    /// Instructions since some moment, modulo 2^32.
+    pub instructions: fn() -> u32,
+}
+
+impl Board {
+    /// One that measures nothing.
+    pub const UNKNOWN: Self = Self { static_bytes: || 0, stack_bytes: || 0, instructions: || 0 };
+}
 
 /// Everything the device keeps in RAM, its stack aside: the codec, and a buffer for a frame in each direction.
 ///
@@ -12,6 +29,8 @@ pub struct App<'b, E: Stored, D: Stored, const FRAME: usize = { frame_bytes(784)
     codec: Codec<'b, E, D>,
     receiver: Receiver<FRAME>,
     transmit: [u8; FRAME],
+    /// Instructions that the last command took; those that ask about it are none.
+    instructions: u32,
 }
 
 impl<'b, E, D, const FRAME: usize> App<'b, E, D, FRAME>
@@ -25,7 +44,7 @@ where
             assert!(frame_bytes(E::In8::LEN) <= FRAME, "a frame has to hold an image");
             assert!(frame_bytes(E::Out8::LEN) <= FRAME, "a frame has to hold a code");
         }
-        Self { codec: Codec::new(), receiver: Receiver::new(), transmit: [0; FRAME] }
+        Self { codec: Codec::new(), receiver: Receiver::new(), transmit: [0; FRAME], instructions: 0 }
     }
 
     /// Takes the weights of `blob`. If they cannot be used, every command is answered with the reason.
@@ -37,8 +56,22 @@ where
     ///
     /// A frame that cannot be read is answered, too, with sequence number 0.
     pub fn push(&mut self, byte: u8) -> Option<&[u8]> {
+        self.push_on(&Board::UNKNOWN, byte)
+    }
+
+    /// The same on a board that can measure what it takes.
+    pub fn push_on(&mut self, board: &Board, byte: u8) -> Option<&[u8]> {
         let (sequence, result) = match self.receiver.push(byte)?.map(Request::read) {
-            Ok(Ok(Request { sequence, command })) => (sequence, answer(&mut self.codec, command, size_of::<Self>())),
+            Ok(Ok(Request { sequence, command: Command::Usage })) => {
+                let (static_bytes, stack_bytes) = ((board.static_bytes)(), (board.stack_bytes)());
+                (sequence, Ok(Reply::Usage(Usage { static_bytes, stack_bytes, instructions: self.instructions })))
+            }
+            Ok(Ok(Request { sequence, command })) => {
+                let before = (board.instructions)();
+                let result = answer(&mut self.codec, command, size_of::<Self>());
+                self.instructions = (board.instructions)().wrapping_sub(before);
+                (sequence, result)
+            }
             Ok(Err((sequence, error))) => (sequence, Err(error)),
             Err(error) => (0, Err(error)),
         };
@@ -77,5 +110,6 @@ where
         }
         Command::Decode { code, .. } => Reply::Image(codec.decode(code)?),
         Command::Score { image } => Reply::Score { error: codec.score(image)? },
+        Command::Usage => return Err(Error::Malformed), // of the board, not of the network: `push_on` answers it
     })
 }

@@ -3,7 +3,7 @@
 use crate::Error;
 use autoencoder_core::blob::{Blob, Stored};
 use autoencoder_core::layer::Row;
-use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Plain, Zeroed};
+use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed};
 
 /// An integer network, its weights borrowed from flash, and the activations of one image.
 ///
@@ -54,7 +54,7 @@ where
         let net = self.net.as_ref().map_err(|error| *error)?;
         let x = D::Int8::output_mut::<1>(&mut self.decoder, 1);
         fill(x, image)?;
-        Ok(row(net.encoder.forward::<1>(&Plain, x, &mut self.encoder)))
+        Ok(row(net.encoder.forward::<1>(&Native {}, x, &mut self.encoder)))
     }
 
     /// From a code back to an image.
@@ -75,7 +75,7 @@ where
     fn decode_own(&mut self) -> Result<&[u8], Error> {
         let net = self.net.as_ref().map_err(|error| *error)?;
         let code = E::Int8::output::<1>(&self.encoder, 1);
-        Ok(row(net.decoder.forward::<1>(&Plain, code, &mut self.decoder)))
+        Ok(row(net.decoder.forward::<1>(&Native {}, code, &mut self.decoder)))
     }
 }
 

@@ -29,7 +29,7 @@ mod error;
 pub mod frame;
 pub mod message;
 
-pub use app::App;
+pub use app::{App, Board};
 pub use codec::Codec;
 pub use error::Error;
 pub use message::{Command, Info, Reply, Request, Response};

@@ -42,6 +42,8 @@ pub enum Command<'a> {
         /// One `u8` for each input.
         image: &'a [u8],
     },
+    /// Say what you have taken of your board, with weights or without: [`Reply::Usage`].
+    Usage,
 }
 
 /// From the device to the host.
@@ -73,6 +75,19 @@ pub enum Reply<'a> {
         /// The sum of the squared differences between the image and its reconstruction, in steps of a `u8`.
         error: u32,
     },
+    /// To [`Command::Usage`].
+    Usage(Usage),
+}
+
+/// What a device has taken of its board. Zero is what a device says that cannot measure it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Bytes of RAM of the whole image, the stack not counted.
+    pub static_bytes: u32,
+    /// Bytes of stack that were ever written.
+    pub stack_bytes: u32,
+    /// Instructions that the last command took, from the request that was read to the reply that is to be written.
+    pub instructions: u32,
 }
 
 /// What a device is.

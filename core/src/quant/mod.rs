@@ -25,6 +25,8 @@
 
 mod dense;
 pub mod requantise;
+#[cfg(dsp)]
+pub mod walk;
 pub mod weights;
 
 pub use dense::Dense;

@@ -1,5 +1,6 @@
 //! The command line.
 
+use super::link::Kind;
 use clap::{Args as Options, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -50,6 +51,9 @@ pub struct Encode {
     /// Folder of the test images: IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
+    /// Where the device is
+    #[arg(long, value_enum, default_value_t = Kind::InProcess)]
+    pub link: Kind,
     #[command(flatten)]
     pub common: Common,
 }
@@ -67,6 +71,9 @@ pub struct Decode {
     /// Folder of the test images: IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
+    /// Where the device is
+    #[arg(long, value_enum, default_value_t = Kind::InProcess)]
+    pub link: Kind,
     #[command(flatten)]
     pub common: Common,
 }
@@ -79,6 +86,9 @@ pub struct Roundtrip {
     /// Folder of the test images: IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
+    /// Where the device is
+    #[arg(long, value_enum, default_value_t = Kind::InProcess)]
+    pub link: Kind,
     #[command(flatten)]
     pub common: Common,
 }

@@ -225,5 +225,5 @@ fn exercise(topology: &str, blob: &[u8], shape: &Shape) -> anyhow::Result<Memory
     for (sequence, command) in (1..).zip(commands) {
         device.exchange(frame::write(&Request { sequence, command }, &mut buffer)?)?;
     }
-    Ok(device.memory())
+    Ok(device.memory()?)
 }

@@ -1,5 +1,6 @@
 //! The line to a device, and the device that runs in process, under guard.
 
+use super::qemu::Qemu;
 use super::stack::Stack;
 use allocation_counter::measure;
 use autoencoder_core::layer::Row;
@@ -14,7 +15,26 @@ pub trait Link {
     fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError>;
 
     /// The RAM that the device has taken so far.
-    fn memory(&self) -> Memory;
+    fn memory(&mut self) -> Result<Memory, LinkError>;
+}
+
+/// Where the device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// In this process, under guard
+    InProcess,
+    /// A Cortex-M4 image on a board that QEMU emulates; built if it has to be
+    Qemu,
+}
+
+impl Kind {
+    /// Boots the application of a topology with a blob in its flash, a good or a bad one.
+    pub fn boot<'b>(self, topology: &str, blob: &'b [u8]) -> Result<Box<dyn Link + 'b>, LinkError> {
+        Ok(match self {
+            Self::InProcess => Box::new(InProcess::boot(topology, blob)?),
+            Self::Qemu => Box::new(Qemu::boot(topology, blob)?),
+        })
+    }
 }
 
 /// RAM of a device, in bytes.
@@ -55,6 +75,27 @@ pub enum LinkError {
     /// The topology is not one of [`autoencoder_core::model::NAMES`].
     #[error("no topology is named {0:?}")]
     Topology(String),
+    /// Something has to be installed.
+    #[error("not installed: {0}")]
+    Missing(String),
+    /// The image could not be built.
+    #[error("the image cannot be built: {0}")]
+    Image(String),
+    /// The image's last words.
+    #[error("the device stopped: {0}")]
+    Stopped(String),
+    /// The emulator's last words.
+    #[error("the emulator ended: {0}")]
+    Ended(String),
+    /// No answer.
+    #[error("the device has not answered for {0} seconds")]
+    TimeOut(u64),
+    /// The device's answer to a question of the link's own.
+    #[error("the device: {0}")]
+    Frame(firmware_sim::Error),
+    /// The emulator, its folder or its line.
+    #[error("the emulator: {0}")]
+    Io(#[from] std::io::Error),
 }
 
 /// The application, whatever its topology.
@@ -144,8 +185,8 @@ impl Link for InProcess<'_> {
         Ok(&self.answer)
     }
 
-    fn memory(&self) -> Memory {
-        Memory { statics: size_of_val(&*self.app), stack: self.stack.used(), heap: 0 }
+    fn memory(&mut self) -> Result<Memory, LinkError> {
+        Ok(Memory { statics: size_of_val(&*self.app), stack: self.stack.used(), heap: 0 })
     }
 }
 
@@ -176,7 +217,7 @@ mod tests {
     #[test]
     fn the_static_size_is_that_of_the_type() {
         use autoencoder_core::model::{SmallDecoder, SmallEncoder};
-        assert_eq!(device().memory().statics, size_of::<App<'_, SmallEncoder, SmallDecoder>>());
+        assert_eq!(device().memory().unwrap().statics, size_of::<App<'_, SmallEncoder, SmallDecoder>>());
         assert!(matches!(InProcess::boot("none", &[]), Err(LinkError::Topology(_))));
     }
 }

@@ -3,7 +3,7 @@
 use super::args::Common;
 use super::boards::{self, Board};
 use super::ledger::{Footprint, OverBudget};
-use super::link::{InProcess, Link, Memory};
+use super::link::{Kind, Link, Memory};
 use super::weights::Weights;
 use super::{note, progress};
 use anyhow::{Context, bail, ensure};
@@ -22,12 +22,12 @@ pub struct Session<'w> {
 
 impl<'w> Session<'w> {
     /// Boots a device with these weights, if they fit the board, and greets it.
-    pub fn open(common: &Common, weights: &'w Weights) -> anyhow::Result<Self> {
+    pub fn open(common: &Common, link: Kind, weights: &'w Weights) -> anyhow::Result<Self> {
         let board = boards::find(common.board.as_deref())?;
         if !common.json {
             note(&format!("weights: {} ({}, {:08x})", weights.path.display(), weights.topology, weights.crc));
         }
-        let link = Box::new(InProcess::boot(weights.topology, weights.bytes())?);
+        let link = link.boot(weights.topology, weights.bytes())?;
         let buffer = vec![0; frame::frame_bytes(weights.inputs)];
         let mut session = Self { weights, board, link, sequence: 0, buffer };
         session.within_budget()?;
@@ -73,7 +73,7 @@ impl<'w> Session<'w> {
     }
 
     /// The end: what the device took, if it was within the board's budget.
-    pub fn finish(self) -> anyhow::Result<Report> {
+    pub fn finish(mut self) -> anyhow::Result<Report> {
         let memory = self.within_budget()?;
         let path = self.weights.path.display().to_string();
         Ok(Report { weights: path, board: self.board, flash: self.footprint(memory)?.whole.flash, memory })
@@ -83,8 +83,8 @@ impl<'w> Session<'w> {
         Footprint::of(self.weights.topology, Some(self.weights.length), memory)
     }
 
-    fn within_budget(&self) -> anyhow::Result<Memory> {
-        let memory = self.link.memory();
+    fn within_budget(&mut self) -> anyhow::Result<Memory> {
+        let memory = self.link.memory()?;
         OverBudget::check(self.board, self.weights.topology, &self.footprint(memory)?)?;
         Ok(memory)
     }
