@@ -22,9 +22,11 @@ pub enum Command {
     Roundtrip(Roundtrip),
     /// Show which board has the flash and RAM for which topology
     Budget(Common),
+    /// Count the instructions that encoding and decoding take on the emulated board
+    Bench(Bench),
 }
 
-#[derive(Options)]
+#[derive(Clone, Options)]
 pub struct Common {
     /// int8 weights [default: artifacts/model.int8.blob, else models/classic.int8.blob]
     #[arg(long, value_name = "BLOB")]
@@ -88,6 +90,21 @@ pub struct Roundtrip {
     pub data: PathBuf,
     /// Where the device is
     #[arg(long, value_enum, default_value_t = Kind::InProcess)]
+    pub link: Kind,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Options)]
+pub struct Bench {
+    /// How many test images
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub images: u32,
+    /// Folder of the test images: IDX files, plain or gzip
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
+    /// Where the device is
+    #[arg(long, value_enum, default_value_t = Kind::Qemu)]
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,

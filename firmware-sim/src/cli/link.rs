@@ -16,6 +16,11 @@ pub trait Link {
 
     /// The RAM that the device has taken so far.
     fn memory(&mut self) -> Result<Memory, LinkError>;
+
+    /// Instructions that the last request took; 0 where nobody counts them.
+    fn instructions(&mut self) -> Result<u32, LinkError> {
+        Ok(0)
+    }
 }
 
 /// Where the device is.

@@ -1,6 +1,7 @@
 //! The program: one file a subcommand. Each returns what is to be printed.
 
 pub mod args;
+mod bench;
 mod boards;
 mod budget;
 mod codes;
@@ -26,6 +27,7 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Decode(args) => decode::run(&args),
         Command::Roundtrip(args) => roundtrip::run(&args),
         Command::Budget(args) => budget::run(&args),
+        Command::Bench(args) => bench::run(&args),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::image;
 use super::link::{Link, LinkError, Memory};
+use firmware_sim::message::Usage;
 use firmware_sim::{Command as Ask, Reply, Request, Response, frame};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -119,15 +120,24 @@ impl Link for Qemu {
     }
 
     fn memory(&mut self) -> Result<Memory, LinkError> {
+        let Usage { static_bytes, stack_bytes, .. } = self.usage()?;
+        Ok(Memory { statics: static_bytes as usize, stack: stack_bytes as usize, heap: 0 })
+    }
+
+    fn instructions(&mut self) -> Result<u32, LinkError> {
+        Ok(self.usage()?.instructions)
+    }
+}
+
+impl Qemu {
+    /// What the device says it has taken.
+    fn usage(&mut self) -> Result<Usage, LinkError> {
         let mut buffer = [0; 64];
         let request = Request { sequence: OWN_SEQUENCE, command: Ask::Usage };
         let request = frame::write(&request, &mut buffer).map_err(LinkError::Frame)?;
         let mut answer = self.exchange(request)?.to_vec();
         match frame::read(&mut answer).and_then(Response::read).and_then(|response| response.result) {
-            Ok(Reply::Usage(usage)) => {
-                let (statics, stack) = (usage.static_bytes as usize, usage.stack_bytes as usize);
-                Ok(Memory { statics, stack, heap: 0 })
-            }
+            Ok(Reply::Usage(usage)) => Ok(usage),
             Ok(_) => Err(LinkError::Frame(firmware_sim::Error::Malformed)),
             Err(error) => Err(LinkError::Frame(error)),
         }

@@ -65,11 +65,20 @@ impl<'w> Session<'w> {
 
     fn reconstruct(&mut self, image: &[u8]) -> anyhow::Result<Vec<u8>> {
         let mut frame = self.encode(image)?;
-        let Ok(Response { result: Ok(Reply::Code { weights, code }), .. }) = Response::read(frame::read(&mut frame)?)
-        else {
+        self.decode_frame(&mut frame)
+    }
+
+    /// From the frame that carries a code to its image.
+    pub fn decode_frame(&mut self, frame: &mut [u8]) -> anyhow::Result<Vec<u8>> {
+        let Ok(Response { result: Ok(Reply::Code { weights, code }), .. }) = Response::read(frame::read(frame)?) else {
             bail!("the device sent no code");
         };
         Ok(self.decode(weights, code)??)
+    }
+
+    /// Instructions that the device took for the last request.
+    pub fn instructions(&mut self) -> anyhow::Result<u32> {
+        Ok(self.link.instructions()?)
     }
 
     /// The end: what the device took, if it was within the board's budget.
