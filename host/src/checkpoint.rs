@@ -2,9 +2,8 @@
 
 use crate::files::{self, FileError};
 use crate::trainer::{Trainable, Trainer};
-use autoencoder_core::LayerSpec;
-use autoencoder_core::Parameters;
-use crc::{CRC_32_ISO_HDLC, Crc};
+use autoencoder_core::blob::CRC;
+use autoencoder_core::{LayerSpec, Parameters};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,6 @@ const MAGIC: [u8; 4] = *b"AECK";
 const VERSION: u8 = 1;
 /// The largest batch of a run.
 pub const MAX_BATCH: usize = 65_536;
-static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// What a run was started with. A run is continued only as the one it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 use crate::args;
 use crate::commands::images_fit;
 use anyhow::{Context, bail, ensure};
+use autoencoder_core::blob::CRC;
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use autoencoder_core::{Autoencoder, Layer, LayerSpec, loss};
-use crc::{CRC_32_ISO_HDLC, Crc};
 use host::blob_file::BlobFile;
 use host::checkpoint::{Checkpoint, Point, Run};
 use host::idx::Images;
@@ -46,7 +46,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         steps: args.steps.or(before.map(|run| run.steps)).unwrap_or(30_000),
         batch: args.batch.map(|batch| batch as usize).or(before.map(|run| run.batch)).unwrap_or(256),
         seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(1),
-        data: Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(train.pixels.as_slice().unwrap_or_default()),
+        data: CRC.checksum(train.pixels.as_slice().unwrap_or_default()),
     };
     let topology = run.topology.clone();
     let command = Command { args, run, checkpoint, train, test };
