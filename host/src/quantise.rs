@@ -5,7 +5,7 @@
 
 use crate::data::Source;
 use autoencoder_core::activation::ActivationKind;
-use autoencoder_core::blob::{Blob, Bulk, Format, Header, MAX_LAYERS, Writer};
+use autoencoder_core::blob::{Blob, Bulk, Format, Header, MAX_LAYERS, NO_THRESHOLD, Writer};
 use autoencoder_core::quant::requantise::STEPS;
 use autoencoder_core::quant::{ACCUMULATOR_LIMIT, Affine, Channel, Quad};
 use autoencoder_core::{Activation, Error, Identity, Layer, LayerSpec, Parameters, Relu, Sigmoid};
@@ -276,6 +276,8 @@ fn header(layers: &[LayerView<'_>], format: Format, input: Affine, encoder_layer
         accumulators_checked: format == Format::Int8, // by `quantise_row`
         steps,
         input,
+        code_bits: 8,
+        threshold: NO_THRESHOLD,
         encoder_layers: encoder_layers as u8,
         layers: layers.iter().take(MAX_LAYERS).map(|layer| layer.spec).collect(),
     }

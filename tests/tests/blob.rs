@@ -1,6 +1,6 @@
 //! The weights blob: its exact bytes, and that nothing damaged or foreign is taken for one.
 
-use autoencoder_core::blob::{Blob, Bulk, Format, Header, Writer};
+use autoencoder_core::blob::{Blob, Bulk, Format, Header, NO_THRESHOLD, Writer};
 use autoencoder_core::quant::{Affine, Channel, Quad};
 use autoencoder_core::{Autoencoder, Dense, Error, Identity, Layer, Plain, Relu, Sigmoid};
 use crc::{CRC_32_ISO_HDLC, Crc};
@@ -28,6 +28,8 @@ fn tiny() -> Vec<u8> {
         accumulators_checked: true,
         steps: 300,
         input: Affine { scale: 0.5, zero: 7 },
+        code_bits: 8,
+        threshold: NO_THRESHOLD,
         encoder_layers: 1,
         layers: Autoencoder::<Encoder, Decoder>::specs().collect(),
     };
@@ -80,17 +82,19 @@ fn exact_bytes() {
     #[rustfmt::skip]
     let header = [
         &b"AENC"[..],                                               // magic
-        &[1],                                                       // version
+        &[2],                                                       // version
         &[196, 0, 0, 0],                                            // length, CRC included
         &[1],                                                       // int8
         &[1],                                                       // accumulators checked
         &[0xac, 0x02],                                              // 300 steps
         &[0, 0, 0, 0x3f], &[7],                                     // input: scale 0.5, zero point 7
+        &[8],                                                       // bits of a code element
+        &[0xff, 0xff, 0xff, 0xff, 0x0f],                            // no threshold
         &[1],                                                       // one of the layers is the encoder's
         &[2, 4, 4, 0, 4, 4, 1],                                     // two layers, 4 to 4: sigmoid, ReLU
     ].concat();
-    assert_eq!(header.len(), 26);
-    let body = [header, layer([0, 0, 0x80, 0x3f], 0, 15), layer([0, 0, 0, 0x40], 128, 9)].concat();
+    assert_eq!(header.len(), 32);
+    let body = [header, layer([0, 0, 0x80, 0x3f], 0, 9), layer([0, 0, 0, 0x40], 128, 9)].concat();
     let crc = Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(&body).to_le_bytes();
     assert_eq!(tiny(), [&body[..], &crc].concat());
 }
@@ -155,7 +159,7 @@ fn each_fault_has_its_error() {
     assert_eq!(open_error(&[0xff; 100]), Some(Error::Empty));
     assert_eq!(open_error(&[0; 100]), Some(Error::Empty));
     assert_eq!(open_error(b"\x89PNG\r\n\x1a\n and more"), Some(Error::NotABlob));
-    assert_eq!(open_error(&with(4, 9)), Some(Error::Version { expected: 1, found: 9 }));
+    assert_eq!(open_error(&with(4, 9)), Some(Error::Version { expected: 2, found: 9 }));
     let found = blob.len() as u32 - 1;
     assert_eq!(open_error(&blob[..blob.len() - 1]), Some(Error::Truncated { expected: found + 1, found }));
     assert!(matches!(open_error(&with(60, 0x55)), Some(Error::Crc { .. })));
@@ -163,6 +167,8 @@ fn each_fault_has_its_error() {
     assert_eq!(Blob::open(&shifted.bytes()[4..]).err(), Some(Error::Misaligned));
 
     assert_eq!(open_error(&with_right_crc(with(9, 7))), Some(Error::Malformed));
+    assert_eq!(open_error(&with_right_crc(with(18, 0))), Some(Error::Malformed));
+    assert_eq!(open_error(&with_right_crc(with(18, 9))), Some(Error::Malformed));
 
     let open = |bytes: &[u8]| {
         let file = aligned(bytes);
@@ -170,9 +176,9 @@ fn each_fault_has_its_error() {
     };
     assert_eq!(open(&with_right_crc(with(9, 0))), Some(Error::Format));
     assert_eq!(open(&with_right_crc(with(10, 0))), Some(Error::Accumulator));
-    assert_eq!(open(&with_right_crc(with(18, 2))), Some(Error::Topology));
-    assert_eq!(open(&with_right_crc(with(20, 8))), Some(Error::Topology));
-    assert_eq!(open(&with_right_crc(with(22, 2))), Some(Error::Topology));
+    assert_eq!(open(&with_right_crc(with(24, 2))), Some(Error::Topology));
+    assert_eq!(open(&with_right_crc(with(26, 8))), Some(Error::Topology));
+    assert_eq!(open(&with_right_crc(with(28, 2))), Some(Error::Topology));
 }
 
 #[test]

@@ -25,11 +25,14 @@ compile_error!("a blob's arrays are little-endian and read in place");
 /// The first four bytes of every blob.
 pub const MAGIC: [u8; 4] = *b"AENC";
 /// The version of the format that this crate writes and reads.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// Bulk arrays start at multiples of this from the start of the blob, and the blob at one in memory.
 pub const ALIGNMENT: usize = 16;
 /// The most layers a network can have.
 pub const MAX_LAYERS: usize = 16;
+
+/// No score is above it.
+pub const NO_THRESHOLD: u32 = u32::MAX;
 
 /// Magic, version and length: the bytes that are read before anything is believed.
 const PREFIX: usize = MAGIC.len() + 1 + 4;
@@ -59,6 +62,10 @@ pub struct Header {
     pub steps: u32,
     /// What the inputs' `u8` values stand for.
     pub input: Affine,
+    /// Bits of a code element, 1 to 8.
+    pub code_bits: u8,
+    /// Scores above this one are those of inputs unlike the training data. [`NO_THRESHOLD`] where none was calibrated.
+    pub threshold: u32,
     /// How many of the layers are the encoder's.
     pub encoder_layers: u8,
     /// The layers in order.

@@ -52,7 +52,7 @@ impl<'a> Blob<'a> {
         }
         let rest = body.get(PREFIX..).ok_or(Error::Malformed)?;
         let (header, rest) = postcard::take_from_bytes::<Header>(rest).map_err(|_| Error::Malformed)?;
-        if usize::from(header.encoder_layers) > header.layers.len() {
+        if usize::from(header.encoder_layers) > header.layers.len() || !(1..=8).contains(&header.code_bits) {
             return Err(Error::Malformed);
         }
         let layers_at = body.len() - rest.len();

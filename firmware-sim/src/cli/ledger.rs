@@ -2,7 +2,7 @@
 
 use super::boards::{BOARDS, Board, RESERVE};
 use super::link::{InProcess, Link, LinkError, Memory};
-use autoencoder_core::blob::{Bulk, Format, Header, Writer};
+use autoencoder_core::blob::{Bulk, Format, Header, NO_THRESHOLD, Writer};
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, NAMES, Visitor, with_topology};
 use autoencoder_core::quant::{Affine, Channel};
@@ -191,6 +191,8 @@ fn zero_blob(layers: &[LayerSpec], encoder_layers: usize) -> Result<Vec<u8>, Err
         // As many bytes in the header as a real number of steps.
         steps: 30_000,
         input: Affine::UNIT,
+        code_bits: 8,
+        threshold: NO_THRESHOLD,
         encoder_layers: encoder_layers as u8,
         layers: layers.iter().copied().collect(),
     };

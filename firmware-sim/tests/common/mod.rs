@@ -2,7 +2,7 @@
 #![allow(dead_code, missing_docs)] // each test program uses a part of it
 
 use autoencoder_core::activation::ActivationKind;
-use autoencoder_core::blob::{Bulk, Format, Header, Writer};
+use autoencoder_core::blob::{Bulk, Format, Header, NO_THRESHOLD, Writer};
 use autoencoder_core::quant::requantise::SIGMOID;
 use autoencoder_core::quant::{Affine, Channel, Quad};
 use autoencoder_core::{Layer, LayerSpec};
@@ -65,6 +65,8 @@ impl Net {
             accumulators_checked: true,
             steps: 30_000,
             input: Affine::UNIT,
+            code_bits: 8,
+            threshold: NO_THRESHOLD,
             encoder_layers: self.encoder_layers as u8,
             layers: self.layers.iter().map(|layer| layer.spec).collect(),
         }

@@ -1,7 +1,7 @@
 //! `host inspect`
 
 use crate::args;
-use autoencoder_core::blob::{Format, VERSION};
+use autoencoder_core::blob::{Format, NO_THRESHOLD, VERSION};
 use autoencoder_core::model::name_of;
 use autoencoder_core::quant::Quad;
 use host::blob_file::BlobFile;
@@ -26,6 +26,11 @@ pub fn run(args: &args::Inspect) -> anyhow::Result<String> {
     writeln!(text, "  topology         {}", name_of(header).unwrap_or("not one of this program's"))?;
     writeln!(text, "  trained for      {} steps", header.steps)?;
     writeln!(text, "  input            real = {:.6} · (q - {})", header.input.scale, header.input.zero)?;
+    writeln!(text, "  code             {} bits an element", header.code_bits)?;
+    match header.threshold {
+        NO_THRESHOLD => writeln!(text, "  threshold        none")?,
+        threshold => writeln!(text, "  threshold        a score of {threshold}")?,
+    }
     writeln!(text, "  encoder          {} of {} layers", header.encoder_layers, header.layers.len())?;
     writeln!(text, "\n  layer  inputs  outputs  activation  weights B  tables B  output: scale  zero")?;
     let mut numbers = Vec::new();
