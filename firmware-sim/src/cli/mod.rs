@@ -14,6 +14,7 @@ mod link;
 mod qemu;
 mod roundtrip;
 mod session;
+mod shift;
 mod stack;
 mod weights;
 
