@@ -30,6 +30,7 @@ mod error;
 pub mod flash;
 pub mod frame;
 pub mod message;
+pub mod monitor;
 pub mod store;
 
 pub use app::{App, Board};
