@@ -11,6 +11,7 @@ mod image;
 mod images;
 mod ledger;
 mod link;
+mod monitor;
 mod qemu;
 mod roundtrip;
 mod session;
@@ -29,6 +30,7 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Roundtrip(args) => roundtrip::run(&args),
         Command::Budget(args) => budget::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Monitor(args) => monitor::run(&args),
     }
 }
 
