@@ -7,6 +7,8 @@ mod budget;
 mod codes;
 mod decode;
 mod encode;
+#[allow(dead_code)] // for the commands that learn
+mod flash;
 mod image;
 mod images;
 mod ledger;
@@ -15,6 +17,7 @@ mod monitor;
 mod qemu;
 mod roundtrip;
 mod session;
+#[allow(dead_code)] // training images are for the commands that learn
 mod shift;
 mod stack;
 mod weights;
