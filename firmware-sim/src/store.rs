@@ -97,10 +97,12 @@ impl fmt::Display for StoreError {
 
 impl core::error::Error for StoreError {}
 
-fn flash_error(error: impl NorFlashError) -> StoreError {
-    match error.kind() {
-        NorFlashErrorKind::NotAligned | NorFlashErrorKind::OutOfBounds => StoreError::Refused,
-        _ => StoreError::Flash,
+impl From<NorFlashErrorKind> for StoreError {
+    fn from(kind: NorFlashErrorKind) -> Self {
+        match kind {
+            NorFlashErrorKind::NotAligned | NorFlashErrorKind::OutOfBounds => Self::Refused,
+            _ => Self::Flash,
+        }
     }
 }
 
@@ -250,7 +252,7 @@ impl<F: NorFlash> Store<F> {
         let mut crc = CRC.digest();
         for at in (0..length).step_by(CHUNK) {
             let mut chunk = [0; CHUNK];
-            self.flash.read(start + at as u32, &mut chunk).map_err(flash_error)?;
+            self.flash.read(start + at as u32, &mut chunk).map_err(|error| error.kind())?;
             let bytes = chunk.get(..(length - at).min(CHUNK)).unwrap_or_default();
             crc.update(bytes);
             take(bytes);
@@ -275,7 +277,7 @@ impl<F: NorFlash> Store<F> {
         let record = HEADER + length as usize + TRAILER;
         let start = self.start(slot);
         let pages = record.next_multiple_of(F::ERASE_SIZE) as u32;
-        self.flash.erase(start, start + pages).map_err(flash_error)?;
+        self.flash.erase(start, start + pages).map_err(|error| error.kind())?;
         let (mut crc, mut count) = (CRC.digest(), 0);
         let mut chunks = Chunks { flash: &mut self.flash, at: start, bytes: [0xff; CHUNK], filled: 0 };
         for byte in header.into_iter().flatten().chain(tables.into_iter().take(length as usize + 1)) {
@@ -330,7 +332,7 @@ impl<F: NorFlash> Chunks<'_, F> {
         }
         self.filled += 1;
         if self.filled == CHUNK {
-            self.flash.write(self.at, &self.bytes).map_err(flash_error)?;
+            self.flash.write(self.at, &self.bytes).map_err(|error| error.kind())?;
             (self.at, self.filled) = (self.at + CHUNK as u32, 0);
         }
         Ok(())

@@ -92,7 +92,7 @@ fn a_stream_that_drifts_is_noticed_and_other_weights_begin_anew() {
     let threshold = score(known); // itself not above
     let blob = flash(&net.blob_with(&Header { threshold, ..net.header() }));
     let mut app = Tiny::new();
-    let mut monitor = |app: &mut Tiny<'_>, image: &[u8]| {
+    let monitor = |app: &mut Tiny<'_>, image: &[u8]| {
         ask(app, 1, Command::Monitor { image }, |response| match response.result {
             Ok(Reply::Monitored { error, verdict }) => {
                 assert_eq!(error, score(image));

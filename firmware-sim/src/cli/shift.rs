@@ -86,10 +86,16 @@ impl Shift {
     fn apply(&self, image: &mut [u8], width: usize) {
         match self {
             Self::GainOffset => {
-                image.iter_mut().for_each(|q| *q = ((3 * u16::from(*q) + 257) / 5) as u8);
+                for q in &mut *image {
+                    *q = ((3 * u16::from(*q) + 257) / 5) as u8;
+                }
                 stick(image, width);
             }
-            Self::Invert => image.iter_mut().for_each(|q| *q = 255 - *q),
+            Self::Invert => {
+                for q in image {
+                    *q = 255 - *q;
+                }
+            }
             Self::Columns => stick(image, width),
             Self::Rotate => {
                 let upright = image.to_vec();
