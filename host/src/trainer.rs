@@ -12,6 +12,7 @@ use crate::update::{Rule, update};
 use autoencoder_core::layer::Row;
 use autoencoder_core::{Backward, Layer, Parameters, Zeroed, loss};
 use loops::{Gather, Loss};
+use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg32;
 use rayon::prelude::*;
@@ -144,18 +145,28 @@ impl<N: Trainable> Trainer<N> {
         let kernels = self.kernels;
         let aware = self.step > self.recipe.exact_steps(self.steps);
         if aware {
+            if self.step == self.recipe.exact_steps(self.steps) + 1 {
+                self.forget();
+            }
             self.round();
         }
+        let moved = self.movement();
         let net = if aware { &*self.rounded } else { &*self.net };
         let order = &self.order[first..first + batch];
         let shards = &mut self.shards[..batch.div_ceil(SHARD)];
         let gradients = &mut self.gradients[..batch.div_ceil(SHARD)];
         let work = shards.par_iter_mut().zip(&mut *gradients).zip(order.par_chunks(SHARD));
-        work.for_each(|((shard, gradient), rows)| shard.gradient(net, kernels, source, rows, scale, gradient));
+        work.enumerate().for_each(|(i, ((shard, gradient), rows))| {
+            // Half of the batch, to within a shard's rows.
+            let still = (batch / 2).saturating_sub(i * SHARD).min(rows.len());
+            let gather = Gather { source, rows, still, moved, x: &mut shard.x[..rows.len()] };
+            kernels.vectorise(gather);
+            shard.gradient(net, kernels, rows.len(), scale, gradient);
+        });
 
         let rule = Rule {
             method: self.recipe.method,
-            step: self.step,
+            step: self.step - if aware { self.recipe.exact_steps(self.steps) } else { 0 },
             rate: self.recipe.rate(self.step, self.steps),
             centres: &self.centres,
         };
@@ -184,6 +195,24 @@ impl<N: Trainable> Trainer<N> {
         }
     }
 
+    /// How far the step's moved rows move, down and right: made from the seed and the step alone.
+    fn movement(&self) -> [isize; 2] {
+        /// Above every pass's, which the orders are made from.
+        const STREAMS: u64 = 1 << 32;
+        if self.step as f32 > self.recipe.moved * self.steps as f32 {
+            return [0, 0];
+        }
+        let mut rng = Pcg32::new(self.seed, STREAMS + u64::from(self.step));
+        [(); 2].map(|()| rng.random_range(0..3u32) as isize - 1)
+    }
+
+    /// Lets the moments start afresh: those of the exact steps are too small for the error that rounding adds.
+    fn forget(&mut self) {
+        self.first_moment.slices_mut().for_each(|m| m.fill(0.0));
+        let start = self.recipe.method.initial_second_moment();
+        self.second_moment.slices_mut().for_each(|v| v.fill(start));
+    }
+
     /// Where the step's rows stand in `order`. Each pass over the rows has an order of its own, made from the seed
     /// and the pass alone; rows that do not fill a batch are left out of it.
     fn shuffle(&mut self, rows: usize, batch: usize) -> usize {
@@ -199,12 +228,11 @@ impl<N: Trainable> Trainer<N> {
 }
 
 impl<N: Trainable> Shard<N> {
-    /// Forward, loss and backward over `rows` of the source.
-    fn gradient(&mut self, net: &N, kernels: Gemm, source: &impl Source, rows: &[u32], scale: f32, gradient: &mut N) {
-        let x = &mut self.x[..rows.len()];
-        kernels.vectorise(Gather { source, rows, x });
+    /// Forward, loss and backward over its first rows.
+    fn gradient(&mut self, net: &N, kernels: Gemm, rows: usize, scale: f32, gradient: &mut N) {
+        let x = &self.x[..rows];
         let y = net.forward(&kernels, x, &mut self.acts);
-        let d = N::output_mut(&mut self.d, rows.len());
+        let d = N::output_mut(&mut self.d, rows);
         self.squared_error = kernels.vectorise(Loss { y, x, scale, d });
         net.backward(&kernels, x, &self.acts, &mut self.d, None, gradient);
     }
@@ -215,10 +243,12 @@ mod loops {
     use super::{Row, Source, loss};
     use pulp::{Simd, WithSimd};
 
-    /// Copies rows of the source into a batch.
+    /// Copies rows of the source into a batch: the first as they are, the others moved.
     pub(super) struct Gather<'a, S, R> {
         pub(super) source: &'a S,
         pub(super) rows: &'a [u32],
+        pub(super) still: usize,
+        pub(super) moved: [isize; 2],
         pub(super) x: &'a mut [R],
     }
 
@@ -227,8 +257,12 @@ mod loops {
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) {
-            for (x, index) in self.x.iter_mut().zip(self.rows) {
-                self.source.copy(*index as usize, x.elements_mut());
+            for (i, (x, index)) in self.x.iter_mut().zip(self.rows).enumerate() {
+                if i < self.still || self.moved == [0, 0] {
+                    self.source.copy(*index as usize, x.elements_mut());
+                } else {
+                    self.source.copy_moved(*index as usize, self.moved, x.elements_mut());
+                }
             }
         }
     }
