@@ -6,6 +6,7 @@
 use crate::centre::{Centre, centres, initial_biases};
 use crate::data::Source;
 use crate::gemm::Gemm;
+use crate::profile::{Phase, timed};
 use crate::quantise::FakeQuantise;
 use crate::recipe::Recipe;
 use crate::update::{Rule, update};
@@ -16,6 +17,8 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg32;
 use rayon::prelude::*;
+use std::ops::{Deref, DerefMut};
+use zerocopy::FromZeros;
 
 /// Rows in a shard.
 pub const SHARD: usize = 128;
@@ -39,14 +42,14 @@ pub struct Trainer<N: Trainable> {
     batch: usize,
     seed: u64,
     step: u32,
-    net: Box<N>,
+    net: Box<Aligned<N>>,
     /// The network as its int8 blob will be: what the last steps compute with.
-    rounded: Box<N>,
-    first_moment: Box<N>,
-    second_moment: Box<N>,
+    rounded: Box<Aligned<N>>,
+    first_moment: Box<Aligned<N>>,
+    second_moment: Box<Aligned<N>>,
     shards: Vec<Shard<N>>,
     /// One for each shard.
-    gradients: Vec<Box<N>>,
+    gradients: Vec<Box<Aligned<N>>>,
     centres: Vec<Option<Centre>>,
     order: Vec<u32>,
     kernels: Gemm,
@@ -54,10 +57,33 @@ pub struct Trainer<N: Trainable> {
 
 /// What one shard of a batch needs, forward and backward.
 struct Shard<N: Trainable> {
-    x: Vec<N::In>,
-    acts: Box<N::Acts<SHARD>>,
-    d: Box<N::Acts<SHARD>>,
+    x: Box<Aligned<[N::In; SHARD]>>,
+    acts: Box<Aligned<N::Acts<SHARD>>>,
+    d: Box<Aligned<N::Acts<SHARD>>>,
     squared_error: f32,
+}
+
+/// A value that begins where a cache line does: a vector that lies across two lines takes two reads.
+#[derive(FromZeros)]
+#[repr(C, align(64))]
+pub(crate) struct Aligned<T>(T);
+
+impl<T> Deref for Aligned<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Aligned<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+fn aligned<T: Zeroed>() -> Box<Aligned<T>> {
+    Aligned::new_box_zeroed().expect("memory for a network")
 }
 
 /// A value of zeroed memory that never passes over the stack.
@@ -71,17 +97,12 @@ impl<N: Trainable> Trainer<N> {
         let rows = source.rows().min(recipe.rows);
         assert!(steps > 0 && batch > 0 && rows > 0, "training takes steps and rows");
         let batch = batch.min(rows);
-        let shard = || Shard {
-            x: vec![N::In::ZERO; SHARD.min(batch)],
-            acts: zeroed_box(),
-            d: zeroed_box(),
-            squared_error: 0.0,
-        };
-        let mut net = zeroed_box::<N>();
-        recipe.init.fill(&mut *net, &mut Pcg32::new(seed, 0));
+        let shard = || Shard { x: aligned(), acts: aligned(), d: aligned(), squared_error: 0.0 };
+        let mut net = aligned::<N>();
+        recipe.init.fill(&mut **net, &mut Pcg32::new(seed, 0));
         let centres = if recipe.centred { centres::<N>(source, rows) } else { Vec::new() };
-        initial_biases(&mut *net, &centres);
-        let mut second_moment = zeroed_box::<N>();
+        initial_biases(&mut **net, &centres);
+        let mut second_moment = aligned::<N>();
         second_moment.slices_mut().for_each(|v| v.fill(recipe.method.initial_second_moment()));
         Self {
             recipe,
@@ -90,11 +111,11 @@ impl<N: Trainable> Trainer<N> {
             seed,
             step: 0,
             net,
-            rounded: zeroed_box(),
-            first_moment: zeroed_box(),
+            rounded: aligned(),
+            first_moment: aligned(),
             second_moment,
             shards: (0..batch.div_ceil(SHARD)).map(|_| shard()).collect(),
-            gradients: (0..batch.div_ceil(SHARD)).map(|_| zeroed_box()).collect(),
+            gradients: (0..batch.div_ceil(SHARD)).map(|_| aligned()).collect(),
             centres,
             order: Vec::new(),
             kernels: Gemm::default(),
@@ -138,7 +159,7 @@ impl<N: Trainable> Trainer<N> {
         assert_eq!(source.width(), N::In::LEN, "row width");
         let rows = source.rows().min(self.recipe.rows);
         let batch = self.batch.min(rows);
-        let first = self.shuffle(rows, batch);
+        let first = timed(Phase::Shuffle, || self.shuffle(rows, batch));
         self.step += 1;
 
         let scale = 1.0 / (batch * N::In::LEN) as f32;
@@ -151,7 +172,7 @@ impl<N: Trainable> Trainer<N> {
             self.round();
         }
         let moved = self.movement();
-        let net = if aware { &*self.rounded } else { &*self.net };
+        let net = if aware { &**self.rounded } else { &**self.net };
         let order = &self.order[first..first + batch];
         let shards = &mut self.shards[..batch.div_ceil(SHARD)];
         let gradients = &mut self.gradients[..batch.div_ceil(SHARD)];
@@ -160,7 +181,7 @@ impl<N: Trainable> Trainer<N> {
             // Half of the batch, to within a shard's rows.
             let still = (batch / 2).saturating_sub(i * SHARD).min(rows.len());
             let gather = Gather { source, rows, still, moved, x: &mut shard.x[..rows.len()] };
-            kernels.vectorise(gather);
+            timed(Phase::Gather, || kernels.vectorise(gather));
             shard.gradient(net, kernels, rows.len(), scale, gradient);
         });
 
@@ -170,7 +191,7 @@ impl<N: Trainable> Trainer<N> {
             rate: self.recipe.rate(self.step, self.steps),
             centres: &self.centres,
         };
-        let nets = [&mut *self.net, &mut *self.first_moment, &mut *self.second_moment];
+        let nets = [&mut **self.net, &mut **self.first_moment, &mut **self.second_moment];
         update(kernels, rule, nets, gradients);
         self.shards.iter().take(batch.div_ceil(SHARD)).map(|shard| shard.squared_error).sum::<f32>() * scale
     }
@@ -189,7 +210,7 @@ impl<N: Trainable> Trainer<N> {
             same.copy_from_slice(bias);
             weights.par_chunks(rows).zip(bias.par_chunks(ROUNDED_ROWS)).zip(rounded.par_chunks_mut(rows)).for_each(
                 |((weights, bias), rounded)| {
-                    kernels.vectorise(FakeQuantise { weights, bias, inputs, to: rounded });
+                    timed(Phase::Rounding, || kernels.vectorise(FakeQuantise { weights, bias, inputs, to: rounded }));
                 },
             );
         }
@@ -231,10 +252,10 @@ impl<N: Trainable> Shard<N> {
     /// Forward, loss and backward over its first rows.
     fn gradient(&mut self, net: &N, kernels: Gemm, rows: usize, scale: f32, gradient: &mut N) {
         let x = &self.x[..rows];
-        let y = net.forward(&kernels, x, &mut self.acts);
-        let d = N::output_mut(&mut self.d, rows);
-        self.squared_error = kernels.vectorise(Loss { y, x, scale, d });
-        net.backward(&kernels, x, &self.acts, &mut self.d, None, gradient);
+        let y = net.forward::<SHARD>(&kernels, x, &mut self.acts);
+        let d = N::output_mut::<SHARD>(&mut self.d, rows);
+        self.squared_error = timed(Phase::Loss, || kernels.vectorise(Loss { y, x, scale, d }));
+        net.backward::<SHARD>(&kernels, x, &self.acts, &mut self.d, None, gradient);
     }
 }
 
