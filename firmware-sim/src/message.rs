@@ -34,7 +34,7 @@ pub enum Command<'a> {
     Decode {
         /// CRC of the weights the code was made with.
         weights: u32,
-        /// One `u8` for each element.
+        /// Its elements, packed: [`autoencoder_core::quant::code`].
         code: &'a [u8],
     },
     /// How well the network knows this image: [`Reply::Score`].
@@ -65,7 +65,7 @@ pub enum Reply<'a> {
     Code {
         /// CRC of the weights it was made with.
         weights: u32,
-        /// One `u8` for each element.
+        /// Its elements, packed: [`autoencoder_core::quant::code`].
         code: &'a [u8],
     },
     /// To [`Command::Decode`].
@@ -101,6 +101,8 @@ pub struct Info {
     pub inputs: u16,
     /// Elements of a code.
     pub code: u16,
+    /// Bits of an element of a code.
+    pub code_bits: u8,
     /// Bytes of RAM that the application takes, the stack not counted.
     pub static_bytes: u32,
 }

@@ -49,7 +49,7 @@ fn every_command_gives_what_plain_loops_compute() {
     let mut app = Tiny::new();
     app.load(blob.bytes());
     let static_bytes = size_of::<Tiny<'_>>() as u32;
-    let info = Info { version: message::VERSION, weights, inputs: 16, code: 4, static_bytes };
+    let info = Info { version: message::VERSION, weights, inputs: 16, code: 4, code_bits: 8, static_bytes };
     ask(&mut app, 1, Command::Info, |response| {
         assert_eq!(response, Response { sequence: 1, result: Ok(Reply::Info(info)) });
     });

@@ -1,6 +1,8 @@
 //! A training run on disk: all that is needed to go on to the same bytes as without a stop.
 
+use crate::aware::{Aware, Precision};
 use crate::files::{self, FileError};
+use crate::recipe::Recipe;
 use crate::trainer::{Trainable, Trainer};
 use autoencoder_core::blob::CRC;
 use autoencoder_core::{LayerSpec, Parameters};
@@ -8,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 const MAGIC: [u8; 4] = *b"AECK";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// The largest batch of a run.
 pub const MAX_BATCH: usize = 65_536;
 
@@ -29,7 +31,34 @@ pub struct Run {
     pub seed: u64,
     /// CRC-32 of the training images.
     pub data: u32,
+    /// What the last steps round the weights for.
+    pub quantise_aware: Option<Precision>,
+    /// Bits of a code element in those steps.
+    pub code_bits: u8,
+    /// The network it began with, if not with a fresh one: CRC-32 of its file, and the steps behind it. Then every step
+    /// is quantisation-aware.
+    pub from: Option<(u32, u32)>,
 }
+
+impl Run {
+    /// The recipe, with this run's quantisation-aware steps.
+    pub fn recipe(&self) -> Result<Recipe, UnknownRecipe> {
+        let recipe = Recipe::named(&self.recipe).ok_or_else(|| UnknownRecipe(self.recipe.clone()))?;
+        let aware = Aware::new(self.quantise_aware, self.code_bits);
+        let part = if self.from.is_some() { 1.0 } else { aware.part };
+        Ok(Recipe { aware: Aware { part, ..aware }, ..recipe })
+    }
+
+    /// Steps of training behind the network it began with.
+    pub fn steps_before(&self) -> u32 {
+        self.from.map_or(0, |(_, steps)| steps)
+    }
+}
+
+/// There is no recipe of that name.
+#[derive(Debug, thiserror::Error)]
+#[error("no recipe named {0}")]
+pub struct UnknownRecipe(String);
 
 /// The loss at one point of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -162,6 +191,8 @@ impl Checkpoint {
             ("steps", run.steps.to_string(), self.run.steps.to_string()),
             ("batch", run.batch.to_string(), self.run.batch.to_string()),
             ("seed", run.seed.to_string(), self.run.seed.to_string()),
+            ("quantise-aware", format!("{:?}", run.quantise_aware), format!("{:?}", self.run.quantise_aware)),
+            ("code-bits", run.code_bits.to_string(), self.run.code_bits.to_string()),
             ("training images of CRC", format!("{:08x}", run.data), format!("{:08x}", self.run.data)),
         ];
         match pairs.into_iter().find(|(_, expected, found)| expected != found) {

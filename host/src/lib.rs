@@ -1,5 +1,6 @@
 //! Trains autoencoders on the host and writes the weights blob that a microcontroller loads.
 
+pub mod aware;
 pub mod blob_file;
 pub mod centre;
 pub mod checkpoint;

@@ -3,10 +3,10 @@
 //! Shards do not depend on the number of threads, and their gradients are added in their order: the same seed gives
 //! the same bytes on one thread as on eight.
 
+use crate::aware::{self, CodedBackward};
 use crate::centre::{Centre, centres, initial_biases};
 use crate::data::Source;
 use crate::gemm::Gemm;
-use crate::quantise::FakeQuantise;
 use crate::recipe::Recipe;
 use crate::update::{Rule, update};
 use autoencoder_core::layer::Row;
@@ -18,16 +18,14 @@ use rayon::prelude::*;
 
 /// Rows in a shard.
 pub const SHARD: usize = 128;
-/// Rows of weights that one thread rounds at a time.
-const ROUNDED_ROWS: usize = 32;
 
 /// Networks that can be trained here: float rows in, rows of the same kind out.
 pub trait Trainable:
-    Backward<In: Row<Element = f32>, Out = <Self as Layer>::In> + Parameters + Zeroed + Send + Sync
+    CodedBackward + Backward<In: Row<Element = f32>, Out = <Self as Layer>::In> + Parameters + Zeroed + Send + Sync
 {
 }
 impl<N> Trainable for N where
-    N: Backward<In: Row<Element = f32>, Out = <N as Layer>::In> + Parameters + Zeroed + Send + Sync
+    N: CodedBackward + Backward<In: Row<Element = f32>, Out = <N as Layer>::In> + Parameters + Zeroed + Send + Sync
 {
 }
 
@@ -39,7 +37,7 @@ pub struct Trainer<N: Trainable> {
     seed: u64,
     step: u32,
     net: Box<N>,
-    /// The network as its int8 blob will be: what the last steps compute with.
+    /// The network as its blob will be: what the last steps compute with.
     rounded: Box<N>,
     first_moment: Box<N>,
     second_moment: Box<N>,
@@ -54,6 +52,7 @@ pub struct Trainer<N: Trainable> {
 /// What one shard of a batch needs, forward and backward.
 struct Shard<N: Trainable> {
     x: Vec<N::In>,
+    code: Vec<N::Code>,
     acts: Box<N::Acts<SHARD>>,
     d: Box<N::Acts<SHARD>>,
     squared_error: f32,
@@ -72,6 +71,7 @@ impl<N: Trainable> Trainer<N> {
         let batch = batch.min(rows);
         let shard = || Shard {
             x: vec![N::In::ZERO; SHARD.min(batch)],
+            code: vec![N::Code::ZERO; SHARD.min(batch)],
             acts: zeroed_box(),
             d: zeroed_box(),
             squared_error: 0.0,
@@ -82,7 +82,7 @@ impl<N: Trainable> Trainer<N> {
         initial_biases(&mut *net, &centres);
         let mut second_moment = zeroed_box::<N>();
         second_moment.slices_mut().for_each(|v| v.fill(recipe.method.initial_second_moment()));
-        Self {
+        let mut trainer = Self {
             recipe,
             steps,
             batch,
@@ -97,12 +97,24 @@ impl<N: Trainable> Trainer<N> {
             centres,
             order: Vec::new(),
             kernels: Gemm::default(),
-        }
+        };
+        trainer.round();
+        trainer
     }
 
-    /// The network as it is now.
+    /// The network as it is now; in the quantisation-aware steps, as its blob will be.
     pub fn net(&self) -> &N {
-        &self.net
+        if self.aware() && self.recipe.aware.weights.is_some() { &self.rounded } else { &self.net }
+    }
+
+    /// Bits that an element of its code has now.
+    pub fn code_bits(&self) -> u8 {
+        if self.aware() { self.recipe.aware.code_bits } else { 8 }
+    }
+
+    /// Whether the next step is a quantisation-aware one, or the last one was.
+    fn aware(&self) -> bool {
+        self.step >= self.recipe.exact_steps(self.steps)
     }
 
     /// Steps done.
@@ -130,6 +142,7 @@ impl<N: Trainable> Trainer<N> {
         self.step = step;
         self.order.clear();
         fill([&mut self.net, &mut self.first_moment, &mut self.second_moment]);
+        self.round();
     }
 
     /// One step; returns the MSE of its batch before the update. Runs on the current rayon pool.
@@ -138,50 +151,48 @@ impl<N: Trainable> Trainer<N> {
         let rows = source.rows().min(self.recipe.rows);
         let batch = self.batch.min(rows);
         let first = self.shuffle(rows, batch);
+        let exact = self.recipe.exact_steps(self.steps);
+        if self.step == exact {
+            self.forget();
+        }
+        let (aware, code_bits) = (self.aware(), self.code_bits());
         self.step += 1;
 
         let scale = 1.0 / (batch * N::In::LEN) as f32;
         let kernels = self.kernels;
-        let aware = self.step > self.recipe.exact_steps(self.steps);
-        if aware {
-            self.round();
-        }
-        let net = if aware { &*self.rounded } else { &*self.net };
+        let net = if aware && self.recipe.aware.weights.is_some() { &*self.rounded } else { &*self.net };
         let order = &self.order[first..first + batch];
         let shards = &mut self.shards[..batch.div_ceil(SHARD)];
         let gradients = &mut self.gradients[..batch.div_ceil(SHARD)];
         let work = shards.par_iter_mut().zip(&mut *gradients).zip(order.par_chunks(SHARD));
-        work.for_each(|((shard, gradient), rows)| shard.gradient(net, kernels, source, rows, scale, gradient));
+        work.for_each(|((shard, gradient), rows)| {
+            shard.gradient(net, code_bits, kernels, source, rows, scale, gradient);
+        });
 
         let rule = Rule {
             method: self.recipe.method,
-            step: self.step,
+            step: if aware { self.step - exact } else { self.step },
             rate: self.recipe.rate(self.step, self.steps),
             centres: &self.centres,
         };
         let nets = [&mut *self.net, &mut *self.first_moment, &mut *self.second_moment];
         update(kernels, rule, nets, gradients);
+        self.round();
         self.shards.iter().take(batch.div_ceil(SHARD)).map(|shard| shard.squared_error).sum::<f32>() * scale
     }
 
-    /// Fills `rounded` from the parameters. The gradient at the rounded weights then moves the exact ones: rounding is
-    /// taken for the identity on the way back (the straight-through estimator of Bengio, Léonard and Courville, 2013).
+    /// Fills `rounded` from the parameters, where it is in use.
     fn round(&mut self) {
-        let kernels = self.kernels;
-        let mut from = self.net.slices();
-        let mut to = self.rounded.slices_mut();
-        for spec in N::specs() {
-            let (Some(weights), Some(bias)) = (from.next(), from.next()) else { return };
-            let (Some(rounded), Some(same)) = (to.next(), to.next()) else { return };
-            let inputs = usize::from(spec.inputs);
-            let rows = ROUNDED_ROWS * inputs;
-            same.copy_from_slice(bias);
-            weights.par_chunks(rows).zip(bias.par_chunks(ROUNDED_ROWS)).zip(rounded.par_chunks_mut(rows)).for_each(
-                |((weights, bias), rounded)| {
-                    kernels.vectorise(FakeQuantise { weights, bias, inputs, to: rounded });
-                },
-            );
+        if let (true, Some(precision)) = (self.aware(), self.recipe.aware.weights) {
+            aware::round(&*self.net, precision, &self.centres, &mut self.rounded);
         }
+    }
+
+    /// Starts the moments afresh: those of exact weights say little of the gradients at rounded ones.
+    fn forget(&mut self) {
+        self.first_moment.slices_mut().for_each(|m| m.fill(0.0));
+        let initial = self.recipe.method.initial_second_moment();
+        self.second_moment.slices_mut().for_each(|v| v.fill(initial));
     }
 
     /// Where the step's rows stand in `order`. Each pass over the rows has an order of its own, made from the seed
@@ -200,13 +211,23 @@ impl<N: Trainable> Trainer<N> {
 
 impl<N: Trainable> Shard<N> {
     /// Forward, loss and backward over `rows` of the source.
-    fn gradient(&mut self, net: &N, kernels: Gemm, source: &impl Source, rows: &[u32], scale: f32, gradient: &mut N) {
+    #[expect(clippy::too_many_arguments, reason = "all of them a step's, none a group of its own")]
+    fn gradient(
+        &mut self,
+        net: &N,
+        code_bits: u8,
+        kernels: Gemm,
+        source: &impl Source,
+        rows: &[u32],
+        scale: f32,
+        gradient: &mut N,
+    ) {
         let x = &mut self.x[..rows.len()];
         kernels.vectorise(Gather { source, rows, x });
-        let y = net.forward(&kernels, x, &mut self.acts);
+        let y = net.forward_coded(&kernels, x, code_bits, &mut self.code, &mut self.acts);
         let d = N::output_mut(&mut self.d, rows.len());
         self.squared_error = kernels.vectorise(Loss { y, x, scale, d });
-        net.backward(&kernels, x, &self.acts, &mut self.d, None, gradient);
+        net.backward_coded(&kernels, x, code_bits, &self.code, &self.acts, &mut self.d, gradient);
     }
 }
 

@@ -18,6 +18,7 @@ pub struct Weights {
     pub crc: u32,
     pub topology: &'static str,
     pub inputs: usize,
+    pub format: Format,
     file: BlobFile,
 }
 
@@ -37,14 +38,15 @@ impl Weights {
             bail!("{}: no known topology: layers of {}", path.display(), layers.join(", "))
         };
         ensure!(
-            header.format == Format::Int8,
-            "{}: an f32 blob; the device takes int8 (make one with `cargo run -p host -- export --format int8`)",
+            header.format != Format::F32,
+            "{}: an f32 blob; the device takes integers (make one with `cargo run -p host -- export --format int8`)",
             path.display()
         );
         ensure!(header.input == Affine::UNIT, "{}: made for inputs that are not pixels", path.display());
         let inputs = header.layers.first().map_or(0, |layer| layer.inputs.into());
         let (length, crc) = (blob.bytes().len(), blob.crc());
-        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, file })
+        let format = header.format;
+        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, format, file })
     }
 
     /// The bytes as they lie in flash.

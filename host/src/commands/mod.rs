@@ -3,6 +3,7 @@
 mod eval;
 mod export;
 mod inspect;
+mod source;
 mod train;
 
 use crate::args::{Args, Command};
