@@ -41,6 +41,12 @@ impl Precision {
         }
     }
 
+    /// Whether the scales of the rows follow the weights while they are trained. With 4 bits they are chosen once: a new
+    /// scale would move most of a row's weights.
+    pub(crate) fn rescales(self) -> bool {
+        self == Self::Int8
+    }
+
     /// The smallest and the largest weight.
     #[inline(always)]
     fn range(self) -> [f32; 2] {
@@ -58,7 +64,9 @@ impl Precision {
     #[inline(always)]
     pub(crate) fn scale(self, weights: &[f32], bias: f32, from: Affine) -> f32 {
         /// The largest weight becomes one of these.
-        const LARGEST: [f32; 13] = [7.0, 7.5, 8.0, 8.5, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 16.0, 18.0, 22.0];
+        const LARGEST: [f32; 20] = [
+            1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 7.5, 8.0, 8.5, 9.0, 9.5, 10.0, 11.0, 12.0, 13.0, 14.0, 16.0, 18.0, 22.0,
+        ];
         const BIAS_LIMIT: f32 = (1 << 24) as f32;
         // Sixteen partial results, which stay in vector registers.
         let (mut largest, mut sum) = ([0.0f32; 16], [0.0f32; 16]);
@@ -141,7 +149,7 @@ impl Aware {
     /// to its next step, to a hundredth of that.
     pub fn rate(&self, step: u32, steps: u32) -> f32 {
         let peak = match self {
-            Self { code_bits: ..8, .. } => 0.003,
+            Self { code_bits: ..8, .. } => 0.004,
             Self { weights: Some(Precision::Int4), .. } => 0.0015,
             _ => 0.0003,
         };
@@ -152,9 +160,20 @@ impl Aware {
 
 /// Each weight of `net` as the blob will hold it, in `f32`, into `to`.
 ///
+/// `scales` holds one for each row of each layer: chosen anew if there are none, else taken as they are.
+///
 /// What rounding takes from `W·c`, where the inputs have a centre `c`, is given to the bias: `b - (W̃ - W)·c`. So it is
 /// `x - c` that is multiplied by rounded weights, as it is `x - c` that training sees.
-pub fn round<N: Layer + Parameters>(net: &N, precision: Precision, centres: &[Option<Centre>], to: &mut N) {
+pub fn round<N: Layer + Parameters>(
+    net: &N,
+    precision: Precision,
+    scales: &mut Vec<f32>,
+    centres: &[Option<Centre>],
+    to: &mut N,
+) {
+    let choose = scales.is_empty();
+    scales.resize(N::specs().map(|spec| usize::from(spec.outputs)).sum(), 0.0);
+    let mut scales = &mut scales[..];
     let kernels = Gemm::default();
     let (mut from, mut to) = (net.slices(), to.slices_mut());
     for (layer, spec) in N::specs().enumerate() {
@@ -162,9 +181,13 @@ pub fn round<N: Layer + Parameters>(net: &N, precision: Precision, centres: &[Op
         let (Some(weights), Some(bias)) = (from.next(), from.next()) else { return };
         let (Some(to_weights), Some(to_bias)) = (to.next(), to.next()) else { return };
         let inputs = usize::from(spec.inputs);
+        let (own, others) = scales.split_at_mut(to_bias.len());
+        scales = others;
         let rows = weights.par_chunks(ROWS * inputs).zip(bias.par_chunks(ROWS));
         let to_rows = to_weights.par_chunks_mut(ROWS * inputs).zip(to_bias.par_chunks_mut(ROWS));
-        rows.zip(to_rows).for_each(|(from, to)| kernels.vectorise(Round { from, to, inputs, precision, centre }));
+        rows.zip(to_rows).zip(own.par_chunks_mut(ROWS)).for_each(|((from, to), scales)| {
+            kernels.vectorise(Round { from, to, scales, choose, inputs, precision, centre });
+        });
     }
 }
 
@@ -173,6 +196,8 @@ struct Round<'a> {
     /// Weights and biases.
     from: (&'a [f32], &'a [f32]),
     to: (&'a mut [f32], &'a mut [f32]),
+    scales: &'a mut [f32],
+    choose: bool,
     inputs: usize,
     precision: Precision,
     centre: Option<&'a [f32]>,
@@ -185,11 +210,13 @@ impl WithSimd for Round<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let rows = self.from.0.chunks_exact(self.inputs).zip(self.from.1);
         let to_rows = self.to.0.chunks_exact_mut(self.inputs).zip(self.to.1);
-        for ((row, bias), (to, to_bias)) in rows.zip(to_rows) {
-            let scale = self.precision.scale(row, *bias, Affine::UNIT);
-            let inverse = 1.0 / scale;
+        for (((row, bias), (to, to_bias)), scale) in rows.zip(to_rows).zip(self.scales) {
+            if self.choose {
+                *scale = self.precision.scale(row, *bias, Affine::UNIT);
+            }
+            let inverse = 1.0 / *scale;
             for (w, to) in row.iter().zip(&mut *to) {
-                *to = self.precision.round(w * inverse) * scale;
+                *to = self.precision.round(w * inverse) * *scale;
             }
             *to_bias = bias - self.centre.map_or(0.0, |centre| dot_difference(to, row, centre));
         }

@@ -88,6 +88,8 @@ pub struct Checkpoint {
     pub pending: (f64, u32),
     /// Parameters, first and second moments, flat.
     state: [Vec<f32>; 3],
+    /// The scales of rounded rows.
+    scales: Vec<f32>,
 }
 
 /// What can be wrong with a checkpoint.
@@ -120,7 +122,8 @@ impl Checkpoint {
     /// The state of `trainer`.
     pub fn new<N: Trainable>(run: Run, trainer: &Trainer<N>) -> Self {
         let state = trainer.state().map(|net| net.slices().collect::<Vec<_>>().concat());
-        Self { run, step: trainer.step(), seconds: 0.0, history: Vec::new(), pending: (0.0, 0), state }
+        let scales = trainer.scales().to_vec();
+        Self { run, step: trainer.step(), seconds: 0.0, history: Vec::new(), pending: (0.0, 0), state, scales }
     }
 
     /// Whether every number in it is finite: a diverged run is not worth keeping.
@@ -131,10 +134,14 @@ impl Checkpoint {
     /// Copies the state into `trainer`, which was made for the same run; false if its arrays have other lengths.
     pub fn restore<N: Trainable>(&self, trainer: &mut Trainer<N>) -> bool {
         let lengths = |net: &N| net.slices().map(<[f32]>::len).sum::<usize>();
+        let rows: usize = N::specs().map(|spec| usize::from(spec.outputs)).sum();
+        if self.scales.len() != rows && !self.scales.is_empty() {
+            return false;
+        }
         if self.state.iter().any(|numbers| numbers.len() != lengths(trainer.net())) {
             return false;
         }
-        trainer.restore(self.step, |nets| {
+        trainer.restore(self.step, &self.scales, |nets| {
             for (net, numbers) in nets.into_iter().zip(&self.state) {
                 let mut rest = &numbers[..];
                 for slice in net.slices_mut() {
@@ -145,6 +152,11 @@ impl Checkpoint {
             }
         });
         true
+    }
+
+    /// The scales of the rounded rows: none where rounding has not begun.
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
     }
 
     /// The parameters into `net`; false if it has another number of them.

@@ -39,6 +39,8 @@ pub struct Trainer<N: Trainable> {
     net: Box<N>,
     /// The network as its blob will be: what the last steps compute with.
     rounded: Box<N>,
+    /// The scales of its rows.
+    scales: Vec<f32>,
     first_moment: Box<N>,
     second_moment: Box<N>,
     shards: Vec<Shard<N>>,
@@ -90,6 +92,7 @@ impl<N: Trainable> Trainer<N> {
             step: 0,
             net,
             rounded: zeroed_box(),
+            scales: Vec::new(),
             first_moment: zeroed_box(),
             second_moment,
             shards: (0..batch.div_ceil(SHARD)).map(|_| shard()).collect(),
@@ -137,9 +140,15 @@ impl<N: Trainable> Trainer<N> {
         [&self.net, &self.first_moment, &self.second_moment]
     }
 
+    /// The scales of the rounded rows, where there are any: they belong to the state.
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
+    }
+
     /// Goes on from a state: `fill` writes the parameters, then the moments.
-    pub fn restore(&mut self, step: u32, mut fill: impl FnMut([&mut N; 3])) {
+    pub fn restore(&mut self, step: u32, scales: &[f32], mut fill: impl FnMut([&mut N; 3])) {
         self.step = step;
+        self.scales = scales.to_vec();
         self.order.clear();
         fill([&mut self.net, &mut self.first_moment, &mut self.second_moment]);
         self.round();
@@ -184,7 +193,10 @@ impl<N: Trainable> Trainer<N> {
     /// Fills `rounded` from the parameters, where it is in use.
     fn round(&mut self) {
         if let (true, Some(precision)) = (self.aware(), self.recipe.aware.weights) {
-            aware::round(&*self.net, precision, &self.centres, &mut self.rounded);
+            if precision.rescales() {
+                self.scales.clear();
+            }
+            aware::round(&*self.net, precision, &mut self.scales, &self.centres, &mut self.rounded);
         }
     }
 

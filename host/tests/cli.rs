@@ -159,7 +159,7 @@ fn a_run_that_diverges_stops_and_keeps_the_checkpoint() {
     let images = host::idx::Images::train(&sandbox.path("data")).unwrap();
     let mut trainer = Trainer::<Small>::new(host::recipe::Recipe::DEFAULT, 4, 100, 1, &images);
     assert!(good.is_finite() && good.restore(&mut trainer));
-    trainer.restore(2, |[net, ..]| net.encoder.0.bias[7] = f32::NAN);
+    trainer.restore(2, &[], |[net, ..]| net.encoder.0.bias[7] = f32::NAN);
     let diverging = Checkpoint::new(good.run.clone(), &trainer);
     assert!(!diverging.is_finite());
     diverging.write(&path).unwrap();

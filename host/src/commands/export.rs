@@ -6,7 +6,7 @@ use crate::commands::source::Source;
 use anyhow::Context;
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, Visitor, with_topology};
-use autoencoder_core::{Autoencoder, Layer};
+use autoencoder_core::Autoencoder;
 use host::aware::Precision;
 use host::files;
 use host::idx::Images;

@@ -78,7 +78,7 @@ impl Source {
         if let (Some(images), Some(precision)) = (images, self.aware(checkpoint)?.weights) {
             let centres = if recipe.centred { centres::<N>(images, images.len().min(recipe.rows)) } else { Vec::new() };
             let mut rounded = zeroed_box::<N>();
-            round(net, precision, &centres, &mut rounded);
+            round(net, precision, &mut checkpoint.scales().to_vec(), &centres, &mut rounded);
             for (to, from) in net.slices_mut().zip(rounded.slices()) {
                 to.copy_from_slice(from);
             }

@@ -102,7 +102,7 @@ impl Visitor for Command<'_> {
             Trainer::<Autoencoder<E, D>>::new(recipe, self.run.steps, self.run.batch, self.run.seed, &self.train);
         if let Some(source) = &self.from {
             let mut loaded = Ok(());
-            trainer.restore(0, |[net, ..]| loaded = source.load(net, None));
+            trainer.restore(0, &[], |[net, ..]| loaded = source.load(net, None));
             loaded?;
         }
         let threads = self.args.threads.map_or(0, usize::from); // 0: as many as there are cores
