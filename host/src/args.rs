@@ -23,6 +23,8 @@ pub enum Command {
     Export(Export),
     /// Show everything that is in a weights blob
     Inspect(Inspect),
+    /// Compare the codec with PCA, PNG and JPEG: bytes against error
+    Report(Report),
 }
 
 #[derive(Options)]
@@ -118,4 +120,14 @@ pub struct Export {
 pub struct Inspect {
     /// Weights blob
     pub blob: PathBuf,
+}
+
+#[derive(Options)]
+pub struct Report {
+    /// Folder of IDX files, plain or gzip
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
+    /// Folder for the page, its picture and its data
+    #[arg(long, value_name = "DIR", default_value = "docs")]
+    pub out: PathBuf,
 }

@@ -135,13 +135,9 @@ impl Aware {
     /// No such steps.
     pub const NONE: Self = Self { weights: None, code_bits: 8, part: 0.0 };
 
-    /// As many as such weights and codes need: the coarser, the more.
+    /// A thirtieth of the steps, where there is anything to be rounded: with 4 bits, more of them were no better.
     pub fn new(weights: Option<Precision>, code_bits: u8) -> Self {
-        let part = match weights {
-            None if code_bits >= 8 => 0.0,
-            Some(Precision::Int8) if code_bits >= 8 => 1.0 / 30.0,
-            _ => 1.0 / 6.0,
-        };
+        let part = if weights.is_none() && code_bits >= 8 { 0.0 } else { 1.0 / 30.0 };
         Self { weights, code_bits, part }
     }
 

@@ -270,12 +270,7 @@ fn affine((low, high): (f32, f32)) -> Affine {
     Affine { scale, zero: (-low / scale).round() as u8 }
 }
 
-fn header(
-    layers: &[LayerView<'_>],
-    format: Format,
-    input: Affine,
-    about: About,
-) -> Result<Header, QuantiseError> {
+fn header(layers: &[LayerView<'_>], format: Format, input: Affine, about: About) -> Result<Header, QuantiseError> {
     check_code(layers.iter().map(|layer| layer.spec), about)?;
     Ok(Header {
         format,

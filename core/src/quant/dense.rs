@@ -83,13 +83,7 @@ impl<const I: usize, const O: usize, A: Activation> Layer for Dense<'_, I, O, A>
 
 /// `y = σ(x · Wᵀ + b)` by plain loops over slices: one copy of the code for each activation, whatever the shapes.
 #[inline]
-pub(crate) fn plain<A: Activation>(
-    weights: Weights<'_>,
-    channels: &[Channel],
-    output: Affine,
-    x: &[u8],
-    y: &mut [u8],
-) {
+pub(crate) fn plain<A: Activation>(weights: Weights<'_>, channels: &[Channel], output: Affine, x: &[u8], y: &mut [u8]) {
     let offset = offset::<A>(output);
     let outputs = channels.as_chunks::<4>().0.iter().zip(y.as_chunks_mut::<4>().0);
     let finish = |acc: [i32; 4], (channels, y): (&[Channel; 4], &mut [u8; 4])| {

@@ -80,7 +80,10 @@ impl Footprint {
     /// The footprint of a topology, its stack measured with a blob of zeros.
     pub fn measured(topology: &str) -> anyhow::Result<(Self, Memory)> {
         let shape = Shape::of(topology)?;
-        let blob = host::blob_file::BlobFile::new("zeros".as_ref(), &zero_blob(&shape.layers, shape.encoder_layers, Format::Int8)?);
+        let blob = host::blob_file::BlobFile::new(
+            "zeros".as_ref(),
+            &zero_blob(&shape.layers, shape.encoder_layers, Format::Int8)?,
+        );
         let memory = exercise(topology, blob.bytes(), &shape)?;
         Ok((Self::of(topology, None, memory)?, memory))
     }

@@ -9,10 +9,10 @@ use autoencoder_core::model::{Half, Visitor, with_topology};
 use autoencoder_core::{Autoencoder, loss};
 use host::aware::Precision;
 use host::blob_file::BlobFile;
-use host::idx::{Images, test_labels};
-use host::trainer::zeroed_box;
 use host::evaluate;
+use host::idx::{Images, test_labels};
 use host::quantise::{self, About};
+use host::trainer::zeroed_box;
 use std::fmt::Write;
 use std::time::Instant;
 

@@ -23,8 +23,7 @@ impl Source {
     /// Reads and checks it.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let file = BlobFile::read(path)?;
-        let checkpoint =
-            if Checkpoint::is_one(file.bytes()) { Some(Box::new(Checkpoint::read(path)?)) } else { None };
+        let checkpoint = if Checkpoint::is_one(file.bytes()) { Some(Box::new(Checkpoint::read(path)?)) } else { None };
         if checkpoint.is_none() {
             file.open()?;
         }

@@ -13,9 +13,9 @@ use host::blob_file::BlobFile;
 use host::checkpoint::{Checkpoint, Point, Run};
 use host::idx::Images;
 use host::picture::Gray;
+use host::quantise::{self, About};
 use host::recipe::Recipe;
 use host::trainer::{Trainable, Trainer, zeroed_box};
-use host::quantise::{self, About};
 use host::{evaluate, files, report};
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -167,7 +167,9 @@ impl<'a, N: Trainable> Session<'a, N> {
             self.pending = (self.pending.0 + f64::from(loss), self.pending.1 + 1);
             let line = step.is_multiple_of(line_every) || step == steps;
             if line || step.is_multiple_of(point_every) {
-                let test_mse = line.then(|| evaluate::mean(&evaluate::errors(self.trainer.net(), self.trainer.code_bits(), &self.command.test)));
+                let test_mse = line.then(|| {
+                    evaluate::mean(&evaluate::errors(self.trainer.net(), self.trainer.code_bits(), &self.command.test))
+                });
                 let (sum, count) = std::mem::take(&mut self.pending);
                 let loss = (sum / f64::from(count)) as f32;
                 self.history.push(Point { step, loss, learning_rate: self.trainer.learning_rate(), test_mse });
