@@ -43,6 +43,14 @@ impl Source {
         }
     }
 
+    /// The same; an error if another one was asked for.
+    pub fn expect_topology(&self, asked: Option<&str>) -> anyhow::Result<String> {
+        let found = self.topology()?;
+        let asked = asked.unwrap_or(&found);
+        ensure!(asked == found, "{}: parameters of {found}, not of {asked}", self.path.display());
+        Ok(found)
+    }
+
     /// Steps of training behind them.
     pub fn steps(&self) -> anyhow::Result<u32> {
         Ok(match &self.checkpoint {

@@ -52,7 +52,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         (None, None) => Recipe::named(&recipe).and_then(|recipe| recipe.aware.weights),
     };
     let topology = match &from {
-        Some(source) => Some(source.topology()?),
+        Some(source) => Some(source.expect_topology(args.topology.as_deref())?),
         None => before.map(|run| run.topology.clone()),
     };
     let from_run = match &from {
