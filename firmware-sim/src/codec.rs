@@ -1,7 +1,7 @@
 //! The network on the device: encode, decode and score over static activations.
 
 use crate::Error;
-use autoencoder_core::blob::{Blob, Stored};
+use autoencoder_core::blob::{Blob, NO_THRESHOLD, Stored};
 use autoencoder_core::layer::Row;
 use autoencoder_core::quant::code;
 use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed};
@@ -14,6 +14,7 @@ pub struct Codec<'b, E: Stored, D: Stored> {
     net: Result<Autoencoder<E::Int8<'b>, D::Int8<'b>>, WeightsError>,
     weights: u32,
     code_bits: u8,
+    threshold: u32,
     encoder: E::Acts8,
     decoder: D::Acts8,
 }
@@ -36,6 +37,7 @@ where
             net: Err(WeightsError::Empty),
             weights: 0,
             code_bits: 8,
+            threshold: NO_THRESHOLD,
             encoder: E::Acts8::ZERO,
             decoder: D::Acts8::ZERO,
         }
@@ -44,7 +46,8 @@ where
     /// Takes the weights of `blob`, or remembers why it cannot.
     pub fn load(&mut self, blob: &'b [u8]) {
         self.net = Blob::open(blob).and_then(|blob| {
-            (self.weights, self.code_bits) = (blob.crc(), blob.header().code_bits);
+            self.weights = blob.crc();
+            (self.code_bits, self.threshold) = (blob.header().code_bits, blob.header().threshold);
             blob.int8::<E, D>()
         });
     }
@@ -60,6 +63,11 @@ where
     /// Bits of a code element.
     pub fn code_bits(&self) -> u8 {
         self.code_bits
+    }
+
+    /// From which score on an image is unlike the training data, as the weights say.
+    pub fn threshold(&self) -> u32 {
+        self.threshold
     }
 
     /// From an image to its code, packed.

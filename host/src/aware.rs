@@ -9,6 +9,7 @@
 
 use crate::centre::Centre;
 use crate::gemm::Gemm;
+use crate::profile::{Phase, timed};
 use autoencoder_core::blob::Format;
 use autoencoder_core::layer::Row;
 use autoencoder_core::quant::{ACCUMULATOR_LIMIT, Affine, nibbles};
@@ -182,7 +183,8 @@ pub fn round<N: Layer + Parameters>(
         let rows = weights.par_chunks(ROWS * inputs).zip(bias.par_chunks(ROWS));
         let to_rows = to_weights.par_chunks_mut(ROWS * inputs).zip(to_bias.par_chunks_mut(ROWS));
         rows.zip(to_rows).zip(own.par_chunks_mut(ROWS)).for_each(|((from, to), scales)| {
-            kernels.vectorise(Round { from, to, scales, choose, inputs, precision, centre });
+            let round = Round { from, to, scales, choose, inputs, precision, centre };
+            timed(Phase::Rounding, || kernels.vectorise(round));
         });
     }
 }

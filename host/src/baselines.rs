@@ -103,11 +103,20 @@ impl Pca {
         (x - &y).mapv_into(|e| e * e).mean().map_or(0.0, f64::from)
     }
 
-    /// The test error with codes of so many bytes, and how many components have a part in them.
-    pub fn measure(&self, test: &Images, bytes: usize) -> (Cost, usize) {
+    /// The test error with so many components of `bits` bits each.
+    pub fn measure_equal(&self, test: &Images, components: usize, bits: u8) -> Cost {
+        self.measure(test, &vec![bits.into(); components])
+    }
+
+    /// The test error with codes of so many bytes, their bits where they are worth most, and how many components have any.
+    pub fn measure_best(&self, test: &Images, bytes: usize) -> (Cost, usize) {
         let bits = self.allocate(8 * bytes);
-        let mse = self.error(&rows(test, 0, test.len()), &bits, self.stretch);
-        (Cost { bytes: bytes as f64, container: 0.0, mse }, bits.iter().filter(|bits| **bits > 0).count())
+        (self.measure(test, &bits), bits.iter().filter(|bits| **bits > 0).count())
+    }
+
+    fn measure(&self, test: &Images, bits: &[usize]) -> Cost {
+        let bytes = bits.iter().sum::<usize>().div_ceil(8) as f64;
+        Cost { bytes, container: 0.0, mse: self.error(&rows(test, 0, test.len()), bits, self.stretch) }
     }
 }
 

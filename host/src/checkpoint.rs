@@ -45,8 +45,10 @@ impl Run {
     pub fn recipe(&self) -> Result<Recipe, UnknownRecipe> {
         let recipe = Recipe::named(&self.recipe).ok_or_else(|| UnknownRecipe(self.recipe.clone()))?;
         let aware = Aware::new(self.quantise_aware, self.code_bits);
-        let part = if self.from.is_some() { 1.0 } else { aware.part };
-        Ok(Recipe { aware: Aware { part, ..aware }, ..recipe })
+        Ok(match self.from {
+            None => Recipe { aware, ..recipe },
+            Some(_) => Recipe { aware: Aware { part: 1.0, ..aware }, moved: 0.0, ..recipe },
+        })
     }
 
     /// Steps of training behind the network it began with.

@@ -19,6 +19,8 @@ pub struct Weights {
     pub topology: &'static str,
     pub inputs: usize,
     pub format: Format,
+    /// From which score on an image is odd.
+    pub threshold: u32,
     file: BlobFile,
 }
 
@@ -45,8 +47,8 @@ impl Weights {
         ensure!(header.input == Affine::UNIT, "{}: made for inputs that are not pixels", path.display());
         let inputs = header.layers.first().map_or(0, |layer| layer.inputs.into());
         let (length, crc) = (blob.bytes().len(), blob.crc());
-        let format = header.format;
-        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, format, file })
+        let (format, threshold) = (header.format, header.threshold);
+        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, format, threshold, file })
     }
 
     /// The bytes as they lie in flash.

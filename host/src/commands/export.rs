@@ -8,6 +8,7 @@ use autoencoder_core::Autoencoder;
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use host::aware::Precision;
+use host::calibrate::calibrate;
 use host::files;
 use host::idx::Images;
 use host::quantise::{self, About};
@@ -40,10 +41,13 @@ impl Visitor for Command<'_> {
         source.load(&mut *net, Some(&images))?;
         let code_bits = args.code_bits.map_or_else(|| source.code_bits(), Ok)?;
         let about = About { encoder_layers: E::specs().count(), steps: source.steps()?, code_bits };
+        let integers = |precision| -> anyhow::Result<Vec<u8>> {
+            Ok(calibrate::<E, D>(&quantise::integer_blob(&*net, precision, about, &images)?, &images)?)
+        };
         let (format, blob) = match args.format {
             Format::F32 => ("f32", quantise::f32_blob(&*net, about)?),
-            Format::Int8 => ("int8", quantise::integer_blob(&*net, Precision::Int8, about, &images)?),
-            Format::Int4 => ("int4", quantise::integer_blob(&*net, Precision::Int4, about, &images)?),
+            Format::Int8 => ("int8", integers(Precision::Int8)?),
+            Format::Int4 => ("int4", integers(Precision::Int4)?),
         };
         let path = args.out.clone().unwrap_or_else(|| format!("artifacts/model.{format}.blob").into());
         files::replace(&path, &blob)?;
