@@ -38,7 +38,10 @@ const MODELS: [Model; 6] = [
         blob: "artifacts/code3/model.int8.blob",
         command: "train --from artifacts/checkpoint --code-bits 3 --out artifacts/code3",
     },
-    Model { blob: "artifacts/small/model.int8.blob", command: "train --topology small --out artifacts/small" },
+    Model {
+        blob: "artifacts/small/model.int8.blob",
+        command: "train --topology small --steps 3000 --out artifacts/small",
+    },
     Model {
         blob: "models/classic.int4.blob",
         command: "train --from artifacts/checkpoint --quantise-aware int4 --out artifacts/int4",
