@@ -83,6 +83,7 @@ impl<T> DerefMut for Aligned<T> {
     }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "a network never passes over the stack")]
 fn aligned<T: Zeroed>() -> Box<Aligned<T>> {
     Aligned::new_box_zeroed().expect("memory for a network")
 }

@@ -62,7 +62,7 @@ impl Source {
     /// Bits of a code element that they were trained for.
     pub fn code_bits(&self) -> anyhow::Result<u8> {
         Ok(match &self.checkpoint {
-            Some(checkpoint) => self.aware(checkpoint)?.code_bits,
+            Some(checkpoint) => aware(checkpoint)?.code_bits,
             None => self.file.open()?.header().code_bits,
         })
     }
@@ -82,7 +82,7 @@ impl Source {
             checkpoint.run.topology
         );
         let recipe = checkpoint.run.recipe()?;
-        if let (Some(images), Some(precision)) = (images, self.aware(checkpoint)?.weights) {
+        if let (Some(images), Some(precision)) = (images, aware(checkpoint)?.weights) {
             let centres = if recipe.centred { centres::<N>(images, images.len().min(recipe.rows)) } else { Vec::new() };
             let mut rounded = zeroed_box::<N>();
             round(net, precision, &mut checkpoint.scales().to_vec(), &centres, &mut rounded);
@@ -92,11 +92,11 @@ impl Source {
         }
         Ok(())
     }
+}
 
-    /// How the checkpoint's network is rounded: as its run says, once that has come so far.
-    fn aware(&self, checkpoint: &Checkpoint) -> anyhow::Result<Aware> {
-        let recipe = checkpoint.run.recipe()?;
-        let reached = checkpoint.step >= recipe.exact_steps(checkpoint.run.steps);
-        Ok(if reached { recipe.aware } else { Aware::NONE })
-    }
+/// How a checkpoint's network is rounded: as its run says, once that has come so far.
+fn aware(checkpoint: &Checkpoint) -> anyhow::Result<Aware> {
+    let recipe = checkpoint.run.recipe()?;
+    let reached = checkpoint.step >= recipe.exact_steps(checkpoint.run.steps);
+    Ok(if reached { recipe.aware } else { Aware::NONE })
 }
