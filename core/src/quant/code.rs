@@ -17,6 +17,7 @@ pub const fn packed_bytes(elements: usize, bits: u8) -> usize {
 }
 
 /// Packs a code into its own first [`packed_bytes`].
+#[inline(never)]
 pub fn pack(code: &mut [u8], bits: u8) -> &[u8] {
     let length = packed_bytes(code.len(), bits);
     if bits < 8 {
@@ -42,6 +43,7 @@ pub fn pack(code: &mut [u8], bits: u8) -> &[u8] {
 }
 
 /// Unpacks a code from its own first [`packed_bytes`].
+#[inline(never)]
 pub fn unpack(code: &mut [u8], bits: u8) {
     if bits >= 8 {
         return;

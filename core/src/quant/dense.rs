@@ -82,7 +82,7 @@ impl<const I: usize, const O: usize, A: Activation> Layer for Dense<'_, I, O, A>
 }
 
 /// `y = σ(x · Wᵀ + b)` by plain loops over slices: one copy of the code for each activation, whatever the shapes.
-#[inline]
+#[inline(never)] // or each layer has its own on a device whose kernel leaves it only what it cannot do
 pub(crate) fn plain<A: Activation>(weights: Weights<'_>, channels: &[Channel], output: Affine, x: &[u8], y: &mut [u8]) {
     let offset = offset::<A>(output);
     let outputs = channels.as_chunks::<4>().0.iter().zip(y.as_chunks_mut::<4>().0);
