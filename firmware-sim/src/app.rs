@@ -111,6 +111,7 @@ where
             weights: own,
             inputs: E::In8::LEN as u16,
             code: E::Out8::LEN as u16,
+            code_bits: codec.code_bits(),
             static_bytes: ram as u32,
         }),
         Command::Encode { image } => Reply::Code { weights: own, code: codec.encode(image)? },

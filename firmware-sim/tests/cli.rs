@@ -259,7 +259,7 @@ fn bad_weights_are_refused_by_name() {
         (&blob[..blob.len() / 2], "blob truncated: "),
         (&blob[..3], "no weights: the blob is empty"),
         (&flipped, "blob damaged: its CRC is "),
-        (&net.blob_with(&float), "an f32 blob; the device takes int8"),
+        (&net.blob_with(&float), "an f32 blob; the device takes integers"),
         (&net.blob_with(&unchecked), "weights too large for the integer kernels' accumulators"),
         (&net.blob_with(&malformed), "blob malformed"),
         (&unknown.blob(), "no known topology: layers of 8, 16"),

@@ -99,7 +99,7 @@ impl<'w> Session<'w> {
     }
 
     fn footprint(&self, memory: Memory) -> anyhow::Result<Footprint> {
-        Footprint::of(self.weights.topology, Some(self.weights.length), memory)
+        Footprint::of(self.weights.topology, Some((self.weights.format, self.weights.length)), memory)
     }
 
     fn within_budget(&mut self) -> anyhow::Result<Memory> {

@@ -18,6 +18,7 @@ pub struct Weights {
     pub crc: u32,
     pub topology: &'static str,
     pub inputs: usize,
+    pub format: Format,
     /// From which score on an image is odd.
     pub threshold: u32,
     file: BlobFile,
@@ -39,15 +40,15 @@ impl Weights {
             bail!("{}: no known topology: layers of {}", path.display(), layers.join(", "))
         };
         ensure!(
-            header.format == Format::Int8,
-            "{}: an f32 blob; the device takes int8 (make one with `cargo run -p host -- export --format int8`)",
+            header.format != Format::F32,
+            "{}: an f32 blob; the device takes integers (make one with `cargo run -p host -- export --format int8`)",
             path.display()
         );
         ensure!(header.input == Affine::UNIT, "{}: made for inputs that are not pixels", path.display());
         let inputs = header.layers.first().map_or(0, |layer| layer.inputs.into());
         let (length, crc) = (blob.bytes().len(), blob.crc());
-        let threshold = header.threshold;
-        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, threshold, file })
+        let (format, threshold) = (header.format, header.threshold);
+        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, format, threshold, file })
     }
 
     /// The bytes as they lie in flash.
