@@ -1,6 +1,7 @@
 //! Trains autoencoders on the host and writes the weights blob that a microcontroller loads.
 
 pub mod blob_file;
+pub mod calibrate;
 pub mod centre;
 pub mod checkpoint;
 pub mod data;

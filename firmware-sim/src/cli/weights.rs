@@ -18,6 +18,8 @@ pub struct Weights {
     pub crc: u32,
     pub topology: &'static str,
     pub inputs: usize,
+    /// From which score on an image is odd.
+    pub threshold: u32,
     file: BlobFile,
 }
 
@@ -44,7 +46,8 @@ impl Weights {
         ensure!(header.input == Affine::UNIT, "{}: made for inputs that are not pixels", path.display());
         let inputs = header.layers.first().map_or(0, |layer| layer.inputs.into());
         let (length, crc) = (blob.bytes().len(), blob.crc());
-        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, file })
+        let threshold = header.threshold;
+        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, threshold, file })
     }
 
     /// The bytes as they lie in flash.

@@ -8,6 +8,7 @@ use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use autoencoder_core::{Autoencoder, Layer, LayerSpec, loss};
 use host::blob_file::BlobFile;
+use host::calibrate::calibrate;
 use host::checkpoint::{Checkpoint, Point, Run};
 use host::idx::Images;
 use host::picture::Gray;
@@ -188,7 +189,8 @@ impl<'a, N: Trainable> Session<'a, N> {
         let encoder_layers = E::specs().count();
         let f32_blob = quantise::f32_blob(net, encoder_layers, step)?;
         let int8_path = out.join("model.int8.blob");
-        let int8_blob = BlobFile::new(&int8_path, &quantise::int8_blob(net, encoder_layers, step, train)?);
+        let int8_blob = calibrate::<E, D>(&quantise::int8_blob(net, encoder_layers, step, train)?, train)?;
+        let int8_blob = BlobFile::new(&int8_path, &int8_blob);
         files::replace(&out.join("model.f32.blob"), &f32_blob)?;
         files::replace(&int8_path, int8_blob.bytes())?;
         report::plot(
