@@ -167,7 +167,7 @@ fn find(folder: &Path, set: &Set, what: &'static str) -> Result<PathBuf, IdxErro
 
 /// The `N` sizes of the header and the bytes behind it, as many as the sizes say.
 fn parse<const N: usize>(path: &Path, magic: u32, what: &'static str) -> Result<([u32; N], Vec<u8>), IdxError> {
-    let bytes = contents(path)?;
+    let mut bytes = contents(path)?;
     let mut header = bytes.chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
     let found = header.next().unwrap_or(0);
     if found != magic {
@@ -179,7 +179,11 @@ fn parse<const N: usize>(path: &Path, magic: u32, what: &'static str) -> Result<
     let sizes: [u32; N] = sizes.try_into().map_err(|_| length(start as u64))?;
     let product = sizes.iter().try_fold(1u64, |product, size| product.checked_mul(u64::from(*size)));
     let expected = product.unwrap_or(u64::MAX).saturating_add(start as u64);
-    if expected == bytes.len() as u64 { Ok((sizes, bytes[start..].to_vec())) } else { Err(length(expected)) }
+    if expected != bytes.len() as u64 {
+        return Err(length(expected));
+    }
+    bytes.drain(..start);
+    Ok((sizes, bytes))
 }
 
 /// The file's bytes, decompressed if they are gzip.

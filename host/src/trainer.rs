@@ -82,6 +82,7 @@ impl<T> DerefMut for Aligned<T> {
     }
 }
 
+#[allow(clippy::unnecessary_box_returns)] // too large for the stack
 fn aligned<T: Zeroed>() -> Box<Aligned<T>> {
     Aligned::new_box_zeroed().expect("memory for a network")
 }

@@ -3,7 +3,6 @@
 use crate::args;
 use crate::commands::images_fit;
 use anyhow::{Context, bail, ensure};
-use autoencoder_core::blob::CRC;
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use autoencoder_core::{Autoencoder, Layer, LayerSpec, loss};
@@ -49,11 +48,18 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         steps: args.steps.or(before.map(|run| run.steps)).unwrap_or(30_000),
         batch: args.batch.map(|batch| batch as usize).or(before.map(|run| run.batch)).unwrap_or(256),
         seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(1),
-        data: CRC.checksum(train.pixels.as_slice().unwrap_or_default()),
+        data: checksum(train.pixels.as_slice().unwrap_or_default()),
     };
     let topology = run.topology.clone();
     let command = Command { args, run, checkpoint, train, test };
     with_topology(&topology, command).with_context(|| format!("no topology named {topology}"))?
+}
+
+/// The same CRC-32 as the core's, in the decompressor's implementation: 47 MB in 12 ms instead of 100.
+fn checksum(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }
 
 struct Command<'a> {
