@@ -94,7 +94,7 @@ fn mean(source: &impl Source, rows: usize) -> Vec<f32> {
         .map(|block| {
             let (mut sum, mut row) = (vec![0.0; source.width()], vec![0.0; source.width()]);
             let rows = block * BLOCK..((block + 1) * BLOCK).min(rows);
-            kernels.vectorise(Sum { source, rows, row: &mut row, sum: &mut sum });
+            kernels.vectorise(Sum { source, rows, row: &mut row, to: &mut sum });
             sum
         })
         .collect();
@@ -106,7 +106,7 @@ struct Sum<'a, T> {
     source: &'a T,
     rows: Range<usize>,
     row: &'a mut [f32],
-    sum: &'a mut [f64],
+    to: &'a mut [f64],
 }
 
 impl<T: Source> WithSimd for Sum<'_, T> {
@@ -116,7 +116,7 @@ impl<T: Source> WithSimd for Sum<'_, T> {
     fn with_simd<S: Simd>(self, _: S) {
         for index in self.rows {
             self.source.copy(index, self.row);
-            for (sum, x) in self.sum.iter_mut().zip(&*self.row) {
+            for (sum, x) in self.to.iter_mut().zip(&*self.row) {
                 *sum += f64::from(*x);
             }
         }
