@@ -51,6 +51,7 @@ where
 
     /// From an image to its code.
     pub fn encode(&mut self, image: &[u8]) -> Result<&[u8], Error> {
+        present::<E>()?;
         let net = self.net.as_ref().map_err(|error| *error)?;
         let x = D::Int8::output_mut::<1>(&mut self.decoder, 1);
         fill(x, image)?;
@@ -59,12 +60,14 @@ where
 
     /// From a code back to an image.
     pub fn decode(&mut self, code: &[u8]) -> Result<&[u8], Error> {
+        present::<D>()?;
         fill(E::Int8::output_mut::<1>(&mut self.encoder, 1), code)?;
         self.decode_own()
     }
 
     /// The sum of the squared differences between an image and its reconstruction.
     pub fn score(&mut self, image: &[u8]) -> Result<u32, Error> {
+        present::<D>()?;
         self.encode(image)?;
         let reconstruction = self.decode_own()?;
         let squares = image.iter().zip(reconstruction).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2));
@@ -87,6 +90,11 @@ where
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// An error for the half that a device is without ([`autoencoder_core::blob::Without`]).
+fn present<H: Layer>() -> Result<(), Error> {
+    if H::specs().next().is_some() { Ok(()) } else { Err(Error::Absent) }
 }
 
 /// The one row of a batch of one.

@@ -4,6 +4,9 @@ use super::link::Kind;
 use clap::{Args as Options, Parser, Subcommand};
 use std::path::PathBuf;
 
+/// What `--link` takes.
+const LINKS: &str = "in-process|qemu|serial:PATH";
+
 /// Encode and decode images in a microcontroller's memory
 #[derive(Parser)]
 #[command(version, about)]
@@ -54,7 +57,7 @@ pub struct Encode {
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
     /// Where the device is
-    #[arg(long, value_enum, default_value_t = Kind::InProcess)]
+    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,
@@ -74,7 +77,7 @@ pub struct Decode {
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
     /// Where the device is
-    #[arg(long, value_enum, default_value_t = Kind::InProcess)]
+    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,
@@ -89,7 +92,7 @@ pub struct Roundtrip {
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
     /// Where the device is
-    #[arg(long, value_enum, default_value_t = Kind::InProcess)]
+    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,
@@ -104,8 +107,11 @@ pub struct Bench {
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
     /// Where the device is
-    #[arg(long, value_enum, default_value_t = Kind::Qemu)]
+    #[arg(long, value_name = LINKS, default_value_t = Kind::Qemu)]
     pub link: Kind,
+    /// Fail if a figure is above its limit in this file
+    #[arg(long, value_name = "TOML")]
+    pub budget: Option<PathBuf>,
     #[command(flatten)]
     pub common: Common,
 }

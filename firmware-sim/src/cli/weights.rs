@@ -1,7 +1,8 @@
 //! The weights blob that the device is given.
 
 use anyhow::{Context, bail, ensure};
-use autoencoder_core::blob::Format;
+use autoencoder_core::LayerSpec;
+use autoencoder_core::blob::{Blob, Format, Writer};
 use autoencoder_core::model::name_of;
 use autoencoder_core::quant::Affine;
 use host::blob_file::BlobFile;
@@ -18,7 +19,40 @@ pub struct Weights {
     pub crc: u32,
     pub topology: &'static str,
     pub inputs: usize,
+    /// Multiply-accumulates of the encoder and of the decoder.
+    pub macs: [usize; 2],
     file: BlobFile,
+    /// A blob of the encoder alone, for a device without room for more.
+    pub encoder: Encoder,
+}
+
+/// The encoder's part of a blob, as a blob of its own.
+pub struct Encoder {
+    /// Its codes carry this CRC instead of the whole blob's.
+    pub crc: u32,
+    file: BlobFile,
+}
+
+impl Encoder {
+    /// The same header and layers as far as they are the encoder's.
+    fn of(blob: &Blob<'_>) -> anyhow::Result<Self> {
+        let mut header = blob.header().clone();
+        header.layers.truncate(header.encoder_layers.into());
+        let mut buffer = vec![0; blob.bytes().len()];
+        let mut writer = Writer::new(&mut buffer, &header)?;
+        let mut layers = blob.layers();
+        for _ in 0..header.encoder_layers {
+            writer.layer(layers.layer()?)?;
+        }
+        let file = BlobFile::new("the encoder's part".as_ref(), writer.finish()?);
+        let crc = file.open()?.crc();
+        Ok(Self { crc, file })
+    }
+
+    /// The bytes as they lie in flash.
+    pub fn bytes(&self) -> &[u8] {
+        self.file.bytes()
+    }
 }
 
 impl Weights {
@@ -44,7 +78,13 @@ impl Weights {
         ensure!(header.input == Affine::UNIT, "{}: made for inputs that are not pixels", path.display());
         let inputs = header.layers.first().map_or(0, |layer| layer.inputs.into());
         let (length, crc) = (blob.bytes().len(), blob.crc());
-        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, file })
+        let encoder = Encoder::of(&blob)?;
+        let halves = header.layers.split_at(header.encoder_layers.into());
+        let macs = |layers: &[LayerSpec]| {
+            layers.iter().map(|layer| usize::from(layer.inputs) * usize::from(layer.outputs)).sum()
+        };
+        let macs = [macs(halves.0), macs(halves.1)];
+        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, macs, file, encoder })
     }
 
     /// The bytes as they lie in flash.
