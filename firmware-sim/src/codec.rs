@@ -34,6 +34,7 @@ where
     }
 
     /// Takes the weights of `blob`, or remembers why it cannot.
+    #[inline(never)] // lest the stack of whoever calls it keep room for what only this takes
     pub fn load(&mut self, blob: &'b [u8]) {
         self.net = Blob::open(blob).and_then(|blob| {
             self.weights = blob.crc();

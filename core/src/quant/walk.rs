@@ -65,6 +65,7 @@ pub struct Dsp<const WORDS: usize>;
 impl<const WORDS: usize> Dsp<WORDS> {
     /// Writes the walk of `x` and throws it away: the part of a layer's work that its outputs do not multiply, to be
     /// measured alone.
+    #[inline(never)]
     pub fn prepare<const I: usize>(&self, x: &[u8; I]) {
         let mut scratch = [const { MaybeUninit::uninit() }; WORDS];
         let walk = scratch.get_mut(..scratch_words(I)).and_then(|scratch| walk(scratch, x));

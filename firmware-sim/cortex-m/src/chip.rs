@@ -64,8 +64,8 @@ pub fn stack_bytes() -> u32 {
     (stack_start() - stack_end() - 4 * untouched) as u32
 }
 
-/// Nothing may touch the kilobyte below the stack: there is no memory on many a board, but there may be on this one.
-/// A Cortex-M0 has no such protection: there the stack has to lie at the bottom of the RAM.
+/// Nothing may touch what is below the stack, farther than any function's frame goes: there is no memory on many a
+/// board, but an access need not fault there. A Cortex-M0 has no such protection: there is nothing below its stack.
 pub fn guard_stack() {
     if cfg!(armv6m) {
         return;
@@ -75,8 +75,8 @@ pub fn guard_stack() {
     const SIZE: usize = 0xe000_eda0;
     const CONTROL: usize = 0xe000_ed94;
     poke(NUMBER, 0);
-    poke(BASE, stack_end() as u32 - 1024);
-    poke(SIZE, 1 << 28 | 9 << 1 | 1); // no access, no execution, 2^10 bytes, on
+    poke(BASE, stack_end() as u32 - (1 << 16));
+    poke(SIZE, 1 << 28 | 15 << 1 | 1); // no access, no execution, 2^16 bytes, on
     poke(CONTROL, 0b101); // on, and elsewhere the map as it always is
 }
 

@@ -31,16 +31,15 @@ impl<P: Port> Line<P> {
     pub fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError> {
         self.answer.clear();
         self.port.write_all(request).map_err(|error| self.failed(error))?;
-        let mut frames = request.split_inclusive(|byte| *byte == 0).filter(|frame| frame.len() > 1).count();
+        let expected = frames(request);
         let mut buffer = [0; 4096];
-        while frames > 0 {
+        while frames(&self.answer) < expected {
             let count = match self.port.read(&mut buffer) {
                 Ok(0) => return Err(self.gone()),
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(self.failed(error)),
             };
-            frames = frames.saturating_sub(ends(&buffer[..count]));
             self.answer.extend_from_slice(&buffer[..count]);
         }
         match last_words(&self.answer) {
@@ -88,8 +87,8 @@ fn last_words(answer: &[u8]) -> Option<String> {
 }
 
 /// How many frames end in these bytes; a zero that follows another ends none.
-fn ends(bytes: &[u8]) -> usize {
-    bytes.split(|byte| *byte == 0).count() - 1
+fn frames(bytes: &[u8]) -> usize {
+    bytes.split_inclusive(|byte| *byte == 0).filter(|frame| frame.len() > 1 && frame.ends_with(&[0])).count()
 }
 
 #[cfg(test)]

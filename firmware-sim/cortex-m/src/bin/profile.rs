@@ -41,7 +41,7 @@ impl Kernels for Counted {
         #[cfg(dsp)]
         Native {}.prepare(x);
         let prepared = board::instructions();
-        Native {}.dense_int8(layer, x, y);
+        run(layer, x, y);
         let done = board::instructions();
         let layer = COUNT.load(Relaxed);
         if let Some([whole, preparation]) = COUNTS.get(layer) {
@@ -52,7 +52,14 @@ impl Kernels for Counted {
     }
 }
 
-type Net = Autoencoder<<Encoder as Stored>::Int8<'static>, <Decoder as Stored>::Int8<'static>>;
+/// The layer itself, in a frame of its own: its scratch and that of the preparation need not be there at once.
+#[inline(never)]
+fn run<const I: usize, const O: usize, A: Activation>(layer: &Dense<'_, I, O, A>, x: &[u8; I], y: &mut [u8; O]) {
+    Native {}.dense_int8(layer, x, y);
+}
+
+type Int8Of<H> = <H as Stored>::Int8<'static>;
+type Net = Autoencoder<Int8Of<Encoder>, Int8Of<Decoder>>;
 
 #[entry]
 fn main() -> ! {
@@ -71,8 +78,14 @@ fn main() -> ! {
         let (sequence, result) = match (request.map(Request::read), &net) {
             (Ok(Ok(Request { sequence, command })), Ok(net)) => {
                 let counts = match command {
-                    Command::Encode { image } => counts(&net.encoder, image, ENCODER, &mut answer),
-                    Command::Decode { code, .. } => counts(&net.decoder, code, DECODER, &mut answer),
+                    Command::Encode { image } => {
+                        let x = Int8Of::<Decoder>::output_mut::<1>(DECODER, 1); // as in the application
+                        counts(&net.encoder, image, x, ENCODER, &mut answer)
+                    }
+                    Command::Decode { code, .. } => {
+                        let x = Int8Of::<Encoder>::output_mut::<1>(ENCODER, 1);
+                        counts(&net.decoder, code, x, DECODER, &mut answer)
+                    }
                     _ => Err(Error::Malformed),
                 };
                 (sequence, counts.map(|counts| Reply::Code { weights, code: counts }))
@@ -88,20 +101,22 @@ fn main() -> ! {
 }
 
 /// Runs a half of the network and returns what its layers took.
+#[inline(never)]
 fn counts<'a, L: Layer<In: Row<Element = u8>>>(
     net: &L,
     row: &[u8],
+    x: &mut [L::In],
     acts: &mut L::Acts<1>,
     answer: &'a mut [u8; 8 * LAYERS],
 ) -> Result<&'a [u8], Error> {
-    let mut x = <L::In as Zeroed>::ZERO;
-    let elements = x.elements_mut();
-    if row.len() != elements.len() {
-        return Err(Error::Malformed);
+    for x in &mut *x {
+        if row.len() != L::In::LEN {
+            return Err(Error::Malformed);
+        }
+        x.elements_mut().copy_from_slice(row);
     }
-    elements.copy_from_slice(row);
     COUNT.store(0, Relaxed);
-    net.forward::<1>(&Counted, &[x], acts);
+    net.forward::<1>(&Counted, x, acts);
     let count = COUNT.load(Relaxed);
     for (bytes, value) in answer.as_chunks_mut::<4>().0.iter_mut().zip(COUNTS.iter().flatten()) {
         *bytes = value.load(Relaxed).to_le_bytes();
