@@ -103,6 +103,9 @@ pub struct Bench {
     /// How many test images
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub images: u32,
+    /// Take pseudo-random weights and inputs of this topology, none of them zero
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["weights", "data"])]
+    pub topology: Option<String>,
     /// Folder of the test images: IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,

@@ -7,6 +7,7 @@ use super::limits::{Figures, Limits};
 use super::link::{Kind, Link};
 use super::qemu::Qemu;
 use super::session::{Firmware, Session};
+use super::synthetic::{self, Random};
 use super::weights::Weights;
 use super::{args, images, progress};
 use anyhow::{Context, bail, ensure};
@@ -17,8 +18,16 @@ use std::fmt::Write;
 pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     ensure!(args.link == Kind::Qemu, "instructions are counted on the emulated board: --link qemu");
     let limits = args.budget.as_deref().map(Limits::read).transpose()?;
-    let weights = Weights::find(args.common.weights.as_deref())?;
-    let images = images::test(&args.data, Some(args.images), &weights)?;
+    let weights = match &args.topology {
+        Some(topology) => synthetic::weights(topology)?,
+        None => Weights::find(args.common.weights.as_deref())?,
+    };
+    let images = if args.topology.is_some() {
+        let mut random = Random::new();
+        (0..args.images).map(|_| random.row(weights.inputs)).collect()
+    } else {
+        images::test(&args.data, Some(args.images), &weights)?
+    };
     let board = boards::find(args.common.board.as_deref().or(Some(boards::STAND_IN.name)))?;
     let firmware = Firmware::of(board, &weights)?;
     let mut device = Session::open(&args.common, &args.link, &weights)?;

@@ -18,6 +18,7 @@ mod roundtrip;
 mod serial;
 mod session;
 mod stack;
+mod synthetic;
 mod weights;
 
 use args::{Args, Command};

@@ -63,7 +63,11 @@ impl Weights {
             let [own, shipped] = CANDIDATES;
             format!("no weights: neither {own} nor {shipped} is here (train with `cargo run -p host -- train`, or give --weights)")
         })?;
-        let file = BlobFile::read(path)?;
+        Self::of(path, BlobFile::read(path)?)
+    }
+
+    /// The weights in a blob, if a device can use them.
+    pub fn of(path: &Path, file: BlobFile) -> anyhow::Result<Self> {
         let blob = file.open()?;
         let header = blob.header();
         let Some(topology) = name_of(header) else {
