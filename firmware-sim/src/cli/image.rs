@@ -35,7 +35,7 @@ impl Program {
 
 /// The images of one board and topology.
 pub struct Images {
-    folder: PathBuf,
+    pub folder: PathBuf,
 }
 
 impl Images {
@@ -44,16 +44,16 @@ impl Images {
         if !Path::new(PACKAGE).join("Cargo.toml").exists() {
             return Err(LinkError::Image(format!("its source, {PACKAGE}, is not here")));
         }
-        let half = if encoder_only { ",encoder-only" } else { "" };
+        let features = format!("{},{topology}{}", board.name, if encoder_only { ",encoder-only" } else { "" });
         let built = Path::new(PACKAGE).join("target");
-        let folder = built.join("images").join(format!("{}-{topology}{}", board.name, half.replace(',', "-")));
+        let folder = built.join("images").join(features.replace(',', "-"));
         fs::create_dir_all(&folder)?;
         // What cargo builds has one place for all of them: until it is copied, nobody else may build.
         let lock = fs::File::create(built.join("images/lock"))?;
         lock.lock()?;
         let mut cargo = toolchain(target)?;
         cargo.args(["build", "--quiet", "--release", "--locked", "--target", target, "--no-default-features"]);
-        cargo.args(["--features", &format!("{},{topology}{half}", board.name), "--target-dir"]).arg(&built);
+        cargo.args(["--features", &features, "--target-dir"]).arg(&built);
         cargo.current_dir(PACKAGE);
         if !folder.join(Program::Application.name()).exists() {
             note(&format!("building the image for {}", board.name));

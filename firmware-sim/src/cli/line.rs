@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Larger than any number that a session counts to.
 const OWN_SEQUENCE: u32 = u32::MAX;
 
+/// Input/output error, on every Unix.
+const EIO: i32 = 5;
+
 /// What a line is made of; its reads and writes end after some time with an error.
 pub trait Port: Read + Write {}
 impl<T: Read + Write> Port for T {}
@@ -68,6 +71,7 @@ impl<P: Port> Line<P> {
             }
             ErrorKind::WouldBlock | ErrorKind::TimedOut => LinkError::Foreign,
             ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => self.gone(),
+            _ if error.raw_os_error() == Some(EIO) => self.gone(), // what a port says that is no more
             _ => LinkError::Io(error),
         }
     }

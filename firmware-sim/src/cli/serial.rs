@@ -11,7 +11,7 @@ use std::time::Duration;
 /// What every board's driver is set to.
 const BAUD: u32 = 115_200;
 /// Longer than any command takes on a small board, its bytes on the line included.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 1500 } else { 15_000 });
 /// As long as nothing comes, nothing more will.
 const QUIET: Duration = Duration::from_millis(200);
 
@@ -47,5 +47,77 @@ impl Link for Serial {
     fn memory(&mut self) -> Result<Memory, LinkError> {
         let Usage { static_bytes, stack_bytes, .. } = self.0.usage()?;
         Ok(Memory { statics: static_bytes as usize, stack: stack_bytes as usize, heap: 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::link::InProcess;
+    use super::*;
+    use firmware_sim::{Command, Error, Reply, Request, Response, frame};
+    use std::thread;
+
+    /// What a request brings from a device at the other end of a line.
+    fn outcome(device: impl FnOnce(TTYPort) + Send + 'static) -> Result<Vec<u8>, LinkError> {
+        let (there, here) = TTYPort::pair().unwrap();
+        let path = here.name().unwrap();
+        let device = thread::spawn(move || device(there));
+        let mut buffer = [0; 64];
+        let request = frame::write(&Request { sequence: 7, command: Command::Info }, &mut buffer).unwrap();
+        let outcome = Serial::open(path.as_ref()).and_then(|mut serial| serial.exchange(request).map(<[u8]>::to_vec));
+        drop(here); // held until now, or the line would be closed before it is opened
+        device.join().unwrap();
+        outcome
+    }
+
+    #[test]
+    fn frames_go_over_a_serial_line() {
+        let answer = outcome(|mut there| {
+            there.write_all(b"what is left of something\0").unwrap();
+            there.set_timeout(Duration::from_secs(3)).unwrap();
+            let mut device = InProcess::boot("small", &[]).unwrap();
+            let mut byte = [0];
+            loop {
+                there.read_exact(&mut byte).unwrap();
+                let answer = device.exchange(&byte).unwrap();
+                there.write_all(answer).unwrap();
+                if !answer.is_empty() {
+                    return;
+                }
+            }
+        });
+        let mut answer = answer.unwrap();
+        let response = Response::read(frame::read(&mut answer).unwrap()).unwrap();
+        assert_eq!(response.sequence, 7);
+        assert!(matches!(response.result, Err(Error::Weights(_))), "{:?}", response.result.map(|_: Reply<'_>| ()));
+    }
+
+    #[test]
+    fn a_line_without_a_device_of_ours_is_told_in_one_line() {
+        let silent = outcome(|there| {
+            thread::sleep(3 * PATIENCE);
+            drop(there);
+        });
+        assert!(matches!(silent, Err(LinkError::TimeOut(1))), "{silent:?}");
+        let foreign = outcome(|mut there| {
+            let mut byte = [1];
+            while there.read_exact(&mut byte).is_err() || byte != [7] {}
+            there.write_all(b"login: ").unwrap();
+            thread::sleep(3 * PATIENCE);
+        });
+        assert!(matches!(foreign, Err(LinkError::Foreign)), "{foreign:?}");
+        let missing = Serial::open("/dev/no such port".as_ref()).err().unwrap().to_string();
+        assert_eq!(missing, "/dev/no such port: No such file or directory");
+        let file = Serial::open(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").as_ref()).err().unwrap();
+        assert!(file.to_string().starts_with(env!("CARGO_MANIFEST_DIR")), "{file}");
+    }
+
+    #[test]
+    fn an_unplugged_device_is_told_in_one_line() {
+        let unplugged = outcome(|mut there| {
+            let mut byte = [1];
+            while there.read_exact(&mut byte).is_err() || byte != [7] {}
+        });
+        assert!(matches!(unplugged, Err(LinkError::Closed)), "{unplugged:?}");
     }
 }

@@ -184,7 +184,7 @@ impl<'w> Firmware<'w> {
 
     /// Board, topology and, if it is alone, half.
     pub fn name(&self, topology: &str) -> String {
-        format!("{}-{topology}{}", self.board.name, if self.encoder_only { "-encoder" } else { "" })
+        format!("{}-{topology}{}", self.board.name, if self.encoder_only { "-encoder-only" } else { "" })
     }
 
     /// An emulator that runs one of them.
