@@ -7,16 +7,21 @@ mod budget;
 mod codes;
 mod decode;
 mod encode;
+#[allow(dead_code)] // for the commands that learn
+mod flash;
 mod image;
 mod images;
 mod ledger;
 mod limits;
 mod line;
 mod link;
+mod monitor;
 mod qemu;
 mod roundtrip;
 mod serial;
 mod session;
+#[allow(dead_code)] // training images are for the commands that learn
+mod shift;
 mod stack;
 mod synthetic;
 mod weights;
@@ -32,6 +37,7 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Roundtrip(args) => roundtrip::run(&args),
         Command::Budget(args) => budget::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Monitor(args) => monitor::run(&args),
     }
 }
 

@@ -10,6 +10,7 @@ use super::serial::Serial;
 use super::weights::Weights;
 use super::{note, progress};
 use anyhow::{Context, bail, ensure};
+use firmware_sim::monitor::Verdict;
 use firmware_sim::{Command, Error, Reply, Request, Response, frame, message};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -91,6 +92,15 @@ impl<'w> Session<'w> {
             bail!("the device sent no code");
         };
         Ok(self.decode(weights, code)??)
+    }
+
+    /// The score of the next image of a stream, and what the device concludes from it.
+    pub fn monitor(&mut self, image: &[u8]) -> anyhow::Result<(u32, Verdict)> {
+        let mut frame = self.exchange(Command::Monitor { image })?;
+        match reply(&mut frame, self.sequence - 1)? {
+            Ok(Reply::Monitored { error, verdict }) => Ok((error, verdict)),
+            other => unexpected(&other),
+        }
     }
 
     /// Instructions that the device took for the last request.

@@ -21,6 +21,8 @@ pub struct Weights {
     pub inputs: usize,
     /// Multiply-accumulates of the encoder and of the decoder.
     pub macs: [usize; 2],
+    /// From which score on an image is odd.
+    pub threshold: u32,
     file: BlobFile,
     /// A blob of the encoder alone, for a device without room for more.
     pub encoder: Encoder,
@@ -88,7 +90,8 @@ impl Weights {
             layers.iter().map(|layer| usize::from(layer.inputs) * usize::from(layer.outputs)).sum()
         };
         let macs = [macs(halves.0), macs(halves.1)];
-        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, macs, file, encoder })
+        let threshold = header.threshold;
+        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, macs, threshold, file, encoder })
     }
 
     /// The bytes as they lie in flash.
