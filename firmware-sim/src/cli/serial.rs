@@ -58,7 +58,8 @@ mod tests {
     use std::thread;
 
     /// What a request brings from a device at the other end of a line.
-    fn outcome(device: impl FnOnce(TTYPort) + Send + 'static) -> Result<Vec<u8>, LinkError> {
+    /// The port that the device returns stays open until then.
+    fn outcome(device: impl FnOnce(TTYPort) -> Option<TTYPort> + Send + 'static) -> Result<Vec<u8>, LinkError> {
         let (there, here) = TTYPort::pair().unwrap();
         let path = here.name().unwrap();
         let device = thread::spawn(move || device(there));
@@ -66,7 +67,7 @@ mod tests {
         let request = frame::write(&Request { sequence: 7, command: Command::Info }, &mut buffer).unwrap();
         let outcome = Serial::open(path.as_ref()).and_then(|mut serial| serial.exchange(request).map(<[u8]>::to_vec));
         drop(here); // held until now, or the line would be closed before it is opened
-        device.join().unwrap();
+        drop(device.join().unwrap());
         outcome
     }
 
@@ -82,7 +83,7 @@ mod tests {
                 let answer = device.exchange(&byte).unwrap();
                 there.write_all(answer).unwrap();
                 if !answer.is_empty() {
-                    return;
+                    return Some(there);
                 }
             }
         });
@@ -95,15 +96,15 @@ mod tests {
     #[test]
     fn a_line_without_a_device_of_ours_is_told_in_one_line() {
         let silent = outcome(|there| {
-            thread::sleep(3 * PATIENCE);
-            drop(there);
+            thread::sleep(2 * PATIENCE);
+            Some(there)
         });
         assert!(matches!(silent, Err(LinkError::TimeOut(1))), "{silent:?}");
         let foreign = outcome(|mut there| {
             let mut byte = [1];
             while there.read_exact(&mut byte).is_err() || byte != [7] {}
             there.write_all(b"login: ").unwrap();
-            thread::sleep(3 * PATIENCE);
+            Some(there)
         });
         assert!(matches!(foreign, Err(LinkError::Foreign)), "{foreign:?}");
         let missing = Serial::open("/dev/no such port".as_ref()).err().unwrap().to_string();
@@ -117,6 +118,7 @@ mod tests {
         let unplugged = outcome(|mut there| {
             let mut byte = [1];
             while there.read_exact(&mut byte).is_err() || byte != [7] {}
+            None
         });
         assert!(matches!(unplugged, Err(LinkError::Closed)), "{unplugged:?}");
     }

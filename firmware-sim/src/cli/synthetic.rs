@@ -43,7 +43,7 @@ pub fn weights(topology: &str) -> anyhow::Result<Weights> {
         encoder_layers: shape.encoder_layers as u8,
         layers: shape.layers.iter().copied().collect(),
     };
-    let layers: Vec<(Vec<u8>, Vec<u8>)> = shape.layers.iter().map(|layer| numbers(layer, &mut random)).collect();
+    let layers: Vec<(Vec<u8>, Vec<u8>)> = shape.layers.iter().map(|layer| numbers(*layer, &mut random)).collect();
     let bytes = layers.iter().map(|(weights, channels)| weights.len() + channels.len() + 64).sum::<usize>() + 1024;
     let mut buffer = vec![0; bytes];
     let mut writer = Writer::new(&mut buffer, &header)?;
@@ -55,7 +55,7 @@ pub fn weights(topology: &str) -> anyhow::Result<Weights> {
 }
 
 /// Weights and channels of one layer: sums within the accumulator's bound, outputs about 128.
-fn numbers(layer: &LayerSpec, random: &mut Random) -> (Vec<u8>, Vec<u8>) {
+fn numbers(layer: LayerSpec, random: &mut Random) -> (Vec<u8>, Vec<u8>) {
     let (inputs, outputs) = (usize::from(layer.inputs), usize::from(layer.outputs));
     let most = ((ACCUMULATOR_LIMIT - 1) / (255 * i64::from(layer.inputs))).min(127) as i32;
     let mut weight = || random.range(-most, most) as i8;
