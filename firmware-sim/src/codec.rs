@@ -44,6 +44,7 @@ where
     }
 
     /// Takes the weights of `blob`, or remembers why it cannot.
+    #[inline(never)] // lest the stack of whoever calls it keep room for what only this takes
     pub fn load(&mut self, blob: &'b [u8]) {
         self.net = Blob::open(blob).and_then(|blob| {
             self.weights = blob.crc();
@@ -72,6 +73,7 @@ where
 
     /// From an image to its code, packed.
     pub fn encode(&mut self, image: &[u8]) -> Result<&[u8], Error> {
+        present::<E>()?;
         let net = self.net.as_ref().map_err(|error| *error)?;
         let x = D::Int8::output_mut::<1>(&mut self.decoder, 1);
         fill(x, image, E::In8::LEN)?;
@@ -81,6 +83,7 @@ where
 
     /// From a packed code back to an image.
     pub fn decode(&mut self, code: &[u8]) -> Result<&[u8], Error> {
+        present::<D>()?;
         let length = code::packed_bytes(E::Out8::LEN, self.code_bits);
         fill(E::Int8::output_mut::<1>(&mut self.encoder, 1), code, length)?;
         self.decode_own()
@@ -88,6 +91,7 @@ where
 
     /// The sum of the squared differences between an image and its reconstruction.
     pub fn score(&mut self, image: &[u8]) -> Result<u32, Error> {
+        present::<D>()?;
         self.encode(image)?;
         let reconstruction = self.decode_own()?;
         let squares = image.iter().zip(reconstruction).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2));
@@ -111,6 +115,11 @@ where
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// An error for the half that a device is without ([`autoencoder_core::blob::Without`]).
+fn present<H: Layer>() -> Result<(), Error> {
+    if H::specs().next().is_some() { Ok(()) } else { Err(Error::Absent) }
 }
 
 /// The one row of a batch of one.
