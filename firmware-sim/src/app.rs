@@ -119,10 +119,13 @@ where
             return Err(Error::OtherWeights { expected: own, found: weights });
         }
         Command::Decode { code, .. } => Reply::Image(codec.decode(code)?),
-        Command::Score { image } => Reply::Score { error: codec.score(image)? },
-        Command::Monitor { image } => {
+        // One call for both: a second copy of the network's code would take more stack.
+        Command::Score { image } | Command::Monitor { image } => {
             let error = codec.score(image)?;
-            Reply::Monitored { error, verdict: monitor.push(error) }
+            match command {
+                Command::Monitor { .. } => Reply::Monitored { error, verdict: monitor.push(error) },
+                _ => Reply::Score { error },
+            }
         }
         Command::Usage => return Err(Error::Malformed), // of the board, not of the network: `push_on` answers it
     })

@@ -291,7 +291,7 @@ fn bad_images_are_refused_by_name() {
         (vec![], "neither a PNG nor an IDX file of images"),
         (b"GIF89a".to_vec(), "neither a PNG nor an IDX file of images"),
         (idx(0x801, 1, 784), "neither a PNG nor an IDX file of images"),
-        (idx(0x803, 2, 784), "the header announces 1584 bytes, the file holds 800"),
+        (idx(0x803, 2, 784), "expected 1584 bytes, the file holds 800"),
         (idx(0x803, 0, 0), "no images"),
         (whole[..40].to_vec(), "bad: unexpected end of file"),
         (narrow, "an image of 14 by 56; the topology classic takes 28 by 28"),

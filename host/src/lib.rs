@@ -13,6 +13,7 @@ pub mod gemm;
 pub mod idx;
 pub mod picture;
 pub mod profile;
+pub mod program;
 pub mod quantise;
 pub mod recipe;
 pub mod report;

@@ -89,7 +89,7 @@ impl Recipe {
     /// The best known for these networks.
     pub const DEFAULT: Self = Self {
         name: "default",
-        init: Init::GlorotNormal { gain: 4.0 },
+        init: Init::GlorotNormal,
         method: Method::Adam(Adam { beta1: 0.95, beta2: 0.98, epsilon: 1e-8, nesterov: true }),
         schedule: Schedule::Cosine { peak: 0.008, warmup: 100, last: 0.01 },
         centred: true,

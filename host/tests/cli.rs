@@ -239,11 +239,11 @@ fn bad_data_is_one_line_and_nothing_is_written() {
         file
     };
     let cases: [(&str, Vec<u8>, &str); 7] = [
-        ("empty", Vec::new(), "not an IDX file of images: magic 0x00000000"),
+        ("empty", Vec::new(), "expected 16 bytes, the file holds 0"),
         ("labels", with(3, &[1]), "magic 0x00000801, expected 0x00000803"),
-        ("truncated", good[..1000].to_vec(), "announces 313616 bytes, the file holds 1000"),
-        ("longer", [&good[..], &[0]].concat(), "announces 313616 bytes, the file holds 313617"),
-        ("huge sizes", with(4, &[0xff; 12]), "announces"),
+        ("truncated", good[..1000].to_vec(), "expected 313616 bytes, the file holds 1000"),
+        ("longer", [&good[..], &[0]].concat(), "expected 313616 bytes, the file holds more"),
+        ("huge sizes", with(4, &[0xff; 12]), "bytes, the file holds 313616"),
         ("no images", with(4, &[0, 0, 0, 0])[..16].to_vec(), "no images"),
         ("broken gzip", vec![0x1f, 0x8b, 8, 0, 1, 2, 3], "train-images-idx3-ubyte"),
     ];

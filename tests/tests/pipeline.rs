@@ -94,7 +94,7 @@ fn a_network_of_relus_with_a_signed_output_keeps_its_error_in_int8() {
     let images = digits(400);
     let rows = images.pixels.mapv(|pixel| f32::from(pixel) / 128.0 - 0.5);
     let recipe = Recipe {
-        init: autoencoder_core::init::Init::GlorotNormal { gain: 1.0 },
+        init: autoencoder_core::init::Init::GlorotNormal,
         schedule: host::recipe::Schedule::Constant(0.002),
         aware: Aware::NONE,
         ..Recipe::DEFAULT
