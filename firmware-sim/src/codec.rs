@@ -1,7 +1,7 @@
 //! The network on the device: encode, decode and score over static activations.
 
 use crate::Error;
-use autoencoder_core::blob::{Blob, NO_THRESHOLD, Stored};
+use autoencoder_core::blob::{Blob, Stored};
 use autoencoder_core::layer::Row;
 use autoencoder_core::quant::code;
 use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed};
@@ -36,8 +36,9 @@ where
         Self {
             net: Err(WeightsError::Empty),
             weights: 0,
-            code_bits: 8,
-            threshold: NO_THRESHOLD,
+            // All zeros, lest the whole static lie in flash for the sake of a word.
+            code_bits: 0,
+            threshold: 0,
             encoder: E::Acts8::ZERO,
             decoder: D::Acts8::ZERO,
         }

@@ -23,9 +23,10 @@ mod uart {
     pub const DATA: usize = 0x4000_c000;
     /// Bit 4: nothing was received. Bit 5: the transmitter is full.
     pub const FLAGS: usize = 0x4000_c018;
-    /// The divider's whole part, its 64ths, the shape of a byte (8 bits, FIFO), and what is on (UART, both ways).
+    /// The divider's whole part, its 64ths, the shape of a byte (8 bits), and what is on (UART, both ways).
+    /// No FIFO: switching it on would empty it, and throw away what was sent while the board booted.
     pub const SETUP: [(usize, u32); 4] =
-        [(0x4000_c024, 6), (0x4000_c028, 33), (0x4000_c02c, 0b111 << 4), (0x4000_c030, 0b11 << 8 | 1)];
+        [(0x4000_c024, 6), (0x4000_c028, 33), (0x4000_c02c, 0b11 << 5), (0x4000_c030, 0b11 << 8 | 1)];
 }
 
 /// Starts the clock, and the line: 115,200 baud with the internal oscillator of 12 MHz.
