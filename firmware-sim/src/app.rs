@@ -110,6 +110,10 @@ where
         }
         Command::Decode { code, .. } => Reply::Image(codec.decode(code)?),
         Command::Score { image } => Reply::Score { error: codec.score(image)? },
+        Command::Digest { image, layers } => {
+            let (crc, error) = codec.digest(image, layers.into())?;
+            Reply::Digest { crc, error }
+        }
         Command::Usage => return Err(Error::Malformed), // of the board, not of the network: `push_on` answers it
     })
 }

@@ -44,6 +44,13 @@ pub enum Command<'a> {
     },
     /// Say what you have taken of your board, with weights or without: [`Reply::Usage`].
     Usage,
+    /// What the layers make of this image, to be held against what they should: [`Reply::Digest`].
+    Digest {
+        /// One `u8` for each input.
+        image: &'a [u8],
+        /// How many of the layers, from the first of the encoder on; more than there are stand for all.
+        layers: u8,
+    },
 }
 
 /// From the device to the host.
@@ -77,6 +84,13 @@ pub enum Reply<'a> {
     },
     /// To [`Command::Usage`].
     Usage(Usage),
+    /// To [`Command::Digest`].
+    Digest {
+        /// CRC-32 of the outputs of these layers, one behind the other.
+        crc: u32,
+        /// That of [`Reply::Score`].
+        error: u32,
+    },
 }
 
 /// What a device has taken of its board. Zero is what a device says that cannot measure it.
