@@ -28,6 +28,7 @@ pub mod codec;
 mod error;
 pub mod frame;
 pub mod message;
+pub mod parity;
 
 pub use app::{App, Board};
 pub use codec::Codec;

@@ -12,15 +12,35 @@ const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cortex-m");
 
 /// The image for a topology, built if it is not up to date.
 pub fn build(topology: &str) -> Result<PathBuf, LinkError> {
+    program("cortex-m-image", topology)
+}
+
+/// The image that trains, built if it is not up to date.
+pub fn training() -> Result<PathBuf, LinkError> {
+    program("training", "training")
+}
+
+/// One of the programs of the image's package.
+fn program(name: &str, feature: &str) -> Result<PathBuf, LinkError> {
     if !Path::new(PACKAGE).join("Cargo.toml").exists() {
         return Err(LinkError::Image(format!("its source, {PACKAGE}, is not here")));
     }
     // A folder for each topology, lest one be overwritten while another program runs it.
-    let target = Path::new(PACKAGE).join("target").join(topology);
-    let image = target.join(TARGET).join("release/cortex-m-image");
+    let target = Path::new(PACKAGE).join("target").join(feature);
+    let image = target.join(TARGET).join("release").join(name);
     let mut cargo = toolchain()?;
-    cargo.args(["build", "--quiet", "--release", "--locked", "--target", TARGET, "--no-default-features"]);
-    cargo.args(["--features", topology, "--target-dir"]).arg(&target).current_dir(PACKAGE);
+    cargo.args([
+        "build",
+        "--quiet",
+        "--release",
+        "--locked",
+        "--target",
+        TARGET,
+        "--no-default-features",
+        "--bin",
+        name,
+    ]);
+    cargo.args(["--features", feature, "--target-dir"]).arg(&target).current_dir(PACKAGE);
     if !image.exists() {
         note("building the image for the emulated board");
     }

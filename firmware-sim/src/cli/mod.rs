@@ -15,6 +15,8 @@ mod qemu;
 mod roundtrip;
 mod session;
 mod stack;
+mod training;
+mod verify;
 mod weights;
 
 use args::{Args, Command};
@@ -28,6 +30,8 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Roundtrip(args) => roundtrip::run(&args),
         Command::Budget(args) => budget::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Verify(args) if args.training => training::run(&args),
+        Command::Verify(args) => verify::run(&args),
     }
 }
 

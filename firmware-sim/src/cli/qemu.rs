@@ -7,7 +7,7 @@ use firmware_sim::{Command as Ask, Reply, Request, Response, frame};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -49,11 +49,24 @@ pub struct Qemu {
 impl Qemu {
     /// Boots the image of a topology with a blob in its flash, a good or a bad one.
     pub fn boot(topology: &str, blob: &[u8]) -> Result<Self, LinkError> {
+        Self::start(|| image::build(topology), blob)
+    }
+
+    /// What the image that trains says about the blob and the images in its flash.
+    pub fn training(flash: &[u8]) -> Result<String, LinkError> {
+        let mut device = Self::start(image::training, flash)?;
+        let mut text = Vec::new();
+        device.line.read_to_end(&mut text).map_err(|error| device.failed(error))?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Starts the emulator with an image and what belongs into the flash for the blob.
+    fn start(image: impl FnOnce() -> Result<PathBuf, LinkError>, blob: &[u8]) -> Result<Self, LinkError> {
         if image::output(EMULATOR, "--version").is_none() {
             let hint = "on Debian with `apt-get install qemu-system-arm`";
             return Err(LinkError::Missing(format!("{EMULATOR}, the emulator; install it, {hint}")));
         }
-        let image = image::build(topology)?;
+        let image = image()?;
         let folder = tempfile::Builder::new().prefix("firmware-sim").tempdir()?;
         let (socket, flash, said) =
             (folder.path().join("uart"), folder.path().join("blob"), folder.path().join("said"));

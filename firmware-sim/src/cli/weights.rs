@@ -18,6 +18,8 @@ pub struct Weights {
     pub crc: u32,
     pub topology: &'static str,
     pub inputs: usize,
+    /// How many, encoder and decoder together.
+    pub layers: u8,
     file: BlobFile,
 }
 
@@ -43,8 +45,9 @@ impl Weights {
         );
         ensure!(header.input == Affine::UNIT, "{}: made for inputs that are not pixels", path.display());
         let inputs = header.layers.first().map_or(0, |layer| layer.inputs.into());
+        let layers = header.layers.len() as u8;
         let (length, crc) = (blob.bytes().len(), blob.crc());
-        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, file })
+        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, layers, file })
     }
 
     /// The bytes as they lie in flash.

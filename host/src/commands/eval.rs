@@ -50,7 +50,7 @@ impl Visitor for Command<'_> {
         let (float, int8) = match blob.header().format {
             Format::F32 => {
                 let mut net = zeroed_box::<Autoencoder<E, D>>();
-                quantise::load_f32(&blob, &mut *net).map_err(|source| file.error(source))?;
+                blob.copy_f32(&mut *net).map_err(|source| file.error(source))?;
                 let int8 = quantise::int8_blob(&*net, E::specs().count(), steps, &test)?;
                 (Some(evaluate::errors(&*net, &test)), int8_errors(&BlobFile::new(&args.model, &int8))?)
             }

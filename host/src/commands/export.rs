@@ -61,7 +61,7 @@ impl Visitor for Command<'_> {
             }
             Source::Blob(file) => {
                 let blob = file.open()?;
-                quantise::load_f32(&blob, &mut *net).map_err(|source| file.error(source))?;
+                blob.copy_f32(&mut *net).map_err(|source| file.error(source))?;
                 blob.header().steps
             }
         };
