@@ -74,10 +74,10 @@ where
             sum += loss::squared_error(y.elements(), x.elements(), scale, d.elements_mut());
         }
         net.backward(&Plain, images, outputs, slopes, None, gradient);
-        writeln!(out, "step {t}, loss: {:08x}", (sum * scale).to_bits())?;
         for (layer, outputs) in (1..).zip(N::stages(outputs, B)) {
             writeln!(out, "step {t}, outputs of layer {layer}: {:08x}", CRC.checksum(outputs))?;
         }
+        writeln!(out, "step {t}, loss: {:08x}", (sum * scale).to_bits())?;
         for (layer, slopes) in (1..).zip(N::stages(slopes, B)) {
             writeln!(out, "step {t}, output gradients of layer {layer}: {:08x}", CRC.checksum(slopes))?;
         }

@@ -208,3 +208,6 @@ impl Report {
         writeln!(text, "  flash  {flash:7} of {:8} bytes: weights, and code (estimated)", board.flash)
     }
 }
+
+#[cfg(test)]
+mod tests;
