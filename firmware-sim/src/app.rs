@@ -2,8 +2,9 @@
 
 use crate::frame::{self, Receiver, frame_bytes};
 use crate::message::Usage;
+use crate::monitor::Monitor;
 use crate::{Codec, Command, Error, Info, Reply, Request, Response, message};
-use autoencoder_core::blob::Stored;
+use autoencoder_core::blob::{NO_THRESHOLD, Stored};
 use autoencoder_core::layer::Row;
 
 /// What a board can measure of itself.
@@ -27,6 +28,7 @@ impl Board {
 /// `FRAME` is [`frame_bytes`] of the longest row; the default is that of a 28 by 28 image.
 pub struct App<'b, E: Stored, D: Stored, const FRAME: usize = { frame_bytes(784) }> {
     codec: Codec<'b, E, D>,
+    monitor: Monitor,
     receiver: Receiver<FRAME>,
     transmit: [u8; FRAME],
     /// Instructions that the last command took; those that ask about it are none.
@@ -44,12 +46,14 @@ where
             assert!(frame_bytes(E::In8::LEN) <= FRAME, "a frame has to hold an image");
             assert!(frame_bytes(E::Out8::LEN) <= FRAME, "a frame has to hold a code");
         }
-        Self { codec: Codec::new(), receiver: Receiver::new(), transmit: [0; FRAME], instructions: 0 }
+        let monitor = Monitor::new(NO_THRESHOLD);
+        Self { codec: Codec::new(), monitor, receiver: Receiver::new(), transmit: [0; FRAME], instructions: 0 }
     }
 
     /// Takes the weights of `blob`. If they cannot be used, every command is answered with the reason.
     pub fn load(&mut self, blob: &'b [u8]) {
         self.codec.load(blob);
+        self.monitor = Monitor::new(self.codec.threshold());
     }
 
     /// Takes one byte from the line; where it ends a frame, returns the frame to be sent back.
@@ -68,7 +72,7 @@ where
             }
             Ok(Ok(Request { sequence, command })) => {
                 let before = (board.instructions)();
-                let result = answer(&mut self.codec, command, size_of::<Self>());
+                let result = answer(&mut self.codec, &mut self.monitor, command, size_of::<Self>());
                 self.instructions = (board.instructions)().wrapping_sub(before);
                 (sequence, result)
             }
@@ -90,7 +94,12 @@ where
 }
 
 /// Carries out one command.
-fn answer<'a, E, D>(codec: &'a mut Codec<'_, E, D>, command: Command<'_>, ram: usize) -> Result<Reply<'a>, Error>
+fn answer<'a, E, D>(
+    codec: &'a mut Codec<'_, E, D>,
+    monitor: &mut Monitor,
+    command: Command<'_>,
+    ram: usize,
+) -> Result<Reply<'a>, Error>
 where
     E: Stored,
     D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
@@ -110,6 +119,10 @@ where
         }
         Command::Decode { code, .. } => Reply::Image(codec.decode(code)?),
         Command::Score { image } => Reply::Score { error: codec.score(image)? },
+        Command::Monitor { image } => {
+            let error = codec.score(image)?;
+            Reply::Monitored { error, verdict: monitor.push(error) }
+        }
         Command::Digest { image, layers } => {
             let (crc, error) = codec.digest(image, layers.into())?;
             Reply::Digest { crc, error }

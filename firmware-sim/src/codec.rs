@@ -1,7 +1,7 @@
 //! The network on the device: encode, decode and score over static activations.
 
 use crate::Error;
-use autoencoder_core::blob::{Blob, CRC, Stored};
+use autoencoder_core::blob::{Blob, CRC, NO_THRESHOLD, Stored};
 use autoencoder_core::layer::Row;
 use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed};
 
@@ -12,6 +12,7 @@ use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed
 pub struct Codec<'b, E: Stored, D: Stored> {
     net: Result<Autoencoder<E::Int8<'b>, D::Int8<'b>>, WeightsError>,
     weights: u32,
+    threshold: u32,
     encoder: E::Acts8,
     decoder: D::Acts8,
 }
@@ -30,13 +31,19 @@ where
 
     /// Without weights.
     pub const fn new() -> Self {
-        Self { net: Err(WeightsError::Empty), weights: 0, encoder: E::Acts8::ZERO, decoder: D::Acts8::ZERO }
+        Self {
+            net: Err(WeightsError::Empty),
+            weights: 0,
+            threshold: NO_THRESHOLD,
+            encoder: E::Acts8::ZERO,
+            decoder: D::Acts8::ZERO,
+        }
     }
 
     /// Takes the weights of `blob`, or remembers why it cannot.
     pub fn load(&mut self, blob: &'b [u8]) {
         self.net = Blob::open(blob).and_then(|blob| {
-            self.weights = blob.crc();
+            (self.weights, self.threshold) = (blob.crc(), blob.header().threshold);
             blob.int8::<E, D>()
         });
     }
@@ -47,6 +54,11 @@ where
             Ok(_) => Ok(self.weights),
             Err(error) => Err(Error::Weights(*error)),
         }
+    }
+
+    /// From which score on an image is unlike the training data, as the weights say.
+    pub fn threshold(&self) -> u32 {
+        self.threshold
     }
 
     /// From an image to its code.

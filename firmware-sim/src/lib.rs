@@ -20,15 +20,19 @@
 //!
 //! [`codec`] runs the network over static activations; [`message`] is what host and device say to each other;
 //! [`frame`] carries it over a line that may lose or change bytes; [`app`] puts the three together.
+//! [`store`] keeps what was learned in flash; [`flash`] is memory that behaves as one.
 #![no_std]
 #![forbid(unsafe_code)]
 
 pub mod app;
 pub mod codec;
 mod error;
+pub mod flash;
 pub mod frame;
 pub mod message;
+pub mod monitor;
 pub mod parity;
+pub mod store;
 
 pub use app::{App, Board};
 pub use codec::Codec;

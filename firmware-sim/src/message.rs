@@ -5,6 +5,7 @@
 //! those before keep their numbers on the wire.
 
 use crate::Error;
+use crate::monitor::Verdict;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol, in [`Info`].
@@ -44,6 +45,11 @@ pub enum Command<'a> {
     },
     /// Say what you have taken of your board, with weights or without: [`Reply::Usage`].
     Usage,
+    /// How well the network knows the next image of a stream, and whether the stream has drifted: [`Reply::Monitored`].
+    Monitor {
+        /// One `u8` for each input.
+        image: &'a [u8],
+    },
     /// What the layers make of this image, to be held against what they should: [`Reply::Digest`].
     Digest {
         /// One `u8` for each input.
@@ -84,6 +90,13 @@ pub enum Reply<'a> {
     },
     /// To [`Command::Usage`].
     Usage(Usage),
+    /// To [`Command::Monitor`].
+    Monitored {
+        /// As in [`Reply::Score`].
+        error: u32,
+        /// Of the stream so far.
+        verdict: Verdict,
+    },
     /// To [`Command::Digest`].
     Digest {
         /// CRC-32 of the outputs of these layers, one behind the other.

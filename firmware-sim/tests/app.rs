@@ -2,10 +2,11 @@
 
 mod common;
 
-use autoencoder_core::blob::Format;
+use autoencoder_core::blob::{Format, Header};
 use autoencoder_core::model::{Decoder, Encoder};
 use autoencoder_core::{Dense, Error as WeightsError, Sigmoid};
 use common::{Net, Random, crc};
+use firmware_sim::monitor::{ALARM, Verdict};
 use firmware_sim::{App, Command, Error, Info, Reply, Request, Response, frame, message};
 use host::blob_file::BlobFile;
 use proptest::prelude::*;
@@ -36,9 +37,15 @@ fn ask<R>(app: &mut Tiny<'_>, sequence: u32, command: Command<'_>, check: impl F
     check(Response::read(frame::read(&mut frames[0]).unwrap()).unwrap())
 }
 
-fn commands(image: &[u8; 16]) -> [Command<'_>; 4] {
+fn commands(image: &[u8; 16]) -> [Command<'_>; 5] {
     let code = &image[..4];
-    [Command::Info, Command::Encode { image }, Command::Decode { weights: 0, code }, Command::Score { image }]
+    [
+        Command::Info,
+        Command::Encode { image },
+        Command::Decode { weights: 0, code },
+        Command::Score { image },
+        Command::Monitor { image },
+    ]
 }
 
 #[test]
@@ -67,6 +74,38 @@ fn every_command_gives_what_plain_loops_compute() {
         ];
         for (command, reply) in cases {
             ask(&mut app, i, command, |response| assert_eq!(response, Response { sequence: i, result: Ok(reply) }));
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_drifts_is_noticed_and_other_weights_begin_anew() {
+    let net = Net::new::<E, D>(1);
+    let score = |image: &[u8]| {
+        let reconstruction = net.decode(&net.encode(image));
+        image.iter().zip(&reconstruction).map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum::<u32>()
+    };
+    let mut random = Random::new(3);
+    let images: Vec<Vec<u8>> = (0..64).map(|_| random.bytes(16)).collect();
+    let known = images.iter().min_by_key(|image| score(image)).unwrap();
+    let odd = images.iter().max_by_key(|image| score(image)).unwrap();
+    let threshold = score(known); // itself not above
+    let blob = flash(&net.blob_with(&Header { threshold, ..net.header() }));
+    let mut app = Tiny::new();
+    let monitor = |app: &mut Tiny<'_>, image: &[u8]| {
+        ask(app, 1, Command::Monitor { image }, |response| match response.result {
+            Ok(Reply::Monitored { error, verdict }) => {
+                assert_eq!(error, score(image));
+                verdict
+            }
+            other => panic!("{other:?}"),
+        })
+    };
+    for _ in 0..2 {
+        app.load(blob.bytes());
+        assert_eq!(monitor(&mut app, known), Verdict { above: 0, drifted: false });
+        for above in 1..=ALARM as u8 {
+            assert_eq!(monitor(&mut app, odd), Verdict { above, drifted: u32::from(above) == ALARM });
         }
     }
 }

@@ -343,6 +343,38 @@ fn a_board_that_is_too_small_is_refused_with_what_would_fit() {
 }
 
 #[test]
+fn a_stream_that_drifts_half_way_is_noticed() {
+    let place = Place::new();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/classic.int8.blob");
+    let stream = |options: &str| {
+        let options = format!("monitor --images 400 {options}");
+        place.run(&format!("{options} --weights {} --data {}", shipped.display(), data().display())).success()
+    };
+    for shift in ["gain-offset", "invert", "columns"] {
+        let object = json(&stream(&format!("--json --shift {shift}")));
+        assert_eq!((&object["images"], &object["shift"]), (&400.into(), &shift.into()));
+        assert!(object["noticed_after"].as_u64().unwrap() <= 17, "{object}");
+        assert!(object["false_alarms"] == 0 && object["above_before"].as_f64().unwrap() < 0.05, "{object}");
+        assert!(object["auc"].as_f64().unwrap() > 0.999, "{object}");
+        assert!(object["mse_after"].as_f64() > object["mse_before"].as_f64(), "{object}");
+    }
+    // Nothing changes: nothing is noticed.
+    let same = json(&stream(&format!("--json --shift {}", data().display())));
+    assert!(same["noticed_after"].is_null() && (same["auc"].as_f64().unwrap() - 0.5).abs() < 0.1, "{same}");
+
+    let text = stdout(&stream("--shift gain-offset"));
+    let at = |line: &str, c: char| line.chars().position(|x| x == c);
+    let mark = text.lines().find_map(|line| at(line, '^').filter(|_| line.contains("noticed, "))).unwrap();
+    let axis = text.lines().find_map(|line| at(line, '└')).unwrap();
+    assert!((36..42).contains(&(mark - axis - 1)), "a little behind the middle of 72 columns:\n{text}");
+
+    let untried = format!("monitor --weights classic.blob --data {}", data().display());
+    place.refuses(&untried, "classic.blob: no threshold was calibrated");
+    let options = format!("--weights {} --data {}", shipped.display(), data().display());
+    place.refuses(&format!("monitor --shift nowhere {options}"), "nowhere: ");
+}
+
+#[test]
 fn budget_needs_no_weights() {
     let place = Place(tempfile::tempdir().unwrap());
     let text = stdout(&place.run("budget").success());

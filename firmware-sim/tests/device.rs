@@ -9,7 +9,7 @@ mod common;
 #[cfg(not(feature = "emulator"))]
 #[test]
 fn left_out() {
-    let command = "cargo test -p firmware-sim --features emulator --test device";
+    let command = "cargo test -p firmware-sim --features emulator --bins --test device";
     let _ = writeln!(std::io::stderr(), "left out: the tests on an emulated Cortex-M4; include them with `{command}`");
 }
 
@@ -110,6 +110,19 @@ mod emulated {
         let said = String::from_utf8_lossy(&assert.get_output().stderr);
         let expected = "the first 2 of 75 arrays are the same bits as in process; then step 1, outputs of layer 3: ";
         assert!(said.contains(expected), "{said}");
+    }
+
+    #[test]
+    fn a_drift_is_noticed_at_the_same_image() {
+        let [emulated, here] = ["qemu", "in-process"].map(|link| {
+            let mut command = cargo_bin_cmd!("firmware-sim");
+            command.current_dir(ROOT).args(["monitor", "--images", "100", "--json", "--link", link]);
+            command.args(["--weights", "models/classic.int8.blob"]);
+            let report: Value = serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap();
+            ["noticed_after", "mse_before", "mse_after", "auc"].map(|key| report[key].clone())
+        });
+        assert_eq!(emulated, here);
+        assert!(here[0].as_u64().unwrap() <= 17, "{here:?}");
     }
 
     #[test]

@@ -54,6 +54,9 @@ pub struct Train {
     /// Go on from the checkpoint in the output folder
     #[arg(long)]
     pub resume: bool,
+    /// Print where the time of a step went
+    #[arg(long, conflicts_with = "json")]
+    pub profile: bool,
     /// Print the summary as one JSON object
     #[arg(long)]
     pub json: bool,

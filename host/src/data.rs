@@ -13,6 +13,13 @@ pub trait Source: Sync {
 
     /// Copies a row out.
     fn copy(&self, index: usize, row: &mut [f32]);
+
+    /// The same, moved down and right by so many pixels where rows are images; other rows stay as they are.
+    #[inline(always)]
+    fn copy_moved(&self, index: usize, by: [isize; 2], row: &mut [f32]) {
+        let _ = by;
+        self.copy(index, row);
+    }
 }
 
 /// Pixels as numbers in [0, 1].
@@ -31,6 +38,25 @@ impl Source for Images {
             *x = f32::from(*pixel) * (1.0 / 255.0);
         }
     }
+
+    /// What comes in at an edge repeats the edge.
+    #[inline(always)]
+    fn copy_moved(&self, index: usize, [down, right]: [isize; 2], row: &mut [f32]) {
+        let image = self.image(index);
+        let last = self.width - 1;
+        for (y, row) in row.chunks_exact_mut(self.width).enumerate() {
+            let y = y.saturating_add_signed(-down).min(self.height - 1);
+            let line = &image[y * self.width..][..self.width];
+            // The pixels that stay within the line in one loop, which vectorises; then those at its edge.
+            let first = right.clamp(0, last as isize) as usize;
+            let from = &line[(-right).clamp(0, last as isize) as usize..];
+            for (x, pixel) in row[first..].iter_mut().zip(from) {
+                *x = f32::from(*pixel) * (1.0 / 255.0);
+            }
+            row[..first].fill(f32::from(line[0]) * (1.0 / 255.0));
+            row[from.len().min(self.width)..].fill(f32::from(line[last]) * (1.0 / 255.0));
+        }
+    }
 }
 
 /// Numbers as they are.
@@ -47,5 +73,31 @@ impl Source for Array2<f32> {
         for (x, value) in row.iter_mut().zip(self.row(index)) {
             *x = *value;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moved_image_repeats_its_edges() {
+        let pixels = Array2::from_shape_vec((1, 6), vec![0, 51, 102, 153, 204, 255]).unwrap();
+        let images = Images { pixels, height: 2, width: 3 };
+        let moved = |by| {
+            let mut row = [0.0; 6];
+            images.copy_moved(0, by, &mut row);
+            row.map(|x| (x * 5.0).round() as u8)
+        };
+        assert_eq!(moved([0, 0]), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(moved([1, 0]), [0, 1, 2, 0, 1, 2]);
+        assert_eq!(moved([-1, 0]), [3, 4, 5, 3, 4, 5]);
+        assert_eq!(moved([0, 1]), [0, 0, 1, 3, 3, 4]);
+        assert_eq!(moved([0, -1]), [1, 2, 2, 4, 5, 5]);
+        assert_eq!(moved([-1, 9]), [3, 3, 3, 3, 3, 3]);
+        let rows = images.pixels.mapv(f32::from);
+        let mut row = [0.0; 6];
+        rows.copy_moved(0, [1, 1], &mut row);
+        assert_eq!(row, [0.0, 51.0, 102.0, 153.0, 204.0, 255.0]);
     }
 }

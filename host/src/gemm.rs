@@ -1,12 +1,21 @@
-//! The host's matrix products: the `gemm` crate's, on whatever vector instructions this machine has.
+//! The host's matrix products, on whatever vector instructions this machine has: the `gemm` crate's, and where a batch
+//! is mostly zeros those of [`crate::sparse`].
 //!
 //! The one module of this crate with `unsafe`: a matrix product takes pointers and strides.
 #![allow(unsafe_code)]
 
+use crate::profile::{Phase, timed};
+use crate::sparse::{self, Lists};
+use crate::transpose::transpose;
 use autoencoder_core::{Activation, Kernels, Plain};
 use gemm::{Parallelism, gemm};
 use pulp::{Arch, Simd, WithSimd};
+use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::time::Instant;
+
+/// Rows of a batch for which it does not pay to transpose or list anything.
+const FEW: usize = 16;
 
 /// Fast kernels for any x86-64 or aarch64 machine; the instruction set is found when the program runs.
 ///
@@ -81,19 +90,102 @@ impl Gemm {
     pub fn vectorise<Op: WithSimd>(self, op: Op) -> Op::Output {
         self.arch.dispatch(op)
     }
+
+    /// `y = x · wᵀ`
+    fn forward<const I: usize, const O: usize>(self, x: &[[f32; I]], w: &[[f32; I]; O], y: &mut [[f32; O]]) {
+        if x.len() < FEW {
+            return multiply(View::new(x), I, View::new(w).transposed(), y);
+        }
+        // Transposed here, not in the product: it would read each row of `w` a number at a time.
+        SCRATCH.with_borrow_mut(|Scratch { transposed, lists }| {
+            let wt = transposed.numbers(I * O);
+            transpose(self.arch, w.as_flattened(), I, wt);
+            if sparse::pays(self.arch, x.as_flattened(), O) {
+                lists.rows(self.arch, x.as_flattened(), I);
+                lists.multiply(self.arch, wt, O, y.as_flattened_mut());
+            } else {
+                multiply(View::new(x), I, View { numbers: wt, strides: [O, 1] }, y);
+            }
+        });
+    }
+
+    /// `dw = dyᵀ · x`
+    fn gradients<const I: usize, const O: usize>(self, dy: &[[f32; O]], x: &[[f32; I]], dw: &mut [[f32; I]; O]) {
+        let rows = dy.len().min(x.len());
+        if rows < FEW || !sparse::pays(self.arch, x.as_flattened(), O) {
+            return multiply(View::new(dy).transposed(), rows, View::new(x), dw);
+        }
+        // dWᵀ = xᵀ · dy
+        SCRATCH.with_borrow_mut(|Scratch { transposed, lists }| {
+            let dwt = transposed.numbers(I * O);
+            lists.columns(self.arch, x[..rows].as_flattened(), I);
+            lists.multiply(self.arch, dy.as_flattened(), O, dwt);
+            transpose(self.arch, dwt, O, dw.as_flattened_mut());
+        });
+    }
+}
+
+/// Operations a second of a dense product of this network's size, on all threads of the current rayon pool at once.
+pub fn rate() -> f64 {
+    const ROWS: usize = 128;
+    const INNER: usize = 784;
+    const COLUMNS: usize = 256;
+    const TIMES: usize = 200;
+    let times = rayon::broadcast(|_| {
+        let (left, right) = (vec![[0.5; INNER]; ROWS], vec![[0.5; COLUMNS]; INNER]);
+        let mut out = vec![[0.0; COLUMNS]; ROWS];
+        let mut times: Vec<f64> = (0..TIMES)
+            .map(|_| {
+                let start = Instant::now();
+                multiply(View::new(&left), INNER, View::new(&right), &mut out);
+                std::hint::black_box(&mut out);
+                start.elapsed().as_secs_f64()
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        times[TIMES / 2]
+    });
+    times.into_iter().map(|time| (2 * ROWS * INNER * COLUMNS) as f64 / time).sum()
+}
+
+thread_local! {
+    /// What a product needs beside its operands.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Scratch {
+    transposed: Buffer,
+    lists: Lists,
+}
+
+/// Numbers that begin where a cache line does: a vector that lies across two lines takes two reads.
+#[derive(Default)]
+struct Buffer(Vec<f32>);
+
+impl Buffer {
+    fn numbers(&mut self, count: usize) -> &mut [f32] {
+        const LINE: usize = 64;
+        let room = count + LINE / size_of::<f32>();
+        if self.0.len() < room {
+            self.0.resize(room, 0.0);
+        }
+        let start = self.0.as_ptr().align_offset(LINE);
+        &mut self.0[start..][..count]
+    }
 }
 
 impl Kernels for Gemm {
     fn x_wt<const I: usize, const O: usize>(&self, x: &[[f32; I]], w: &[[f32; I]; O], y: &mut [[f32; O]]) {
-        multiply(View::new(x), I, View::new(w).transposed(), y);
+        timed(Phase::Forward, || self.forward(x, w, y));
     }
 
     fn dy_w<const I: usize, const O: usize>(&self, dy: &[[f32; O]], w: &[[f32; I]; O], dx: &mut [[f32; I]]) {
-        multiply(View::new(dy), O, View::new(w), dx);
+        timed(Phase::Backward, || multiply(View::new(dy), O, View::new(w), dx));
     }
 
     fn dyt_x<const I: usize, const O: usize>(&self, dy: &[[f32; O]], x: &[[f32; I]], dw: &mut [[f32; I]; O]) {
-        multiply(View::new(dy).transposed(), dy.len().min(x.len()), View::new(x), dw);
+        timed(Phase::Gradients, || self.gradients(dy, x, dw));
     }
 
     fn activate<A: Activation, const O: usize>(&self, y: &mut [[f32; O]], b: &[f32; O]) {
@@ -108,7 +200,7 @@ impl Kernels for Gemm {
             }
         }
 
-        self.vectorise(Activate::<A, O>(y, b, PhantomData));
+        timed(Phase::Activation, || self.vectorise(Activate::<A, O>(y, b, PhantomData)));
     }
 
     fn slope<A: Activation, const O: usize>(&self, y: &[[f32; O]], d: &mut [[f32; O]], db: &mut [f32; O]) {
@@ -123,7 +215,7 @@ impl Kernels for Gemm {
             }
         }
 
-        self.vectorise(Slope::<A, O>(y, d, db, PhantomData));
+        timed(Phase::Slope, || self.vectorise(Slope::<A, O>(y, d, db, PhantomData)));
     }
 }
 
@@ -170,6 +262,45 @@ mod tests {
         check::<17, 65, 33>();
         check::<64, 96, 48>();
         check::<129, 31, 130>();
+    }
+
+    /// `B` rows of which one number in `every` is not 0.
+    fn check_sparse<const B: usize, const I: usize, const O: usize>(every: usize) {
+        let mut x = vec![[0.0f32; I]; B];
+        let mut dy = vec![[0.0f32; O]; B];
+        let mut w = vec![[0.0f32; I]; O];
+        let fill = |numbers: &mut [f32], every: usize| {
+            for (i, x) in numbers.iter_mut().enumerate().filter(|(i, _)| i * i % every == 0) {
+                *x = ((i * 7919 % 1000) as f32 - 499.5) / 1000.0;
+            }
+        };
+        fill(x.as_flattened_mut(), every);
+        fill(dy.as_flattened_mut(), 1);
+        fill(w.as_flattened_mut(), 1);
+        x[0][0] = -0.0;
+        assert!(sparse::pays(Arch::default(), x.as_flattened(), O), "the lists are what is tested");
+        let w: &[[f32; I]; O] = w.first_chunk().unwrap();
+        let kernels = Gemm::default();
+        let (mut fast, mut plain) = (vec![[7.0; O]; B], vec![[8.0; O]; B]);
+        kernels.x_wt(&x, w, &mut fast);
+        Plain.x_wt(&x, w, &mut plain);
+        for (fast, plain) in fast.as_flattened().iter().zip(plain.as_flattened()) {
+            assert!((fast - plain).abs() < 1e-5, "{fast} {plain}");
+        }
+        let (mut fast, mut plain) = (vec![[7.0; I]; O], vec![[8.0; I]; O]);
+        kernels.dyt_x(&dy, &x, fast.first_chunk_mut::<O>().unwrap());
+        Plain.dyt_x(&dy, &x, plain.first_chunk_mut::<O>().unwrap());
+        for (fast, plain) in fast.as_flattened().iter().zip(plain.as_flattened()) {
+            assert!((fast - plain).abs() < 1e-5, "{fast} {plain}");
+        }
+    }
+
+    #[test]
+    fn products_with_zeros_equal_the_plain_loops() {
+        check_sparse::<128, 784, 256>(7);
+        check_sparse::<57, 113, 128>(11);
+        check_sparse::<16, 3, 384>(48);
+        check_sparse::<112, 56, 128>(10_000_000);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Trains autoencoders on the host and writes the weights blob that a microcontroller loads.
 
 pub mod blob_file;
+pub mod calibrate;
 pub mod centre;
 pub mod checkpoint;
 pub mod data;
@@ -9,8 +10,11 @@ pub mod files;
 pub mod gemm;
 pub mod idx;
 pub mod picture;
+pub mod profile;
 pub mod quantise;
 pub mod recipe;
 pub mod report;
+mod sparse;
 pub mod trainer;
+mod transpose;
 mod update;

@@ -85,6 +85,8 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// Whether the gradients are those of a network with centred inputs in every layer: [`crate::centre`].
     pub centred: bool,
+    /// The part of the steps, the first ones, in which half of each batch is moved by up to a pixel each way.
+    pub moved: f32,
     /// The part of the steps, the last ones, that compute with weights rounded as the int8 blob will hold them.
     pub quantise_aware: f32,
     /// How many of the training rows it uses, from the first.
@@ -99,6 +101,7 @@ impl Recipe {
         method: Method::Adam(Adam { beta1: 0.95, beta2: 0.98, epsilon: 1e-8, nesterov: true }),
         schedule: Schedule::Cosine { peak: 0.008, warmup: 100, last: 0.01 },
         centred: true,
+        moved: 0.7,
         quantise_aware: 1.0 / 30.0,
         rows: usize::MAX,
     };
@@ -110,6 +113,7 @@ impl Recipe {
         method: Method::RmsProp(RmsProp { decay: 0.9, epsilon: 1e-10 }),
         schedule: Schedule::Constant(0.01),
         centred: false,
+        moved: 0.0,
         quantise_aware: 0.0,
         rows: 55_000,
     };

@@ -6,15 +6,19 @@
 use crate::centre::{Centre, centres, initial_biases};
 use crate::data::Source;
 use crate::gemm::Gemm;
+use crate::profile::{Phase, timed};
 use crate::quantise::FakeQuantise;
 use crate::recipe::Recipe;
 use crate::update::{Rule, update};
 use autoencoder_core::layer::Row;
 use autoencoder_core::{Backward, Layer, Parameters, Zeroed, loss};
 use loops::{Gather, Loss};
+use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg32;
 use rayon::prelude::*;
+use std::ops::{Deref, DerefMut};
+use zerocopy::FromZeros;
 
 /// Rows in a shard.
 pub const SHARD: usize = 128;
@@ -38,14 +42,14 @@ pub struct Trainer<N: Trainable> {
     batch: usize,
     seed: u64,
     step: u32,
-    net: Box<N>,
+    net: Box<Aligned<N>>,
     /// The network as its int8 blob will be: what the last steps compute with.
-    rounded: Box<N>,
-    first_moment: Box<N>,
-    second_moment: Box<N>,
+    rounded: Box<Aligned<N>>,
+    first_moment: Box<Aligned<N>>,
+    second_moment: Box<Aligned<N>>,
     shards: Vec<Shard<N>>,
     /// One for each shard.
-    gradients: Vec<Box<N>>,
+    gradients: Vec<Box<Aligned<N>>>,
     centres: Vec<Option<Centre>>,
     order: Vec<u32>,
     kernels: Gemm,
@@ -53,10 +57,33 @@ pub struct Trainer<N: Trainable> {
 
 /// What one shard of a batch needs, forward and backward.
 struct Shard<N: Trainable> {
-    x: Vec<N::In>,
-    acts: Box<N::Acts<SHARD>>,
-    d: Box<N::Acts<SHARD>>,
+    x: Box<Aligned<[N::In; SHARD]>>,
+    acts: Box<Aligned<N::Acts<SHARD>>>,
+    d: Box<Aligned<N::Acts<SHARD>>>,
     squared_error: f32,
+}
+
+/// A value that begins where a cache line does: a vector that lies across two lines takes two reads.
+#[derive(FromZeros)]
+#[repr(C, align(64))]
+pub(crate) struct Aligned<T>(T);
+
+impl<T> Deref for Aligned<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Aligned<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+fn aligned<T: Zeroed>() -> Box<Aligned<T>> {
+    Aligned::new_box_zeroed().expect("memory for a network")
 }
 
 /// A value of zeroed memory that never passes over the stack.
@@ -70,17 +97,12 @@ impl<N: Trainable> Trainer<N> {
         let rows = source.rows().min(recipe.rows);
         assert!(steps > 0 && batch > 0 && rows > 0, "training takes steps and rows");
         let batch = batch.min(rows);
-        let shard = || Shard {
-            x: vec![N::In::ZERO; SHARD.min(batch)],
-            acts: zeroed_box(),
-            d: zeroed_box(),
-            squared_error: 0.0,
-        };
-        let mut net = zeroed_box::<N>();
-        recipe.init.fill(&mut *net, &mut Pcg32::new(seed, 0));
+        let shard = || Shard { x: aligned(), acts: aligned(), d: aligned(), squared_error: 0.0 };
+        let mut net = aligned::<N>();
+        recipe.init.fill(&mut **net, &mut Pcg32::new(seed, 0));
         let centres = if recipe.centred { centres::<N>(source, rows) } else { Vec::new() };
-        initial_biases(&mut *net, &centres);
-        let mut second_moment = zeroed_box::<N>();
+        initial_biases(&mut **net, &centres);
+        let mut second_moment = aligned::<N>();
         second_moment.slices_mut().for_each(|v| v.fill(recipe.method.initial_second_moment()));
         Self {
             recipe,
@@ -89,11 +111,11 @@ impl<N: Trainable> Trainer<N> {
             seed,
             step: 0,
             net,
-            rounded: zeroed_box(),
-            first_moment: zeroed_box(),
+            rounded: aligned(),
+            first_moment: aligned(),
             second_moment,
             shards: (0..batch.div_ceil(SHARD)).map(|_| shard()).collect(),
-            gradients: (0..batch.div_ceil(SHARD)).map(|_| zeroed_box()).collect(),
+            gradients: (0..batch.div_ceil(SHARD)).map(|_| aligned()).collect(),
             centres,
             order: Vec::new(),
             kernels: Gemm::default(),
@@ -137,29 +159,39 @@ impl<N: Trainable> Trainer<N> {
         assert_eq!(source.width(), N::In::LEN, "row width");
         let rows = source.rows().min(self.recipe.rows);
         let batch = self.batch.min(rows);
-        let first = self.shuffle(rows, batch);
+        let first = timed(Phase::Shuffle, || self.shuffle(rows, batch));
         self.step += 1;
 
         let scale = 1.0 / (batch * N::In::LEN) as f32;
         let kernels = self.kernels;
         let aware = self.step > self.recipe.exact_steps(self.steps);
         if aware {
+            if self.step == self.recipe.exact_steps(self.steps) + 1 {
+                self.forget();
+            }
             self.round();
         }
-        let net = if aware { &*self.rounded } else { &*self.net };
+        let moved = self.movement();
+        let net = if aware { &**self.rounded } else { &**self.net };
         let order = &self.order[first..first + batch];
         let shards = &mut self.shards[..batch.div_ceil(SHARD)];
         let gradients = &mut self.gradients[..batch.div_ceil(SHARD)];
         let work = shards.par_iter_mut().zip(&mut *gradients).zip(order.par_chunks(SHARD));
-        work.for_each(|((shard, gradient), rows)| shard.gradient(net, kernels, source, rows, scale, gradient));
+        work.enumerate().for_each(|(i, ((shard, gradient), rows))| {
+            // Half of the batch, to within a shard's rows.
+            let still = (batch / 2).saturating_sub(i * SHARD).min(rows.len());
+            let gather = Gather { source, rows, still, moved, x: &mut shard.x[..rows.len()] };
+            timed(Phase::Gather, || kernels.vectorise(gather));
+            shard.gradient(net, kernels, rows.len(), scale, gradient);
+        });
 
         let rule = Rule {
             method: self.recipe.method,
-            step: self.step,
+            step: self.step - if aware { self.recipe.exact_steps(self.steps) } else { 0 },
             rate: self.recipe.rate(self.step, self.steps),
             centres: &self.centres,
         };
-        let nets = [&mut *self.net, &mut *self.first_moment, &mut *self.second_moment];
+        let nets = [&mut **self.net, &mut **self.first_moment, &mut **self.second_moment];
         update(kernels, rule, nets, gradients);
         self.shards.iter().take(batch.div_ceil(SHARD)).map(|shard| shard.squared_error).sum::<f32>() * scale
     }
@@ -178,10 +210,28 @@ impl<N: Trainable> Trainer<N> {
             same.copy_from_slice(bias);
             weights.par_chunks(rows).zip(bias.par_chunks(ROUNDED_ROWS)).zip(rounded.par_chunks_mut(rows)).for_each(
                 |((weights, bias), rounded)| {
-                    kernels.vectorise(FakeQuantise { weights, bias, inputs, to: rounded });
+                    timed(Phase::Rounding, || kernels.vectorise(FakeQuantise { weights, bias, inputs, to: rounded }));
                 },
             );
         }
+    }
+
+    /// How far the step's moved rows move, down and right: made from the seed and the step alone.
+    fn movement(&self) -> [isize; 2] {
+        /// Above every pass's, which the orders are made from.
+        const STREAMS: u64 = 1 << 32;
+        if self.step as f32 > self.recipe.moved * self.steps as f32 {
+            return [0, 0];
+        }
+        let mut rng = Pcg32::new(self.seed, STREAMS + u64::from(self.step));
+        [(); 2].map(|()| rng.random_range(0..3u32) as isize - 1)
+    }
+
+    /// Lets the moments start afresh: those of the exact steps are too small for the error that rounding adds.
+    fn forget(&mut self) {
+        self.first_moment.slices_mut().for_each(|m| m.fill(0.0));
+        let start = self.recipe.method.initial_second_moment();
+        self.second_moment.slices_mut().for_each(|v| v.fill(start));
     }
 
     /// Where the step's rows stand in `order`. Each pass over the rows has an order of its own, made from the seed
@@ -199,14 +249,13 @@ impl<N: Trainable> Trainer<N> {
 }
 
 impl<N: Trainable> Shard<N> {
-    /// Forward, loss and backward over `rows` of the source.
-    fn gradient(&mut self, net: &N, kernels: Gemm, source: &impl Source, rows: &[u32], scale: f32, gradient: &mut N) {
-        let x = &mut self.x[..rows.len()];
-        kernels.vectorise(Gather { source, rows, x });
-        let y = net.forward(&kernels, x, &mut self.acts);
-        let d = N::output_mut(&mut self.d, rows.len());
-        self.squared_error = kernels.vectorise(Loss { y, x, scale, d });
-        net.backward(&kernels, x, &self.acts, &mut self.d, None, gradient);
+    /// Forward, loss and backward over its first rows.
+    fn gradient(&mut self, net: &N, kernels: Gemm, rows: usize, scale: f32, gradient: &mut N) {
+        let x = &self.x[..rows];
+        let y = net.forward::<SHARD>(&kernels, x, &mut self.acts);
+        let d = N::output_mut::<SHARD>(&mut self.d, rows);
+        self.squared_error = timed(Phase::Loss, || kernels.vectorise(Loss { y, x, scale, d }));
+        net.backward::<SHARD>(&kernels, x, &self.acts, &mut self.d, None, gradient);
     }
 }
 
@@ -215,10 +264,12 @@ mod loops {
     use super::{Row, Source, loss};
     use pulp::{Simd, WithSimd};
 
-    /// Copies rows of the source into a batch.
+    /// Copies rows of the source into a batch: the first as they are, the others moved.
     pub(super) struct Gather<'a, S, R> {
         pub(super) source: &'a S,
         pub(super) rows: &'a [u32],
+        pub(super) still: usize,
+        pub(super) moved: [isize; 2],
         pub(super) x: &'a mut [R],
     }
 
@@ -227,8 +278,12 @@ mod loops {
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) {
-            for (x, index) in self.x.iter_mut().zip(self.rows) {
-                self.source.copy(*index as usize, x.elements_mut());
+            for (i, (x, index)) in self.x.iter_mut().zip(self.rows).enumerate() {
+                if i < self.still || self.moved == [0, 0] {
+                    self.source.copy(*index as usize, x.elements_mut());
+                } else {
+                    self.source.copy_moved(*index as usize, self.moved, x.elements_mut());
+                }
             }
         }
     }

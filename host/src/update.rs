@@ -2,7 +2,9 @@
 
 use crate::centre::Centre;
 use crate::gemm::Gemm;
+use crate::profile::{Phase, timed};
 use crate::recipe::Method;
+use crate::trainer::Aligned;
 use autoencoder_core::optimizer::Optimizer;
 use autoencoder_core::{Layer, Parameters};
 use pulp::{Simd, WithSimd};
@@ -42,7 +44,7 @@ pub(crate) fn update<N: Layer + Parameters + Send + Sync>(
     kernels: Gemm,
     rule: Rule<'_>,
     nets: [&mut N; 3],
-    gradients: &[Box<N>],
+    gradients: &[Box<Aligned<N>>],
 ) {
     let [p, m, v] = nets;
     let total: usize = p.slices().map(<[f32]>::len).sum();
@@ -66,7 +68,7 @@ pub(crate) fn update<N: Layer + Parameters + Send + Sync>(
             weights.resize(weights.len().max(rows.weights[0].len()), 0.0);
             bias.resize(bias.len().max(rows.bias[0].len()), 0.0);
             let sums = [&mut weights[..rows.weights[0].len()], &mut bias[..rows.bias[0].len()]];
-            kernels.vectorise(Update { rule, rows, gradients, sums });
+            timed(Phase::Update, || kernels.vectorise(Update { rule, rows, gradients, sums }));
         });
     });
 }
@@ -75,7 +77,7 @@ pub(crate) fn update<N: Layer + Parameters + Send + Sync>(
 struct Update<'a, 'b, N> {
     rule: Rule<'a>,
     rows: &'a mut Rows<'b>,
-    gradients: &'a [Box<N>],
+    gradients: &'a [Box<Aligned<N>>],
     sums: [&'a mut [f32]; 2],
 }
 
@@ -111,7 +113,7 @@ impl<N: Parameters> WithSimd for Update<'_, '_, N> {
 
 /// The sum of part of one array of the gradients.
 #[inline(always)]
-fn sum<N: Parameters>(gradients: &[Box<N>], array: usize, first: usize, to: &mut [f32]) {
+fn sum<N: Parameters>(gradients: &[Box<Aligned<N>>], array: usize, first: usize, to: &mut [f32]) {
     for (i, gradient) in gradients.iter().enumerate() {
         let from = gradient.slices().nth(array).unwrap_or_default();
         for (to, g) in to.iter_mut().zip(&from[first..]) {

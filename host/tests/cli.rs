@@ -99,7 +99,7 @@ fn train_writes_everything_and_eval_agrees() {
     }
     let inspected = sandbox.host("inspect again").output().unwrap();
     let text = String::from_utf8(inspected.stdout).unwrap();
-    for part in ["Int8", "small", "60 steps", "784", "checked"] {
+    for part in ["Int8", "small", "60 steps", "784", "checked", "threshold        a score of "] {
         assert!(text.contains(part), "{part} in {text}");
     }
 }

@@ -34,6 +34,7 @@ fn main() -> io::Result<()> {
         ("decode", Command::Decode { weights: crc(&blob), code: &code }),
         ("score", Command::Score { image: &image }),
         ("usage", Command::Usage),
+        ("monitor", Command::Monitor { image: &image }),
         ("digest", Command::Digest { image: &image, layers: 3 }),
         ("oversize", Command::Encode { image: &[7; 300] }),
     ];

@@ -1,6 +1,7 @@
 //! The command line.
 
 use super::link::Kind;
+use super::shift::Shift;
 use clap::{Args as Options, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -24,6 +25,8 @@ pub enum Command {
     Budget(Common),
     /// Count the instructions that encoding and decoding take on the emulated board
     Bench(Bench),
+    /// Score a stream of images that drifts half-way; show when the device notices
+    Monitor(Monitor),
     /// Hold what the device computes against what this process does, layer by layer
     Verify(Verify),
 }
@@ -107,6 +110,24 @@ pub struct Bench {
     pub data: PathBuf,
     /// Where the device is
     #[arg(long, value_enum, default_value_t = Kind::Qemu)]
+    pub link: Kind,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Options)]
+pub struct Monitor {
+    /// What happens to the sensor: gain-offset, invert, columns, rotate, or a folder of other images
+    #[arg(long, value_name = "SHIFT", default_value_t)]
+    pub shift: Shift,
+    /// How many test images; of the second half the sensor is shifted
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(2..))]
+    pub images: u32,
+    /// Folder of the test images: IDX files, plain or gzip
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
+    /// Where the device is
+    #[arg(long, value_enum, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,

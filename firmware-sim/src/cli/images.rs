@@ -12,10 +12,24 @@ const PNG_SIGNATURE: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n
 
 /// The first `count` test images of a folder, or all of them.
 pub fn test(folder: &Path, count: Option<u32>, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
-    let images = Images::test(folder)?;
+    first(count, &Images::test(folder)?, "test", folder, weights)
+}
+
+/// The first `count` training images of a folder, or all of them.
+pub fn train(folder: &Path, count: Option<u32>, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
+    first(count, &Images::train(folder)?, "training", folder, weights)
+}
+
+fn first(
+    count: Option<u32>,
+    images: &Images,
+    set: &str,
+    folder: &Path,
+    weights: &Weights,
+) -> anyhow::Result<Vec<Vec<u8>>> {
     let count = count.map_or(images.len(), |count| count as usize);
-    ensure!(count <= images.len(), "--images {count}: {} has {} test images", folder.display(), images.len());
-    rows(&images, folder, weights).map(|rows| rows.take(count).collect())
+    ensure!(count <= images.len(), "--images {count}: {} has {} {set} images", folder.display(), images.len());
+    rows(images, folder, weights).map(|rows| rows.take(count).collect())
 }
 
 /// The images of files, PNG or IDX as their contents say.

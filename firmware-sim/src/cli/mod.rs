@@ -7,13 +7,18 @@ mod budget;
 mod codes;
 mod decode;
 mod encode;
+#[allow(dead_code)] // for the commands that learn
+mod flash;
 mod image;
 mod images;
 mod ledger;
 mod link;
+mod monitor;
 mod qemu;
 mod roundtrip;
 mod session;
+#[allow(dead_code)] // training images are for the commands that learn
+mod shift;
 mod stack;
 mod training;
 mod verify;
@@ -30,6 +35,7 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Roundtrip(args) => roundtrip::run(&args),
         Command::Budget(args) => budget::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Monitor(args) => monitor::run(&args),
         Command::Verify(args) if args.training => training::run(&args),
         Command::Verify(args) => verify::run(&args),
     }

@@ -7,6 +7,7 @@ use super::link::{Kind, Link, Memory};
 use super::weights::Weights;
 use super::{note, progress};
 use anyhow::{Context, bail, ensure};
+use firmware_sim::monitor::Verdict;
 use firmware_sim::{Command, Error, Reply, Request, Response, frame, message};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -83,6 +84,15 @@ impl<'w> Session<'w> {
             bail!("the device sent no code");
         };
         Ok(self.decode(weights, code)??)
+    }
+
+    /// The score of the next image of a stream, and what the device concludes from it.
+    pub fn monitor(&mut self, image: &[u8]) -> anyhow::Result<(u32, Verdict)> {
+        let mut frame = self.exchange(Command::Monitor { image })?;
+        match reply(&mut frame, self.sequence - 1)? {
+            Ok(Reply::Monitored { error, verdict }) => Ok((error, verdict)),
+            other => unexpected(&other),
+        }
     }
 
     /// What the first layers make of an image, and its score.

@@ -20,6 +20,8 @@ pub struct Weights {
     pub inputs: usize,
     /// How many, encoder and decoder together.
     pub layers: u8,
+    /// From which score on an image is odd.
+    pub threshold: u32,
     file: BlobFile,
 }
 
@@ -45,9 +47,9 @@ impl Weights {
         );
         ensure!(header.input == Affine::UNIT, "{}: made for inputs that are not pixels", path.display());
         let inputs = header.layers.first().map_or(0, |layer| layer.inputs.into());
-        let layers = header.layers.len() as u8;
         let (length, crc) = (blob.bytes().len(), blob.crc());
-        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, layers, file })
+        let (threshold, layers) = (header.threshold, header.layers.len() as u8);
+        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, layers, threshold, file })
     }
 
     /// The bytes as they lie in flash.

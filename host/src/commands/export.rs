@@ -7,6 +7,7 @@ use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use autoencoder_core::{Autoencoder, Layer};
 use host::blob_file::BlobFile;
+use host::calibrate::calibrate;
 use host::checkpoint::Checkpoint;
 use host::files;
 use host::idx::Images;
@@ -71,7 +72,7 @@ impl Visitor for Command<'_> {
             Format::Int8 => {
                 let images = Images::train(&args.data)?;
                 images_fit::<E>(&images, &args.data, self.name)?;
-                ("int8", quantise::int8_blob(&*net, encoder_layers, steps, &images)?)
+                ("int8", calibrate::<E, D>(&quantise::int8_blob(&*net, encoder_layers, steps, &images)?, &images)?)
             }
         };
         let path = args.out.clone().unwrap_or_else(|| format!("artifacts/model.{format}.blob").into());

@@ -8,12 +8,15 @@ use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use autoencoder_core::{Autoencoder, Layer, LayerSpec, loss};
 use host::blob_file::BlobFile;
+use host::calibrate::calibrate;
 use host::checkpoint::{Checkpoint, Point, Run};
 use host::idx::Images;
 use host::picture::Gray;
+use host::profile::Profile;
 use host::recipe::Recipe;
 use host::trainer::{Trainable, Trainer, zeroed_box};
-use host::{evaluate, files, quantise, report};
+use host::{evaluate, files, gemm, quantise, report};
+use std::fmt::Write as _;
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -29,8 +32,8 @@ static STOP: AtomicBool = AtomicBool::new(false);
 pub fn run(args: &args::Train) -> anyhow::Result<String> {
     let path = args.out.join("checkpoint");
     let checkpoint = if args.resume { Some(Checkpoint::read(&path)?) } else { None };
-    let train = Images::train(&args.data)?;
-    let test = Images::test(&args.data)?;
+    let (train, test) = rayon::join(|| Images::train(&args.data), || Images::test(&args.data));
+    let (train, test) = (train?, test?);
     ensure!(
         train.pixels.ncols() == test.pixels.ncols(),
         "{}: training images of {} pixels, test images of {}",
@@ -93,11 +96,19 @@ struct Session<'a, N: Trainable> {
     pending: (f64, u32),
     /// Time in training steps, of this session and those before it.
     time: Duration,
+    profile: Profile,
 }
 
 impl<'a, N: Trainable> Session<'a, N> {
     fn new(command: Command<'a>, trainer: Trainer<N>) -> anyhow::Result<Self> {
-        let mut session = Self { command, trainer, history: Vec::new(), pending: (0.0, 0), time: Duration::ZERO };
+        let mut session = Self {
+            command,
+            trainer,
+            history: Vec::new(),
+            pending: (0.0, 0),
+            time: Duration::ZERO,
+            profile: Profile::default(),
+        };
         if let Some(checkpoint) = session.command.checkpoint.take() {
             let path = session.command.args.out.join("checkpoint");
             checkpoint.expect(&path, &session.command.run)?;
@@ -123,9 +134,8 @@ impl<'a, N: Trainable> Session<'a, N> {
                 self.save()?;
                 return Ok(false);
             }
-            let start = Instant::now();
-            let loss = self.trainer.train(&self.command.train);
-            self.time += start.elapsed();
+            let (loss, time) = self.profile.step(|| self.trainer.train(&self.command.train));
+            self.time += time;
             let step = self.trainer.step();
             if !loss.is_finite() {
                 bail!(
@@ -179,7 +189,8 @@ impl<'a, N: Trainable> Session<'a, N> {
         let encoder_layers = E::specs().count();
         let f32_blob = quantise::f32_blob(net, encoder_layers, step)?;
         let int8_path = out.join("model.int8.blob");
-        let int8_blob = BlobFile::new(&int8_path, &quantise::int8_blob(net, encoder_layers, step, train)?);
+        let int8_blob = calibrate::<E, D>(&quantise::int8_blob(net, encoder_layers, step, train)?, train)?;
+        let int8_blob = BlobFile::new(&int8_path, &int8_blob);
         files::replace(&out.join("model.f32.blob"), &f32_blob)?;
         files::replace(&int8_path, int8_blob.bytes())?;
         report::plot(
@@ -201,7 +212,7 @@ impl<'a, N: Trainable> Session<'a, N> {
             });
             return Ok(format!("{summary}\n"));
         }
-        Ok(format!(
+        let mut text = format!(
             "{} trained for {step} steps of {} images in {seconds:.1} s ({ms:.2} ms a step)\n\n\
              \x20         test MSE     PSNR       blob\n\
              \x20   f32  {mse:.6}  {:5.2} dB  {:9} B  {}\n\
@@ -217,7 +228,18 @@ impl<'a, N: Trainable> Session<'a, N> {
             int8_path.display(),
             out.join("reconstructions.png").display(),
             out.join("loss.png").display(),
-        ))
+        );
+        if args.profile {
+            let weights = |specs: &mut dyn Iterator<Item = LayerSpec>| -> u64 {
+                specs.map(|spec| u64::from(spec.inputs) * u64::from(spec.outputs)).sum()
+            };
+            // Three products of each layer, two of the first; a multiplication and an addition for each weight.
+            let products =
+                3 * weights(&mut run.layers.iter().copied()) - weights(&mut run.layers.iter().copied().take(1));
+            let operations = 2 * run.batch as u64 * products;
+            write!(text, "\n{}", self.profile.table(rayon::current_num_threads(), operations, gemm::rate()))?;
+        }
+        Ok(text)
     }
 }
 

@@ -1,0 +1,169 @@
+//! `firmware-sim monitor`
+
+use super::session::Session;
+use super::shift::Set;
+use super::weights::Weights;
+use super::{args, images, progress};
+use anyhow::ensure;
+use autoencoder_core::blob::NO_THRESHOLD;
+use firmware_sim::monitor::WINDOW;
+use serde_json::json;
+use std::fmt::Write;
+
+/// Of the chart, in characters.
+const COLUMNS: usize = 72;
+const ROWS: usize = 12;
+
+pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
+    let weights = Weights::find(args.common.weights.as_deref())?;
+    let threshold = weights.threshold;
+    ensure!(
+        threshold != NO_THRESHOLD,
+        "{}: no threshold was calibrated (`cargo run -p host -- export --format int8` does it)",
+        weights.path.display()
+    );
+    let half = args.images / 2;
+    let mut stream = images::test(&args.data, Some(half), &weights)?;
+    let shifted = args.shift.images(&args.data, Set::Test, Some(2 * half), &weights)?;
+    let half = half as usize;
+    stream.extend(shifted.into_iter().skip(half));
+
+    let mut session = Session::open(&args.common, args.link, &weights)?;
+    let (mut scores, mut drifted) = (Vec::new(), Vec::new());
+    for image in progress(&stream) {
+        let (score, verdict) = session.monitor(image)?;
+        scores.push(score);
+        drifted.push(verdict.drifted);
+    }
+    let report = session.finish()?;
+
+    let (steady, shifted) = scores.split_at(half);
+    let false_alarms = drifted[..half].iter().filter(|drifted| **drifted).count();
+    let noticed = drifted[half..].iter().position(|drifted| *drifted);
+    let auc = auc(steady, shifted);
+    let [before, after] = [steady, shifted].map(|scores| Part::of(scores, threshold, weights.inputs));
+    if args.common.json {
+        return Ok(report.json(json!({
+            "images": scores.len(),
+            "shift": args.shift.to_string(),
+            "threshold": threshold,
+            "auc": auc,
+            "mse_before": before.mse,
+            "mse_after": after.mse,
+            "above_before": before.above,
+            "above_after": after.above,
+            "false_alarms": false_alarms,
+            "noticed_after": noticed.map(|images| images + 1),
+        })));
+    }
+    let mut text = String::new();
+    writeln!(text, "{} images; from image {} on the sensor is another one: {}\n", scores.len(), half + 1, args.shift)?;
+    chart(&mut text, &scores, threshold)?;
+    let column = |image: usize| image * COLUMNS / scores.len();
+    if let Some(images) = noticed {
+        let at = column(half + images);
+        writeln!(text, "{:at$}             ^ noticed, {} images after it changed", "", images + 1)?;
+    } else {
+        writeln!(text, "             not noticed: it takes a majority of {WINDOW} images above the threshold")?;
+    }
+    writeln!(text, "\n           above the threshold   MSE")?;
+    for (name, part) in [("before", before), ("after", after)] {
+        writeln!(text, "  {name:6}   {:17.1} %   {:.6}", 100.0 * part.above, part.mse)?;
+    }
+    writeln!(
+        text,
+        "  AUC      {auc:.5}   a shifted image has the higher score of two; false alarms: {false_alarms}\n"
+    )?;
+    report.text(&mut text)?;
+    Ok(text)
+}
+
+/// One half of the stream.
+struct Part {
+    /// The share of scores above the threshold.
+    above: f64,
+    mse: f64,
+}
+
+impl Part {
+    fn of(scores: &[u32], threshold: u32, pixels: usize) -> Self {
+        let above = scores.iter().filter(|score| **score > threshold).count();
+        let sum = scores.iter().map(|score| u64::from(*score)).sum();
+        Self { above: above as f64 / scores.len() as f64, mse: images::mse(sum, scores.len() * pixels) }
+    }
+}
+
+/// The area under the ROC curve: the probability that of one score of each kind the shifted one is higher, equal ones
+/// counting half.
+fn auc(steady: &[u32], shifted: &[u32]) -> f64 {
+    let mut steady = steady.to_vec();
+    steady.sort_unstable();
+    let wins = shifted.iter().map(|score| {
+        let below = steady.partition_point(|steady| steady < score);
+        let equal = steady.partition_point(|steady| steady <= score) - below;
+        below as f64 + equal as f64 / 2.0
+    });
+    wins.sum::<f64>() / (steady.len() * shifted.len()) as f64
+}
+
+/// The scores in their order, upwards on a logarithmic scale: the darker, the more images.
+fn chart(text: &mut String, scores: &[u32], threshold: u32) -> std::fmt::Result {
+    let log = |score: u32| f64::from(score.max(1)).ln();
+    let all = || scores.iter().copied().chain([threshold]);
+    let (low, high) = (log(all().min().unwrap_or(1)), log(all().max().unwrap_or(1)));
+    let row = |score| (((log(score) - low) / (high - low).max(1e-9) * ROWS as f64) as usize).min(ROWS - 1);
+    let mut counts = [[0usize; COLUMNS]; ROWS];
+    let mut totals = [0usize; COLUMNS];
+    for (i, score) in scores.iter().enumerate() {
+        let column = i * COLUMNS / scores.len();
+        counts[row(*score)][column] += 1;
+        totals[column] += 1;
+    }
+    for (i, counts) in counts.iter().enumerate().rev() {
+        let label = if i == row(threshold) { "threshold ┤" } else { "          │" };
+        let cells = counts.iter().zip(&totals).map(|(count, total)| match 100 * count / total.max(&1) {
+            0 if *count == 0 => ' ',
+            0..10 => '·',
+            10..40 => '▒',
+            _ => '█',
+        });
+        writeln!(text, "  {label}{}", cells.collect::<String>().trim_end())?;
+    }
+    writeln!(text, "            └{}", "─".repeat(COLUMNS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_area_is_that_of_all_pairs() {
+        assert_eq!(auc(&[1, 2, 3], &[4, 5]), 1.0);
+        assert_eq!(auc(&[4, 5], &[1, 2, 3]), 0.0);
+        assert_eq!(auc(&[1, 3], &[2]), 0.5);
+        assert_eq!(auc(&[2, 2, 2], &[2]), 0.5);
+        assert_eq!(auc(&[1, 2], &[2, 3]), (0.5 + 3.0) / 4.0);
+    }
+
+    #[test]
+    fn the_chart_has_each_score_in_its_place() {
+        let mut scores = vec![10; COLUMNS];
+        scores[COLUMNS - 1] = 1_000_000;
+        let mut text = String::new();
+        chart(&mut text, &scores, 1_000).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), ROWS + 1);
+        let cell = |line: &str, column: usize| line.chars().nth(13 + column).unwrap_or(' ');
+        assert_eq!(cell(lines[0], COLUMNS - 1), '█');
+        assert_eq!(cell(lines[ROWS - 1], 0), '█');
+        assert_eq!(cell(lines[ROWS - 1], COLUMNS - 1), ' ');
+        assert_eq!(lines.iter().position(|line| line.contains("threshold")), Some(ROWS - 1 - 4)); // 2 of 5 decades
+    }
+
+    #[test]
+    fn parts_are_measured_against_the_threshold() {
+        let part = Part::of(&[0, 65_025, 65_026], 65_025, 1);
+        assert_eq!(part.above, 1.0 / 3.0);
+        assert!((part.mse - (65_025.0 + 65_026.0) / 65_025.0 / 3.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,166 @@
+//! What can happen to a sensor, exactly: from one `u8` image to another.
+//!
+//! | name | what the sensor does | a pixel `q` in 0..=255 becomes |
+//! |---|---|---|
+//! | `gain-offset` | loses contrast, gains a floor, has two columns that are stuck | `(3·q + 257) / 5`, which is 0.6·q + 0.2·255 to the nearest; 255 in columns 10 and 11 |
+//! | `invert` | turns light into dark | `255 - q` |
+//! | `columns` | has two columns that are stuck | 255 in columns 10 and 11 |
+//! | `rotate` | was mounted a quarter turn clockwise from where it belongs | that of row `side - 1 - column`, column `row` |
+//! | a folder | sees another world | that of the folder's own images |
+//!
+//! Rows and columns count from 0.
+
+use super::images;
+use super::weights::Weights;
+use anyhow::ensure;
+use std::convert::Infallible;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// The columns that are stuck, and at what.
+const STUCK: (Range<usize>, u8) = (10..12, 255);
+
+/// A shift of the sensor. [`Self::default`] is the one that figures are given for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Shift {
+    #[default]
+    GainOffset,
+    Invert,
+    Columns,
+    Rotate,
+    Folder(PathBuf),
+}
+
+/// A folder's images to learn from, or those to measure on.
+#[derive(Clone, Copy)]
+pub enum Set {
+    Training,
+    Test,
+}
+
+impl FromStr for Shift {
+    type Err = Infallible;
+
+    /// What is none of the names is a folder.
+    fn from_str(name: &str) -> Result<Self, Infallible> {
+        Ok(match name {
+            "gain-offset" => Self::GainOffset,
+            "invert" => Self::Invert,
+            "columns" => Self::Columns,
+            "rotate" => Self::Rotate,
+            folder => Self::Folder(folder.into()),
+        })
+    }
+}
+
+impl std::fmt::Display for Shift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::GainOffset => f.write_str("gain-offset"),
+            Self::Invert => f.write_str("invert"),
+            Self::Columns => f.write_str("columns"),
+            Self::Rotate => f.write_str("rotate"),
+            Self::Folder(folder) => folder.display().fmt(f),
+        }
+    }
+}
+
+impl Shift {
+    /// The first `count` images of a set, or all of them, as the shifted sensor sees them.
+    pub fn images(&self, data: &Path, set: Set, count: Option<u32>, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
+        let folder = if let Self::Folder(folder) = self { folder } else { data };
+        let mut images = match set {
+            Set::Training => images::train(folder, count, weights)?,
+            Set::Test => images::test(folder, count, weights)?,
+        };
+        let width = images::width(weights.inputs);
+        ensure!(*self != Self::Rotate || width * width == weights.inputs, "--shift rotate: the images are not square");
+        for image in &mut images {
+            self.apply(image, width);
+        }
+        Ok(images)
+    }
+
+    /// The image as the shifted sensor sees it. Of another folder it has its own images: they stay as they are.
+    fn apply(&self, image: &mut [u8], width: usize) {
+        match self {
+            Self::GainOffset => {
+                for q in &mut *image {
+                    *q = ((3 * u16::from(*q) + 257) / 5) as u8;
+                }
+                stick(image, width);
+            }
+            Self::Invert => {
+                for q in image {
+                    *q = 255 - *q;
+                }
+            }
+            Self::Columns => stick(image, width),
+            Self::Rotate => {
+                let upright = image.to_vec();
+                for (i, q) in image.iter_mut().enumerate() {
+                    *q = upright[(width - 1 - i % width) * width + i / width];
+                }
+            }
+            Self::Folder(_) => {}
+        }
+    }
+}
+
+/// Two columns stick.
+fn stick(image: &mut [u8], width: usize) {
+    let (columns, value) = STUCK;
+    for row in image.chunks_mut(width) {
+        row[columns.clone()].fill(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shifted(name: &str, image: &[u8], width: usize) -> Vec<u8> {
+        let mut image = image.to_vec();
+        name.parse::<Shift>().unwrap().apply(&mut image, width);
+        image
+    }
+
+    #[test]
+    fn gain_and_offset_are_those_of_real_numbers_rounded_and_two_columns_are_stuck() {
+        let all: Vec<u8> = (0..=255).collect();
+        for (i, q) in shifted("gain-offset", &all, 16).into_iter().enumerate() {
+            let real = (255.0 * (0.6 * (i as f64 / 255.0) + 0.2).clamp(0.0, 1.0)).round();
+            let expected = if i % 16 == 10 || i % 16 == 11 { 255.0 } else { real };
+            assert_eq!(f64::from(q), expected, "pixel {i}");
+        }
+    }
+
+    #[test]
+    fn the_columns_alone_leave_the_rest() {
+        let mut expected = vec![7; 28 * 28];
+        for row in 0..28 {
+            expected[28 * row + 10] = 255;
+            expected[28 * row + 11] = 255;
+        }
+        assert_eq!(shifted("columns", &[7; 28 * 28], 28), expected);
+    }
+
+    #[test]
+    fn inverted_twice_and_turned_four_times_is_as_before() {
+        assert_eq!(shifted("invert", &[0, 1, 254, 255], 2), [255, 254, 1, 0]);
+        assert_eq!(shifted("rotate", &[1, 2, 3, 4, 5, 6, 7, 8, 9], 3), [7, 4, 1, 8, 5, 2, 9, 6, 3]);
+        let image: Vec<u8> = (0..=255).collect();
+        let turned = (0..4).fold(image.clone(), |image, _| shifted("rotate", &image, 16));
+        assert_eq!(turned, image);
+    }
+
+    #[test]
+    fn a_name_is_a_shift_and_anything_else_a_folder() {
+        for name in ["gain-offset", "invert", "columns", "rotate", "data/fashion"] {
+            let shift: Shift = name.parse().unwrap();
+            assert_eq!(matches!(shift, Shift::Folder(_)), name == "data/fashion");
+            assert_eq!(shift.to_string(), name);
+        }
+    }
+}

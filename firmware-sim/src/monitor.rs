@@ -1,0 +1,140 @@
+//! Noticing that the sensor has changed: a vote over the last scores.
+//!
+//! Each score is one bit: above the threshold or not. The threshold is in the blob, where it was calibrated on the
+//! training data; about one known image in 200 is above it. A drift is announced when a majority of the last
+//! [`WINDOW`] scores was above, and is over when no more than a quarter is, so that neither an odd image nor a few begin
+//! it, nor end it:
+//!
+//! ```text
+//! above   0 ........ 8 ........ 16 17 ........ 32      of the last 32
+//!         steady ───────────────── drifted            when 17 are reached
+//!         steady drifted ────────────────            until 8 are left
+//! ```
+//!
+//! If every score is above, that takes 17 images. If each image of a steady stream is above with probability 1/200,
+//! independently of the others, a false alarm has a probability of 4·10^-31 an image.
+
+/// How many scores vote.
+pub const WINDOW: u32 = u32::BITS;
+/// From so many above the threshold, a steady stream has drifted.
+pub const ALARM: u32 = WINDOW / 2 + 1;
+/// With so few above it, a drifted one is steady again.
+pub const CALM: u32 = WINDOW / 4;
+
+/// The last scores, and what was concluded from them.
+#[derive(Clone, Copy, Debug)]
+pub struct Monitor {
+    threshold: u32,
+    /// The last score is the lowest bit; 1 is above the threshold.
+    history: u32,
+    drifted: bool,
+}
+
+/// What a [`Monitor`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Verdict {
+    /// How many of the last [`WINDOW`] scores were above the threshold.
+    pub above: u8,
+    /// Whether the stream is another one than that of the training data.
+    pub drifted: bool,
+}
+
+impl Monitor {
+    /// A steady stream so far. With [`autoencoder_core::blob::NO_THRESHOLD`] it remains one.
+    pub const fn new(threshold: u32) -> Self {
+        Self { threshold, history: 0, drifted: false }
+    }
+
+    /// Takes the next score.
+    pub fn push(&mut self, score: u32) -> Verdict {
+        self.history = self.history << 1 | u32::from(score > self.threshold);
+        let above = self.history.count_ones();
+        self.drifted = above >= if self.drifted { CALM + 1 } else { ALARM };
+        self.verdict()
+    }
+
+    /// What the scores so far say.
+    pub const fn verdict(&self) -> Verdict {
+        Verdict { above: self.history.count_ones() as u8, drifted: self.drifted }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autoencoder_core::blob::NO_THRESHOLD;
+
+    const ODD: u32 = 101;
+    const KNOWN: u32 = 100;
+
+    fn monitor() -> Monitor {
+        Monitor::new(100)
+    }
+
+    /// Pushes scores as long as the verdict stays; how many were pushed when it changed.
+    fn until_it_changes(monitor: &mut Monitor, mut score: impl FnMut(u32) -> u32) -> Option<u32> {
+        let before = monitor.verdict().drifted;
+        (1..1000).find(|i| monitor.push(score(*i)).drifted != before)
+    }
+
+    #[test]
+    fn a_score_at_the_threshold_is_known_and_one_above_it_is_odd() {
+        let mut monitor = monitor();
+        assert_eq!(monitor.push(KNOWN), Verdict { above: 0, drifted: false });
+        assert_eq!(monitor.push(ODD), Verdict { above: 1, drifted: false });
+        for known in 1..32 {
+            assert_eq!(monitor.push(0).above, 1, "{known} later it is still remembered");
+        }
+        assert_eq!(monitor.push(0).above, 0, "33 scores later it is forgotten");
+    }
+
+    #[test]
+    fn neither_one_odd_image_nor_sixteen_of_thirty_two_are_a_drift() {
+        let mut one = monitor();
+        assert_eq!(until_it_changes(&mut one, |i| if i == 500 { u32::MAX } else { 0 }), None);
+        let mut every_second = monitor();
+        assert_eq!(until_it_changes(&mut every_second, |i| if i % 2 == 0 { ODD } else { KNOWN }), None);
+        assert_eq!(every_second.verdict().above, 16);
+        let mut sixteen = monitor();
+        assert_eq!(until_it_changes(&mut sixteen, |i| if i <= 16 { ODD } else { KNOWN }), None);
+    }
+
+    #[test]
+    fn a_drift_is_noticed_at_the_seventeenth_image_and_within_the_window_at_three_quarters() {
+        assert_eq!(until_it_changes(&mut monitor(), |_| ODD), Some(17));
+        let mut later = monitor();
+        for _ in 0..1000 {
+            later.push(KNOWN);
+        }
+        assert_eq!(until_it_changes(&mut later, |_| ODD), Some(17));
+        assert_eq!(until_it_changes(&mut monitor(), |i| if i % 4 == 0 { KNOWN } else { ODD }), Some(22));
+    }
+
+    #[test]
+    fn it_is_over_when_a_quarter_is_left_and_not_before() {
+        let drifted = || {
+            let mut monitor = monitor();
+            for _ in 0..32 {
+                monitor.push(ODD);
+            }
+            assert_eq!(monitor.verdict(), Verdict { above: 32, drifted: true });
+            monitor
+        };
+        assert_eq!(until_it_changes(&mut drifted(), |_| KNOWN), Some(24));
+        // Less than would have begun it keeps it going: nine of thirty-two.
+        let mut nine = drifted();
+        assert_eq!(until_it_changes(&mut nine, |i| if i % 32 < 9 { ODD } else { KNOWN }), None);
+        assert_eq!(nine.verdict(), Verdict { above: 9, drifted: true });
+        // After it is over, it takes a majority again.
+        let mut over = drifted();
+        until_it_changes(&mut over, |_| KNOWN).unwrap();
+        assert_eq!(until_it_changes(&mut over, |i| if i % 32 < 9 { ODD } else { KNOWN }), None);
+        assert!(!over.verdict().drifted);
+    }
+
+    #[test]
+    fn without_a_threshold_nothing_is_ever_odd() {
+        let mut monitor = Monitor::new(NO_THRESHOLD);
+        assert_eq!(until_it_changes(&mut monitor, |_| u32::MAX), None);
+    }
+}
