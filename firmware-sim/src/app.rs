@@ -4,7 +4,7 @@ use crate::frame::{self, Receiver, frame_bytes};
 use crate::message::Usage;
 use crate::monitor::Monitor;
 use crate::{Codec, Command, Error, Info, Reply, Request, Response, message};
-use autoencoder_core::blob::{NO_THRESHOLD, Stored};
+use autoencoder_core::blob::Stored;
 use autoencoder_core::layer::Row;
 
 /// What a board can measure of itself.
@@ -46,7 +46,7 @@ where
             assert!(frame_bytes(E::In8::LEN) <= FRAME, "a frame has to hold an image");
             assert!(frame_bytes(E::Out8::LEN) <= FRAME, "a frame has to hold a code");
         }
-        let monitor = Monitor::new(NO_THRESHOLD);
+        let monitor = Monitor::new(0); // set by `load`; all zeros, the static takes no flash
         Self { codec: Codec::new(), monitor, receiver: Receiver::new(), transmit: [0; FRAME], instructions: 0 }
     }
 

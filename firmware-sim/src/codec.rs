@@ -1,7 +1,7 @@
 //! The network on the device: encode, decode and score over static activations.
 
 use crate::Error;
-use autoencoder_core::blob::{Blob, CRC, NO_THRESHOLD, Stored};
+use autoencoder_core::blob::{Blob, CRC, Stored};
 use autoencoder_core::layer::Row;
 use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed};
 
@@ -34,7 +34,7 @@ where
         Self {
             net: Err(WeightsError::Empty),
             weights: 0,
-            threshold: NO_THRESHOLD,
+            threshold: 0, // all zeros: as a static it takes no flash
             encoder: E::Acts8::ZERO,
             decoder: D::Acts8::ZERO,
         }
