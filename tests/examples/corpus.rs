@@ -42,7 +42,7 @@ fn main() -> io::Result<()> {
     for (sequence, (name, command)) in (1..).zip(commands) {
         let mut buffer = [0; 512];
         let frame = frame::write(&Request { sequence, command }, &mut buffer).map_err(io::Error::other)?;
-        fs::write(folder.join("line").join(name), &*frame)?;
+        fs::write(folder.join("line").join(name), frame)?;
         all.splice(0..0, frame.iter().copied());
     }
     fs::write(folder.join("line/backwards"), all)
