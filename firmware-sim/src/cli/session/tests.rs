@@ -28,7 +28,7 @@ impl<F: FnMut(&[u8]) -> Result<Vec<u8>, LinkError>> Link for Fake<F> {
 }
 
 /// A session with such a device, request number 1 the next.
-fn session<'w>(weights: &'w Weights, device: impl FnMut(&[u8]) -> Result<Vec<u8>, LinkError> + 'static) -> Session<'w> {
+fn session(weights: &Weights, device: impl FnMut(&[u8]) -> Result<Vec<u8>, LinkError> + 'static) -> Session<'_> {
     let link = Box::new(Fake { device, answer: Vec::new() });
     let buffer = vec![0; frame::frame_bytes(weights.inputs)];
     Session { weights, board: boards::find(None).unwrap(), link, sequence: 1, buffer }
