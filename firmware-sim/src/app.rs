@@ -46,7 +46,8 @@ where
             assert!(frame_bytes(E::In8::LEN) <= FRAME, "a frame has to hold an image");
             assert!(frame_bytes(E::Out8::LEN) <= FRAME, "a frame has to hold a code");
         }
-        let monitor = Monitor::new(0); // set by `load`; all zeros, the static takes no flash
+        // All zeros, lest the whole static lie in flash for the sake of one word. `load` brings the threshold.
+        let monitor = Monitor::new(0);
         Self { codec: Codec::new(), monitor, receiver: Receiver::new(), transmit: [0; FRAME], instructions: 0 }
     }
 

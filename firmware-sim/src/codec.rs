@@ -34,13 +34,14 @@ where
         Self {
             net: Err(WeightsError::Empty),
             weights: 0,
-            threshold: 0, // all zeros: as a static it takes no flash
+            threshold: 0, // all zeros, lest the whole static lie in flash for the sake of one word
             encoder: E::Acts8::ZERO,
             decoder: D::Acts8::ZERO,
         }
     }
 
     /// Takes the weights of `blob`, or remembers why it cannot.
+    #[inline(never)] // lest the stack of whoever calls it keep room for what only this takes
     pub fn load(&mut self, blob: &'b [u8]) {
         self.net = Blob::open(blob).and_then(|blob| {
             (self.weights, self.threshold) = (blob.crc(), blob.header().threshold);
@@ -63,6 +64,7 @@ where
 
     /// From an image to its code.
     pub fn encode(&mut self, image: &[u8]) -> Result<&[u8], Error> {
+        present::<E>()?;
         let net = self.net.as_ref().map_err(|error| *error)?;
         let x = D::Int8::output_mut::<1>(&mut self.decoder, 1);
         fill(x, image)?;
@@ -71,12 +73,14 @@ where
 
     /// From a code back to an image.
     pub fn decode(&mut self, code: &[u8]) -> Result<&[u8], Error> {
+        present::<D>()?;
         fill(E::Int8::output_mut::<1>(&mut self.encoder, 1), code)?;
         self.decode_own()
     }
 
     /// The sum of the squared differences between an image and its reconstruction.
     pub fn score(&mut self, image: &[u8]) -> Result<u32, Error> {
+        present::<D>()?;
         self.encode(image)?;
         let reconstruction = self.decode_own()?;
         let squares = image.iter().zip(reconstruction).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2));
@@ -109,6 +113,11 @@ where
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// An error for the half that a device is without ([`autoencoder_core::blob::Without`]).
+fn present<H: Layer>() -> Result<(), Error> {
+    if H::specs().next().is_some() { Ok(()) } else { Err(Error::Absent) }
 }
 
 /// The one row of a batch of one.

@@ -29,6 +29,8 @@ pub enum Error {
     },
     /// The device has no weights that it can use.
     Weights(autoencoder_core::Error),
+    /// It takes the half of the network that this device is without.
+    Absent,
 }
 
 impl fmt::Display for Error {
@@ -43,6 +45,7 @@ impl fmt::Display for Error {
                 write!(f, "made with the weights {found:08x}, these are {expected:08x}")
             }
             Self::Weights(error) => error.fmt(f),
+            Self::Absent => f.write_str("this device holds the other half of the network only"),
         }
     }
 }

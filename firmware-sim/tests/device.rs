@@ -9,7 +9,7 @@ mod common;
 #[cfg(not(feature = "emulator"))]
 #[test]
 fn left_out() {
-    let command = "cargo test -p firmware-sim --features emulator --bins --test device";
+    let command = "cargo test -p firmware-sim --features emulator";
     let _ = writeln!(std::io::stderr(), "left out: the tests on an emulated Cortex-M4; include them with `{command}`");
 }
 
@@ -23,8 +23,9 @@ mod emulated {
     use autoencoder_core::model::{Decoder, Encoder, Small};
     use serde_json::Value;
     use std::fs;
+    use std::io::{BufRead, BufReader};
     use std::path::{Path, PathBuf};
-    use std::process::{Command, Stdio};
+    use std::process::{Child, Command, Stdio};
     use std::time::Duration;
 
     const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -125,8 +126,96 @@ mod emulated {
         assert!(here[0].as_u64().unwrap() <= 17, "{here:?}");
     }
 
+    /// An emulator whose UART is a terminal of the system's, as a board on a serial port is.
+    struct Board {
+        emulator: Child,
+        port: String,
+    }
+
+    impl Board {
+        fn boot() -> Self {
+            let out = tempfile::NamedTempFile::new().unwrap();
+            run("encode --images 1", "qemu", out.path()); // builds the image
+            let image = "firmware-sim/cortex-m/target/images/mps2-an386-classic/cortex-m-image";
+            let mut emulator = Command::new("qemu-system-arm")
+                .current_dir(ROOT)
+                .args(["-M", "mps2-an386", "-icount", "shift=0", "-display", "none", "-monitor", "none"])
+                .args(["-nodefaults", "-no-reboot", "-chardev", "pty,id=uart", "-serial", "chardev:uart"])
+                .args(["-kernel", image, "-device"])
+                .arg("loader,file=models/classic.int8.blob,addr=0x80000,force-raw=on")
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut said = String::new();
+            BufReader::new(emulator.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+            let port = said.split_whitespace().find(|word| word.starts_with("/dev/")).unwrap().to_owned();
+            Self { emulator, port }
+        }
+    }
+
+    impl Drop for Board {
+        fn drop(&mut self) {
+            let _ = self.emulator.kill();
+            let _ = self.emulator.wait();
+        }
+    }
+
+    #[test]
+    fn over_a_serial_port_they_are_the_same_bytes_and_a_board_that_goes_is_told() {
+        let mut board = Board::boot();
+        let link = format!("serial:{}", board.port);
+        let folder = tempfile::tempdir().unwrap();
+        let (there, here) = (folder.path().join("there"), folder.path().join("here"));
+        run("encode --images 20", &link, &there);
+        run("encode --images 20", "in-process", &here);
+        assert!(fs::read(&there).unwrap() == fs::read(&here).unwrap(), "the codes differ");
+        // And again: the line was left as it was found.
+        run("decode --images 5", &link, &there);
+        run("decode --images 5", "in-process", &here);
+        assert!(fs::read(&there).unwrap() == fs::read(&here).unwrap(), "the images differ");
+        let roundtrip = Command::new(env!("CARGO_BIN_EXE_firmware-sim"))
+            .current_dir(ROOT)
+            .args(["roundtrip", "--link", &link, "--weights", "models/classic.int8.blob"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_secs(2));
+        board.emulator.kill().unwrap();
+        let output = roundtrip.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success());
+        assert_eq!(said.lines().last(), Some("error: the line to the device was closed: unplugged?"));
+        let mut command = cargo_bin_cmd!("firmware-sim");
+        command.current_dir(ROOT).args(["encode", "--link", &link, "--weights", "models/classic.int8.blob"]);
+        let said = String::from_utf8(command.assert().failure().get_output().stderr.clone()).unwrap();
+        assert!(said.ends_with(&format!("error: {}: No such file or directory\n", board.port)), "{said}");
+    }
+
+    #[test]
+    fn a_smaller_board_encodes_and_this_program_decodes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (there, here) = (folder.path().join("there"), folder.path().join("here"));
+        let report = run("decode --images 5 --board microbit", "qemu", &there);
+        run("decode --images 5", "in-process", &here);
+        assert!(fs::read(&there).unwrap() == fs::read(&here).unwrap(), "the images differ");
+        assert!(report["ram_bytes"].as_u64().unwrap() <= 16 * 1024, "{report}");
+        assert!(report["flash_bytes"].as_u64().unwrap() <= 256 * 1024, "{report}");
+        // Its codes carry the CRC of the encoder's part; whoever has the whole decodes them.
+        run("encode --images 5 --board microbit", "qemu", &there);
+        let codes = there.display().to_string();
+        run(&format!("decode {codes}"), "in-process", &here);
+    }
+
     #[test]
     fn the_emulator_ends_with_the_program() {
+        // INT is Ctrl-C. After KILL nothing of the program's own is carried out any more.
+        ["INT", "TERM", "KILL"].into_iter().for_each(ends_with);
+    }
+
+    fn ends_with(signal: &str) {
         let own = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_firmware-sim"))
             .current_dir(ROOT)
@@ -146,7 +235,8 @@ mod emulated {
         };
         assert!(wait(1), "no emulator was started");
         std::thread::sleep(Duration::from_secs(1));
-        child.kill().unwrap(); // nothing of its own is carried out any more
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
         child.wait().unwrap();
         assert!(wait(0), "the emulator's folder is still there");
         std::thread::sleep(Duration::from_millis(200));

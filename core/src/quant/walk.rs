@@ -7,7 +7,7 @@
 //! walk   = 0 0 0 0  step*  end                         the zeros start the sums
 //! step   = skip  x x x x  code  (x x x x)*             what is behind brackets: the later blocks of a long step
 //! skip   = bytes of weights to pass over               x = two activations, u16 each
-//! code   = what to do with the x: ae_run1 to ae_run4 take 1 to 4 of them, ae_blocks and the code before it whole blocks
+//! code   = what to do with the x: ae_run1 to ae_run4 take 1 to 4 of them, ae_blocks1 to ae_blocks4 whole blocks
 //! end    = skip  table  offset  end-of-output  -  code FINISH_TABLE or FINISH_CLAMP
 //! ```
 //!
@@ -39,17 +39,18 @@ unsafe extern "C" {
     fn ae_run2();
     fn ae_run3();
     fn ae_run4();
-    fn ae_blocks();
+    fn ae_blocks1();
+    fn ae_blocks2();
+    fn ae_blocks3();
+    fn ae_blocks4();
     fn ae_finish_table();
     fn ae_finish_clamp();
 }
 
-/// The bytes of code of one block and the load of the next block's activations.
-const BLOCK_CODE: usize = 104;
-/// The bytes of code between those and `ae_blocks`: a branch and `ae_run4`'s addition.
-const BRANCH_CODE: usize = 8;
+/// Where a step of 1, 2, … blocks begins.
+static BLOCKS: [Code; 4] = [ae_blocks1, ae_blocks2, ae_blocks3, ae_blocks4];
 /// Blocks that one step can take.
-const LONGEST: usize = 8;
+const LONGEST: usize = BLOCKS.len();
 
 /// Words of scratch that a layer of so many inputs needs: a dense walk. A sparse one is taken where it fits in as much.
 pub const fn scratch_words(inputs: usize) -> usize {
@@ -61,6 +62,17 @@ pub const fn scratch_words(inputs: usize) -> usize {
 /// inputs are a multiple of eight. Every other layer, and `f32`, is left to the plain loops.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dsp<const WORDS: usize>;
+
+impl<const WORDS: usize> Dsp<WORDS> {
+    /// Writes the walk of `x` and throws it away: the part of a layer's work that its outputs do not multiply, to be
+    /// measured alone.
+    #[inline(never)]
+    pub fn prepare<const I: usize>(&self, x: &[u8; I]) {
+        let mut scratch = [const { MaybeUninit::uninit() }; WORDS];
+        let walk = scratch.get_mut(..scratch_words(I)).and_then(|scratch| walk(scratch, x));
+        core::hint::black_box(walk);
+    }
+}
 
 impl<const WORDS: usize> Kernels for Dsp<WORDS> {
     fn dense_int8<const I: usize, const O: usize, A: Activation>(
@@ -115,8 +127,7 @@ fn forward(
     if !fits {
         return false;
     }
-    let walk = if seems_sparse(x) { sparse_walk(scratch, x) } else { None };
-    let Some((len, skip)) = walk.or_else(|| Some((dense_walk(scratch, x)?, 0))) else { return false };
+    let Some((len, skip)) = walk(scratch, x) else { return false };
     let Some(end) = scratch.get_mut(len..).and_then(|words| words.first_chunk_mut()) else { return false };
     let out_end = y.as_mut_ptr_range().end as u32;
     let code = |code: Code| code as *const () as u32;
@@ -129,6 +140,12 @@ fn forward(
     // words written, and ends where `y` does. An index is clamped to the table's 1,024 entries.
     unsafe { ae_layer(channels.as_ptr(), y.as_mut_ptr(), scratch.as_ptr().cast(), weights.as_ptr()) };
     true
+}
+
+/// A walk of `x` but for its end. Its length in words, and the bytes of weights behind the last step.
+fn walk(scratch: &mut [Word], x: &[u8]) -> Option<(usize, u32)> {
+    let sparse = if seems_sparse(x) { sparse_walk(scratch, x) } else { None };
+    sparse.or_else(|| Some((dense_walk(scratch, x)?, 0)))
 }
 
 /// Whether a quarter of a sample of the inputs is zero: then it is worth while to look at all of them.
@@ -150,10 +167,10 @@ fn dense_walk(scratch: &mut [Word], x: &[u8]) -> Option<usize> {
     for x in x.chunks(8 * LONGEST) {
         let (first, others) = x.split_first_chunk::<8>()?;
         let others = others.as_chunks::<8>().0;
-        let before = if others.is_empty() { 0 } else { BLOCK_CODE * others.len() + BRANCH_CODE };
+        let code = *BLOCKS.get(others.len())?;
         let [a, b, c, d] = lanes(first);
         let (step, tail) = rest.split_first_chunk_mut::<6>()?;
-        *step = [0, a, b, c, d, (ae_blocks as *const () as usize - before) as u32].map(Word::new);
+        *step = [0, a, b, c, d, code as *const () as u32].map(Word::new);
         let (blocks, tail) = tail.split_at_mut_checked(4 * others.len())?;
         for (x, block) in others.iter().zip(blocks.as_chunks_mut::<4>().0) {
             *block = lanes(x).map(Word::new);

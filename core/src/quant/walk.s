@@ -63,14 +63,15 @@
     ae_one r11
     ae_next
 
-    .rept 7
+    .irp blocks, 4, 3, 2
+    ae_code ae_blocks\blocks
     ae_block
     ldm r8!, {r9-r12}
     .endr
-    b.w ae_blocks
+    b.w ae_blocks1
     ae_code ae_run4
     add.w r7, r7, r3
-    ae_code ae_blocks
+    ae_code ae_blocks1
     ae_block
     ae_next
 

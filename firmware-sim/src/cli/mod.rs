@@ -12,14 +12,18 @@ mod flash;
 mod image;
 mod images;
 mod ledger;
+mod limits;
+mod line;
 mod link;
 mod monitor;
 mod qemu;
 mod roundtrip;
+mod serial;
 mod session;
 #[allow(dead_code)] // training images are for the commands that learn
 mod shift;
 mod stack;
+mod synthetic;
 mod training;
 mod verify;
 mod weights;

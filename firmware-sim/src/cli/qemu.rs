@@ -1,25 +1,21 @@
 //! The device as a real image on an emulated board, its UART a socket of this program's.
 
-use super::image;
+use super::boards::{Board, STAND_IN};
+use super::image::{Images, Program, output};
+use super::line::Line;
 use super::link::{Link, LinkError, Memory};
 use firmware_sim::message::Usage;
-use firmware_sim::{Command as Ask, Reply, Request, Response, frame};
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const EMULATOR: &str = "qemu-system-arm";
-/// Where the image's linker script has the blob.
-const BLOB_AT: &str = "0x80000";
 /// Far longer than any command takes, most of which is the line.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Larger than any number that a session counts to.
-const OWN_SEQUENCE: u32 = u32::MAX;
 
 /// Ends the emulator when this program is no more, however it ended: then the pipe is closed that it waits for.
 /// Ctrl-C on a terminal reaches the whole group, so it has to be ignored here for this to be carried out.
@@ -37,51 +33,40 @@ kill -9 $keeper 2>/dev/null
 exit $status
 "#;
 
-/// An emulator that runs the image.
+/// An emulator that runs an image.
 pub struct Qemu {
     keeper: Child,
-    line: UnixStream,
+    line: Line<UnixStream>,
     /// The socket, the blob, what the emulator says.
     folder: TempDir,
-    answer: Vec<u8>,
 }
 
 impl Qemu {
-    /// Boots the image of a topology with a blob in its flash, a good or a bad one.
-    pub fn boot(topology: &str, blob: &[u8]) -> Result<Self, LinkError> {
-        Self::start(|| image::build(topology), blob)
-    }
-
-    /// What the image that trains says about the blob and the images in its flash.
-    pub fn training(flash: &[u8]) -> Result<String, LinkError> {
-        let mut device = Self::start(image::training, flash)?;
-        let mut text = Vec::new();
-        device.line.read_to_end(&mut text).map_err(|error| device.failed(error))?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
-    }
-
-    /// Starts the emulator with an image and what belongs into the flash for the blob.
-    fn start(image: impl FnOnce() -> Result<PathBuf, LinkError>, blob: &[u8]) -> Result<Self, LinkError> {
-        if image::output(EMULATOR, "--version").is_none() {
+    /// Boots a board's image with a blob in its flash, a good or a bad one.
+    pub fn boot(board: &Board, images: &Images, program: Program, blob: &[u8]) -> Result<Self, LinkError> {
+        if output(EMULATOR, "--version").is_none() {
             let hint = "on Debian with `apt-get install qemu-system-arm`";
             return Err(LinkError::Missing(format!("{EMULATOR}, the emulator; install it, {hint}")));
         }
-        let image = image()?;
+        let layout = images.layout(program)?;
+        if blob.len() > layout.blob_room {
+            return Err(LinkError::Room { bytes: blob.len(), room: layout.blob_room });
+        }
         let folder = tempfile::Builder::new().prefix("firmware-sim").tempdir()?;
         let (socket, flash, said) =
             (folder.path().join("uart"), folder.path().join("blob"), folder.path().join("said"));
         fs::write(&flash, blob)?;
         let mut command = Command::new("sh");
         command.arg("-c").arg(KEEPER).arg(folder.path()).arg(EMULATOR);
-        command.args(["-M", "mps2-an386", "-icount", "shift=0", "-display", "none", "-monitor", "none"]);
+        command.args(["-M", board.name, "-icount", "shift=0", "-display", "none", "-monitor", "none"]);
         command.args(["-nodefaults", "-no-reboot", "-chardev"]);
         command.arg(format!("socket,id=uart,path={},server=on,wait=on", socket.display()));
-        command.args(["-serial", "chardev:uart", "-kernel"]).arg(image).arg("-device");
-        command.arg(format!("loader,file={},addr={BLOB_AT},force-raw=on", flash.display()));
+        command.args(["-serial", "chardev:uart", "-kernel"]).arg(images.path(program)).arg("-device");
+        command.arg(format!("loader,file={},addr={:#x},force-raw=on", flash.display(), layout.blob_at));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(fs::File::create(&said)?);
         let mut keeper = command.spawn()?;
         match connect(&mut keeper, &socket) {
-            Ok(line) => Ok(Self { keeper, line, folder, answer: Vec::new() }),
+            Ok(line) => Ok(Self { keeper, line: Line::new(line, PATIENCE), folder }),
             Err(error) => {
                 end(&mut keeper);
                 Err(error.unwrap_or_else(|| ended(&said)))
@@ -89,47 +74,21 @@ impl Qemu {
         }
     }
 
-    /// Reads until so many frames have come back.
-    fn receive(&mut self, mut frames: usize) -> Result<(), LinkError> {
-        let mut buffer = [0; 4096];
-        while frames > 0 {
-            let count = match self.line.read(&mut buffer) {
-                Ok(0) => return Err(self.gone()),
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.failed(error)),
-            };
-            frames = frames.saturating_sub(ends(&buffer[..count]));
-            self.answer.extend_from_slice(&buffer[..count]);
-        }
-        Ok(())
+    /// What the image that trains says about the blob and the images in its flash.
+    pub fn training(flash: &[u8]) -> Result<String, LinkError> {
+        let (board, target) = STAND_IN.emulated();
+        let mut device = Self::boot(board, &Images::training(target)?, Program::Training, flash)?;
+        device.line.rest().map_err(|error| told(error, &device.folder))
     }
 
-    fn failed(&self, error: std::io::Error) -> LinkError {
-        match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => LinkError::TimeOut(PATIENCE.as_secs()),
-            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => self.gone(),
-            _ => LinkError::Io(error),
-        }
-    }
-
-    /// The line was closed: either the image gave up, and its last words are text, or the emulator did.
-    fn gone(&self) -> LinkError {
-        let words = String::from_utf8_lossy(&self.answer);
-        let last = words.split('\0').rfind(|words| !words.is_empty());
-        match last.filter(|words| ["panic", "fault", "stack"].iter().any(|known| words.starts_with(known))) {
-            Some(words) => LinkError::Stopped(words.to_owned()),
-            None => ended(&self.folder.path().join("said")),
-        }
+    fn usage(&mut self) -> Result<Usage, LinkError> {
+        self.line.usage().map_err(|error| told(error, &self.folder))
     }
 }
 
 impl Link for Qemu {
     fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError> {
-        self.answer.clear();
-        self.line.write_all(request).map_err(|error| self.failed(error))?;
-        self.receive(request.split_inclusive(|byte| *byte == 0).filter(|frame| frame.len() > 1).count())?;
-        Ok(&self.answer)
+        self.line.exchange(request).map_err(|error| told(error, &self.folder))
     }
 
     fn memory(&mut self) -> Result<Memory, LinkError> {
@@ -139,21 +98,6 @@ impl Link for Qemu {
 
     fn instructions(&mut self) -> Result<u32, LinkError> {
         Ok(self.usage()?.instructions)
-    }
-}
-
-impl Qemu {
-    /// What the device says it has taken.
-    fn usage(&mut self) -> Result<Usage, LinkError> {
-        let mut buffer = [0; 64];
-        let request = Request { sequence: OWN_SEQUENCE, command: Ask::Usage };
-        let request = frame::write(&request, &mut buffer).map_err(LinkError::Frame)?;
-        let mut answer = self.exchange(request)?.to_vec();
-        match frame::read(&mut answer).and_then(Response::read).and_then(|response| response.result) {
-            Ok(Reply::Usage(usage)) => Ok(usage),
-            Ok(_) => Err(LinkError::Frame(firmware_sim::Error::Malformed)),
-            Err(error) => Err(LinkError::Frame(error)),
-        }
     }
 }
 
@@ -183,19 +127,136 @@ fn connect(keeper: &mut Child, socket: &Path) -> Result<UnixStream, Option<LinkE
     }
 }
 
-/// How many frames end in these bytes.
-fn ends(bytes: &[u8]) -> usize {
-    bytes.split(|byte| *byte == 0).count() - 1
-}
-
 /// Closes the keeper's pipe and waits until it has ended the emulator.
 fn end(keeper: &mut Child) {
     drop(keeper.stdin.take());
     let _ = keeper.wait();
 }
 
+/// A line that was closed is an emulator that ended.
+fn told(error: LinkError, folder: &TempDir) -> LinkError {
+    if matches!(error, LinkError::Closed) { ended(&folder.path().join("said")) } else { error }
+}
+
 /// That the emulator ended, with what it said last.
 fn ended(said: &Path) -> LinkError {
     let said = fs::read_to_string(said).unwrap_or_default();
     LinkError::Ended(said.lines().last().unwrap_or("it said nothing").to_owned())
+}
+
+#[cfg(all(test, feature = "emulator"))]
+mod tests {
+    use super::super::boards::find;
+    use super::super::synthetic;
+    use super::super::weights::Weights;
+    use super::*;
+    use autoencoder_core::Error as WeightsError;
+    use firmware_sim::{Command as Ask, Error, Reply, Request, Response, frame};
+    use object::{Object, ObjectSection};
+
+    /// Boards of each kind of processor, with a topology that each has room for.
+    const EACH: [(&str, &str, bool); 3] =
+        [("mps2-an386", "small", false), ("lm3s6965evb", "small", false), ("microbit", "classic", true)];
+
+    fn images(board: &str, topology: &str, encoder_only: bool) -> (&'static Board, Images) {
+        let (board, target) = find(Some(board)).unwrap().emulated();
+        (board, Images::build(board, target, topology, encoder_only).unwrap())
+    }
+
+    fn flash(weights: &Weights, encoder_only: bool) -> &[u8] {
+        if encoder_only { weights.encoder.bytes() } else { weights.bytes() }
+    }
+
+    /// Asks for something; what comes back, as text if it is a value, or the error.
+    fn ask(device: &mut Qemu, command: Ask<'_>) -> Result<String, Error> {
+        let mut buffer = [0; 1024];
+        let request = frame::write(&Request { sequence: 9, command }, &mut buffer).unwrap();
+        let mut answer = device.exchange(request).unwrap().to_vec();
+        let response = Response::read(frame::read(&mut answer).unwrap()).unwrap();
+        assert_eq!(response.sequence, 9);
+        response.result.map(|reply: Reply<'_>| format!("{reply:?}"))
+    }
+
+    #[test]
+    fn every_board_boots_without_a_blob_and_with_a_bad_one_and_says_so() {
+        for (board, topology, encoder_only) in EACH {
+            let (board, images) = images(board, topology, encoder_only);
+            let weights = synthetic::weights(topology).unwrap();
+            let good = flash(&weights, encoder_only);
+            let mut flipped = good.to_vec();
+            flipped[good.len() / 2] ^= 1;
+            let (mut other, truncated) = (good.to_vec(), &good[..good.len() / 2]);
+            other[..4].copy_from_slice(b"text");
+            let boot = |blob: &[u8]| Qemu::boot(board, &images, Program::Application, blob).unwrap();
+            for bad in [&[], &[0xff; 4096][..], &flipped, &other, truncated] {
+                for command in [Ask::Info, Ask::Encode { image: &[1; 784] }] {
+                    let answer = ask(&mut boot(bad), command);
+                    assert!(matches!(answer, Err(Error::Weights(_))), "{}: {answer:?}", board.name);
+                }
+            }
+            let answer = ask(&mut boot(&[]), Ask::Info);
+            assert_eq!(answer, Err(Error::Weights(WeightsError::Empty)));
+            let mut device = boot(good);
+            assert!(ask(&mut device, Ask::Info).is_ok_and(|info| info.starts_with("Info")));
+            if encoder_only {
+                assert_eq!(ask(&mut device, Ask::Score { image: &[1; 784] }), Err(Error::Absent));
+            }
+        }
+    }
+
+    #[test]
+    fn a_stack_overflow_is_reported_on_every_board() {
+        for (board, topology, encoder_only) in EACH {
+            let (board, images) = images(board, topology, encoder_only);
+            let weights = synthetic::weights(topology).unwrap();
+            // The same image, its stack begun near its end: the first word of the vectors.
+            let path = images.path(Program::Application);
+            let mut bytes = fs::read(&path).unwrap();
+            let vectors = object::File::parse(&*bytes).unwrap().section_by_name(".vector_table").unwrap().file_range();
+            let at = vectors.unwrap().0 as usize;
+            bytes[at..at + 4].copy_from_slice(&0x2000_0360_u32.to_le_bytes());
+            let folder = tempfile::tempdir().unwrap();
+            let small = Images { folder: folder.path().to_owned() };
+            fs::write(small.path(Program::Application), bytes).unwrap();
+            let mut device = Qemu::boot(board, &small, Program::Application, flash(&weights, encoder_only)).unwrap();
+            let mut buffer = [0; 1024];
+            let request = Request { sequence: 1, command: Ask::Encode { image: &[1; 784] } };
+            let error = device.exchange(frame::write(&request, &mut buffer).unwrap()).unwrap_err();
+            assert_eq!(error.to_string(), "the device stopped: stack overflow", "{}", board.name);
+        }
+    }
+
+    #[test]
+    fn a_blob_without_room_is_refused() {
+        let (board, images) = images("lm3s6965evb", "small", false);
+        let outcome = Qemu::boot(board, &images, Program::Application, &vec![0; 300_000]);
+        assert!(matches!(outcome, Err(LinkError::Room { bytes: 300_000, .. })));
+    }
+
+    #[test]
+    fn an_emulator_that_ends_is_told_and_one_that_is_dropped_is_gone() {
+        let (board, images) = images("mps2-an386", "small", false);
+        let running = |folder: &Path| {
+            let folder = folder.display().to_string();
+            let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+            let its = processes.filter(|process| {
+                fs::read(process.path().join("cmdline")).is_ok_and(|line| {
+                    line.starts_with(EMULATOR.as_bytes()) && String::from_utf8_lossy(&line).contains(&folder)
+                })
+            });
+            its.map(|process| process.file_name().into_string().unwrap()).collect::<Vec<_>>()
+        };
+        let boot = || Qemu::boot(board, &images, Program::Application, &[]).unwrap();
+        let mut device = boot();
+        let emulators = running(device.folder.path());
+        assert_eq!(emulators.len(), 1);
+        assert!(Command::new("kill").args(["-9", &emulators[0]]).status().unwrap().success());
+        let error = device.exchange(&[1, 1, 0]).unwrap_err();
+        assert!(matches!(error, LinkError::Ended(_)), "{error}");
+        let device = boot();
+        let folder = device.folder.path().to_owned();
+        assert_eq!(running(&folder).len(), 1);
+        drop(device);
+        assert!(running(&folder).is_empty() && !folder.exists());
+    }
 }

@@ -30,7 +30,7 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
             .map(|(i, images)| {
                 let (weights, common) =
                     (&weights, args::Common { json: args.common.json || i > 0, ..args.common.clone() });
-                scope.spawn(move || compare(&common, args.link, [weights, against], images, i * chunk))
+                scope.spawn(move || compare(&common, &args.link, [weights, against], images, i * chunk))
             })
             .collect();
         parts.into_iter().map(|part| part.join().expect("a comparison that ends")).collect()
@@ -96,13 +96,13 @@ struct Part {
 /// Holds a device with the first weights against this process with the second. `at` is the first image's number.
 fn compare(
     common: &args::Common,
-    link: Kind,
+    link: &Kind,
     [weights, against]: [&Weights; 2],
     images: &[Vec<u8>],
     at: usize,
 ) -> anyhow::Result<Part> {
     let mut device = Session::open(common, link, weights)?;
-    let mut here = Session::open(&args::Common { json: true, ..common.clone() }, Kind::InProcess, against)?;
+    let mut here = Session::open(&args::Common { json: true, ..common.clone() }, &Kind::InProcess, against)?;
     let (mut equal, mut first) = (0, None);
     for (image, pixels) in (at..).zip(progress(images)) {
         if device.digest(pixels, weights.layers)? == here.digest(pixels, weights.layers)? {

@@ -31,7 +31,7 @@ impl<F: FnMut(&[u8]) -> Result<Vec<u8>, LinkError>> Link for Fake<F> {
 fn session(weights: &Weights, device: impl FnMut(&[u8]) -> Result<Vec<u8>, LinkError> + 'static) -> Session<'_> {
     let link = Box::new(Fake { device, answer: Vec::new() });
     let buffer = vec![0; frame::frame_bytes(weights.inputs)];
-    Session { weights, board: boards::find(None).unwrap(), link, sequence: 1, buffer }
+    Session { weights, board: boards::find(None).unwrap(), link, decoder: None, sequence: 1, buffer }
 }
 
 fn response(sequence: u32, result: Result<Reply<'_>, Error>) -> Vec<u8> {
@@ -136,8 +136,8 @@ mod emulated {
     fn noise_and_damaged_frames_are_answered_as_in_process_and_the_next_request_is_served() {
         let weights = weights();
         let common = Common { weights: None, board: None, json: true };
-        let mut device = Session::open(&common, Kind::Qemu, &weights).unwrap();
-        let mut here = Session::open(&common, Kind::InProcess, &weights).unwrap();
+        let mut device = Session::open(&common, &Kind::Qemu, &weights).unwrap();
+        let mut here = Session::open(&common, &Kind::InProcess, &weights).unwrap();
         let mut random = Random(4);
         let mut seen = Vec::new();
         for i in 0..150 {
