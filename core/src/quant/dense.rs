@@ -79,6 +79,10 @@ impl<const I: usize, const O: usize, A: Activation> Layer for Dense<'_, I, O, A>
     fn output_mut<const B: usize>(y: &mut [[u8; O]; B], n: usize) -> &mut [[u8; O]] {
         crate::layer::rows_mut(y, n)
     }
+
+    fn stages<const B: usize>(y: &[[u8; O]; B], n: usize) -> impl Iterator<Item = &[u8]> {
+        core::iter::once(crate::layer::rows(y, n).as_flattened())
+    }
 }
 
 /// `y = σ(x · Wᵀ + b)` by plain loops over slices: one copy of the code for each activation, whatever the shapes.

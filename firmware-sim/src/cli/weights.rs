@@ -20,6 +20,8 @@ pub struct Weights {
     pub topology: &'static str,
     pub inputs: usize,
     pub format: Format,
+    /// How many, encoder and decoder together.
+    pub layers: u8,
     /// Multiply-accumulates of the encoder and of the decoder.
     pub macs: [usize; 2],
     /// From which score on an image is odd.
@@ -91,8 +93,20 @@ impl Weights {
             layers.iter().map(|layer| usize::from(layer.inputs) * usize::from(layer.outputs)).sum()
         };
         let macs = [macs(halves.0), macs(halves.1)];
-        let (format, threshold) = (header.format, header.threshold);
-        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, format, macs, threshold, file, encoder })
+        let (format, threshold, layers) = (header.format, header.threshold, header.layers.len() as u8);
+        Ok(Self {
+            path: path.to_owned(),
+            length,
+            crc,
+            topology,
+            inputs,
+            format,
+            layers,
+            macs,
+            threshold,
+            file,
+            encoder,
+        })
     }
 
     /// The bytes as they lie in flash.
