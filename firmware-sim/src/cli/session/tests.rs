@@ -70,7 +70,14 @@ fn what_a_device_does_wrong_is_said_in_one_line() {
 #[test]
 fn a_device_of_another_protocol_or_with_other_weights_is_not_talked_to() {
     let weights = weights();
-    let own = Info { version: message::VERSION, weights: weights.crc, inputs: 784, code: 128, static_bytes: 3000 };
+    let own = Info {
+        code_bits: 8,
+        version: message::VERSION,
+        weights: weights.crc,
+        inputs: 784,
+        code: 128,
+        static_bytes: 3000,
+    };
     let greeted = |info: Info| {
         let mut session = session(&weights, move |_| Ok(response(0, Ok(Reply::Info(info)))));
         session.sequence = 0;
