@@ -1,5 +1,6 @@
 //! Initial weights.
 
+use crate::activation::ActivationKind;
 use crate::{Layer, Parameters};
 use rand_core::Rng;
 
@@ -10,11 +11,9 @@ pub enum Init {
     UnitNormal,
     /// Weights from `N(0, gain² · 2 / (inputs + outputs))`, biases 0.
     ///
-    /// Glorot and Bengio, 2010; a gain of 4 makes up for the slope of the sigmoid, which is at most 1/4.
-    GlorotNormal {
-        /// Factor of the standard deviation.
-        gain: f32,
-    },
+    /// Glorot and Bengio, 2010. The gain makes up for what the activation takes away: 4 for the sigmoid, whose slope is at
+    /// most 1/4; √2 for the ReLU, which lets half of the numbers pass (He et al., 2015); 1 for the identity.
+    GlorotNormal,
 }
 
 impl Init {
@@ -28,7 +27,12 @@ impl Init {
                     normal(weights, 1.0, rng);
                     normal(bias, 1.0, rng);
                 }
-                Self::GlorotNormal { gain } => {
+                Self::GlorotNormal => {
+                    let gain = match spec.activation {
+                        ActivationKind::Sigmoid => 4.0,
+                        ActivationKind::Relu => core::f32::consts::SQRT_2,
+                        ActivationKind::Identity => 1.0,
+                    };
                     let fan = f32::from(spec.inputs) + f32::from(spec.outputs);
                     normal(weights, gain * libm::sqrtf(2.0 / fan), rng);
                     bias.fill(0.0);

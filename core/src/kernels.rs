@@ -1,8 +1,7 @@
 //! The arithmetic of a dense layer, and where a faster backend enters.
 
 use crate::Activation;
-use crate::quant::requantise::{activate, offset};
-use crate::quant::{self, weights::four_rows};
+use crate::quant;
 
 /// The arithmetic that a backend may replace.
 ///
@@ -51,7 +50,7 @@ pub trait Kernels: Sync {
 
     /// `y = σ(x · wᵀ + b)` in integers, for one row.
     ///
-    /// A kernel gives exactly these bytes or it is wrong. The layout of the weights: [`crate::quant::weights`].
+    /// A kernel gives exactly these bytes or it is wrong. The layouts of the weights: [`quant::weights`], [`quant::nibbles`].
     #[inline]
     fn dense_int8<const I: usize, const O: usize, A: Activation>(
         &self,
@@ -59,15 +58,7 @@ pub trait Kernels: Sync {
         x: &[u8; I],
         y: &mut [u8; O],
     ) {
-        let offset = offset::<A>(layer.output);
-        let (x, _) = x.as_chunks::<4>();
-        let (channels, _) = layer.channels.as_chunks::<4>();
-        let (y, _) = y.as_chunks_mut::<4>();
-        for ((group, channels), y) in layer.weights.chunks_exact((I / 4).max(1)).zip(channels).zip(y) {
-            for ((y, channel), acc) in y.iter_mut().zip(channels).zip(four_rows(x, group)) {
-                *y = activate::<A>(channel.index(acc, offset));
-            }
-        }
+        quant::plain::<A>(layer.weights, layer.channels, layer.output, x, y);
     }
 
     /// `y = σ(y + b)`, for each of the rows of `y`

@@ -112,6 +112,7 @@ where
             weights: own,
             inputs: E::In8::LEN as u16,
             code: E::Out8::LEN as u16,
+            code_bits: codec.code_bits(),
             static_bytes: ram as u32,
         }),
         Command::Encode { image } => Reply::Code { weights: own, code: codec.encode(image)? },
@@ -119,10 +120,13 @@ where
             return Err(Error::OtherWeights { expected: own, found: weights });
         }
         Command::Decode { code, .. } => Reply::Image(codec.decode(code)?),
-        Command::Score { image } => Reply::Score { error: codec.score(image)? },
-        Command::Monitor { image } => {
+        // One call for both: a second copy of the network's code would take more stack.
+        Command::Score { image } | Command::Monitor { image } => {
             let error = codec.score(image)?;
-            Reply::Monitored { error, verdict: monitor.push(error) }
+            match command {
+                Command::Monitor { .. } => Reply::Monitored { error, verdict: monitor.push(error) },
+                _ => Reply::Score { error },
+            }
         }
         Command::Usage => return Err(Error::Malformed), // of the board, not of the network: `push_on` answers it
     })

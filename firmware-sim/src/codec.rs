@@ -3,6 +3,7 @@
 use crate::Error;
 use autoencoder_core::blob::{Blob, Stored};
 use autoencoder_core::layer::Row;
+use autoencoder_core::quant::code;
 use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed};
 
 /// An integer network, its weights borrowed from flash, and the activations of one image.
@@ -12,6 +13,7 @@ use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed
 pub struct Codec<'b, E: Stored, D: Stored> {
     net: Result<Autoencoder<E::Int8<'b>, D::Int8<'b>>, WeightsError>,
     weights: u32,
+    code_bits: u8,
     threshold: u32,
     encoder: E::Acts8,
     decoder: D::Acts8,
@@ -24,7 +26,7 @@ where
 {
     /// Bytes that the encoder alone takes: the image, and its own activations.
     pub const ENCODER_BYTES: usize = E::In8::LEN + size_of::<E::Acts8>();
-    /// Bytes that the decoder alone takes: the code, and its own activations.
+    /// Bytes that the decoder alone takes: the code, unpacked, and its own activations.
     pub const DECODER_BYTES: usize = E::Out8::LEN + size_of::<D::Acts8>();
     /// Bytes of both halves' activations.
     pub const ACTIVATION_BYTES: usize = size_of::<E::Acts8>() + size_of::<D::Acts8>();
@@ -34,7 +36,9 @@ where
         Self {
             net: Err(WeightsError::Empty),
             weights: 0,
-            threshold: 0, // all zeros, lest the whole static lie in flash for the sake of one word
+            // All zeros, lest the whole static lie in flash for the sake of two words.
+            code_bits: 0,
+            threshold: 0,
             encoder: E::Acts8::ZERO,
             decoder: D::Acts8::ZERO,
         }
@@ -44,7 +48,8 @@ where
     #[inline(never)] // lest the stack of whoever calls it keep room for what only this takes
     pub fn load(&mut self, blob: &'b [u8]) {
         self.net = Blob::open(blob).and_then(|blob| {
-            (self.weights, self.threshold) = (blob.crc(), blob.header().threshold);
+            self.weights = blob.crc();
+            (self.code_bits, self.threshold) = (blob.header().code_bits, blob.header().threshold);
             blob.int8::<E, D>()
         });
     }
@@ -57,24 +62,31 @@ where
         }
     }
 
+    /// Bits of a code element.
+    pub fn code_bits(&self) -> u8 {
+        self.code_bits
+    }
+
     /// From which score on an image is unlike the training data, as the weights say.
     pub fn threshold(&self) -> u32 {
         self.threshold
     }
 
-    /// From an image to its code.
+    /// From an image to its code, packed.
     pub fn encode(&mut self, image: &[u8]) -> Result<&[u8], Error> {
         present::<E>()?;
         let net = self.net.as_ref().map_err(|error| *error)?;
         let x = D::Int8::output_mut::<1>(&mut self.decoder, 1);
-        fill(x, image)?;
-        Ok(row(net.encoder.forward::<1>(&Native {}, x, &mut self.encoder)))
+        fill(x, image, E::In8::LEN)?;
+        net.encoder.forward::<1>(&Native {}, x, &mut self.encoder);
+        Ok(code::pack(row_mut(E::Int8::output_mut::<1>(&mut self.encoder, 1)), self.code_bits))
     }
 
-    /// From a code back to an image.
+    /// From a packed code back to an image.
     pub fn decode(&mut self, code: &[u8]) -> Result<&[u8], Error> {
         present::<D>()?;
-        fill(E::Int8::output_mut::<1>(&mut self.encoder, 1), code)?;
+        let length = code::packed_bytes(E::Out8::LEN, self.code_bits);
+        fill(E::Int8::output_mut::<1>(&mut self.encoder, 1), code, length)?;
         self.decode_own()
     }
 
@@ -87,10 +99,11 @@ where
         Ok(squares.sum())
     }
 
-    /// Decodes the code that the encoder's activations end with.
+    /// Decodes the packed code that the encoder's activations end with.
     fn decode_own(&mut self) -> Result<&[u8], Error> {
         let net = self.net.as_ref().map_err(|error| *error)?;
-        let code = E::Int8::output::<1>(&self.encoder, 1);
+        let code = E::Int8::output_mut::<1>(&mut self.encoder, 1);
+        code::unpack(row_mut(code), self.code_bits);
         Ok(row(net.decoder.forward::<1>(&Native {}, code, &mut self.decoder)))
     }
 }
@@ -115,14 +128,21 @@ fn row<R: Row<Element = u8>>(rows: &[R]) -> &[u8] {
     rows.first().map_or(&[], Row::elements)
 }
 
-/// Copies `from` into the one row of a batch of one.
-fn fill<R: Row<Element = u8>>(rows: &mut [R], from: &[u8]) -> Result<(), Error> {
-    if from.len() != R::LEN {
-        let clamp = |length: usize| u16::try_from(length).unwrap_or(u16::MAX);
-        return Err(Error::Length { expected: clamp(R::LEN), found: clamp(from.len()) });
+/// The same, to be written.
+fn row_mut<R: Row<Element = u8>>(rows: &mut [R]) -> &mut [u8] {
+    rows.first_mut().map_or(&mut [], Row::elements_mut)
+}
+
+/// Copies `from`, if it has the expected length, to where the one row of a batch of one begins.
+fn fill<R: Row<Element = u8>>(rows: &mut [R], from: &[u8], expected: usize) -> Result<(), Error> {
+    match row_mut(rows).get_mut(..expected) {
+        Some(to) if from.len() == expected => {
+            to.copy_from_slice(from);
+            Ok(())
+        }
+        _ => {
+            let clamp = |length: usize| u16::try_from(length).unwrap_or(u16::MAX);
+            Err(Error::Length { expected: clamp(expected), found: clamp(from.len()) })
+        }
     }
-    for row in rows {
-        row.elements_mut().copy_from_slice(from);
-    }
-    Ok(())
 }

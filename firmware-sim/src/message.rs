@@ -35,7 +35,7 @@ pub enum Command<'a> {
     Decode {
         /// CRC of the weights the code was made with.
         weights: u32,
-        /// One `u8` for each element.
+        /// Its elements, packed: [`autoencoder_core::quant::code`].
         code: &'a [u8],
     },
     /// How well the network knows this image: [`Reply::Score`].
@@ -71,7 +71,7 @@ pub enum Reply<'a> {
     Code {
         /// CRC of the weights it was made with.
         weights: u32,
-        /// One `u8` for each element.
+        /// Its elements, packed: [`autoencoder_core::quant::code`].
         code: &'a [u8],
     },
     /// To [`Command::Decode`].
@@ -114,6 +114,8 @@ pub struct Info {
     pub inputs: u16,
     /// Elements of a code.
     pub code: u16,
+    /// Bits of an element of a code.
+    pub code_bits: u8,
     /// Bytes of RAM that the application takes, the stack not counted.
     pub static_bytes: u32,
 }

@@ -56,7 +56,7 @@ fn every_command_gives_what_plain_loops_compute() {
     let mut app = Tiny::new();
     app.load(blob.bytes());
     let static_bytes = size_of::<Tiny<'_>>() as u32;
-    let info = Info { version: message::VERSION, weights, inputs: 16, code: 4, static_bytes };
+    let info = Info { version: message::VERSION, weights, inputs: 16, code: 4, code_bits: 8, static_bytes };
     ask(&mut app, 1, Command::Info, |response| {
         assert_eq!(response, Response { sequence: 1, result: Ok(Reply::Info(info)) });
     });
@@ -74,6 +74,50 @@ fn every_command_gives_what_plain_loops_compute() {
         ];
         for (command, reply) in cases {
             ask(&mut app, i, command, |response| assert_eq!(response, Response { sequence: i, result: Ok(reply) }));
+        }
+    }
+}
+
+/// Weights of 4 bits, codes of 1 to 8: one application for all of them.
+#[test]
+fn coarse_weights_and_codes_give_what_plain_loops_compute() {
+    let mut random = Random::new(3);
+    for bits in 1..=8u8 {
+        let net = Net::of::<E, D>(Format::Int4, bits.into());
+        let mut header = net.header();
+        header.code_bits = bits;
+        let blob = flash(&net.blob_with(&header));
+        let weights = crc(blob.bytes());
+        let mut app = Tiny::new();
+        app.load(blob.bytes());
+        let steps = f64::from((1 << bits) - 1);
+        for sequence in 0..20 {
+            let image = random.bytes(16);
+            let levels: Vec<u32> =
+                net.encode(&image).iter().map(|c| (f64::from(*c) / 255.0 * steps).round() as u32).collect();
+            // The levels as one long number, lowest first.
+            let number = levels.iter().rev().fold(0u32, |number, level| number << bits | level);
+            let code = &number.to_le_bytes()[..usize::from(bits).div_ceil(2)];
+            let elements: Vec<u8> = levels.iter().map(|l| (f64::from(*l) / steps * 255.0).round() as u8).collect();
+            let reconstruction = net.decode(&elements);
+            let error = image.iter().zip(&reconstruction).map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum();
+            let cases = [
+                (Command::Encode { image: &image }, Reply::Code { weights, code }),
+                (Command::Decode { weights, code }, Reply::Image(&reconstruction)),
+                (Command::Score { image: &image }, Reply::Score { error }),
+            ];
+            for (command, reply) in cases {
+                ask(&mut app, sequence, command, |response| {
+                    assert_eq!(response, Response { sequence, result: Ok(reply) }, "{bits} bits");
+                });
+            }
+        }
+        let (expected, long) = (u16::from(bits).div_ceil(2), [0; 5]);
+        for length in (0..=5u16).filter(|length| *length != expected) {
+            let command = Command::Decode { weights, code: &long[..length.into()] };
+            ask(&mut app, 1, command, |response| {
+                assert_eq!(response.result, Err(Error::Length { expected, found: length }));
+            });
         }
     }
 }

@@ -57,7 +57,7 @@ mod emulated {
     fn a_drift_is_noticed_at_the_same_image() {
         let [emulated, here] = ["qemu", "in-process"].map(|link| {
             let mut command = cargo_bin_cmd!("firmware-sim");
-            command.current_dir(ROOT).args(["monitor", "--images", "100", "--json", "--link", link]);
+            command.current_dir(ROOT).args(["monitor", "--images", "60", "--json", "--link", link]);
             command.args(["--weights", "models/classic.int8.blob"]);
             let report: Value = serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap();
             ["noticed_after", "mse_before", "mse_after", "auc"].map(|key| report[key].clone())

@@ -5,10 +5,12 @@
 
 use autoencoder_core::blob::Blob;
 use autoencoder_core::{Autoencoder, Dense, Sigmoid};
+use host::aware::Precision;
 use host::blob_file::BlobFile;
+use host::evaluate;
+use host::quantise::{About, integer_blob};
 use host::recipe::Recipe;
 use host::trainer::Trainer;
-use host::{evaluate, quantise};
 use ndarray::Array2;
 use std::path::Path;
 
@@ -35,7 +37,8 @@ fn main() -> anyhow::Result<()> {
             println!("step {step}  loss {loss:.6}");
         }
     }
-    let bytes = quantise::int8_blob(trainer.net(), 2, 3000, &healthy)?;
+    let about = About { encoder_layers: 2, steps: 3000, code_bits: 8 };
+    let bytes = integer_blob(trainer.net(), Precision::Int8, about, &healthy)?;
     let file = BlobFile::new(Path::new("the example's blob"), &bytes);
     let blob = Blob::open(file.bytes())?;
     println!("int8 blob: {} bytes", bytes.len());

@@ -23,6 +23,8 @@ pub enum Command {
     Export(Export),
     /// Show everything that is in a weights blob
     Inspect(Inspect),
+    /// Compare the codec with PCA, PNG and JPEG: bytes against error
+    Report(Report),
 }
 
 #[derive(Options)]
@@ -33,7 +35,7 @@ pub struct Train {
     /// Which network [default: classic]
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES))]
     pub topology: Option<String>,
-    /// Training steps [default: 30000]
+    /// Training steps [default: 30000; with --from: 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub steps: Option<u32>,
     /// Images a step [default: 256]
@@ -51,6 +53,15 @@ pub struct Train {
     /// Folder for everything that is written
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
     pub out: PathBuf,
+    /// Compute the last steps with weights rounded for this format [default: int8; `seed`: none]
+    #[arg(long, value_name = "FORMAT")]
+    pub quantise_aware: Option<QuantiseAware>,
+    /// Bits of a code element, to which the last steps round [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub code_bits: Option<u8>,
+    /// Start from this checkpoint or f32 blob: 1,000 steps unless told otherwise, all of them rounded as above
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    pub from: Option<PathBuf>,
     /// Go on from the checkpoint in the output folder
     #[arg(long)]
     pub resume: bool,
@@ -64,7 +75,7 @@ pub struct Train {
 
 #[derive(Options)]
 pub struct Eval {
-    /// Weights blob, f32 or int8
+    /// Weights blob
     #[arg(default_value = "artifacts/model.f32.blob")]
     pub model: PathBuf,
     /// Folder of IDX files, plain or gzip
@@ -79,6 +90,14 @@ pub struct Eval {
 pub enum Format {
     F32,
     Int8,
+    Int4,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum QuantiseAware {
+    Int8,
+    Int4,
+    None,
 }
 
 #[derive(Options)]
@@ -89,6 +108,9 @@ pub struct Export {
     /// Format of the numbers
     #[arg(long)]
     pub format: Format,
+    /// Bits of a code element [default: those it was trained for]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub code_bits: Option<u8>,
     /// The blob [default: artifacts/model.FORMAT.blob]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -101,4 +123,14 @@ pub struct Export {
 pub struct Inspect {
     /// Weights blob
     pub blob: PathBuf,
+}
+
+#[derive(Options)]
+pub struct Report {
+    /// Folder of IDX files, plain or gzip
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
+    /// Folder for the page, its picture and its data
+    #[arg(long, value_name = "DIR", default_value = "docs")]
+    pub out: PathBuf,
 }

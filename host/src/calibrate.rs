@@ -74,7 +74,8 @@ impl<S: Source> Source for Sample<'_, S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quantise::int8_blob;
+    use crate::aware::Precision;
+    use crate::quantise::{About, integer_blob};
     use crate::trainer::zeroed_box;
     use autoencoder_core::blob::NO_THRESHOLD;
     use autoencoder_core::{Autoencoder, Dense, Layer, Parameters, Plain, Sigmoid, Zeroed};
@@ -82,6 +83,8 @@ mod tests {
 
     type E = Dense<16, 8, Sigmoid>;
     type D = Dense<8, 16, Sigmoid>;
+
+    const ABOUT: About = About { encoder_layers: 1, steps: 7, code_bits: 8 };
 
     /// Rows of pixels, exactly: each row brighter than the one before.
     fn rows(count: usize) -> Array2<f32> {
@@ -104,7 +107,7 @@ mod tests {
             *w = (i as f32 * 0.7).sin();
         }
         let source = rows(400);
-        let before = int8_blob(&*net, 1, 7, &source).unwrap();
+        let before = integer_blob(&*net, Precision::Int8, ABOUT, &source).unwrap();
         let after = calibrate::<E, D>(&before, &source).unwrap();
         let [before, after] = [before, after].map(|bytes| BlobFile::new(Path::new(""), &bytes));
         let [before, after] = [&before, &after].map(|file| file.open().unwrap());

@@ -1,6 +1,8 @@
 //! A training run on disk: all that is needed to go on to the same bytes as without a stop.
 
+use crate::aware::{Aware, Precision};
 use crate::files::{self, FileError};
+use crate::recipe::Recipe;
 use crate::trainer::{Trainable, Trainer};
 use autoencoder_core::blob::CRC;
 use autoencoder_core::{LayerSpec, Parameters};
@@ -8,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 const MAGIC: [u8; 4] = *b"AECK";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// The largest batch of a run.
 pub const MAX_BATCH: usize = 65_536;
 
@@ -29,7 +31,36 @@ pub struct Run {
     pub seed: u64,
     /// CRC-32 of the training images.
     pub data: u32,
+    /// What the last steps round the weights for.
+    pub quantise_aware: Option<Precision>,
+    /// Bits of a code element in those steps.
+    pub code_bits: u8,
+    /// The network it began with, if not with a fresh one: CRC-32 of its file, and the steps behind it. Then every step
+    /// is quantisation-aware.
+    pub from: Option<(u32, u32)>,
 }
+
+impl Run {
+    /// The recipe, with this run's quantisation-aware steps.
+    pub fn recipe(&self) -> Result<Recipe, UnknownRecipe> {
+        let recipe = Recipe::named(&self.recipe).ok_or_else(|| UnknownRecipe(self.recipe.clone()))?;
+        let aware = Aware::new(self.quantise_aware, self.code_bits);
+        Ok(match self.from {
+            None => Recipe { aware, ..recipe },
+            Some(_) => Recipe { aware: Aware { part: 1.0, ..aware }, moved: 0.0, ..recipe },
+        })
+    }
+
+    /// Steps of training behind the network it began with.
+    pub fn steps_before(&self) -> u32 {
+        self.from.map_or(0, |(_, steps)| steps)
+    }
+}
+
+/// There is no recipe of that name.
+#[derive(Debug, thiserror::Error)]
+#[error("no recipe named {0}")]
+pub struct UnknownRecipe(String);
 
 /// The loss at one point of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +90,8 @@ pub struct Checkpoint {
     pub pending: (f64, u32),
     /// Parameters, first and second moments, flat.
     state: [Vec<f32>; 3],
+    /// The scales of rounded rows.
+    scales: Vec<f32>,
 }
 
 /// What can be wrong with a checkpoint.
@@ -91,7 +124,8 @@ impl Checkpoint {
     /// The state of `trainer`.
     pub fn new<N: Trainable>(run: Run, trainer: &Trainer<N>) -> Self {
         let state = trainer.state().map(|net| net.slices().collect::<Vec<_>>().concat());
-        Self { run, step: trainer.step(), seconds: 0.0, history: Vec::new(), pending: (0.0, 0), state }
+        let scales = trainer.scales().to_vec();
+        Self { run, step: trainer.step(), seconds: 0.0, history: Vec::new(), pending: (0.0, 0), state, scales }
     }
 
     /// Whether every number in it is finite: a diverged run is not worth keeping.
@@ -102,10 +136,14 @@ impl Checkpoint {
     /// Copies the state into `trainer`, which was made for the same run; false if its arrays have other lengths.
     pub fn restore<N: Trainable>(&self, trainer: &mut Trainer<N>) -> bool {
         let lengths = |net: &N| net.slices().map(<[f32]>::len).sum::<usize>();
+        let rows: usize = N::specs().map(|spec| usize::from(spec.outputs)).sum();
+        if self.scales.len() != rows && !self.scales.is_empty() {
+            return false;
+        }
         if self.state.iter().any(|numbers| numbers.len() != lengths(trainer.net())) {
             return false;
         }
-        trainer.restore(self.step, |nets| {
+        trainer.restore(self.step, &self.scales, |nets| {
             for (net, numbers) in nets.into_iter().zip(&self.state) {
                 let mut rest = &numbers[..];
                 for slice in net.slices_mut() {
@@ -116,6 +154,11 @@ impl Checkpoint {
             }
         });
         true
+    }
+
+    /// The scales of the rounded rows: none where rounding has not begun.
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
     }
 
     /// The parameters into `net`; false if it has another number of them.
@@ -162,6 +205,8 @@ impl Checkpoint {
             ("steps", run.steps.to_string(), self.run.steps.to_string()),
             ("batch", run.batch.to_string(), self.run.batch.to_string()),
             ("seed", run.seed.to_string(), self.run.seed.to_string()),
+            ("quantise-aware", format!("{:?}", run.quantise_aware), format!("{:?}", self.run.quantise_aware)),
+            ("code-bits", run.code_bits.to_string(), self.run.code_bits.to_string()),
             ("training images of CRC", format!("{:08x}", run.data), format!("{:08x}", self.run.data)),
         ];
         match pairs.into_iter().find(|(_, expected, found)| expected != found) {

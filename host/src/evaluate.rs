@@ -6,23 +6,23 @@ use crate::trainer::{SHARD, Trainable, zeroed_box};
 use autoencoder_core::blob::Blob;
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::Half;
-use autoencoder_core::quant::Affine;
+use autoencoder_core::quant::{Affine, code};
 use autoencoder_core::{Autoencoder, Error, Layer, Plain, Zeroed};
 use rayon::prelude::*;
 
-/// The MSE of each row: the mean of `(y - x)²` over its elements.
-pub fn errors<N: Trainable>(net: &N, source: &impl Source) -> Vec<f32> {
+/// The MSE of each row: the mean of `(y - x)²` over its elements. A code element has `code_bits` bits.
+pub fn errors<N: Trainable>(net: &N, code_bits: u8, source: &impl Source) -> Vec<f32> {
     assert_eq!(source.width(), N::In::LEN, "row width");
     let kernels = Gemm::default();
     let mut errors = vec![0.0; source.rows()];
     errors.par_chunks_mut(SHARD).enumerate().for_each_init(
-        || (vec![N::In::ZERO; SHARD], zeroed_box::<N::Acts<SHARD>>()),
-        |(x, acts), (shard, errors)| {
+        || (vec![N::In::ZERO; SHARD], vec![N::Code::ZERO; SHARD], zeroed_box::<N::Acts<SHARD>>()),
+        |(x, code, acts), (shard, errors)| {
             let x = &mut x[..errors.len()];
             for (i, x) in x.iter_mut().enumerate() {
                 source.copy(shard * SHARD + i, x.elements_mut());
             }
-            let y = net.forward(&kernels, x, acts);
+            let y = net.forward_coded(&kernels, x, code_bits, code, acts);
             for ((error, x), y) in errors.iter_mut().zip(&*x).zip(y) {
                 *error = mean_squared_error(x.elements(), y.elements());
             }
@@ -31,8 +31,8 @@ pub fn errors<N: Trainable>(net: &N, source: &impl Source) -> Vec<f32> {
     errors
 }
 
-/// The same for an int8 blob, through the device's own integer code: a row is quantised, encoded, decoded and
-/// compared with what it was before.
+/// The same for a blob of integers, through the device's own integer code: a row is quantised, encoded, its code packed,
+/// unpacked and decoded, and compared with what it was before.
 pub fn errors_int8<E, D>(blob: &Blob<'_>, source: &impl Source) -> Result<Vec<f32>, Error>
 where
     E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
@@ -40,7 +40,7 @@ where
 {
     assert_eq!(source.width(), E::In::LEN, "row width");
     let net: Autoencoder<E::Int8<'_>, D::Int8<'_>> = blob.int8::<E, D>()?;
-    let input = blob.header().input;
+    let (input, bits) = (blob.header().input, blob.header().code_bits);
     let mut errors = vec![0.0; source.rows()];
     errors.par_chunks_mut(SHARD).enumerate().for_each_init(
         || (vec![0.0; E::In::LEN], vec![0.0; E::In::LEN], E::In8::ZERO, E::Acts8::ZERO, D::Acts8::ZERO),
@@ -50,7 +50,12 @@ where
                 for (q, x) in x8.elements_mut().iter_mut().zip(&*x) {
                     *q = quantise(input, *x);
                 }
-                let code = net.encoder.forward::<1>(&Plain, std::slice::from_ref(x8), code);
+                net.encoder.forward::<1>(&Plain, std::slice::from_ref(x8), code);
+                let code = E::Int8::output_mut::<1>(code, 1);
+                for code in &mut *code {
+                    code::pack(code.elements_mut(), bits);
+                    code::unpack(code.elements_mut(), bits);
+                }
                 let out = net.decoder.forward::<1>(&Plain, code, out);
                 for (y, q) in y.iter_mut().zip(out[0].elements()) {
                     *y = input.scale * (f32::from(*q) - f32::from(input.zero));

@@ -6,13 +6,15 @@ use crate::files::{self, FileError};
 use flate2::read::MultiGzDecoder;
 use ndarray::Array2;
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 const IMAGES: u32 = 0x0000_0803;
 const LABELS: u32 = 0x0000_0801;
 /// More than any known set; a larger file is refused before it fills the memory.
 const MAX_BYTES: u64 = 1 << 31;
+/// As much as MNIST has: room that is made at once.
+const LIKELY_BYTES: u64 = 60_000 * 784;
 
 /// Images of one size, a row each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +46,14 @@ pub enum IdxError {
         found: u32,
     },
     /// There are more or fewer bytes than the header says.
-    #[error("{}: the header announces {expected} bytes, the file holds {found}", path.display())]
+    #[error("{}: expected {expected} bytes, the file holds {}", path.display(),
+        if found > expected { "more".into() } else { found.to_string() })]
     Length {
         /// Which file.
         path: PathBuf,
         /// Header and contents.
         expected: u64,
-        /// Bytes in the file, after decompression.
+        /// Bytes in the file, after decompression; where there are more than expected, those that were read.
         found: u64,
     },
     /// There is nothing in it.
@@ -151,47 +154,56 @@ fn find(folder: &Path, set: &Set, what: &'static str) -> Result<PathBuf, IdxErro
     let error = |e| FileError::new(folder, e);
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(error)? {
-        let name = entry.map_err(error)?.file_name().to_string_lossy().into_owned();
-        let lower = name.to_lowercase();
+        let name = entry.map_err(error)?.file_name();
+        let lower = name.to_string_lossy().to_lowercase();
         if lower.contains("idx") && lower.contains(what) && set.markers.iter().any(|marker| lower.contains(marker)) {
             names.push(name);
         }
     }
     names.sort();
-    names.dedup_by(|compressed, plain| *compressed == format!("{plain}.gz"));
+    names.dedup_by(|compressed, plain| {
+        let mut name = plain.clone();
+        name.push(".gz");
+        *compressed == name
+    });
     match &names[..] {
         [name] => Ok(folder.join(name)),
-        _ => Err(IdxError::Choice { folder: folder.to_owned(), set: set.name, what, found: names }),
+        _ => {
+            let found = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+            Err(IdxError::Choice { folder: folder.to_owned(), set: set.name, what, found })
+        }
     }
 }
 
 /// The `N` sizes of the header and the bytes behind it, as many as the sizes say.
 fn parse<const N: usize>(path: &Path, magic: u32, what: &'static str) -> Result<([u32; N], Vec<u8>), IdxError> {
-    let bytes = contents(path)?;
-    let mut header = bytes.chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
-    let found = header.next().unwrap_or(0);
+    let error = |e| FileError::new(path, e);
+    let mut file = BufReader::new(files::open(path)?);
+    let gzip = file.fill_buf().map_err(error)?.starts_with(&[0x1f, 0x8b]);
+    let mut file: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+
+    let start = 4 + 4 * N as u64;
+    let length = |expected, found: usize| IdxError::Length { path: path.to_owned(), expected, found: found as u64 };
+    let mut header = Vec::new();
+    file.by_ref().take(start).read_to_end(&mut header).map_err(error)?;
+    let mut words = header.chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
+    let found = words.next().ok_or_else(|| length(start, header.len()))?;
     if found != magic {
         return Err(IdxError::Magic { path: path.to_owned(), what, expected: magic, found });
     }
-    let length = |expected| IdxError::Length { path: path.to_owned(), expected, found: bytes.len() as u64 };
-    let start = 4 + 4 * N;
-    let sizes: Vec<u32> = header.take(N).collect();
-    let sizes: [u32; N] = sizes.try_into().map_err(|_| length(start as u64))?;
+    let sizes: Vec<u32> = words.collect();
+    let sizes: [u32; N] = sizes.try_into().map_err(|_| length(start, header.len()))?;
     let product = sizes.iter().try_fold(1u64, |product, size| product.checked_mul(u64::from(*size)));
-    let expected = product.unwrap_or(u64::MAX).saturating_add(start as u64);
-    if expected == bytes.len() as u64 { Ok((sizes, bytes[start..].to_vec())) } else { Err(length(expected)) }
-}
+    let expected = product.unwrap_or(u64::MAX).saturating_add(start);
 
-/// The file's bytes, decompressed if they are gzip.
-fn contents(path: &Path) -> Result<Vec<u8>, FileError> {
-    let error = |e| FileError::new(path, e);
-    let mut file = files::open(path)?;
-    let mut bytes = Vec::new();
-    file.by_ref().take(MAX_BYTES).read_to_end(&mut bytes).map_err(error)?;
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut plain = Vec::with_capacity(bytes.len() * 5);
-        MultiGzDecoder::new(&bytes[..]).take(MAX_BYTES).read_to_end(&mut plain).map_err(error)?;
-        return Ok(plain);
+    // Nothing is read beyond what the header announces and the byte that tells of more.
+    let rest = expected.min(MAX_BYTES) - start;
+    let mut bytes = Vec::with_capacity(rest.min(LIKELY_BYTES) as usize + 1);
+    let read = file.take(rest + 1).read_to_end(&mut bytes);
+    // Bytes behind the last member of a gzip file are no part of it, as for gzip itself.
+    if bytes.len() as u64 != rest {
+        read.map_err(error)?;
     }
-    Ok(bytes)
+    let found = header.len() + bytes.len();
+    if expected == found as u64 { Ok((sizes, bytes)) } else { Err(length(expected, found)) }
 }

@@ -1,5 +1,7 @@
 //! Trains autoencoders on the host and writes the weights blob that a microcontroller loads.
 
+pub mod aware;
+pub mod baselines;
 pub mod blob_file;
 pub mod calibrate;
 pub mod centre;
@@ -11,6 +13,7 @@ pub mod gemm;
 pub mod idx;
 pub mod picture;
 pub mod profile;
+pub mod program;
 pub mod quantise;
 pub mod recipe;
 pub mod report;

@@ -1,16 +1,16 @@
-//! From a trained network to its weights blob: per-channel symmetric int8, or `f32` as it is.
+//! From a trained network to its weights blob: integers with a scale for each output, or `f32` as it is.
 //!
 //! A network of sigmoids over inputs in [0, 1] needs no calibration: every range is known. The range of a ReLU or of
 //! a signed input or output is that of [`CALIBRATION_ROWS`] rows.
 
+use crate::aware::Precision;
 use crate::data::Source;
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::blob::{Blob, Bulk, Format, Header, MAX_LAYERS, NO_THRESHOLD, Writer};
 use autoencoder_core::quant::requantise::STEPS;
-use autoencoder_core::quant::{ACCUMULATOR_LIMIT, Affine, Channel, Quad};
+use autoencoder_core::quant::{ACCUMULATOR_LIMIT, Affine, Channel, Octet, Quad, nibbles};
 use autoencoder_core::{Activation, Error, Identity, Layer, LayerSpec, Parameters, Relu, Sigmoid};
 use ndarray::{Array2, ArrayView1, ArrayView2};
-use pulp::{Simd, WithSimd};
 use zerocopy::IntoBytes;
 
 /// Rows that calibrate what cannot be known.
@@ -26,7 +26,7 @@ pub enum QuantiseError {
         layer: usize,
     },
     /// The row's multiplier does not fit: its weights are too large for the table.
-    #[error("layer {layer}: the weights of output {output} are too large for int8")]
+    #[error("layer {layer}: the weights of output {output} are too large for integers")]
     Range {
         /// From 1.
         layer: usize,
@@ -34,7 +34,7 @@ pub enum QuantiseError {
         output: usize,
     },
     /// An integer layer needs multiples of four.
-    #[error("layer {layer}: int8 needs multiples of four inputs and outputs, not {inputs} and {outputs}")]
+    #[error("layer {layer}: integers need multiples of four inputs and outputs, not {inputs} and {outputs}")]
     Shape {
         /// From 1.
         layer: usize,
@@ -42,6 +42,12 @@ pub enum QuantiseError {
         inputs: u16,
         /// Outputs.
         outputs: u16,
+    },
+    /// What a code element of few bits stands for is only known of a sigmoid's output.
+    #[error("a code of {bits} bits an element needs a sigmoid before it")]
+    Code {
+        /// As asked for.
+        bits: u8,
     },
     /// The blob cannot be written.
     #[error(transparent)]
@@ -65,10 +71,33 @@ fn layers<N: Layer + Parameters>(net: &N) -> Vec<LayerView<'_>> {
     N::specs().map_while(view).collect()
 }
 
-/// The network as a blob of `f32`. `steps` of training are noted in it.
-pub fn f32_blob<N: Layer + Parameters>(net: &N, encoder_layers: usize, steps: u32) -> Result<Vec<u8>, QuantiseError> {
+/// What a blob says of its network besides its numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// How many of the layers are the encoder's.
+    pub encoder_layers: usize,
+    /// Steps of training.
+    pub steps: u32,
+    /// Bits of a code element, 1 to 8.
+    pub code_bits: u8,
+}
+
+/// A figure of an integer network under its format: int8, int4.
+pub fn by_precision(precision: Precision, figure: f64) -> [Option<f64>; 2] {
+    [Precision::Int8, Precision::Int4].map(|each| (each == precision).then_some(figure))
+}
+
+/// An error unless a network of these layers can have such a code.
+pub fn check_code(layers: impl Iterator<Item = LayerSpec>, about: About) -> Result<(), QuantiseError> {
+    let before = layers.take(about.encoder_layers).last().map(|layer| layer.activation);
+    let known = about.code_bits == 8 || before == Some(ActivationKind::Sigmoid);
+    if known { Ok(()) } else { Err(QuantiseError::Code { bits: about.code_bits }) }
+}
+
+/// The network as a blob of `f32`.
+pub fn f32_blob<N: Layer + Parameters>(net: &N, about: About) -> Result<Vec<u8>, QuantiseError> {
     let layers = layers(net);
-    let header = header(&layers, Format::F32, Affine::UNIT, encoder_layers, steps);
+    let header = header(&layers, Format::F32, Affine::UNIT, about)?;
     let bulks = layers.iter().map(|layer| {
         let weights = [layer.weights.as_slice().unwrap_or_default(), layer.bias.as_slice().unwrap_or_default()];
         (Affine::UNIT, Vec::new(), weights.concat().as_bytes().to_vec())
@@ -99,11 +128,11 @@ pub fn load_f32<N: Layer + Parameters>(blob: &Blob<'_>, net: &mut N) -> Result<(
     Ok(())
 }
 
-/// The network as a blob of int8, calibrated where it has to be on the rows of `source`.
-pub fn int8_blob<N: Layer + Parameters>(
+/// The network as a blob of integers, calibrated where it has to be on the rows of `source`.
+pub fn integer_blob<N: Layer + Parameters>(
     net: &N,
-    encoder_layers: usize,
-    steps: u32,
+    precision: Precision,
+    about: About,
     source: &impl Source,
 ) -> Result<Vec<u8>, QuantiseError> {
     let layers = layers(net);
@@ -127,20 +156,21 @@ pub fn int8_blob<N: Layer + Parameters>(
             ActivationKind::Identity => affine(range(&x)),
             ActivationKind::Relu => Affine { scale: (range(&x).1 / 255.0).max(f32::MIN_POSITIVE), zero: 0 },
         };
-        let (channels, weights) = quantise_layer(i + 1, layer, from, to)?;
-        bulks.push((to, channels.as_bytes().to_vec(), weights.as_bytes().to_vec()));
+        let (channels, rows) = quantise_layer(i + 1, layer, precision, from, to)?;
+        bulks.push((to, channels.as_bytes().to_vec(), pack(precision, &rows)));
         from = to;
     }
-    write(&header(&layers, Format::Int8, input, encoder_layers, steps), &bulks)
+    write(&header(&layers, precision.format(), input, about)?, &bulks)
 }
 
 /// One layer in integers. `from` and `to` are what its inputs and outputs stand for; `number` counts from 1.
 fn quantise_layer(
     number: usize,
     layer: &LayerView<'_>,
+    precision: Precision,
     from: Affine,
     to: Affine,
-) -> Result<(Vec<Channel>, Vec<Quad>), QuantiseError> {
+) -> Result<(Vec<Channel>, Vec<Vec<i8>>), QuantiseError> {
     let LayerSpec { inputs, outputs, activation } = layer.spec;
     if inputs % 4 != 0 || outputs % 4 != 0 {
         return Err(QuantiseError::Shape { layer: number, inputs, outputs });
@@ -156,7 +186,7 @@ fn quantise_layer(
         if !bias.is_finite() || weights.iter().any(|w| !w.is_finite()) {
             return Err(QuantiseError::NotFinite { layer: number });
         }
-        let (scale, row) = quantise_row(weights.as_slice().unwrap_or_default(), *bias, from);
+        let (scale, row) = quantise_row(weights.as_slice().unwrap_or_default(), *bias, precision, from);
         let unit = f64::from(scale) * f64::from(from.scale); // one step of the accumulator
         let multiplier = (unit * resolution * 4_294_967_296.0).round();
         if multiplier > f64::from(i32::MAX) {
@@ -168,39 +198,37 @@ fn quantise_layer(
         channels.push(Channel { bias: bias as i32, multiplier: multiplier as i32 });
         rows.push(row);
     }
-    let mut quads = Vec::with_capacity(usize::from(inputs) * usize::from(outputs) / 16);
-    for group in rows.chunks_exact(4) {
-        for i in (0..usize::from(inputs)).step_by(4) {
-            quads.push(Quad::pack([0, 1, 2, 3].map(|r| [0, 1, 2, 3].map(|c| group[r][i + c]))));
-        }
-    }
-    Ok((channels, quads))
+    Ok((channels, rows))
 }
 
-/// The scale of one row: the finest at which its weights fit ±127, the sum `Σ|w|·255` stays within the kernels'
-/// accumulator, and the bias within 2^24 steps of it.
-#[inline(always)]
-fn row_scale(weights: &[f32], bias: f32, from: Affine) -> f32 {
-    const BIAS_LIMIT: f32 = (1 << 24) as f32;
-    // Sixteen partial results, which stay in vector registers.
-    let (mut largest, mut sum) = ([0.0f32; 16], [0.0f32; 16]);
-    for weights in weights.chunks(16) {
-        for ((w, largest), sum) in weights.iter().zip(&mut largest).zip(&mut sum) {
-            *largest = if w.abs() > *largest { w.abs() } else { *largest };
-            *sum += w.abs();
+/// Rows of weights in the layout of their format.
+fn pack(precision: Precision, rows: &[Vec<i8>]) -> Vec<u8> {
+    let groups = rows.as_chunks::<4>().0.iter();
+    match precision {
+        Precision::Int8 => {
+            let quads = |group: &[Vec<i8>; 4]| {
+                let quad = |i: usize| Quad::pack([0, 1, 2, 3].map(|r| [0, 1, 2, 3].map(|c| group[r][i + c])));
+                (0..group[0].len()).step_by(4).map(quad).collect::<Vec<_>>()
+            };
+            groups.flat_map(quads).collect::<Vec<_>>().as_bytes().to_vec()
+        }
+        Precision::Int4 => {
+            let octets = |group: &[Vec<i8>; 4]| {
+                let octet = |i: usize| Octet::pack([0, 1, 2, 3].map(|r| [group[r][i], group[r][i + 1]]));
+                (0..group[0].len()).step_by(2).map(octet).collect::<Vec<_>>()
+            };
+            groups.flat_map(octets).collect::<Vec<_>>().as_bytes().to_vec()
         }
     }
-    let bounds = [
-        largest.into_iter().fold(0.0, f32::max) / 127.0,
-        sum.into_iter().sum::<f32>() * (255.0 / ACCUMULATOR_LIMIT as f32),
-        bias.abs() / (from.scale * BIAS_LIMIT),
-    ];
-    bounds.into_iter().fold(1e-20, f32::max)
 }
 
 /// The scale and the integers of one row.
-fn quantise_row(weights: &[f32], bias: f32, from: Affine) -> (f32, Vec<i8>) {
-    let mut scale = row_scale(weights, bias, from);
+fn quantise_row(weights: &[f32], bias: f32, precision: Precision, from: Affine) -> (f32, Vec<i8>) {
+    let mut scale = precision.scale(weights, bias, from);
+    if precision == Precision::Int4 {
+        let [low, high] = nibbles::RANGE;
+        return (scale, weights.iter().map(|w| ((w / scale).round() as i8).clamp(low, high)).collect());
+    }
     loop {
         let row: Vec<i8> = weights.iter().map(|w| (w / scale).round() as i8).collect();
         let sum: i64 = row.iter().map(|w| i64::from(w.unsigned_abs()) * 255).sum();
@@ -208,34 +236,6 @@ fn quantise_row(weights: &[f32], bias: f32, from: Affine) -> (f32, Vec<i8>) {
             return (scale, row);
         }
         scale *= 1.001; // rounding went over the bound
-    }
-}
-
-/// Each weight as the int8 blob will hold it, in `f32`: what quantisation-aware training computes with.
-///
-/// For one layer: `weights` and `bias` into `to`, rows of `inputs` weights. Within rounding of the exporter's own.
-pub(crate) struct FakeQuantise<'a> {
-    pub(crate) weights: &'a [f32],
-    pub(crate) bias: &'a [f32],
-    pub(crate) inputs: usize,
-    pub(crate) to: &'a mut [f32],
-}
-
-impl WithSimd for FakeQuantise<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        /// Adding and subtracting it rounds to an integer.
-        const ROUND: f32 = 12_582_912.0;
-        let rows = self.weights.chunks_exact(self.inputs).zip(self.bias);
-        for ((row, bias), to) in rows.zip(self.to.chunks_exact_mut(self.inputs)) {
-            let scale = row_scale(row, *bias, Affine::UNIT);
-            let inverse = 1.0 / scale;
-            for (w, to) in row.iter().zip(to) {
-                *to = (w * inverse + ROUND - ROUND) * scale;
-            }
-        }
     }
 }
 
@@ -270,17 +270,18 @@ fn affine((low, high): (f32, f32)) -> Affine {
     Affine { scale, zero: (-low / scale).round() as u8 }
 }
 
-fn header(layers: &[LayerView<'_>], format: Format, input: Affine, encoder_layers: usize, steps: u32) -> Header {
-    Header {
+fn header(layers: &[LayerView<'_>], format: Format, input: Affine, about: About) -> Result<Header, QuantiseError> {
+    check_code(layers.iter().map(|layer| layer.spec), about)?;
+    Ok(Header {
         format,
-        accumulators_checked: format == Format::Int8, // by `quantise_row`
-        steps,
+        accumulators_checked: format != Format::F32, // by `quantise_row`; 4 bits cannot leave the range
+        steps: about.steps,
         input,
-        code_bits: 8,
+        code_bits: about.code_bits,
         threshold: NO_THRESHOLD,
-        encoder_layers: encoder_layers as u8,
+        encoder_layers: about.encoder_layers as u8,
         layers: layers.iter().take(MAX_LAYERS).map(|layer| layer.spec).collect(),
-    }
+    })
 }
 
 fn write(header: &Header, layers: &[(Affine, Vec<u8>, Vec<u8>)]) -> Result<Vec<u8>, QuantiseError> {

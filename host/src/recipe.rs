@@ -1,5 +1,6 @@
 //! How a network is trained: initial weights, optimizer, learning rate, which rows.
 
+use crate::aware::{Aware, Precision};
 use autoencoder_core::init::Init;
 use autoencoder_core::optimizer::{Adam, Optimizer, RmsProp};
 use std::f32::consts::PI;
@@ -54,19 +55,10 @@ impl Schedule {
     pub fn rate(self, step: u32, steps: u32) -> f32 {
         match self {
             Self::Constant(rate) => rate,
-            Self::Cosine { warmup, .. } => {
-                (step as f32 / warmup.max(1) as f32).min(1.0) * self.after_warmup(step, steps)
-            }
-        }
-    }
-
-    /// The same without the rise at the beginning.
-    pub fn after_warmup(self, step: u32, steps: u32) -> f32 {
-        match self {
-            Self::Constant(rate) => rate,
-            Self::Cosine { peak, last, .. } => {
+            Self::Cosine { peak, warmup, last } => {
+                let rise = (step as f32 / warmup.max(1) as f32).min(1.0);
                 let fall = 0.5 * (1.0 + f32::cos(PI * step as f32 / steps as f32));
-                peak * (last + (1.0 - last) * fall)
+                rise * peak * (last + (1.0 - last) * fall)
             }
         }
     }
@@ -87,8 +79,8 @@ pub struct Recipe {
     pub centred: bool,
     /// The part of the steps, the first ones, in which half of each batch is moved by up to a pixel each way.
     pub moved: f32,
-    /// The part of the steps, the last ones, that compute with weights rounded as the int8 blob will hold them.
-    pub quantise_aware: f32,
+    /// The last steps, which compute with weights and codes rounded as the blob will hold them.
+    pub aware: Aware,
     /// How many of the training rows it uses, from the first.
     pub rows: usize,
 }
@@ -97,12 +89,12 @@ impl Recipe {
     /// The best known for these networks.
     pub const DEFAULT: Self = Self {
         name: "default",
-        init: Init::GlorotNormal { gain: 4.0 },
+        init: Init::GlorotNormal,
         method: Method::Adam(Adam { beta1: 0.95, beta2: 0.98, epsilon: 1e-8, nesterov: true }),
         schedule: Schedule::Cosine { peak: 0.008, warmup: 100, last: 0.01 },
         centred: true,
         moved: 0.7,
-        quantise_aware: 1.0 / 30.0,
+        aware: Aware { weights: Some(Precision::Int8), code_bits: 8, part: 1.0 / 30.0 },
         rows: usize::MAX,
     };
 
@@ -114,23 +106,21 @@ impl Recipe {
         schedule: Schedule::Constant(0.01),
         centred: false,
         moved: 0.0,
-        quantise_aware: 0.0,
+        aware: Aware::NONE,
         rows: 55_000,
     };
 
     /// How many of `steps` steps compute with exact weights; the others, at the end, with rounded ones.
     pub fn exact_steps(&self, steps: u32) -> u32 {
-        (steps as f32 * (1.0 - self.quantise_aware)).ceil() as u32
+        (steps as f32 * (1.0 - self.aware.part)).ceil() as u32
     }
 
-    /// The learning rate at `step` (from 1) of `steps`. The quantisation-aware steps fall once more along a cosine, from
-    /// a small part of the peak: enough to take a weight to the next integer.
+    /// The learning rate at `step` (from 1) of `steps`.
     pub fn rate(&self, step: u32, steps: u32) -> f32 {
-        const AWARE: f32 = 0.0375;
         let exact = self.exact_steps(steps);
         match step.checked_sub(exact) {
             None | Some(0) => self.schedule.rate(step, exact),
-            Some(aware) => AWARE * self.schedule.after_warmup(aware, steps - exact),
+            Some(aware) => self.aware.rate(aware, steps - exact),
         }
     }
 

@@ -19,11 +19,11 @@ pub fn csv(history: &[Point]) -> String {
     csv
 }
 
-/// A curve over the steps.
+/// A curve over the steps, or over another number.
 pub struct Curve<'a> {
     /// Its name in the legend.
     pub name: &'a str,
-    /// Steps and values.
+    /// Steps and values; where they are few, each is marked.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -41,6 +41,12 @@ pub fn curves(history: &[Point]) -> [Curve<'static>; 2] {
 
 /// Draws curves of MSE over steps, both axes as they come but the MSE logarithmic, into a PNG.
 pub fn plot(path: &Path, title: &str, curves: &[Curve<'_>]) -> anyhow::Result<()> {
+    plot_over(path, title, "step", curves)
+}
+
+/// The same over anything.
+pub fn plot_over(path: &Path, title: &str, over: &str, curves: &[Curve<'_>]) -> anyhow::Result<()> {
+    const FEW: usize = 12;
     const SIZE: (u32, u32) = (800, 480);
     static FONT: Once = Once::new();
     FONT.call_once(|| {
@@ -62,7 +68,7 @@ pub fn plot(path: &Path, title: &str, curves: &[Curve<'_>]) -> anyhow::Result<()
             .build_cartesian_2d(0.0..last, (low * 0.9..high * 1.1).log_scale())?;
         chart
             .configure_mesh()
-            .x_desc("step")
+            .x_desc(over)
             .y_desc("MSE")
             .x_label_formatter(&|x| format!("{x:.0}"))
             .y_label_formatter(&|y| format!("{y:.4}"))
@@ -70,6 +76,9 @@ pub fn plot(path: &Path, title: &str, curves: &[Curve<'_>]) -> anyhow::Result<()
             .draw()?;
         for (i, curve) in curves.iter().enumerate() {
             let colour = Palette99::pick(i).mix(1.0);
+            if curve.points.len() <= FEW {
+                chart.draw_series(curve.points.iter().map(|point| Circle::new(*point, 4, colour.filled())))?;
+            }
             let line = LineSeries::new(curve.points.iter().copied().filter(|(_, y)| *y > 0.0), colour.stroke_width(2));
             chart
                 .draw_series(line)?

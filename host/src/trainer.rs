@@ -3,11 +3,11 @@
 //! Shards do not depend on the number of threads, and their gradients are added in their order: the same seed gives
 //! the same bytes on one thread as on eight.
 
+use crate::aware::{self, CodedBackward};
 use crate::centre::{Centre, centres, initial_biases};
 use crate::data::Source;
 use crate::gemm::Gemm;
 use crate::profile::{Phase, timed};
-use crate::quantise::FakeQuantise;
 use crate::recipe::Recipe;
 use crate::update::{Rule, update};
 use autoencoder_core::layer::Row;
@@ -22,16 +22,14 @@ use zerocopy::FromZeros;
 
 /// Rows in a shard.
 pub const SHARD: usize = 128;
-/// Rows of weights that one thread rounds at a time.
-const ROUNDED_ROWS: usize = 32;
 
 /// Networks that can be trained here: float rows in, rows of the same kind out.
 pub trait Trainable:
-    Backward<In: Row<Element = f32>, Out = <Self as Layer>::In> + Parameters + Zeroed + Send + Sync
+    CodedBackward + Backward<In: Row<Element = f32>, Out = <Self as Layer>::In> + Parameters + Zeroed + Send + Sync
 {
 }
 impl<N> Trainable for N where
-    N: Backward<In: Row<Element = f32>, Out = <N as Layer>::In> + Parameters + Zeroed + Send + Sync
+    N: CodedBackward + Backward<In: Row<Element = f32>, Out = <N as Layer>::In> + Parameters + Zeroed + Send + Sync
 {
 }
 
@@ -43,8 +41,10 @@ pub struct Trainer<N: Trainable> {
     seed: u64,
     step: u32,
     net: Box<Aligned<N>>,
-    /// The network as its int8 blob will be: what the last steps compute with.
+    /// The network as its blob will be: what the last steps compute with.
     rounded: Box<Aligned<N>>,
+    /// The scales of its rows.
+    scales: Vec<f32>,
     first_moment: Box<Aligned<N>>,
     second_moment: Box<Aligned<N>>,
     shards: Vec<Shard<N>>,
@@ -58,6 +58,7 @@ pub struct Trainer<N: Trainable> {
 /// What one shard of a batch needs, forward and backward.
 struct Shard<N: Trainable> {
     x: Box<Aligned<[N::In; SHARD]>>,
+    code: Box<Aligned<[N::Code; SHARD]>>,
     acts: Box<Aligned<N::Acts<SHARD>>>,
     d: Box<Aligned<N::Acts<SHARD>>>,
     squared_error: f32,
@@ -82,6 +83,7 @@ impl<T> DerefMut for Aligned<T> {
     }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "a network never passes over the stack")]
 fn aligned<T: Zeroed>() -> Box<Aligned<T>> {
     Aligned::new_box_zeroed().expect("memory for a network")
 }
@@ -97,14 +99,14 @@ impl<N: Trainable> Trainer<N> {
         let rows = source.rows().min(recipe.rows);
         assert!(steps > 0 && batch > 0 && rows > 0, "training takes steps and rows");
         let batch = batch.min(rows);
-        let shard = || Shard { x: aligned(), acts: aligned(), d: aligned(), squared_error: 0.0 };
+        let shard = || Shard { x: aligned(), code: aligned(), acts: aligned(), d: aligned(), squared_error: 0.0 };
         let mut net = aligned::<N>();
         recipe.init.fill(&mut **net, &mut Pcg32::new(seed, 0));
         let centres = if recipe.centred { centres::<N>(source, rows) } else { Vec::new() };
         initial_biases(&mut **net, &centres);
         let mut second_moment = aligned::<N>();
         second_moment.slices_mut().for_each(|v| v.fill(recipe.method.initial_second_moment()));
-        Self {
+        let mut trainer = Self {
             recipe,
             steps,
             batch,
@@ -112,6 +114,7 @@ impl<N: Trainable> Trainer<N> {
             step: 0,
             net,
             rounded: aligned(),
+            scales: Vec::new(),
             first_moment: aligned(),
             second_moment,
             shards: (0..batch.div_ceil(SHARD)).map(|_| shard()).collect(),
@@ -119,12 +122,24 @@ impl<N: Trainable> Trainer<N> {
             centres,
             order: Vec::new(),
             kernels: Gemm::default(),
-        }
+        };
+        trainer.round();
+        trainer
     }
 
-    /// The network as it is now.
+    /// The network as it is now; in the quantisation-aware steps, as its blob will be.
     pub fn net(&self) -> &N {
-        &self.net
+        if self.aware() && self.recipe.aware.weights.is_some() { &self.rounded } else { &self.net }
+    }
+
+    /// Bits that an element of its code has now.
+    pub fn code_bits(&self) -> u8 {
+        if self.aware() { self.recipe.aware.code_bits } else { 8 }
+    }
+
+    /// Whether the next step is a quantisation-aware one, or the last one was.
+    fn aware(&self) -> bool {
+        self.step >= self.recipe.exact_steps(self.steps)
     }
 
     /// Steps done.
@@ -147,11 +162,18 @@ impl<N: Trainable> Trainer<N> {
         [&self.net, &self.first_moment, &self.second_moment]
     }
 
+    /// The scales of the rounded rows, where there are any: they belong to the state.
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
+    }
+
     /// Goes on from a state: `fill` writes the parameters, then the moments.
-    pub fn restore(&mut self, step: u32, mut fill: impl FnMut([&mut N; 3])) {
+    pub fn restore(&mut self, step: u32, scales: &[f32], mut fill: impl FnMut([&mut N; 3])) {
         self.step = step;
+        self.scales = scales.to_vec();
         self.order.clear();
         fill([&mut self.net, &mut self.first_moment, &mut self.second_moment]);
+        self.round();
     }
 
     /// One step; returns the MSE of its batch before the update. Runs on the current rayon pool.
@@ -160,19 +182,17 @@ impl<N: Trainable> Trainer<N> {
         let rows = source.rows().min(self.recipe.rows);
         let batch = self.batch.min(rows);
         let first = timed(Phase::Shuffle, || self.shuffle(rows, batch));
+        let exact = self.recipe.exact_steps(self.steps);
+        if self.step == exact {
+            self.forget();
+        }
+        let (aware, code_bits) = (self.aware(), self.code_bits());
         self.step += 1;
 
         let scale = 1.0 / (batch * N::In::LEN) as f32;
         let kernels = self.kernels;
-        let aware = self.step > self.recipe.exact_steps(self.steps);
-        if aware {
-            if self.step == self.recipe.exact_steps(self.steps) + 1 {
-                self.forget();
-            }
-            self.round();
-        }
         let moved = self.movement();
-        let net = if aware { &**self.rounded } else { &**self.net };
+        let net = if aware && self.recipe.aware.weights.is_some() { &**self.rounded } else { &**self.net };
         let order = &self.order[first..first + batch];
         let shards = &mut self.shards[..batch.div_ceil(SHARD)];
         let gradients = &mut self.gradients[..batch.div_ceil(SHARD)];
@@ -182,37 +202,28 @@ impl<N: Trainable> Trainer<N> {
             let still = (batch / 2).saturating_sub(i * SHARD).min(rows.len());
             let gather = Gather { source, rows, still, moved, x: &mut shard.x[..rows.len()] };
             timed(Phase::Gather, || kernels.vectorise(gather));
-            shard.gradient(net, kernels, rows.len(), scale, gradient);
+            shard.gradient(net, code_bits, kernels, rows.len(), scale, gradient);
         });
 
         let rule = Rule {
             method: self.recipe.method,
-            step: self.step - if aware { self.recipe.exact_steps(self.steps) } else { 0 },
+            step: if aware { self.step - exact } else { self.step },
             rate: self.recipe.rate(self.step, self.steps),
             centres: &self.centres,
         };
         let nets = [&mut **self.net, &mut **self.first_moment, &mut **self.second_moment];
         update(kernels, rule, nets, gradients);
+        self.round();
         self.shards.iter().take(batch.div_ceil(SHARD)).map(|shard| shard.squared_error).sum::<f32>() * scale
     }
 
-    /// Fills `rounded` from the parameters. The gradient at the rounded weights then moves the exact ones: rounding is
-    /// taken for the identity on the way back (the straight-through estimator of Bengio, Léonard and Courville, 2013).
+    /// Fills `rounded` from the parameters, where it is in use.
     fn round(&mut self) {
-        let kernels = self.kernels;
-        let mut from = self.net.slices();
-        let mut to = self.rounded.slices_mut();
-        for spec in N::specs() {
-            let (Some(weights), Some(bias)) = (from.next(), from.next()) else { return };
-            let (Some(rounded), Some(same)) = (to.next(), to.next()) else { return };
-            let inputs = usize::from(spec.inputs);
-            let rows = ROUNDED_ROWS * inputs;
-            same.copy_from_slice(bias);
-            weights.par_chunks(rows).zip(bias.par_chunks(ROUNDED_ROWS)).zip(rounded.par_chunks_mut(rows)).for_each(
-                |((weights, bias), rounded)| {
-                    timed(Phase::Rounding, || kernels.vectorise(FakeQuantise { weights, bias, inputs, to: rounded }));
-                },
-            );
+        if let (true, Some(precision)) = (self.aware(), self.recipe.aware.weights) {
+            if precision.rescales() {
+                self.scales.clear();
+            }
+            aware::round(&**self.net, precision, &mut self.scales, &self.centres, &mut **self.rounded);
         }
     }
 
@@ -250,12 +261,12 @@ impl<N: Trainable> Trainer<N> {
 
 impl<N: Trainable> Shard<N> {
     /// Forward, loss and backward over its first rows.
-    fn gradient(&mut self, net: &N, kernels: Gemm, rows: usize, scale: f32, gradient: &mut N) {
+    fn gradient(&mut self, net: &N, code_bits: u8, kernels: Gemm, rows: usize, scale: f32, gradient: &mut N) {
         let x = &self.x[..rows];
-        let y = net.forward::<SHARD>(&kernels, x, &mut self.acts);
+        let y = net.forward_coded::<SHARD>(&kernels, x, code_bits, &mut **self.code, &mut self.acts);
         let d = N::output_mut::<SHARD>(&mut self.d, rows);
         self.squared_error = timed(Phase::Loss, || kernels.vectorise(Loss { y, x, scale, d }));
-        net.backward::<SHARD>(&kernels, x, &self.acts, &mut self.d, None, gradient);
+        net.backward_coded::<SHARD>(&kernels, x, code_bits, &**self.code, &self.acts, &mut self.d, gradient);
     }
 }
 

@@ -105,6 +105,49 @@ fn train_writes_everything_and_eval_agrees() {
 }
 
 #[test]
+fn a_finished_network_is_tuned_for_coarser_numbers() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 60 --json").assert().success();
+    let tune = "train --data data --batch 100 --quantise-aware int4 --code-bits 4 --steps 20 --json";
+    let mut blobs = Vec::new();
+    for (source, out) in [("checkpoint", "one"), ("model.f32.blob", "two")] {
+        let summary = json(&sandbox.host(&format!("{tune} --from artifacts/{source} --out {out}")).output().unwrap());
+        assert_eq!((&summary["steps"], &summary["test_mse_int8"]), (&20.into(), &serde_json::Value::Null));
+        let int4 = summary["test_mse_int4"].as_f64().unwrap();
+        assert!((int4 / summary["test_mse"].as_f64().unwrap() - 1.0).abs() < 0.01, "one network: {summary}");
+        let blob = format!("{out}/model.int4.blob");
+        let measured = json(&sandbox.host(&format!("eval {blob} --data data --json")).output().unwrap());
+        assert_eq!((&measured["test_mse_int4"], &measured["steps"]), (&int4.into(), &80.into()));
+        blobs.push(fs::read(sandbox.path(&blob)).unwrap());
+        // The exporter writes the trainer's bytes: the scales are the run's, the code has the run's bits.
+        for source in ["checkpoint", "model.f32.blob"] {
+            sandbox.host(&format!("export {out}/{source} --format int4 --out again --data data")).assert().success();
+            assert!(fs::read(sandbox.path("again")).unwrap() == blobs[blobs.len() - 1], "{out}/{source}");
+        }
+        let inspected = sandbox.host(&format!("inspect {blob}")).output().unwrap();
+        let text = String::from_utf8(inspected.stdout).unwrap();
+        for part in ["Int4", "4 bits an element", "80 steps", "7.000"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+    assert!(blobs[0].len() < fs::metadata(sandbox.path("artifacts/model.int8.blob")).unwrap().len() as usize * 3 / 5);
+    // A checkpoint holds the exact weights, the blob the rounded ones: not the same beginning.
+    assert!(blobs[0] != blobs[1]);
+
+    sandbox.host("export one/checkpoint --format int8 --code-bits 6 --out six --data data").assert().success();
+    let inspected = sandbox.host("inspect six").output().unwrap();
+    assert!(String::from_utf8(inspected.stdout).unwrap().contains("6 bits an element"));
+
+    let other = sandbox.error("train --data data --resume --out one --code-bits 5");
+    assert!(other.contains("code-bits 4, not 5"), "{other}");
+    let error = sandbox.error("train --data data --from artifacts/model.int8.blob --steps 2 --out never");
+    assert!(error.contains("another number format"), "{error}");
+    let error = sandbox.error("train --data data --from artifacts/checkpoint --topology classic --steps 2 --out never");
+    assert!(error.contains("parameters of small, not of classic"), "{error}");
+    assert!(!sandbox.path("never").exists());
+}
+
+#[test]
 fn a_human_reads_lines_and_a_summary() {
     let sandbox = Sandbox::new();
     let output = sandbox.train("--steps 20").output().unwrap();
@@ -159,7 +202,7 @@ fn a_run_that_diverges_stops_and_keeps_the_checkpoint() {
     let images = host::idx::Images::train(&sandbox.path("data")).unwrap();
     let mut trainer = Trainer::<Small>::new(host::recipe::Recipe::DEFAULT, 4, 100, 1, &images);
     assert!(good.is_finite() && good.restore(&mut trainer));
-    trainer.restore(2, |[net, ..]| net.encoder.0.bias[7] = f32::NAN);
+    trainer.restore(2, &[], |[net, ..]| net.encoder.0.bias[7] = f32::NAN);
     let diverging = Checkpoint::new(good.run.clone(), &trainer);
     assert!(!diverging.is_finite());
     diverging.write(&path).unwrap();
@@ -196,11 +239,11 @@ fn bad_data_is_one_line_and_nothing_is_written() {
         file
     };
     let cases: [(&str, Vec<u8>, &str); 7] = [
-        ("empty", Vec::new(), "not an IDX file of images: magic 0x00000000"),
+        ("empty", Vec::new(), "expected 16 bytes, the file holds 0"),
         ("labels", with(3, &[1]), "magic 0x00000801, expected 0x00000803"),
-        ("truncated", good[..1000].to_vec(), "announces 313616 bytes, the file holds 1000"),
-        ("longer", [&good[..], &[0]].concat(), "announces 313616 bytes, the file holds 313617"),
-        ("huge sizes", with(4, &[0xff; 12]), "announces"),
+        ("truncated", good[..1000].to_vec(), "expected 313616 bytes, the file holds 1000"),
+        ("longer", [&good[..], &[0]].concat(), "expected 313616 bytes, the file holds more"),
+        ("huge sizes", with(4, &[0xff; 12]), "bytes, the file holds 313616"),
         ("no images", with(4, &[0, 0, 0, 0])[..16].to_vec(), "no images"),
         ("broken gzip", vec![0x1f, 0x8b, 8, 0, 1, 2, 3], "train-images-idx3-ubyte"),
     ];

@@ -1,11 +1,11 @@
 //! The weights blob: its exact bytes, and that nothing damaged or foreign is taken for one.
 
 use autoencoder_core::blob::{Blob, Bulk, Format, Header, NO_THRESHOLD, Writer};
-use autoencoder_core::quant::{Affine, Channel, Quad};
+use autoencoder_core::quant::{Affine, Channel, Octet, Quad, Weights};
 use autoencoder_core::{Autoencoder, Dense, Error, Identity, Layer, Plain, Relu, Sigmoid};
 use crc::{CRC_32_ISO_HDLC, Crc};
 use host::blob_file::BlobFile;
-use host::quantise;
+use host::quantise::{self, About};
 use proptest::prelude::*;
 use std::path::Path;
 use tests::random;
@@ -22,9 +22,20 @@ const CHANNELS: [Channel; 4] = [
     Channel { bias: 256, multiplier: 4 },
 ];
 
+/// Weights of 4 bits: the rows above, as far as they go.
+const OCTETS: [[[i8; 2]; 4]; 2] = [[[1, 2], [-1, -2], [7, 0], [5, 6]], [[3, 4], [-3, -4], [-8, 0], [7, -8]]];
+
 fn tiny() -> Vec<u8> {
+    blob(Format::Int8, [Quad::pack(WEIGHTS)].as_bytes())
+}
+
+fn tiny_int4() -> Vec<u8> {
+    blob(Format::Int4, OCTETS.map(Octet::pack).as_bytes())
+}
+
+fn blob(format: Format, weights: &[u8]) -> Vec<u8> {
     let header = Header {
-        format: Format::Int8,
+        format,
         accumulators_checked: true,
         steps: 300,
         input: Affine { scale: 0.5, zero: 7 },
@@ -35,9 +46,8 @@ fn tiny() -> Vec<u8> {
     };
     let mut buffer = [0; 512];
     let mut writer = Writer::new(&mut buffer, &header).unwrap();
-    let weights = [Quad::pack(WEIGHTS)];
     for output in [Affine { scale: 1.0, zero: 0 }, Affine { scale: 2.0, zero: 128 }] {
-        writer.layer(Bulk { output, channels: CHANNELS.as_bytes(), weights: weights.as_bytes() }).unwrap();
+        writer.layer(Bulk { output, channels: CHANNELS.as_bytes(), weights }).unwrap();
     }
     writer.finish().unwrap().to_vec()
 }
@@ -100,13 +110,39 @@ fn exact_bytes() {
 }
 
 #[test]
+fn exact_bytes_of_four_bit_weights() {
+    let (int8, int4) = (tiny(), tiny_int4());
+    // Half the weights, no other padding: the second layer's tables happen to begin sixteen bytes earlier.
+    assert_eq!((int8.len(), int4.len()), (196, 180 - 8));
+    assert_eq!((int4[5], int4[9]), (int4.len() as u8, 2));
+    #[rustfmt::skip]
+    let weights = [
+        8,                                                          // 8 bytes of weights, 8 added to each
+        0x79, 0xdf,                                                 // rows 0, 1, then rows 2, 3, at input 0
+        0x6a, 0xe8,                                                 // at input 1
+        0x5b, 0xf0,                                                 // at input 2
+        0x4c, 0x08,                                                 // at input 3
+    ];
+    assert_eq!(int4[95..104], weights);
+    assert_eq!(int4[int4.len() - 4 - 9..][..9], weights);
+
+    let file = aligned(&int4);
+    let blob = Blob::open(file.bytes()).unwrap();
+    let net = blob.int8::<Encoder, Decoder>().unwrap();
+    assert_eq!(net.encoder.weights, Weights::Int4(&OCTETS.map(Octet::pack)));
+    assert_eq!(net.decoder.channels, &CHANNELS);
+    assert_eq!(blob.f32::<Encoder, Decoder>().err(), Some(Error::Format));
+}
+
+#[test]
 fn what_was_written_is_read_in_place() {
     let file = aligned(&tiny());
     let blob = Blob::open(file.bytes()).unwrap();
     let net = blob.int8::<Encoder, Decoder>().unwrap();
     for layer in [net.encoder.weights, net.decoder.weights] {
-        assert_eq!(layer, [Quad::pack(WEIGHTS)]);
-        assert!(file.bytes().as_ptr_range().contains(&layer.as_ptr().cast()));
+        assert_eq!(layer, Weights::Int8(&[Quad::pack(WEIGHTS)]));
+        let Weights::Int8(quads) = layer else { unreachable!() };
+        assert!(file.bytes().as_ptr_range().contains(&quads.as_ptr().cast()));
     }
     assert_eq!((net.encoder.channels, net.decoder.channels), (&CHANNELS, &CHANNELS));
     assert_eq!(net.decoder.output, Affine { scale: 2.0, zero: 128 });
@@ -118,7 +154,7 @@ fn f32_round_trip_without_a_copy() {
     type E = (Dense<6, 5, Sigmoid>, Dense<5, 2, Relu>);
     type D = (Dense<2, 5, Relu>, Dense<5, 6, Identity>);
     let net = random::<Autoencoder<E, D>>(5);
-    let file = aligned(&quantise::f32_blob(&*net, 2, 9).unwrap());
+    let file = aligned(&quantise::f32_blob(&*net, About { encoder_layers: 2, steps: 9, code_bits: 8 }).unwrap());
     let blob = Blob::open(file.bytes()).unwrap();
     let view = blob.f32::<E, D>().unwrap();
     let x = [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]];
@@ -131,11 +167,12 @@ fn f32_round_trip_without_a_copy() {
 
 #[test]
 fn every_flipped_bit_is_refused() {
-    let blob = tiny();
-    for bit in 0..blob.len() * 8 {
-        let mut flipped = blob.clone();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        assert!(open_error(&flipped).is_some(), "bit {bit}");
+    for blob in [tiny(), tiny_int4()] {
+        for bit in 0..blob.len() * 8 {
+            let mut flipped = blob.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(open_error(&flipped).is_some(), "bit {bit}");
+        }
     }
 }
 
@@ -175,6 +212,7 @@ fn each_fault_has_its_error() {
         Blob::open(file.bytes()).unwrap().int8::<Encoder, Decoder>().err()
     };
     assert_eq!(open(&with_right_crc(with(9, 0))), Some(Error::Format));
+    assert_eq!(open(&with_right_crc(with(9, 2))), Some(Error::Malformed)); // twice as many weights as it should have
     assert_eq!(open(&with_right_crc(with(10, 0))), Some(Error::Accumulator));
     assert_eq!(open(&with_right_crc(with(24, 2))), Some(Error::Topology));
     assert_eq!(open(&with_right_crc(with(26, 8))), Some(Error::Topology));
@@ -210,12 +248,14 @@ proptest! {
     /// Whatever the bytes say, behind a right CRC: an error or a network that runs.
     #[test]
     fn mutations_behind_a_right_crc_never_panic(
+        int4 in any::<bool>(),
         edits in prop::collection::vec((9usize..196, any::<u8>()), 1..6),
         resize in prop_oneof![4 => Just(0i32), 1 => -40..40],
     ) {
-        let mut bytes = tiny();
+        let mut bytes = if int4 { tiny_int4() } else { tiny() };
+        let last = bytes.len() - 1;
         for (at, byte) in edits {
-            bytes[at] = byte;
+            bytes[at.min(last)] = byte;
         }
         let length = bytes.len().saturating_add_signed(resize as isize);
         bytes.resize(length, 0);

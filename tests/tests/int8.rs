@@ -1,7 +1,7 @@
 //! The integer layer against plain integer arithmetic written out from its equations.
 
 use autoencoder_core::quant::requantise::SIGMOID;
-use autoencoder_core::quant::{ACCUMULATOR_LIMIT, Affine, Channel, Dense, Quad};
+use autoencoder_core::quant::{ACCUMULATOR_LIMIT, Affine, Channel, Dense, Octet, Quad, Weights};
 use autoencoder_core::{Activation, Identity, Layer, Plain, Relu, Sigmoid};
 use proptest::prelude::*;
 
@@ -9,6 +9,12 @@ use proptest::prelude::*;
 fn pack<const I: usize, const O: usize>(w: &[[i8; I]; O]) -> Vec<Quad> {
     let quad = |r: usize, c: usize| Quad::pack([0, 1, 2, 3].map(|i| [0, 1, 2, 3].map(|j| w[r + i][c + j])));
     (0..O).step_by(4).flat_map(|r| (0..I).step_by(4).map(move |c| quad(r, c))).collect()
+}
+
+/// The same in the layout of 4-bit weights.
+fn pack_int4<const I: usize, const O: usize>(w: &[[i8; I]; O]) -> Vec<Octet> {
+    let octet = |r: usize, c: usize| Octet::pack([0, 1, 2, 3].map(|i| [w[r + i][c], w[r + i][c + 1]]));
+    (0..O).step_by(4).flat_map(|r| (0..I).step_by(2).map(move |c| octet(r, c))).collect()
 }
 
 /// The equations, one number at a time.
@@ -33,11 +39,15 @@ fn plainly<const I: usize, const O: usize, A: Activation>(
 
 fn check<const I: usize, const O: usize, A: Activation>(x: [u8; I], w: [[i8; I]; O], channels: [Channel; O], zero: u8) {
     let output = Affine { scale: 1.0, zero };
-    let quads = pack(&w);
-    let layer = Dense::<I, O, A>::new(&quads, &channels, output).unwrap();
-    let mut y = [[0; O]];
-    layer.forward(&Plain, &[x], &mut y);
-    assert_eq!(y[0], plainly::<I, O, A>(&x, &w, &channels, output));
+    let check = |weights: Weights<'_>, w: &[[i8; I]; O]| {
+        let layer = Dense::<I, O, A>::new(weights, &channels, output).unwrap();
+        let mut y = [[0; O]];
+        layer.forward(&Plain, &[x], &mut y);
+        assert_eq!(y[0], plainly::<I, O, A>(&x, w, &channels, output));
+    };
+    check(Weights::Int8(&pack(&w)), &w);
+    let coarse = w.map(|row| row.map(|w| w >> 4)); // -8..=7
+    check(Weights::Int4(&pack_int4(&coarse)), &coarse);
 }
 
 const INPUTS: usize = 12;

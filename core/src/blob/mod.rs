@@ -51,6 +51,8 @@ pub enum Format {
     F32,
     /// `i8` weights, `i32` bias and multiplier for each output: [`crate::quant`].
     Int8,
+    /// The same with weights of 4 bits.
+    Int4,
 }
 
 /// What stands before the layers.

@@ -18,9 +18,9 @@ pub struct Blob<'a> {
 pub struct Bulk<'a> {
     /// What the outputs' `u8` values stand for.
     pub output: Affine,
-    /// int8: the [`crate::quant::Channel`]s. f32: empty.
+    /// int8 and int4: the [`crate::quant::Channel`]s. f32: empty.
     pub channels: &'a [u8],
-    /// int8: the [`crate::quant::Quad`]s. f32: weights, then bias.
+    /// int8: the [`crate::quant::Quad`]s. int4: the [`crate::quant::Octet`]s. f32: weights, then bias.
     pub weights: &'a [u8],
 }
 
@@ -77,32 +77,32 @@ impl<'a> Blob<'a> {
     /// The layers as they are stored, in order.
     pub fn layers(&self) -> Reader<'a> {
         let body = self.bytes.get(self.layers_at..self.bytes.len().saturating_sub(TRAILER));
-        Reader { rest: body.unwrap_or_default() }
+        Reader { rest: body.unwrap_or_default(), format: self.header.format }
     }
 
     /// The network in `f32`, borrowed from the blob.
     pub fn f32<E: Stored, D: Stored>(&self) -> Result<Autoencoder<E::F32<'a>, D::F32<'a>>, Error> {
-        self.read::<E, D, _, _>(Format::F32, E::read_f32, D::read_f32)
+        self.read::<E, D, _, _>(&[Format::F32], E::read_f32, D::read_f32)
     }
 
-    /// The network in integers, borrowed from the blob.
+    /// The network in integers, borrowed from the blob: `u8` activations, weights of 8 or 4 bits.
     pub fn int8<E: Stored, D: Stored>(&self) -> Result<Autoencoder<E::Int8<'a>, D::Int8<'a>>, Error> {
         if !self.header.accumulators_checked {
             return Err(Error::Accumulator);
         }
-        self.read::<E, D, _, _>(Format::Int8, E::read_int8, D::read_int8)
+        self.read::<E, D, _, _>(&[Format::Int8, Format::Int4], E::read_int8, D::read_int8)
     }
 
     fn read<E: Layer, D: Layer, F, G>(
         &self,
-        format: Format,
+        formats: &[Format],
         encoder: impl FnOnce(&mut Reader<'a>) -> Result<F, Error>,
         decoder: impl FnOnce(&mut Reader<'a>) -> Result<G, Error>,
     ) -> Result<Autoencoder<F, G>, Error> {
         if !self.header.describes::<E, D>() {
             return Err(Error::Topology);
         }
-        if self.header.format != format {
+        if !formats.contains(&self.header.format) {
             return Err(Error::Format);
         }
         let mut reader = self.layers();
@@ -115,9 +115,15 @@ impl<'a> Blob<'a> {
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
+    format: Format,
 }
 
 impl<'a> Reader<'a> {
+    /// How the numbers of its layers are stored.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
     /// The next layer.
     pub fn layer(&mut self) -> Result<Bulk<'a>, Error> {
         Ok(Bulk { output: self.take()?, channels: self.bulk()?, weights: self.bulk()? })

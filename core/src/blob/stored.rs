@@ -1,8 +1,8 @@
 //! Networks whose weights can lie in a blob.
 
-use super::Reader;
+use super::{Format, Reader};
 use crate::layer::Row;
-use crate::quant::{self, Channel, Quad};
+use crate::quant::{self, Channel, Weights};
 use crate::{Activation, Dense, Error, Layer, Zeroed};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -40,7 +40,11 @@ impl<const I: usize, const O: usize, A: Activation> Stored for Dense<I, O, A> {
     fn read_int8<'a>(reader: &mut Reader<'a>) -> Result<Self::Int8<'a>, Error> {
         let bulk = reader.layer()?;
         let channels: &[Channel; O] = in_place(bulk.channels)?;
-        let weights: &[Quad] = in_place(bulk.weights)?;
+        let weights = match reader.format() {
+            Format::F32 => return Err(Error::Format),
+            Format::Int8 => Weights::Int8(in_place(bulk.weights)?),
+            Format::Int4 => Weights::Int4(in_place(bulk.weights)?),
+        };
         quant::Dense::new(weights, channels, bulk.output).ok_or(Error::Malformed)
     }
 }

@@ -1,17 +1,30 @@
 //! The dense layer in integers: the same forward as [`crate::Dense`], over weights that stay in flash.
 
-use super::requantise::{Affine, Channel};
-use super::weights::Quad;
+use super::requantise::{Affine, Channel, activate, offset};
+use super::{Octet, Quad, nibbles, weights};
 use crate::{Activation, Kernels, Layer, LayerSpec};
 use core::marker::PhantomData;
+
+/// Weights in either number format: which one is known when a blob is opened.
+///
+/// Counted from 1: the compiler then has 0 for a network that is not there, and a static without one is all zeros,
+/// which takes no flash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Weights<'a> {
+    /// Groups of `I / 4` quads.
+    Int8(&'a [Quad]) = 1,
+    /// Groups of `I / 2` octets.
+    Int4(&'a [Octet]) = 2,
+}
 
 /// `y = σ(x · Wᵀ + b)` with `x: [u8; I]`, `y: [u8; O]`, borrowed from a weights blob.
 ///
 /// `I` and `O` are multiples of four. The channels may lie elsewhere than the weights: they are what a device learns.
 #[derive(Debug)]
 pub struct Dense<'a, const I: usize, const O: usize, A> {
-    /// `O / 4` groups of `I / 4` quads.
-    pub weights: &'a [Quad],
+    /// `O / 4` groups of four rows.
+    pub weights: Weights<'a>,
     /// Bias and multiplier of each output.
     pub channels: &'a [Channel; O],
     /// What the outputs stand for.
@@ -28,15 +41,19 @@ impl<const I: usize, const O: usize, A> Clone for Dense<'_, I, O, A> {
 impl<const I: usize, const O: usize, A> Copy for Dense<'_, I, O, A> {}
 
 impl<'a, const I: usize, const O: usize, A: Activation> Dense<'a, I, O, A> {
-    /// How many quads its weights take.
-    pub const QUADS: usize = {
+    /// How many weights it has.
+    pub const WEIGHTS: usize = {
         assert!(I.is_multiple_of(4) && O.is_multiple_of(4), "an int8 layer needs multiples of four inputs and outputs");
-        I / 4 * (O / 4)
+        I * O
     };
 
-    /// `None` unless there are [`Self::QUADS`] quads.
-    pub fn new(weights: &'a [Quad], channels: &'a [Channel; O], output: Affine) -> Option<Self> {
-        (weights.len() == Self::QUADS).then_some(Self { weights, channels, output, activation: PhantomData })
+    /// `None` unless there are [`Self::WEIGHTS`] weights.
+    pub fn new(weights: Weights<'a>, channels: &'a [Channel; O], output: Affine) -> Option<Self> {
+        let count = match weights {
+            Weights::Int8(quads) => 16 * quads.len(),
+            Weights::Int4(octets) => 8 * octets.len(),
+        };
+        (count == Self::WEIGHTS).then_some(Self { weights, channels, output, activation: PhantomData })
     }
 }
 
@@ -65,5 +82,32 @@ impl<const I: usize, const O: usize, A: Activation> Layer for Dense<'_, I, O, A>
 
     fn output_mut<const B: usize>(y: &mut [[u8; O]; B], n: usize) -> &mut [[u8; O]] {
         crate::layer::rows_mut(y, n)
+    }
+}
+
+/// `y = σ(x · Wᵀ + b)` by plain loops over slices: one copy of the code for each activation, whatever the shapes.
+#[inline(never)] // or each layer has its own on a device whose kernel leaves it only what it cannot do
+pub(crate) fn plain<A: Activation>(weights: Weights<'_>, channels: &[Channel], output: Affine, x: &[u8], y: &mut [u8]) {
+    let offset = offset::<A>(output);
+    let outputs = channels.as_chunks::<4>().0.iter().zip(y.as_chunks_mut::<4>().0);
+    let finish = |acc: [i32; 4], (channels, y): (&[Channel; 4], &mut [u8; 4])| {
+        for ((y, channel), acc) in y.iter_mut().zip(channels).zip(acc) {
+            *y = activate::<A>(channel.index(acc, offset));
+        }
+    };
+    match weights {
+        Weights::Int8(quads) => {
+            let (x, _) = x.as_chunks::<4>();
+            for (group, output) in quads.chunks_exact(x.len().max(1)).zip(outputs) {
+                finish(weights::four_rows(x, group), output);
+            }
+        }
+        Weights::Int4(octets) => {
+            let sum = x.iter().map(|x| i32::from(*x)).sum();
+            let (x, _) = x.as_chunks::<2>();
+            for (group, output) in octets.chunks_exact(x.len().max(1)).zip(outputs) {
+                finish(nibbles::four_rows(x, sum, group), output);
+            }
+        }
     }
 }

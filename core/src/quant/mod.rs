@@ -1,4 +1,4 @@
-//! The same network in integers: `u8` activations, `i8` weights, no float anywhere.
+//! The same network in integers: `u8` activations, weights of 8 or 4 bits, no float anywhere.
 //!
 //! # The scheme
 //!
@@ -7,10 +7,11 @@
 //! and the scale that its largest output asks for. Only a signed input or output has a zero point; the input's is
 //! folded into the first bias when the blob is made.
 //!
-//! A weight is an `i8` within ±127 with one scale for each output channel; a bias is an `i32` in accumulator units:
+//! A weight is an `i8` within ±127, or has 4 bits and lies within -8..=7; it has one scale for each output channel. A bias
+//! is an `i32` in accumulator units:
 //!
 //! ```text
-//! acc   = Σ x[i]·w[o][i] + bias[o]                      exact: |Σ| < 2^23 was checked when the blob was made
+//! acc   = Σ x[i]·w[o][i] + bias[o]                      exact: with 8 bits, |Σ| < 2^23 was checked when the blob was made
 //! index = offset + round(acc · multiplier[o] / 2^32)
 //! y     = SIGMOID[clamp(index, 0, 1023)]                sigmoid, offset 512: the table covers [-8, 8)
 //!       | clamp(index, 0, 255)                          ReLU (offset 0) and identity (offset = zero point)
@@ -21,15 +22,24 @@
 //! # Rows in pairs
 //!
 //! Two rows of weights share a 16-bit lane, `p = 256·high + low`, so that a Cortex-M4 multiplies both with one
-//! instruction each ([`weights`]). Every kernel computes the same integers; the plain one is the oracle.
+//! instruction each ([`weights`]). Weights of 4 bits are eight to a word ([`nibbles`]). Every kernel computes the same
+//! integers; the plain one is the oracle.
+//!
+//! # The code
+//!
+//! What leaves the device is the encoder's output, each element rounded to as many bits as the blob says ([`code`]).
 
+pub mod code;
 mod dense;
+pub mod nibbles;
 pub mod requantise;
 #[cfg(dsp)]
 pub mod walk;
 pub mod weights;
 
-pub use dense::Dense;
+pub(crate) use dense::plain;
+pub use dense::{Dense, Weights};
+pub use nibbles::Octet;
 pub use requantise::{Affine, Channel};
 pub use weights::Quad;
 

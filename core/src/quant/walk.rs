@@ -25,7 +25,7 @@
 #![allow(unsafe_code)]
 
 use super::requantise::{MIDDLE, SIGMOID, offset};
-use super::{Channel, Dense, Quad};
+use super::{Channel, Dense, Quad, Weights};
 use crate::activation::ActivationKind;
 use crate::{Activation, Kernels, Plain};
 use core::arch::{asm, global_asm};
@@ -85,13 +85,14 @@ impl<const WORDS: usize> Kernels for Dsp<WORDS> {
         if const { !I.is_multiple_of(8) || scratch_words(I) > WORDS } {
             return Plain.dense_int8(layer, x, y);
         }
+        let Weights::Int8(weights) = layer.weights else { return Plain.dense_int8(layer, x, y) };
         let finish = match A::KIND {
             ActivationKind::Sigmoid => Finish::Table(&SIGMOID),
             ActivationKind::Relu | ActivationKind::Identity => Finish::Clamp(offset::<A>(layer.output)),
         };
         let mut scratch = [const { MaybeUninit::uninit() }; WORDS];
         if let Some(scratch) = scratch.get_mut(..scratch_words(I)) {
-            let done = forward(layer.channels, layer.weights, finish, x, y, scratch);
+            let done = forward(layer.channels, weights, finish, x, y, scratch);
             debug_assert!(done, "as many weights as the layer's shape has");
         }
     }

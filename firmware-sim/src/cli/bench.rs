@@ -11,6 +11,7 @@ use super::synthetic::{self, Random};
 use super::weights::Weights;
 use super::{args, images, progress};
 use anyhow::{Context, bail, ensure};
+use autoencoder_core::quant::code;
 use firmware_sim::{Command, Reply, Request, Response, frame};
 use serde_json::json;
 use std::fmt::Write;
@@ -42,7 +43,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
         let decoded = device.decode_frame(&mut code.clone())?;
         if decodes {
             let instructions = device.instructions()?;
-            decode.add(instructions, profile.decode(&code)?);
+            decode.add(instructions, profile.decode(&code, weights.code)?);
         }
         let own = here.encode(image)?;
         equal += usize::from(same_code(&code, &own) && decoded == here.decode_frame(&mut own.clone())?);
@@ -111,7 +112,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
 /// Whether two frames carry the same code, with whichever part of the weights it was made.
 fn same_code(a: &[u8], b: &[u8]) -> bool {
     let [a, b] = [a, b].map(|frame| super::codes::read(frame).0);
-    a.len() == 1 && b.len() == 1 && a[0].elements == b[0].elements
+    a.len() == 1 && b.len() == 1 && a[0].packed == b[0].packed
 }
 
 /// What a layer took: all of it, and the preparation of its inputs.
@@ -139,10 +140,14 @@ impl Profile {
         Ok(words.as_chunks::<2>().0.to_vec())
     }
 
-    fn decode(&mut self, code: &[u8]) -> anyhow::Result<Vec<Layer>> {
-        let (codes, _) = super::codes::read(code);
+    /// The same for the code in a frame; its elements are sent one to a byte.
+    fn decode(&mut self, frame: &[u8], (elements, bits): (usize, u8)) -> anyhow::Result<Vec<Layer>> {
+        let (codes, _) = super::codes::read(frame);
         let code = codes.first().context("the device sent no code")?;
-        self.layers(Command::Decode { weights: code.weights, code: &code.elements })
+        let mut row = code.packed.clone();
+        row.resize(elements, 0);
+        code::unpack(&mut row, bits);
+        self.layers(Command::Decode { weights: code.weights, code: &row })
     }
 }
 

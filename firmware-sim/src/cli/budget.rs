@@ -21,7 +21,7 @@ pub fn run(args: &args::Common) -> anyhow::Result<String> {
     for name in names {
         let (mut footprint, memory) = Footprint::measured(name)?;
         if let Some(weights) = &weights {
-            footprint = Footprint::of(name, Some(weights.length), memory)?;
+            footprint = Footprint::of(name, Some((weights.format, weights.length)), memory)?;
         }
         let Footprint { whole, encoder, decoder } = footprint;
         writeln!(

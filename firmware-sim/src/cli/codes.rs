@@ -9,8 +9,8 @@ pub struct Code {
     pub at: usize,
     /// CRC of the weights it was made with.
     pub weights: u32,
-    /// One `u8` for each element.
-    pub elements: Vec<u8>,
+    /// Its elements, packed.
+    pub packed: Vec<u8>,
 }
 
 /// The codes that can be read, and a line about each thing that is wrong.
@@ -48,7 +48,7 @@ pub fn read(bytes: &[u8]) -> (Vec<Code>, Vec<String>) {
 fn packet(frame: &mut [u8], at: usize) -> Result<(u32, Code), Error> {
     let response = Response::read(frame::read(frame)?)?;
     let Ok(Reply::Code { weights, code }) = response.result else { return Err(Error::Malformed) };
-    Ok((response.sequence, Code { at, weights, elements: code.to_vec() }))
+    Ok((response.sequence, Code { at, weights, packed: code.to_vec() }))
 }
 
 #[cfg(test)]
@@ -60,10 +60,10 @@ mod tests {
         frame::write(&Response { sequence, result }, &mut [0; 64]).unwrap().to_vec()
     }
 
-    /// The first elements of the codes read from a file of these packets, and the problems.
+    /// The first bytes of the codes read from a file of these packets, and the problems.
     fn outcome(frames: &[Vec<u8>]) -> (Vec<u8>, Vec<String>) {
         let (codes, problems) = read(&frames.concat());
-        (codes.iter().map(|code| code.elements[0]).collect(), problems)
+        (codes.iter().map(|code| code.packed[0]).collect(), problems)
     }
 
     #[test]

@@ -54,7 +54,7 @@ fn from_file(path: &Path, session: &mut Session<'_>) -> anyhow::Result<Vec<Vec<u
     let mut decoded = Vec::new();
     let mut foreign = Vec::new();
     for code in codes {
-        match session.decode(code.weights, &code.elements)? {
+        match session.decode(code.weights, &code.packed)? {
             Ok(image) => decoded.push(image),
             Err(Error::OtherWeights { .. }) => foreign.push(code.weights),
             Err(error) => note(&format!("{}: byte {}: skipped a packet: {error}", path.display(), code.at)),

@@ -54,6 +54,10 @@ impl Images {
         let mut cargo = toolchain(target)?;
         cargo.args(["build", "--quiet", "--release", "--locked", "--target", target, "--no-default-features"]);
         cargo.args(["--features", &features, "--target-dir"]).arg(&built);
+        if !target.starts_with("thumbv7em") {
+            // There the layers are the compiler's work, not an assembly kernel's.
+            cargo.args(["--config", "profile.release.package.autoencoder-core.opt-level=3"]);
+        }
         cargo.current_dir(PACKAGE);
         if !folder.join(Program::Application.name()).exists() {
             note(&format!("building the image for {}", board.name));

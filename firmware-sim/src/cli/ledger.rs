@@ -60,14 +60,15 @@ impl Needs {
 }
 
 impl Footprint {
-    /// The footprint of a topology whose blob has `blob` bytes, or as many as such a blob has.
-    pub fn of(topology: &str, blob: Option<usize>, memory: Memory) -> anyhow::Result<Self> {
+    /// The footprint of a topology whose blob has that format and as many bytes, or as many as an int8 blob has.
+    pub fn of(topology: &str, blob: Option<(Format, usize)>, memory: Memory) -> anyhow::Result<Self> {
         let shape = Shape::of(topology)?;
         let (encoder, decoder) = shape.layers.split_at(shape.encoder_layers);
+        let format = blob.map_or(Format::Int8, |(format, _)| format);
         let flash = |layers: &[LayerSpec], encoder_layers| -> Result<usize, Error> {
-            Ok(zero_blob(layers, encoder_layers)?.len() + CODE_BYTES)
+            Ok(zero_blob(layers, encoder_layers, format)?.len() + CODE_BYTES)
         };
-        let whole = blob.map_or_else(|| flash(&shape.layers, encoder.len()), |blob| Ok(blob + CODE_BYTES))?;
+        let whole = blob.map_or_else(|| flash(&shape.layers, encoder.len()), |(_, length)| Ok(length + CODE_BYTES))?;
         let rest = memory.ram() - shape.activation_bytes;
         Ok(Self {
             whole: Needs { flash: whole, ram: memory.ram() },
@@ -79,7 +80,10 @@ impl Footprint {
     /// The footprint of a topology, its stack measured with a blob of zeros.
     pub fn measured(topology: &str) -> anyhow::Result<(Self, Memory)> {
         let shape = Shape::of(topology)?;
-        let blob = host::blob_file::BlobFile::new("zeros".as_ref(), &zero_blob(&shape.layers, shape.encoder_layers)?);
+        let blob = host::blob_file::BlobFile::new(
+            "zeros".as_ref(),
+            &zero_blob(&shape.layers, shape.encoder_layers, Format::Int8)?,
+        );
         let memory = exercise(topology, blob.bytes(), &shape)?;
         Ok((Self::of(topology, None, memory)?, memory))
     }
@@ -181,12 +185,12 @@ impl Shape {
     }
 }
 
-/// An int8 blob of these layers, all weights zero: as long as any other.
-fn zero_blob(layers: &[LayerSpec], encoder_layers: usize) -> Result<Vec<u8>, Error> {
+/// An integer blob of these layers, all bits of the weights zero: as long as any other.
+fn zero_blob(layers: &[LayerSpec], encoder_layers: usize, format: Format) -> Result<Vec<u8>, Error> {
     /// More than the header and, for each layer, its lengths and padding.
     const OVERHEAD: usize = 1024;
     let header = Header {
-        format: Format::Int8,
+        format,
         accumulators_checked: true,
         // As many bytes in the header as a real number of steps.
         steps: 30_000,
@@ -198,7 +202,8 @@ fn zero_blob(layers: &[LayerSpec], encoder_layers: usize) -> Result<Vec<u8>, Err
     };
     let sizes = |layer: &LayerSpec| {
         let (inputs, outputs) = (usize::from(layer.inputs), usize::from(layer.outputs));
-        (inputs * outputs, outputs * size_of::<Channel>())
+        let weights = if format == Format::Int4 { inputs * outputs / 2 } else { inputs * outputs };
+        (weights, outputs * size_of::<Channel>())
     };
     let bulk: usize = layers.iter().map(sizes).map(|(weights, channels)| weights + channels).sum();
     let (zeros, mut buffer) = (vec![0; bulk], vec![0; bulk + OVERHEAD]);

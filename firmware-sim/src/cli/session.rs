@@ -117,7 +117,7 @@ impl<'w> Session<'w> {
 
     fn footprint(&self, memory: Memory) -> anyhow::Result<Footprint> {
         let blob = if self.decoder.is_some() { self.weights.encoder.bytes().len() } else { self.weights.length };
-        Footprint::of(self.weights.topology, Some(blob), memory)
+        Footprint::of(self.weights.topology, Some((self.weights.format, blob)), memory)
     }
 
     fn within_budget(&mut self) -> anyhow::Result<Memory> {
@@ -185,7 +185,8 @@ impl<'w> Firmware<'w> {
     /// The images of a board, or of the one that stands in for it, for these weights.
     pub fn of(board: &'static Board, weights: &'w Weights) -> anyhow::Result<Self> {
         let (board, target) = board.emulated();
-        let (whole, _) = Footprint::measured(weights.topology)?;
+        let (_, memory) = Footprint::measured(weights.topology)?;
+        let whole = Footprint::of(weights.topology, Some((weights.format, weights.length)), memory)?;
         let encoder_only = matches!(whole.on(board), Fit::Encoder | Fit::EitherHalf);
         let images = Images::build(board, target, weights.topology, encoder_only)?;
         let blob = if encoder_only { weights.encoder.bytes() } else { weights.bytes() };

@@ -19,8 +19,11 @@ pub struct Weights {
     pub crc: u32,
     pub topology: &'static str,
     pub inputs: usize,
+    /// Elements of a code, and bits of each.
+    pub code: (usize, u8),
     /// Multiply-accumulates of the encoder and of the decoder.
     pub macs: [usize; 2],
+    pub format: Format,
     /// From which score on an image is odd.
     pub threshold: u32,
     file: BlobFile,
@@ -77,8 +80,8 @@ impl Weights {
             bail!("{}: no known topology: layers of {}", path.display(), layers.join(", "))
         };
         ensure!(
-            header.format == Format::Int8,
-            "{}: an f32 blob; the device takes int8 (make one with `cargo run -p host -- export --format int8`)",
+            header.format != Format::F32,
+            "{}: an f32 blob; the device takes integers (make one with `cargo run -p host -- export --format int8`)",
             path.display()
         );
         ensure!(header.input == Affine::UNIT, "{}: made for inputs that are not pixels", path.display());
@@ -86,12 +89,13 @@ impl Weights {
         let (length, crc) = (blob.bytes().len(), blob.crc());
         let encoder = Encoder::of(&blob)?;
         let halves = header.layers.split_at(header.encoder_layers.into());
+        let code = (halves.0.last().map_or(0, |layer| layer.outputs.into()), header.code_bits);
         let macs = |layers: &[LayerSpec]| {
             layers.iter().map(|layer| usize::from(layer.inputs) * usize::from(layer.outputs)).sum()
         };
         let macs = [macs(halves.0), macs(halves.1)];
-        let threshold = header.threshold;
-        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, macs, threshold, file, encoder })
+        let (format, threshold) = (header.format, header.threshold);
+        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, code, macs, format, threshold, file, encoder })
     }
 
     /// The bytes as they lie in flash.

@@ -4,7 +4,7 @@
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::blob::{Bulk, Format, Header, NO_THRESHOLD, Writer};
 use autoencoder_core::quant::requantise::SIGMOID;
-use autoencoder_core::quant::{Affine, Channel, Quad};
+use autoencoder_core::quant::{Affine, Channel, Octet, Quad};
 use autoencoder_core::{Layer, LayerSpec};
 use zerocopy::IntoBytes;
 
@@ -35,33 +35,39 @@ struct Dense {
 
 /// An integer network with sigmoids.
 pub struct Net {
+    format: Format,
     layers: Vec<Dense>,
     encoder_layers: usize,
 }
 
 impl Net {
     pub fn new<E: Layer, D: Layer>(seed: u64) -> Self {
+        Self::of::<E, D>(Format::Int8, seed)
+    }
+
+    /// With weights of 8 or 4 bits.
+    pub fn of<E: Layer, D: Layer>(format: Format, seed: u64) -> Self {
+        let (least, most) = if format == Format::Int4 { (-8, 7) } else { (-127, 127) };
         let mut random = Random::new(seed);
         let layers = E::specs().chain(D::specs()).map(|spec| {
             assert_eq!(spec.activation, ActivationKind::Sigmoid);
-            let mut row = || (0..spec.inputs).map(|_| random.range(-127, 127) as i8).collect::<Vec<_>>();
+            let mut row = || (0..spec.inputs).map(|_| random.range(least, most) as i8).collect::<Vec<_>>();
             let weights: Vec<_> = (0..spec.outputs).map(|_| row()).collect();
             // So that the sums reach over the whole of the sigmoid table and a little beyond.
-            let deviation = 73.0 * 147.0 * f64::from(spec.inputs).sqrt();
+            let deviation = 0.29 * f64::from(most - least) * 147.0 * f64::from(spec.inputs).sqrt();
             let multiplier = (256.0 / deviation * 4_294_967_296.0) as i32;
-            let mut channel = || Channel {
-                bias: random.range(-100_000, 100_000),
-                multiplier: random.range(multiplier / 2, multiplier),
-            };
+            let bias = 800 * most;
+            let mut channel =
+                || Channel { bias: random.range(-bias, bias), multiplier: random.range(multiplier / 2, multiplier) };
             let channels = (0..spec.outputs).map(|_| channel()).collect();
             Dense { spec, weights, channels }
         });
-        Self { layers: layers.collect(), encoder_layers: E::specs().count() }
+        Self { format, layers: layers.collect(), encoder_layers: E::specs().count() }
     }
 
     pub fn header(&self) -> Header {
         Header {
-            format: Format::Int8,
+            format: self.format,
             accumulators_checked: true,
             steps: 30_000,
             input: Affine::UNIT,
@@ -80,13 +86,19 @@ impl Net {
         let mut buffer = vec![0; 600_000];
         let mut writer = Writer::new(&mut buffer, header).unwrap();
         for Dense { spec, weights, channels } in &self.layers {
-            let mut quads = Vec::new();
+            let mut packed = Vec::new();
             for rows in weights.chunks(4) {
-                for i in (0..usize::from(spec.inputs)).step_by(4) {
-                    quads.push(Quad::pack([0, 1, 2, 3].map(|r| [0, 1, 2, 3].map(|c| rows[r][i + c]))));
+                for i in (0..usize::from(spec.inputs)).step_by(if self.format == Format::Int4 { 2 } else { 4 }) {
+                    if self.format == Format::Int4 {
+                        let octet = Octet::pack([0, 1, 2, 3].map(|r| [rows[r][i], rows[r][i + 1]]));
+                        packed.extend(octet.as_bytes());
+                    } else {
+                        let quad = Quad::pack([0, 1, 2, 3].map(|r| [0, 1, 2, 3].map(|c| rows[r][i + c])));
+                        packed.extend(quad.as_bytes());
+                    }
                 }
             }
-            let (channels, weights) = (channels.as_bytes(), quads.as_bytes());
+            let (channels, weights) = (channels.as_bytes(), &packed);
             writer.layer(Bulk { output: Affine::UNIT, channels, weights }).unwrap();
         }
         let length = writer.finish().unwrap().len();

@@ -7,10 +7,12 @@ use autoencoder_core::blob::Format;
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use autoencoder_core::{Autoencoder, loss};
+use host::aware::Precision;
 use host::blob_file::BlobFile;
+use host::evaluate;
 use host::idx::{Images, test_labels};
+use host::quantise::{self, About};
 use host::trainer::zeroed_box;
-use host::{evaluate, quantise};
 use std::fmt::Write;
 use std::time::Instant;
 
@@ -42,27 +44,32 @@ impl Visitor for Command<'_> {
         let Self { args, file, test, labels, name } = self;
         images_fit::<E>(&test, &args.data, name)?;
         let blob = file.open()?;
-        let steps = blob.header().steps;
+        let (steps, code_bits) = (blob.header().steps, blob.header().code_bits);
         let start = Instant::now();
-        let int8_errors = |file: &BlobFile| -> anyhow::Result<Vec<f32>> {
+        let integer_errors = |file: &BlobFile| -> anyhow::Result<Vec<f32>> {
             Ok(evaluate::errors_int8::<E, D>(&file.open()?, &test).map_err(|source| file.error(source))?)
         };
-        let (float, int8) = match blob.header().format {
+        let (float, precision, integers) = match blob.header().format {
             Format::F32 => {
                 let mut net = zeroed_box::<Autoencoder<E, D>>();
                 quantise::load_f32(&blob, &mut *net).map_err(|source| file.error(source))?;
-                let int8 = quantise::int8_blob(&*net, E::specs().count(), steps, &test)?;
-                (Some(evaluate::errors(&*net, &test)), int8_errors(&BlobFile::new(&args.model, &int8))?)
+                let about = About { encoder_layers: E::specs().count(), steps, code_bits };
+                let int8 = quantise::integer_blob(&*net, Precision::Int8, about, &test)?;
+                let float = evaluate::errors(&*net, code_bits, &test);
+                (Some(float), Precision::Int8, integer_errors(&BlobFile::new(&args.model, &int8))?)
             }
-            Format::Int8 => (None, int8_errors(file)?),
+            Format::Int8 => (None, Precision::Int8, integer_errors(file)?),
+            Format::Int4 => (None, Precision::Int4, integer_errors(file)?),
         };
         let seconds = start.elapsed().as_secs_f64();
         let mse = float.as_deref().map(evaluate::mean);
-        let mse_int8 = evaluate::mean(&int8);
+        let mse_integers = evaluate::mean(&integers);
+        let [int8, int4] = quantise::by_precision(precision, mse_integers);
         if args.json {
             // How long the steps took is not in a blob.
             let summary = serde_json::json!({
-                "test_mse": mse, "test_mse_int8": mse_int8, "steps": steps, "seconds": seconds, "ms_per_step": null,
+                "test_mse": mse, "test_mse_int8": int8, "test_mse_int4": int4, "steps": steps, "seconds": seconds,
+                "ms_per_step": null,
             });
             return Ok(format!("{summary}\n"));
         }
@@ -71,9 +78,10 @@ impl Visitor for Command<'_> {
         if let Some(mse) = mse {
             writeln!(text, "  f32   {mse:.6}  {:5.2} dB", loss::psnr(mse))?;
         }
-        writeln!(text, "  int8  {mse_int8:.6}  {:5.2} dB", loss::psnr(mse_int8))?;
+        let format = if int4.is_some() { "int4" } else { "int8" };
+        writeln!(text, "  {format}  {mse_integers:.6}  {:5.2} dB", loss::psnr(mse_integers))?;
         if let Some(labels) = labels {
-            by_label(&mut text, float.as_deref().unwrap_or(&int8), &labels)?;
+            by_label(&mut text, float.as_deref().unwrap_or(&integers), &labels)?;
         }
         Ok(text)
     }

@@ -3,7 +3,7 @@
 use crate::args;
 use autoencoder_core::blob::{Format, NO_THRESHOLD, VERSION};
 use autoencoder_core::model::name_of;
-use autoencoder_core::quant::Quad;
+use autoencoder_core::quant::{Octet, Quad};
 use host::blob_file::BlobFile;
 use std::fmt::Write;
 use zerocopy::FromBytes;
@@ -58,6 +58,10 @@ pub fn run(args: &args::Inspect) -> anyhow::Result<String> {
             Format::Int8 => {
                 let quads = <[Quad]>::ref_from_bytes(bulk.weights).unwrap_or_default();
                 numbers.extend(quads.iter().flat_map(|quad| quad.unpack()).flatten().map(f32::from));
+            }
+            Format::Int4 => {
+                let octets = <[Octet]>::ref_from_bytes(bulk.weights).unwrap_or_default();
+                numbers.extend(octets.iter().flat_map(|octet| octet.unpack()).flatten().map(f32::from));
             }
         }
     }

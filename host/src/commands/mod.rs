@@ -3,6 +3,8 @@
 mod eval;
 mod export;
 mod inspect;
+mod report;
+mod source;
 mod train;
 
 use crate::args::{Args, Command};
@@ -20,6 +22,7 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Eval(args) => eval::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Report(args) => report::run(&args),
     }
 }
 

@@ -2,20 +2,23 @@
 
 use crate::args;
 use crate::commands::images_fit;
+use crate::commands::source::Source;
 use anyhow::{Context, bail, ensure};
 use autoencoder_core::blob::CRC;
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use autoencoder_core::{Autoencoder, Layer, LayerSpec, loss};
+use host::aware::Precision;
 use host::blob_file::BlobFile;
 use host::calibrate::calibrate;
 use host::checkpoint::{Checkpoint, Point, Run};
 use host::idx::Images;
 use host::picture::Gray;
 use host::profile::Profile;
+use host::quantise::{self, About};
 use host::recipe::Recipe;
 use host::trainer::{Trainable, Trainer, zeroed_box};
-use host::{evaluate, files, gemm, quantise, report};
+use host::{evaluate, files, gemm, report};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +35,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 pub fn run(args: &args::Train) -> anyhow::Result<String> {
     let path = args.out.join("checkpoint");
     let checkpoint = if args.resume { Some(Checkpoint::read(&path)?) } else { None };
+    let from = args.from.as_deref().map(Source::read).transpose()?;
     let (train, test) = rayon::join(|| Images::train(&args.data), || Images::test(&args.data));
     let (train, test) = (train?, test?);
     ensure!(
@@ -42,17 +46,36 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         test.pixels.ncols()
     );
     let before = checkpoint.as_ref().map(|checkpoint| &checkpoint.run);
+    let recipe = args.recipe.clone().or(before.map(|run| run.recipe.clone())).unwrap_or_else(|| "default".into());
+    let quantise_aware = match (args.quantise_aware, before) {
+        (Some(args::QuantiseAware::Int8), _) => Some(Precision::Int8),
+        (Some(args::QuantiseAware::Int4), _) => Some(Precision::Int4),
+        (Some(args::QuantiseAware::None), _) => None,
+        (None, Some(run)) => run.quantise_aware,
+        (None, None) => Recipe::named(&recipe).and_then(|recipe| recipe.aware.weights),
+    };
+    let topology = match &from {
+        Some(source) => Some(source.expect_topology(args.topology.as_deref())?),
+        None => before.map(|run| run.topology.clone()),
+    };
+    let from_run = match &from {
+        Some(source) => Some((source.crc(), source.steps()?)),
+        None => before.and_then(|run| run.from),
+    };
     let run = Run {
-        recipe: args.recipe.clone().or(before.map(|run| run.recipe.clone())).unwrap_or_else(|| "default".into()),
-        topology: args.topology.clone().or(before.map(|run| run.topology.clone())).unwrap_or_else(|| "classic".into()),
+        recipe,
+        topology: args.topology.clone().or(topology).unwrap_or_else(|| "classic".into()),
         layers: Vec::new(), // by the visitor, who knows the types
-        steps: args.steps.or(before.map(|run| run.steps)).unwrap_or(30_000),
+        steps: args.steps.or(before.map(|run| run.steps)).unwrap_or(if from.is_some() { 1000 } else { 30_000 }),
         batch: args.batch.map(|batch| batch as usize).or(before.map(|run| run.batch)).unwrap_or(256),
         seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(1),
         data: CRC.checksum(train.pixels.as_slice().unwrap_or_default()),
+        quantise_aware,
+        code_bits: args.code_bits.or(before.map(|run| run.code_bits)).unwrap_or(8),
+        from: from_run,
     };
     let topology = run.topology.clone();
-    let command = Command { args, run, checkpoint, train, test };
+    let command = Command { args, run, checkpoint, from, train, test };
     with_topology(&topology, command).with_context(|| format!("no topology named {topology}"))?
 }
 
@@ -60,6 +83,7 @@ struct Command<'a> {
     args: &'a args::Train,
     run: Run,
     checkpoint: Option<Checkpoint>,
+    from: Option<Source>,
     train: Images,
     test: Images,
 }
@@ -74,9 +98,16 @@ impl Visitor for Command<'_> {
     {
         images_fit::<E>(&self.train, &self.args.data, &self.run.topology)?;
         self.run.layers = Autoencoder::<E, D>::specs().collect::<Vec<LayerSpec>>();
-        let recipe = Recipe::named(&self.run.recipe).with_context(|| format!("no recipe named {}", self.run.recipe))?;
-        let trainer =
+        let about = About { encoder_layers: E::specs().count(), steps: 0, code_bits: self.run.code_bits };
+        quantise::check_code(Autoencoder::<E, D>::specs(), about)?;
+        let recipe = self.run.recipe()?;
+        let mut trainer =
             Trainer::<Autoencoder<E, D>>::new(recipe, self.run.steps, self.run.batch, self.run.seed, &self.train);
+        if let Some(source) = &self.from {
+            let mut loaded = Ok(());
+            trainer.restore(0, &[], |[net, ..]| loaded = source.load(net, None));
+            loaded?;
+        }
         let threads = self.args.threads.map_or(0, usize::from); // 0: as many as there are cores
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         let mut session = Session::new(self, trainer)?;
@@ -146,7 +177,9 @@ impl<'a, N: Trainable> Session<'a, N> {
             self.pending = (self.pending.0 + f64::from(loss), self.pending.1 + 1);
             let line = step.is_multiple_of(line_every) || step == steps;
             if line || step.is_multiple_of(point_every) {
-                let test_mse = line.then(|| evaluate::mean(&evaluate::errors(self.trainer.net(), &self.command.test)));
+                let test_mse = line.then(|| {
+                    evaluate::mean(&evaluate::errors(self.trainer.net(), self.trainer.code_bits(), &self.command.test))
+                });
                 let (sum, count) = std::mem::take(&mut self.pending);
                 let loss = (sum / f64::from(count)) as f32;
                 self.history.push(Point { step, loss, learning_rate: self.trainer.learning_rate(), test_mse });
@@ -186,29 +219,35 @@ impl<'a, N: Trainable> Session<'a, N> {
         if !finished {
             bail!("stopped at step {step} of {}; go on with --resume --out {}", run.steps, out.display());
         }
-        let encoder_layers = E::specs().count();
-        let f32_blob = quantise::f32_blob(net, encoder_layers, step)?;
-        let int8_path = out.join("model.int8.blob");
-        let int8_blob = calibrate::<E, D>(&quantise::int8_blob(net, encoder_layers, step, train)?, train)?;
-        let int8_blob = BlobFile::new(&int8_path, &int8_blob);
+        let about =
+            About { encoder_layers: E::specs().count(), steps: run.steps_before() + step, code_bits: run.code_bits };
+        let (format, precision) = match run.quantise_aware {
+            Some(Precision::Int4) => ("int4", Precision::Int4),
+            Some(Precision::Int8) | None => ("int8", Precision::Int8),
+        };
+        let f32_blob = quantise::f32_blob(net, about)?;
+        let path = out.join(format!("model.{format}.blob"));
+        let blob =
+            BlobFile::new(&path, &calibrate::<E, D>(&quantise::integer_blob(net, precision, about, train)?, train)?);
         files::replace(&out.join("model.f32.blob"), &f32_blob)?;
-        files::replace(&int8_path, int8_blob.bytes())?;
+        files::replace(&path, blob.bytes())?;
         report::plot(
             &out.join("loss.png"),
             &format!("{} {}", run.topology, run.recipe),
             &report::curves(&self.history),
         )?;
-        reconstructions(net, test).write(&out.join("reconstructions.png"))?;
+        reconstructions(net, run.code_bits, test).write(&out.join("reconstructions.png"))?;
 
-        let mse = evaluate::mean(&evaluate::errors(net, test));
-        let int8 = int8_blob.open()?;
-        let mse_int8 =
-            evaluate::mean(&evaluate::errors_int8::<E, D>(&int8, test).map_err(|source| int8_blob.error(source))?);
+        let mse = evaluate::mean(&evaluate::errors(net, run.code_bits, test));
+        let errors = evaluate::errors_int8::<E, D>(&blob.open()?, test).map_err(|source| blob.error(source))?;
+        let mse_integers = evaluate::mean(&errors);
         let seconds = self.time.as_secs_f64();
         let ms = seconds * 1e3 / f64::from(step);
         if args.json {
+            let [int8, int4] = quantise::by_precision(precision, mse_integers);
             let summary = serde_json::json!({
-                "test_mse": mse, "test_mse_int8": mse_int8, "steps": step, "seconds": seconds, "ms_per_step": ms,
+                "test_mse": mse, "test_mse_int8": int8, "test_mse_int4": int4, "steps": step, "seconds": seconds,
+                "ms_per_step": ms,
             });
             return Ok(format!("{summary}\n"));
         }
@@ -216,16 +255,16 @@ impl<'a, N: Trainable> Session<'a, N> {
             "{} trained for {step} steps of {} images in {seconds:.1} s ({ms:.2} ms a step)\n\n\
              \x20         test MSE     PSNR       blob\n\
              \x20   f32  {mse:.6}  {:5.2} dB  {:9} B  {}\n\
-             \x20  int8  {mse_int8:.6}  {:5.2} dB  {:9} B  {}\n\n\
+             \x20  {format}  {mse_integers:.6}  {:5.2} dB  {:9} B  {}\n\n\
              pictures: {}, {}\n",
             run.topology,
             run.batch,
             loss::psnr(mse),
             f32_blob.len(),
             out.join("model.f32.blob").display(),
-            loss::psnr(mse_int8),
-            int8_blob.bytes().len(),
-            int8_path.display(),
+            loss::psnr(mse_integers),
+            blob.bytes().len(),
+            path.display(),
             out.join("reconstructions.png").display(),
             out.join("loss.png").display(),
         );
@@ -244,14 +283,14 @@ impl<'a, N: Trainable> Session<'a, N> {
 }
 
 /// The first test images above their reconstructions.
-fn reconstructions<N: Trainable>(net: &N, test: &Images) -> Gray {
+fn reconstructions<N: Trainable>(net: &N, code_bits: u8, test: &Images) -> Gray {
     let shown = SHOWN.min(test.len());
-    let mut acts = zeroed_box::<N::Acts<1>>();
+    let (mut code, mut acts) = ([<N::Code as autoencoder_core::Zeroed>::ZERO], zeroed_box::<N::Acts<1>>());
     let decoded: Vec<Vec<u8>> = (0..shown)
         .map(|i| {
             let mut x = [<N::In as autoencoder_core::Zeroed>::ZERO];
             host::data::Source::copy(test, i, x[0].elements_mut());
-            let y = net.forward::<1>(&autoencoder_core::Plain, &x, &mut acts);
+            let y = net.forward_coded::<1>(&autoencoder_core::Plain, &x, code_bits, &mut code, &mut acts);
             y[0].elements().iter().map(|y| (y * 255.0).round() as u8).collect()
         })
         .collect();
