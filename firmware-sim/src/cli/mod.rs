@@ -6,6 +6,7 @@ mod boards;
 mod budget;
 mod codes;
 mod decode;
+mod drawing;
 mod encode;
 #[allow(dead_code)] // for the commands that learn
 mod flash;
