@@ -40,6 +40,10 @@ impl<E: Layer, D: Layer<In = E::Out, Out = E::In>> Layer for Autoencoder<E, D> {
     fn output_mut<const B: usize>(acts: &mut Self::Acts<B>, n: usize) -> &mut [Self::Out] {
         D::output_mut(&mut acts.1, n)
     }
+
+    fn stages<const B: usize>(acts: &Self::Acts<B>, n: usize) -> impl Iterator<Item = &[u8]> {
+        E::stages(&acts.0, n).chain(D::stages(&acts.1, n))
+    }
 }
 
 impl<E: Backward, D: Backward<In = E::Out, Out = E::In>> Backward for Autoencoder<E, D> {

@@ -3,7 +3,7 @@
 use crate::layer::{rows, rows_mut};
 use crate::{Activation, Backward, Kernels, Layer, LayerSpec, Parameters, Zeroed};
 use core::marker::PhantomData;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// `y = σ(x · Wᵀ + b)` with `W: [O, I]`, `b: [O]`.
 ///
@@ -48,6 +48,10 @@ impl<const I: usize, const O: usize, A: Activation> Layer for Dense<I, O, A> {
 
     fn output_mut<const B: usize>(y: &mut [[f32; O]; B], n: usize) -> &mut [[f32; O]] {
         rows_mut(y, n)
+    }
+
+    fn stages<const B: usize>(y: &[[f32; O]; B], n: usize) -> impl Iterator<Item = &[u8]> {
+        core::iter::once(rows(y, n).as_bytes())
     }
 }
 

@@ -33,6 +33,9 @@ pub trait Layer {
 
     /// The same, to be written: where a backward pass finds `dL/dy`.
     fn output_mut<const B: usize>(acts: &mut Self::Acts<B>, n: usize) -> &mut [Self::Out];
+
+    /// The outputs of every stage in order, `n` rows of each, as bytes: what a digest of a pass is made of.
+    fn stages<const B: usize>(acts: &Self::Acts<B>, n: usize) -> impl Iterator<Item = &[u8]>;
 }
 
 /// A network's backward pass.
@@ -128,6 +131,10 @@ impl<F: Layer, G: Layer<In = F::Out>> Layer for (F, G) {
     fn output_mut<const B: usize>(acts: &mut Self::Acts<B>, n: usize) -> &mut [Self::Out] {
         G::output_mut(&mut acts.1, n)
     }
+
+    fn stages<const B: usize>(acts: &Self::Acts<B>, n: usize) -> impl Iterator<Item = &[u8]> {
+        F::stages(&acts.0, n).chain(G::stages(&acts.1, n))
+    }
 }
 
 /// Weights that lie elsewhere, in flash for example, are as good as one's own.
@@ -156,6 +163,10 @@ impl<L: Layer> Layer for &L {
 
     fn output_mut<const B: usize>(acts: &mut Self::Acts<B>, n: usize) -> &mut [Self::Out] {
         L::output_mut(acts, n)
+    }
+
+    fn stages<const B: usize>(acts: &Self::Acts<B>, n: usize) -> impl Iterator<Item = &[u8]> {
+        L::stages(acts, n)
     }
 }
 

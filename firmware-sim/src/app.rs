@@ -128,6 +128,10 @@ where
                 _ => Reply::Score { error },
             }
         }
+        Command::Digest { image, layers } => {
+            let (crc, error) = codec.digest(image, layers.into())?;
+            Reply::Digest { crc, error }
+        }
         Command::Usage => return Err(Error::Malformed), // of the board, not of the network: `push_on` answers it
     })
 }

@@ -1,7 +1,7 @@
 //! The network on the device: encode, decode and score over static activations.
 
 use crate::Error;
-use autoencoder_core::blob::{Blob, Stored};
+use autoencoder_core::blob::{Blob, CRC, Stored};
 use autoencoder_core::layer::Row;
 use autoencoder_core::quant::code;
 use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed};
@@ -36,7 +36,7 @@ where
         Self {
             net: Err(WeightsError::Empty),
             weights: 0,
-            // All zeros, lest the whole static lie in flash for the sake of two words.
+            // All zeros, lest the whole static lie in flash for the sake of a word.
             code_bits: 0,
             threshold: 0,
             encoder: E::Acts8::ZERO,
@@ -97,6 +97,16 @@ where
         let reconstruction = self.decode_own()?;
         let squares = image.iter().zip(reconstruction).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2));
         Ok(squares.sum())
+    }
+
+    /// CRC-32 of the outputs of the first `layers` layers for this image, from the first of the encoder to the last of
+    /// the decoder; and its score.
+    pub fn digest(&mut self, image: &[u8], layers: usize) -> Result<(u32, u32), Error> {
+        let score = self.score(image)?;
+        let stages = E::Int8::stages::<1>(&self.encoder, 1).chain(D::Int8::stages::<1>(&self.decoder, 1));
+        let mut digest = CRC.digest();
+        stages.take(layers).for_each(|outputs| digest.update(outputs));
+        Ok((digest.finalize(), score))
     }
 
     /// Decodes the packed code that the encoder's activations end with.

@@ -31,6 +31,7 @@ pub mod flash;
 pub mod frame;
 pub mod message;
 pub mod monitor;
+pub mod parity;
 pub mod store;
 
 pub use app::{App, Board};

@@ -50,6 +50,13 @@ pub enum Command<'a> {
         /// One `u8` for each input.
         image: &'a [u8],
     },
+    /// What the layers make of this image, to be held against what they should: [`Reply::Digest`].
+    Digest {
+        /// One `u8` for each input.
+        image: &'a [u8],
+        /// How many of the layers, from the first of the encoder on; more than there are stand for all.
+        layers: u8,
+    },
 }
 
 /// From the device to the host.
@@ -89,6 +96,13 @@ pub enum Reply<'a> {
         error: u32,
         /// Of the stream so far.
         verdict: Verdict,
+    },
+    /// To [`Command::Digest`].
+    Digest {
+        /// CRC-32 of the outputs of these layers, one behind the other.
+        crc: u32,
+        /// That of [`Reply::Score`].
+        error: u32,
     },
 }
 

@@ -418,3 +418,41 @@ fn nobody_reading_is_no_panic() {
         assert!(output.status.success() && !err.contains("panicked"), "{err}");
     }
 }
+
+#[test]
+fn verify_names_the_first_image_and_layer_that_differ() {
+    let place = Place::new();
+    let net = Net::new::<Encoder, Decoder>(1);
+    let images = Images::test(&data()).unwrap();
+    let verify = format!("verify --images 30 --weights classic.blob --data {} --link in-process", data().display());
+    let same = stdout(&place.run(&verify).success());
+    assert!(same.starts_with("30 of 30 images: the outputs of all 4 layers and the score are the same"), "{same}");
+    for layer in 0..4 {
+        let mut other = Net::new::<Encoder, Decoder>(1);
+        other.flip(layer, 100, 100); // a pixel that many digits leave dark
+        place.write("other.blob", &other.blob());
+        let (mut equal, mut first) = (0, None);
+        for i in 0..30 {
+            let (one, two) = (net.stages(images.image(i)), other.stages(images.image(i)));
+            match one.iter().zip(&two).position(|(one, two)| one != two) {
+                Some(layer) => first = first.or(Some((i, layer + 1))),
+                None => equal += 1,
+            }
+        }
+        let (image, at) = first.unwrap();
+        let because = format!("{equal} of 30 images: ");
+        place.refuses(&format!("{verify} --against other.blob"), &because);
+        let because = format!("the first difference: image {image}, layer {at}");
+        place.refuses(&format!("{verify} --against other.blob"), &because);
+        let assert = place.run(&format!("{verify} --against other.blob --json")).code(1);
+        let object = json(&assert);
+        assert_eq!(
+            (object["equal_digits"].as_u64(), object["first_image"].as_u64()),
+            (Some(equal), Some(image as u64))
+        );
+        assert_eq!(object["first_layer"].as_u64(), Some(at as u64));
+    }
+    place.write("small.blob", &Net::new::<SmallEncoder, SmallDecoder>(1).blob());
+    place.refuses(&format!("{verify} --against small.blob"), "small.blob: of the topology small, not classic");
+    place.refuses("verify --training --link in-process", "training in f32 takes the emulated board's memory");
+}

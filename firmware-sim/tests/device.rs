@@ -2,6 +2,9 @@
 
 use std::io::Write;
 
+#[cfg(feature = "emulator")]
+mod common;
+
 /// Where the emulator is not asked for: says so, past the test harness, which keeps what passing tests print.
 #[cfg(not(feature = "emulator"))]
 #[test]
@@ -13,7 +16,11 @@ fn left_out() {
 #[cfg(feature = "emulator")]
 mod emulated {
     use super::Write;
+    use super::common::Net;
+    use assert_cmd::assert::Assert;
     use assert_cmd::cargo::cargo_bin_cmd;
+    use autoencoder_core::Parameters;
+    use autoencoder_core::model::{Decoder, Encoder, Small};
     use serde_json::Value;
     use std::fs;
     use std::io::{BufRead, BufReader};
@@ -51,6 +58,64 @@ mod emulated {
         fs::write(&codes, &here).unwrap();
         let [emulated, here] = both(&format!("decode {}", codes.display()), folder.path());
         assert!(emulated == here, "the images differ");
+    }
+
+    /// What `verify` prints, as it ends.
+    fn verify(arguments: &str) -> Assert {
+        let mut command = cargo_bin_cmd!("firmware-sim");
+        command.current_dir(ROOT).arg("verify").args(arguments.split_whitespace()).assert()
+    }
+
+    #[test]
+    fn all_test_digits_are_the_same_bytes_in_every_layer() {
+        let assert = verify("--json --weights models/classic.int8.blob").success();
+        let report: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+        let _ = writeln!(std::io::stderr(), "{report}");
+        assert_eq!((&report["images"], &report["equal_digits"]), (&10_000.into(), &10_000.into()));
+    }
+
+    #[test]
+    fn a_flipped_bit_of_one_weight_is_found_and_its_layer_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut net = Net::new::<Encoder, Decoder>(1);
+        let [blob, other] = ["blob", "other"].map(|name| folder.path().join(name));
+        fs::write(&blob, net.blob()).unwrap();
+        net.flip(2, 100, 100);
+        fs::write(&other, net.blob()).unwrap();
+        let assert = verify(&format!("--images 4 --weights {} --against {}", blob.display(), other.display())).code(1);
+        let said = String::from_utf8_lossy(&assert.get_output().stderr);
+        assert!(said.contains("the first difference: image 0, layer 3"), "{said}");
+    }
+
+    #[test]
+    fn training_in_f32_gives_the_same_bits() {
+        let text = verify("--training").success().get_output().stdout.clone();
+        assert_eq!(text, b"75 arrays of three training steps in f32: the same bits as in process\n");
+    }
+
+    #[test]
+    fn training_from_a_weight_of_another_bit_is_found_and_its_layer_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = [1.0, -1.0].map(|sign| {
+            let mut net = host::trainer::zeroed_box::<Small>();
+            for (i, w) in net.slices_mut().flatten().enumerate() {
+                *w = (i as f32).sin();
+            }
+            net.decoder.0.weights[5][5] *= sign; // the sign is one bit
+            let path = folder.path().join(sign.to_string());
+            fs::write(
+                &path,
+                host::quantise::f32_blob(&*net, host::quantise::About { encoder_layers: 2, steps: 1, code_bits: 8 })
+                    .unwrap(),
+            )
+            .unwrap();
+            path
+        });
+        let [blob, other] = blobs.map(|path| path.display().to_string());
+        let assert = verify(&format!("--training --weights {blob} --against {other}")).code(1);
+        let said = String::from_utf8_lossy(&assert.get_output().stderr);
+        let expected = "the first 2 of 75 arrays are the same bits as in process; then step 1, outputs of layer 3: ";
+        assert!(said.contains(expected), "{said}");
     }
 
     #[test]

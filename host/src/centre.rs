@@ -21,9 +21,12 @@
 //! "Centering neural network gradient factors", 1998.
 
 use crate::data::Source;
+use crate::gemm::Gemm;
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::{Layer, Parameters};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// What a sigmoid's output is centred by.
 const MIDDLE: f32 = 0.5;
@@ -85,18 +88,37 @@ fn logit(p: f32) -> f32 {
 /// The mean row, summed in blocks of fixed size: the same on any number of threads.
 fn mean(source: &impl Source, rows: usize) -> Vec<f32> {
     const BLOCK: usize = 4096;
+    let kernels = Gemm::default();
     let sums: Vec<Vec<f64>> = (0..rows.div_ceil(BLOCK))
         .into_par_iter()
         .map(|block| {
             let (mut sum, mut row) = (vec![0.0; source.width()], vec![0.0; source.width()]);
-            for index in block * BLOCK..((block + 1) * BLOCK).min(rows) {
-                source.copy(index, &mut row);
-                for (sum, x) in sum.iter_mut().zip(&row) {
-                    *sum += f64::from(*x);
-                }
-            }
+            let rows = block * BLOCK..((block + 1) * BLOCK).min(rows);
+            kernels.vectorise(Sum { source, rows, row: &mut row, to: &mut sum });
             sum
         })
         .collect();
     (0..source.width()).map(|i| (sums.iter().map(|sum| sum[i]).sum::<f64>() / rows as f64) as f32).collect()
+}
+
+/// Adds rows up, to be compiled for this machine's vector instructions.
+struct Sum<'a, T> {
+    source: &'a T,
+    rows: Range<usize>,
+    row: &'a mut [f32],
+    to: &'a mut [f64],
+}
+
+impl<T: Source> WithSimd for Sum<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for index in self.rows {
+            self.source.copy(index, self.row);
+            for (sum, x) in self.to.iter_mut().zip(&*self.row) {
+                *sum += f64::from(*x);
+            }
+        }
+    }
 }

@@ -1,5 +1,5 @@
 //! The host's matrix products, on whatever vector instructions this machine has: the `gemm` crate's, and where a batch
-//! is mostly zeros those of `crate::sparse`.
+//! is mostly zeros those of `sparse.rs`.
 //!
 //! The one module of this crate with `unsafe`: a matrix product takes pointers and strides.
 #![allow(unsafe_code)]

@@ -6,7 +6,7 @@
 use crate::aware::Precision;
 use crate::data::Source;
 use autoencoder_core::activation::ActivationKind;
-use autoencoder_core::blob::{Blob, Bulk, Format, Header, MAX_LAYERS, NO_THRESHOLD, Writer};
+use autoencoder_core::blob::{Bulk, Format, Header, MAX_LAYERS, NO_THRESHOLD, Writer};
 use autoencoder_core::quant::requantise::STEPS;
 use autoencoder_core::quant::{ACCUMULATOR_LIMIT, Affine, Channel, Octet, Quad, nibbles};
 use autoencoder_core::{Activation, Error, Identity, Layer, LayerSpec, Parameters, Relu, Sigmoid};
@@ -103,29 +103,6 @@ pub fn f32_blob<N: Layer + Parameters>(net: &N, about: About) -> Result<Vec<u8>,
         (Affine::UNIT, Vec::new(), weights.concat().as_bytes().to_vec())
     });
     write(&header, &bulks.collect::<Vec<_>>())
-}
-
-/// Copies the numbers of an `f32` blob into a network of the same layers.
-pub fn load_f32<N: Layer + Parameters>(blob: &Blob<'_>, net: &mut N) -> Result<(), Error> {
-    let header = blob.header();
-    if !N::specs().eq(header.layers.iter().copied()) {
-        return Err(Error::Topology);
-    }
-    if header.format != Format::F32 {
-        return Err(Error::Format);
-    }
-    let mut reader = blob.layers();
-    let mut slices = net.slices_mut();
-    while let (Some(weights), Some(bias)) = (slices.next(), slices.next()) {
-        let bytes = reader.layer()?.weights;
-        let (w, b) = bytes.split_at_checked(size_of_val(weights)).ok_or(Error::Malformed)?;
-        if b.len() != size_of_val(bias) {
-            return Err(Error::Malformed);
-        }
-        weights.as_mut_bytes().copy_from_slice(w);
-        bias.as_mut_bytes().copy_from_slice(b);
-    }
-    Ok(())
 }
 
 /// The network as a blob of integers, calibrated where it has to be on the rows of `source`.

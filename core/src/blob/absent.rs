@@ -41,6 +41,10 @@ impl<X: Row, Y: Row, X8, Y8> Layer for Absent<X, Y, X8, Y8> {
     fn output_mut<const B: usize>(y: &mut [Y; B], n: usize) -> &mut [Y] {
         rows_mut(y, n)
     }
+
+    fn stages<const B: usize>(_: &[Y; B], _: usize) -> impl Iterator<Item = &[u8]> {
+        core::iter::empty()
+    }
 }
 
 impl<X: Row, Y: Row, X8: Row<Element = u8>, Y8: Row<Element = u8>> Stored for Absent<X, Y, X8, Y8> {

@@ -2,7 +2,8 @@
 
 use super::{ALIGNMENT, CRC, Format, Header, MAGIC, PREFIX, Stored, TRAILER, VERSION};
 use crate::quant::Affine;
-use crate::{Autoencoder, Error, Layer};
+use crate::{Autoencoder, Error, Layer, Parameters};
+use zerocopy::IntoBytes;
 
 /// A blob whose prefix, length, CRC and header have been checked.
 #[derive(Clone, Debug)]
@@ -83,6 +84,28 @@ impl<'a> Blob<'a> {
     /// The network in `f32`, borrowed from the blob.
     pub fn f32<E: Stored, D: Stored>(&self) -> Result<Autoencoder<E::F32<'a>, D::F32<'a>>, Error> {
         self.read::<E, D, _, _>(&[Format::F32], E::read_f32, D::read_f32)
+    }
+
+    /// Copies the numbers in `f32` into a network of the same layers, to be trained on.
+    pub fn copy_f32<N: Layer + Parameters>(&self, net: &mut N) -> Result<(), Error> {
+        if !N::specs().eq(self.header.layers.iter().copied()) {
+            return Err(Error::Topology);
+        }
+        if self.header.format != Format::F32 {
+            return Err(Error::Format);
+        }
+        let mut layers = self.layers();
+        let mut slices = net.slices_mut();
+        while let (Some(weights), Some(bias)) = (slices.next(), slices.next()) {
+            let bytes = layers.layer()?.weights;
+            let (w, b) = bytes.split_at_checked(size_of_val(weights)).ok_or(Error::Malformed)?;
+            if b.len() != size_of_val(bias) {
+                return Err(Error::Malformed);
+            }
+            weights.as_mut_bytes().copy_from_slice(w);
+            bias.as_mut_bytes().copy_from_slice(b);
+        }
+        Ok(())
     }
 
     /// The network in integers, borrowed from the blob: `u8` activations, weights of 8 or 4 bits.

@@ -17,7 +17,6 @@ pub const fn packed_bytes(elements: usize, bits: u8) -> usize {
 }
 
 /// Packs a code into its own first [`packed_bytes`].
-#[inline(never)]
 pub fn pack(code: &mut [u8], bits: u8) -> &[u8] {
     let length = packed_bytes(code.len(), bits);
     if bits < 8 {
@@ -43,7 +42,7 @@ pub fn pack(code: &mut [u8], bits: u8) -> &[u8] {
 }
 
 /// Unpacks a code from its own first [`packed_bytes`].
-#[inline(never)]
+#[inline(never)] // or a device has it once for each command that decodes
 pub fn unpack(code: &mut [u8], bits: u8) {
     if bits >= 8 {
         return;

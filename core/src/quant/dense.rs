@@ -83,31 +83,48 @@ impl<const I: usize, const O: usize, A: Activation> Layer for Dense<'_, I, O, A>
     fn output_mut<const B: usize>(y: &mut [[u8; O]; B], n: usize) -> &mut [[u8; O]] {
         crate::layer::rows_mut(y, n)
     }
+
+    fn stages<const B: usize>(y: &[[u8; O]; B], n: usize) -> impl Iterator<Item = &[u8]> {
+        core::iter::once(crate::layer::rows(y, n).as_flattened())
+    }
 }
 
 /// `y = σ(x · Wᵀ + b)` by plain loops over slices: one copy of the code for each activation, whatever the shapes.
-#[inline(never)] // or each layer has its own on a device whose kernel leaves it only what it cannot do
+#[inline]
 pub(crate) fn plain<A: Activation>(weights: Weights<'_>, channels: &[Channel], output: Affine, x: &[u8], y: &mut [u8]) {
-    let offset = offset::<A>(output);
-    let outputs = channels.as_chunks::<4>().0.iter().zip(y.as_chunks_mut::<4>().0);
-    let finish = |acc: [i32; 4], (channels, y): (&[Channel; 4], &mut [u8; 4])| {
-        for ((y, channel), acc) in y.iter_mut().zip(channels).zip(acc) {
-            *y = activate::<A>(channel.index(acc, offset));
-        }
-    };
     match weights {
         Weights::Int8(quads) => {
             let (x, _) = x.as_chunks::<4>();
-            for (group, output) in quads.chunks_exact(x.len().max(1)).zip(outputs) {
-                finish(weights::four_rows(x, group), output);
-            }
+            let groups = quads.chunks_exact(x.len().max(1));
+            finish::<A>(groups.map(|group| weights::four_rows(x, group)), channels, output, y);
         }
-        Weights::Int4(octets) => {
-            let sum = x.iter().map(|x| i32::from(*x)).sum();
-            let (x, _) = x.as_chunks::<2>();
-            for (group, output) in octets.chunks_exact(x.len().max(1)).zip(outputs) {
-                finish(nibbles::four_rows(x, sum, group), output);
-            }
+        Weights::Int4(octets) => plain_int4::<A>(octets, channels, output, x, y),
+    }
+}
+
+/// The same for weights of 4 bits: what a kernel that knows only 8 leaves to the plain loops.
+#[inline(never)]
+pub(crate) fn plain_int4<A: Activation>(
+    octets: &[Octet],
+    channels: &[Channel],
+    output: Affine,
+    x: &[u8],
+    y: &mut [u8],
+) {
+    let sum = x.iter().map(|x| i32::from(*x)).sum();
+    let (x, _) = x.as_chunks::<2>();
+    let groups = octets.chunks_exact(x.len().max(1));
+    finish::<A>(groups.map(|group| nibbles::four_rows(x, sum, group)), channels, output, y);
+}
+
+/// From the sums of each four rows to their outputs.
+#[inline(always)]
+fn finish<A: Activation>(sums: impl Iterator<Item = [i32; 4]>, channels: &[Channel], output: Affine, y: &mut [u8]) {
+    let offset = offset::<A>(output);
+    let outputs = channels.as_chunks::<4>().0.iter().zip(y.as_chunks_mut::<4>().0);
+    for (acc, (channels, y)) in sums.zip(outputs) {
+        for ((y, channel), acc) in y.iter_mut().zip(channels).zip(acc) {
+            *y = activate::<A>(channel.index(acc, offset));
         }
     }
 }

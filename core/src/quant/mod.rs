@@ -38,6 +38,8 @@ pub mod walk;
 pub mod weights;
 
 pub(crate) use dense::plain;
+#[cfg(dsp)]
+pub(crate) use dense::plain_int4;
 pub use dense::{Dense, Weights};
 pub use nibbles::Octet;
 pub use requantise::{Affine, Channel};

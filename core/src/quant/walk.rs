@@ -25,7 +25,7 @@
 #![allow(unsafe_code)]
 
 use super::requantise::{MIDDLE, SIGMOID, offset};
-use super::{Channel, Dense, Quad, Weights};
+use super::{Channel, Dense, Quad, Weights, plain_int4};
 use crate::activation::ActivationKind;
 use crate::{Activation, Kernels, Plain};
 use core::arch::{asm, global_asm};
@@ -85,7 +85,10 @@ impl<const WORDS: usize> Kernels for Dsp<WORDS> {
         if const { !I.is_multiple_of(8) || scratch_words(I) > WORDS } {
             return Plain.dense_int8(layer, x, y);
         }
-        let Weights::Int8(weights) = layer.weights else { return Plain.dense_int8(layer, x, y) };
+        let weights = match layer.weights {
+            Weights::Int8(weights) => weights,
+            Weights::Int4(weights) => return plain_int4::<A>(weights, layer.channels, layer.output, x, y),
+        };
         let finish = match A::KIND {
             ActivationKind::Sigmoid => Finish::Table(&SIGMOID),
             ActivationKind::Relu | ActivationKind::Identity => Finish::Clamp(offset::<A>(layer.output)),

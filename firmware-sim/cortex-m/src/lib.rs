@@ -5,7 +5,7 @@
 
 pub mod chip;
 
-#[cfg_attr(feature = "mps2-an386", path = "board/mps2_an386.rs")]
+#[cfg_attr(any(feature = "mps2-an386", feature = "mps2-an386-training"), path = "board/mps2_an386.rs")]
 #[cfg_attr(feature = "microbit", path = "board/microbit.rs")]
 #[cfg_attr(feature = "lm3s6965evb", path = "board/lm3s6965evb.rs")]
 pub mod board;

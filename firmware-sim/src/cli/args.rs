@@ -30,6 +30,8 @@ pub enum Command {
     Bench(Bench),
     /// Score a stream of images that drifts half-way; show when the device notices
     Monitor(Monitor),
+    /// Hold what the device computes against what this process does, layer by layer
+    Verify(Verify),
 }
 
 #[derive(Clone, Options)]
@@ -135,6 +137,27 @@ pub struct Monitor {
     pub data: PathBuf,
     /// Where the device is
     #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
+    pub link: Kind,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Options)]
+pub struct Verify {
+    /// How many test images [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub images: Option<u32>,
+    /// Compare training instead: the small topology in f32, three steps, every output, gradient and parameter
+    #[arg(long, conflicts_with = "images")]
+    pub training: bool,
+    /// Weights that this process computes with, if not those of the device
+    #[arg(long, value_name = "BLOB")]
+    pub against: Option<PathBuf>,
+    /// Folder of the test images: IDX files, plain or gzip
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
+    /// Where the device is
+    #[arg(long, value_name = LINKS, default_value_t = Kind::Qemu)]
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,

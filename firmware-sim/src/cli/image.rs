@@ -12,16 +12,17 @@ use std::process::{Command, Stdio};
 /// The images' package.
 const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cortex-m");
 
-/// What is built for a board: the application, the engine alone, and what counts its layers.
+/// What is built for a board: the application, the engine alone, what counts its layers; and what trains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     Application,
     Engine,
     Profile,
+    Training,
 }
 
 impl Program {
-    const ALL: [Self; 3] = [Self::Application, Self::Engine, Self::Profile];
+    const OF_A_BOARD: [Self; 3] = [Self::Application, Self::Engine, Self::Profile];
 
     /// The name of the binary.
     fn name(self) -> &'static str {
@@ -29,6 +30,7 @@ impl Program {
             Self::Application => "cortex-m-image",
             Self::Engine => "engine",
             Self::Profile => "profile",
+            Self::Training => "training",
         }
     }
 }
@@ -41,10 +43,19 @@ pub struct Images {
 impl Images {
     /// Builds them if they are not up to date.
     pub fn build(board: &Board, target: &str, topology: &str, encoder_only: bool) -> Result<Self, LinkError> {
+        let features = format!("{},{topology}{}", board.name, if encoder_only { ",encoder-only" } else { "" });
+        Self::of(&features, target, &Program::OF_A_BOARD)
+    }
+
+    /// Builds the program that trains, if it is not up to date.
+    pub fn training(target: &str) -> Result<Self, LinkError> {
+        Self::of("mps2-an386-training,small", target, &[Program::Training])
+    }
+
+    fn of(features: &str, target: &str, programs: &[Program]) -> Result<Self, LinkError> {
         if !Path::new(PACKAGE).join("Cargo.toml").exists() {
             return Err(LinkError::Image(format!("its source, {PACKAGE}, is not here")));
         }
-        let features = format!("{},{topology}{}", board.name, if encoder_only { ",encoder-only" } else { "" });
         let built = Path::new(PACKAGE).join("target");
         let folder = built.join("images").join(features.replace(',', "-"));
         fs::create_dir_all(&folder)?;
@@ -53,20 +64,20 @@ impl Images {
         lock.lock()?;
         let mut cargo = toolchain(target)?;
         cargo.args(["build", "--quiet", "--release", "--locked", "--target", target, "--no-default-features"]);
-        cargo.args(["--features", &features, "--target-dir"]).arg(&built);
+        cargo.args(["--features", features, "--target-dir"]).arg(&built);
+        cargo.args(programs.iter().flat_map(|program| ["--bin", program.name()])).current_dir(PACKAGE);
         if !target.starts_with("thumbv7em") {
             // There the layers are the compiler's work, not an assembly kernel's.
             cargo.args(["--config", "profile.release.package.autoencoder-core.opt-level=3"]);
         }
-        cargo.current_dir(PACKAGE);
-        if !folder.join(Program::Application.name()).exists() {
-            note(&format!("building the image for {}", board.name));
+        if programs.iter().any(|program| !folder.join(program.name()).exists()) {
+            note(&format!("building the image for {}", features.replace(',', ", ")));
         }
         let output = cargo.output().map_err(|error| LinkError::Image(error.to_string()))?;
         if !output.status.success() {
             return Err(LinkError::Image(String::from_utf8_lossy(&output.stderr).into_owned()));
         }
-        for program in Program::ALL.map(Program::name) {
+        for program in programs.iter().map(|program| program.name()) {
             // Replaced, not overwritten: one may be running.
             let new = folder.join(format!("{program}.new"));
             fs::copy(built.join(target).join("release").join(program), &new)?;

@@ -51,6 +51,13 @@ impl<P: Port> Line<P> {
         }
     }
 
+    /// All that a device says before it ends.
+    pub fn rest(&mut self) -> Result<String, LinkError> {
+        let mut text = Vec::new();
+        self.port.read_to_end(&mut text).map_err(|error| self.failed(error))?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// What the device says it has taken.
     pub fn usage(&mut self) -> Result<Usage, LinkError> {
         let mut buffer = [0; 64];

@@ -24,6 +24,8 @@ mod session;
 mod shift;
 mod stack;
 mod synthetic;
+mod training;
+mod verify;
 mod weights;
 
 use args::{Args, Command};
@@ -38,6 +40,8 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Budget(args) => budget::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Monitor(args) => monitor::run(&args),
+        Command::Verify(args) if args.training => training::run(&args),
+        Command::Verify(args) => verify::run(&args),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The device as a real image on an emulated board, its UART a socket of this program's.
 
-use super::boards::Board;
+use super::boards::{Board, STAND_IN};
 use super::image::{Images, Program, output};
 use super::line::Line;
 use super::link::{Link, LinkError, Memory};
@@ -72,6 +72,13 @@ impl Qemu {
                 Err(error.unwrap_or_else(|| ended(&said)))
             }
         }
+    }
+
+    /// What the image that trains says about the blob and the images in its flash.
+    pub fn training(flash: &[u8]) -> Result<String, LinkError> {
+        let (board, target) = STAND_IN.emulated();
+        let mut device = Self::boot(board, &Images::training(target)?, Program::Training, flash)?;
+        device.line.rest().map_err(|error| told(error, &device.folder))
     }
 
     fn usage(&mut self) -> Result<Usage, LinkError> {

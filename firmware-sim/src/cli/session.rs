@@ -15,6 +15,15 @@ use firmware_sim::{Command, Error, Reply, Request, Response, frame, message};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
+/// What a device makes of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digest {
+    /// CRC-32 of the outputs of its first layers.
+    pub crc: u32,
+    /// The score.
+    pub error: u32,
+}
+
 /// A device that was asked what it is.
 pub struct Session<'w> {
     pub weights: &'w Weights,
@@ -99,6 +108,15 @@ impl<'w> Session<'w> {
         let mut frame = self.exchange(Command::Monitor { image })?;
         match reply(&mut frame, self.sequence - 1)? {
             Ok(Reply::Monitored { error, verdict }) => Ok((error, verdict)),
+            other => unexpected(&other),
+        }
+    }
+
+    /// What the first layers make of an image, and its score.
+    pub fn digest(&mut self, image: &[u8], layers: u8) -> anyhow::Result<Digest> {
+        let mut frame = self.exchange(Command::Digest { image, layers })?;
+        match reply(&mut frame, self.sequence - 1)? {
+            Ok(Reply::Digest { crc, error }) => Ok(Digest { crc, error }),
             other => unexpected(&other),
         }
     }
@@ -267,3 +285,6 @@ impl Report {
         writeln!(text, "  flash  {flash:7} of {:8} bytes: weights, and code (estimated)", board.flash)
     }
 }
+
+#[cfg(test)]
+mod tests;

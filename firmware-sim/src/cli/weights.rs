@@ -21,9 +21,11 @@ pub struct Weights {
     pub inputs: usize,
     /// Elements of a code, and bits of each.
     pub code: (usize, u8),
+    pub format: Format,
+    /// How many, encoder and decoder together.
+    pub layers: u8,
     /// Multiply-accumulates of the encoder and of the decoder.
     pub macs: [usize; 2],
-    pub format: Format,
     /// From which score on an image is odd.
     pub threshold: u32,
     file: BlobFile,
@@ -94,8 +96,21 @@ impl Weights {
             layers.iter().map(|layer| usize::from(layer.inputs) * usize::from(layer.outputs)).sum()
         };
         let macs = [macs(halves.0), macs(halves.1)];
-        let (format, threshold) = (header.format, header.threshold);
-        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, code, macs, format, threshold, file, encoder })
+        let (format, threshold, layers) = (header.format, header.threshold, header.layers.len() as u8);
+        Ok(Self {
+            path: path.to_owned(),
+            length,
+            crc,
+            topology,
+            inputs,
+            code,
+            format,
+            layers,
+            macs,
+            threshold,
+            file,
+            encoder,
+        })
     }
 
     /// The bytes as they lie in flash.

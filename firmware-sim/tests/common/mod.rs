@@ -65,6 +65,13 @@ impl Net {
         Self { format, layers: layers.collect(), encoder_layers: E::specs().count() }
     }
 
+    /// Flips a bit of one weight.
+    pub fn flip(&mut self, layer: usize, row: usize, input: usize) {
+        let weight = &mut self.layers[layer].weights[row][input];
+        *weight ^= 0x20;
+        assert_ne!(*weight, i8::MIN, "no weight of a blob");
+    }
+
     pub fn header(&self) -> Header {
         Header {
             format: self.format,
@@ -108,6 +115,11 @@ impl Net {
 
     pub fn encode(&self, image: &[u8]) -> Vec<u8> {
         forward(&self.layers[..self.encoder_layers], image)
+    }
+
+    /// The outputs of every layer.
+    pub fn stages(&self, image: &[u8]) -> Vec<Vec<u8>> {
+        (1..=self.layers.len()).map(|count| forward(&self.layers[..count], image)).collect()
     }
 
     pub fn decode(&self, code: &[u8]) -> Vec<u8> {

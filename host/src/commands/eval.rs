@@ -52,7 +52,7 @@ impl Visitor for Command<'_> {
         let (float, precision, integers) = match blob.header().format {
             Format::F32 => {
                 let mut net = zeroed_box::<Autoencoder<E, D>>();
-                quantise::load_f32(&blob, &mut *net).map_err(|source| file.error(source))?;
+                blob.copy_f32(&mut *net).map_err(|source| file.error(source))?;
                 let about = About { encoder_layers: E::specs().count(), steps, code_bits };
                 let int8 = quantise::integer_blob(&*net, Precision::Int8, about, &test)?;
                 let float = evaluate::errors(&*net, code_bits, &test);

@@ -8,7 +8,6 @@ use host::blob_file::BlobFile;
 use host::centre::centres;
 use host::checkpoint::Checkpoint;
 use host::idx::Images;
-use host::quantise;
 use host::trainer::{Trainable, zeroed_box};
 use std::path::{Path, PathBuf};
 
@@ -71,7 +70,7 @@ impl Source {
     /// trained on are given, else exactly.
     pub fn load<N: Trainable>(&self, net: &mut N, images: Option<&Images>) -> anyhow::Result<()> {
         let Some(checkpoint) = &self.checkpoint else {
-            quantise::load_f32(&self.file.open()?, net).map_err(|source| self.file.error(source))?;
+            self.file.open()?.copy_f32(net).map_err(|source| self.file.error(source))?;
             return Ok(());
         };
         let specs: Vec<_> = N::specs().collect();

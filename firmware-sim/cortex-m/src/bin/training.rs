@@ -1,0 +1,44 @@
+//! Training in `f32` on the device, to be held against the host's: takes the blob and the images that lie in flash,
+//! says on the line what came of every array, and ends.
+//!
+//! A network, its gradients and its moments take 3.4 MB: this program has all of the emulated board's memory.
+#![no_std]
+#![no_main]
+
+#[path = "../fault.rs"]
+mod fault;
+
+use autoencoder_core::Zeroed;
+use autoencoder_core::model::Small;
+use core::fmt::{self, Write};
+use core::panic::PanicInfo;
+use cortex_m_image::{board, chip};
+use cortex_m_rt::entry;
+use firmware_sim::parity::{IMAGES, Training};
+
+#[entry]
+fn main() -> ! {
+    static mut TRAINING: Training<Small, IMAGES> = Training::ZERO;
+    board::init();
+    let _ = match TRAINING.load(chip::blob()) {
+        Ok(()) => TRAINING.run(&mut Line),
+        Err(error) => write!(Line, "{error}"),
+    };
+    chip::reset()
+}
+
+/// What is written goes to the host.
+struct Line;
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.bytes().for_each(board::put);
+        Ok(())
+    }
+}
+
+/// Formatting may panic, for all that the compiler knows; the host misses the lines that do not come.
+#[panic_handler]
+fn panic(_: &PanicInfo) -> ! {
+    chip::reset()
+}

@@ -1,0 +1,70 @@
+//! `firmware-sim verify --training`: the small topology trained in `f32`, here and on the emulated board.
+
+use super::args;
+use super::link::Kind;
+use super::qemu::Qemu;
+use anyhow::{Context, bail, ensure};
+use autoencoder_core::model::{Small, SmallEncoder};
+use autoencoder_core::{Error, Layer};
+use firmware_sim::parity::{IMAGES, Training};
+use host::blob_file::BlobFile;
+use host::idx::Images;
+use host::quantise::{About, f32_blob};
+use host::recipe::Recipe;
+use host::trainer::{Trainer, zeroed_box};
+use serde_json::json;
+use std::path::Path;
+
+pub fn run(args: &args::Verify) -> anyhow::Result<String> {
+    ensure!(args.link == Kind::Qemu, "training in f32 takes the emulated board's memory: --link qemu");
+    let images = Images::test(&args.data)?;
+    ensure!(images.len() >= IMAGES, "{}: fewer than {IMAGES} images", args.data.display());
+    let device = match args.common.weights.as_deref() {
+        Some(path) => BlobFile::read(path)?,
+        None => BlobFile::new("weights".as_ref(), &trained(&images)?),
+    };
+    let own = args.against.as_deref().map(BlobFile::read).transpose()?;
+    let here = here(own.as_ref().unwrap_or(&device), &images)?;
+    let there = Qemu::training(&flash(&device, &images)?)?;
+    let total = here.lines().count();
+    let equal = here.lines().zip(there.lines()).take_while(|(here, there)| here == there).count();
+    if let Some(expected) = here.lines().nth(equal) {
+        let found = there.lines().nth(equal).unwrap_or("nothing");
+        bail!(
+            "the first {equal} of {total} arrays are the same bits as in process; then {expected}, on the device {found}"
+        );
+    }
+    if args.common.json {
+        return Ok(format!("{}\n", json!({ "arrays": total, "equal_arrays": equal })));
+    }
+    Ok(format!("{total} arrays of three training steps in f32: the same bits as in process\n"))
+}
+
+/// A blob of the small topology, trained a little: its parameters are no longer those that a network begins with.
+fn trained(images: &Images) -> anyhow::Result<Vec<u8>> {
+    const STEPS: u32 = 100;
+    const BATCH: usize = 64;
+    let mut trainer = Trainer::<Small>::new(Recipe::DEFAULT, STEPS, BATCH, 1, images);
+    for _ in 0..STEPS {
+        trainer.train(images);
+    }
+    Ok(f32_blob(trainer.net(), About { encoder_layers: SmallEncoder::specs().count(), steps: STEPS, code_bits: 8 })?)
+}
+
+/// A blob and the images behind it, as they lie in the device's flash.
+fn flash(file: &BlobFile, images: &Images) -> anyhow::Result<Vec<u8>> {
+    let mut flash = file.open()?.bytes().to_vec();
+    (0..IMAGES).for_each(|image| flash.extend_from_slice(images.image(image)));
+    Ok(flash)
+}
+
+/// What this process says.
+fn here(file: &BlobFile, images: &Images) -> anyhow::Result<String> {
+    let flash = BlobFile::new(Path::new("flash"), &flash(file, images)?);
+    let mut training = zeroed_box::<Training<Small, IMAGES>>();
+    let loaded: Result<(), Error> = training.load(flash.bytes());
+    loaded.map_err(|source| file.error(source)).context("--training takes the small topology in f32")?;
+    let mut text = String::new();
+    training.run(&mut text)?;
+    Ok(text)
+}

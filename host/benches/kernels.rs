@@ -1,0 +1,162 @@
+//! The kernels of a training step on real digits, one whole step, and what there is to reach: a dense product and a
+//! bare loop of multiply-adds. On one thread, but for the step.
+//!
+//!     cargo bench -p host --bench kernels
+
+use autoencoder_core::model::Classic;
+use autoencoder_core::{Kernels, Sigmoid};
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use host::data::Source;
+use host::gemm::Gemm;
+use host::idx::Images;
+use host::recipe::Recipe;
+use host::trainer::{SHARD, Trainer};
+use pulp::{Arch, Simd, WithSimd};
+use std::path::Path;
+use std::sync::LazyLock;
+
+static DIGITS: LazyLock<Images> = LazyLock::new(|| {
+    Images::test(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/mnist"))).expect("the repository's digits")
+});
+
+fn main() {
+    divan::main();
+}
+
+/// A shard of digits.
+fn digits() -> Vec<[f32; 784]> {
+    let mut rows = vec![[0.0; 784]; SHARD];
+    rows.iter_mut().enumerate().for_each(|(i, row)| DIGITS.copy(i, row));
+    rows
+}
+
+/// Numbers of which none is 0.
+fn dense<const C: usize>(rows: usize) -> Vec<[f32; C]> {
+    (0..rows).map(|r| std::array::from_fn(|c| ((r * 31 + c * 17) % 97) as f32 / 97.0 - 0.503)).collect()
+}
+
+/// Operations of a product of a shard.
+fn operations(inputs: usize, outputs: usize) -> ItemsCount {
+    ItemsCount::new(2 * SHARD * inputs * outputs)
+}
+
+/// `x · wᵀ`
+fn forward<const I: usize, const O: usize>(bencher: Bencher<'_, '_>, x: &[[f32; I]]) {
+    let (w, mut y) = (dense::<I>(O), vec![[0.0; O]; SHARD]);
+    let w: &[[f32; I]; O] = w.first_chunk().expect("its rows");
+    let kernels = Gemm::default();
+    bencher.counter(operations(I, O)).bench_local(|| kernels.x_wt(black_box(x), w, &mut y));
+}
+
+/// `dy · w`
+fn backward<const I: usize, const O: usize>(bencher: Bencher<'_, '_>) {
+    let (dy, w, mut dx) = (dense::<O>(SHARD), dense::<I>(O), vec![[0.0; I]; SHARD]);
+    let w: &[[f32; I]; O] = w.first_chunk().expect("its rows");
+    let kernels = Gemm::default();
+    bencher.counter(operations(I, O)).bench_local(|| kernels.dy_w(black_box(&dy), w, &mut dx));
+}
+
+/// `dyᵀ · x`
+fn gradients<const I: usize, const O: usize>(bencher: Bencher<'_, '_>, x: &[[f32; I]]) {
+    let (dy, mut dw) = (dense::<O>(SHARD), dense::<I>(O));
+    let dw: &mut [[f32; I]; O] = dw.first_chunk_mut().expect("its rows");
+    let kernels = Gemm::default();
+    bencher.counter(operations(I, O)).bench_local(|| kernels.dyt_x(black_box(&dy), x, dw));
+}
+
+#[divan::bench]
+fn forward_784_256_digits(bencher: Bencher<'_, '_>) {
+    forward::<784, 256>(bencher, &digits());
+}
+
+#[divan::bench]
+fn forward_784_256_dense(bencher: Bencher<'_, '_>) {
+    forward::<784, 256>(bencher, &dense(SHARD));
+}
+
+#[divan::bench]
+fn forward_256_784(bencher: Bencher<'_, '_>) {
+    forward::<256, 784>(bencher, &dense(SHARD));
+}
+
+#[divan::bench]
+fn backward_256_784(bencher: Bencher<'_, '_>) {
+    backward::<256, 784>(bencher);
+}
+
+#[divan::bench]
+fn gradients_784_256_digits(bencher: Bencher<'_, '_>) {
+    gradients::<784, 256>(bencher, &digits());
+}
+
+#[divan::bench]
+fn gradients_784_256_dense(bencher: Bencher<'_, '_>) {
+    gradients::<784, 256>(bencher, &dense(SHARD));
+}
+
+#[divan::bench]
+fn gradients_256_784(bencher: Bencher<'_, '_>) {
+    gradients::<256, 784>(bencher, &dense(SHARD));
+}
+
+#[divan::bench]
+fn activation_784(bencher: Bencher<'_, '_>) {
+    let (mut y, bias) = (dense::<784>(SHARD), [0.1; 784]);
+    let kernels = Gemm::default();
+    bencher.counter(ItemsCount::new(SHARD * 784)).bench_local(|| kernels.activate::<Sigmoid, 784>(&mut y, &bias));
+}
+
+#[divan::bench]
+fn slope_784(bencher: Bencher<'_, '_>) {
+    let (y, mut d, mut sums) = (dense::<784>(SHARD), dense::<784>(SHARD), [0.0; 784]);
+    let kernels = Gemm::default();
+    bencher.counter(ItemsCount::new(SHARD * 784)).bench_local(|| kernels.slope::<Sigmoid, 784>(&y, &mut d, &mut sums));
+}
+
+/// A whole step of the default network and recipe, on all cores.
+#[divan::bench(sample_count = 300, sample_size = 1)]
+fn step(bencher: Bencher<'_, '_>) {
+    let mut trainer = Trainer::<Classic>::new(Recipe::DEFAULT, 30_000, 256, 1, &*DIGITS);
+    bencher.counter(ItemsCount::new(256u32)).bench_local(|| trainer.train(&*DIGITS));
+}
+
+/// Multiply-adds on registers alone: the machine's limit.
+#[divan::bench]
+fn multiply_adds(bencher: Bencher<'_, '_>) {
+    const CHAINS: usize = 12;
+    const TIMES: usize = 10_000;
+
+    struct Bare(f32);
+
+    impl WithSimd for Bare {
+        type Output = f32;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> f32 {
+            let x = simd.splat_f32s(self.0);
+            let mut chains = [x; CHAINS];
+            for _ in 0..TIMES {
+                for chain in &mut chains {
+                    *chain = simd.mul_add_e_f32s(*chain, x, x);
+                }
+            }
+            chains.into_iter().map(|chain| simd.reduce_sum_f32s(chain)).sum()
+        }
+    }
+
+    struct Lanes;
+
+    impl WithSimd for Lanes {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+
+    let arch = Arch::default();
+    let operations = ItemsCount::new(2 * CHAINS * TIMES * arch.dispatch(Lanes));
+    bencher.counter(operations).bench_local(|| arch.dispatch(Bare(black_box(0.5))));
+}

@@ -1,0 +1,35 @@
+//! The fuzz targets' corpus, and whatever they have found since, through the functions that they try.
+
+#[path = "../fuzz/src/lib.rs"]
+mod fuzz;
+
+use std::fs;
+use std::path::Path;
+
+/// Runs a target over its folder; how many inputs there are.
+fn replay(target: &str, run: fn(&[u8])) -> usize {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for file in &files {
+        let bytes = fs::read(file).unwrap();
+        run(&bytes);
+        // And what is near it: cut short anywhere, a bit flipped anywhere.
+        for at in 0..bytes.len() {
+            run(&bytes[..at]);
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << (at % 8);
+            run(&flipped);
+        }
+    }
+    files.len()
+}
+
+#[test]
+fn whatever_comes_over_the_line_is_answered_and_the_next_request_is_served() {
+    assert!(replay("line", fuzz::line) >= 5);
+}
+
+#[test]
+fn whatever_lies_in_flash_is_refused_or_runs() {
+    assert!(replay("blob", fuzz::blob) >= 3);
+}
