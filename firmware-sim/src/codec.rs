@@ -1,6 +1,7 @@
 //! The network on the device: encode, decode and score over static activations.
 
 use crate::Error;
+use crate::learn::{Frozen, Learning};
 use autoencoder_core::blob::{Blob, NO_THRESHOLD, Stored};
 use autoencoder_core::layer::Row;
 use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed};
@@ -8,19 +9,21 @@ use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed
 /// An integer network, its weights borrowed from flash, and the activations of one image.
 ///
 /// No buffer for the image: while it is encoded it lies where the decoder's output will be, and a caller who scores
-/// it still has it.
-pub struct Codec<'b, E: Stored, D: Stored> {
-    net: Result<Autoencoder<E::Int8<'b>, D::Int8<'b>>, WeightsError>,
+/// it still has it. `L` says whether the network learns; one that does not takes no RAM for it.
+pub struct Codec<'b, E: Stored, D: Stored, L = Frozen> {
+    pub(crate) net: Result<Autoencoder<E::Int8<'b>, D::Int8<'b>>, WeightsError>,
     weights: u32,
     threshold: u32,
-    encoder: E::Acts8,
-    decoder: D::Acts8,
+    pub(crate) encoder: E::Acts8,
+    pub(crate) decoder: D::Acts8,
+    pub(crate) learner: L,
 }
 
-impl<'b, E, D> Codec<'b, E, D>
+impl<'b, E, D, L> Codec<'b, E, D, L>
 where
     E: Stored,
     D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    L: Learning<E, D>,
 {
     /// Bytes that the encoder alone takes: the image, and its own activations.
     pub const ENCODER_BYTES: usize = E::In8::LEN + size_of::<E::Acts8>();
@@ -37,6 +40,7 @@ where
             threshold: NO_THRESHOLD,
             encoder: E::Acts8::ZERO,
             decoder: D::Acts8::ZERO,
+            learner: L::NEW,
         }
     }
 
@@ -46,6 +50,9 @@ where
             (self.weights, self.threshold) = (blob.crc(), blob.header().threshold);
             blob.int8::<E, D>()
         });
+        if let Ok(net) = &self.net {
+            self.learner.start(net);
+        }
     }
 
     /// CRC of the weights.
@@ -66,7 +73,7 @@ where
         let net = self.net.as_ref().map_err(|error| *error)?;
         let x = D::Int8::output_mut::<1>(&mut self.decoder, 1);
         fill(x, image)?;
-        Ok(row(net.encoder.forward::<1>(&Native {}, x, &mut self.encoder)))
+        Ok(row(self.learner.encoder(&net.encoder).forward::<1>(&Native {}, x, &mut self.encoder)))
     }
 
     /// From a code back to an image.
@@ -79,35 +86,40 @@ where
     pub fn score(&mut self, image: &[u8]) -> Result<u32, Error> {
         self.encode(image)?;
         let reconstruction = self.decode_own()?;
-        let squares = image.iter().zip(reconstruction).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2));
-        Ok(squares.sum())
+        Ok(squared_error(image, reconstruction))
     }
 
     /// Decodes the code that the encoder's activations end with.
     fn decode_own(&mut self) -> Result<&[u8], Error> {
         let net = self.net.as_ref().map_err(|error| *error)?;
         let code = E::Int8::output::<1>(&self.encoder, 1);
-        Ok(row(net.decoder.forward::<1>(&Native {}, code, &mut self.decoder)))
+        Ok(row(self.learner.decoder(&net.decoder).forward::<1>(&Native {}, code, &mut self.decoder)))
     }
 }
 
-impl<E, D> Default for Codec<'_, E, D>
+impl<E, D, L> Default for Codec<'_, E, D, L>
 where
     E: Stored,
     D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    L: Learning<E, D>,
 {
     fn default() -> Self {
         Self::new()
     }
 }
 
+/// `Σ (x - y)²`, in steps of a `u8`.
+pub(crate) fn squared_error(x: &[u8], y: &[u8]) -> u32 {
+    x.iter().zip(y).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2)).sum()
+}
+
 /// The one row of a batch of one.
-fn row<R: Row<Element = u8>>(rows: &[R]) -> &[u8] {
+pub(crate) fn row<R: Row<Element = u8>>(rows: &[R]) -> &[u8] {
     rows.first().map_or(&[], Row::elements)
 }
 
 /// Copies `from` into the one row of a batch of one.
-fn fill<R: Row<Element = u8>>(rows: &mut [R], from: &[u8]) -> Result<(), Error> {
+pub(crate) fn fill<R: Row<Element = u8>>(rows: &mut [R], from: &[u8]) -> Result<(), Error> {
     if from.len() != R::LEN {
         let clamp = |length: usize| u16::try_from(length).unwrap_or(u16::MAX);
         return Err(Error::Length { expected: clamp(R::LEN), found: clamp(from.len()) });

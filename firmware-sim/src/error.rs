@@ -1,5 +1,6 @@
 //! What the device can answer instead of a result.
 
+use crate::store::StoreError;
 use core::fmt;
 
 /// Why a command was not carried out. Flat and `Copy`: it is sent as it is.
@@ -29,6 +30,12 @@ pub enum Error {
     },
     /// The device has no weights that it can use.
     Weights(autoencoder_core::Error),
+    /// The device does not learn.
+    Frozen,
+    /// No course of learning was begun, or none of its images was held out yet.
+    NoCourse,
+    /// The flash for what was learned.
+    Store(StoreError),
 }
 
 impl fmt::Display for Error {
@@ -43,6 +50,9 @@ impl fmt::Display for Error {
                 write!(f, "made with the weights {found:08x}, these are {expected:08x}")
             }
             Self::Weights(error) => error.fmt(f),
+            Self::Frozen => f.write_str("this device does not learn"),
+            Self::NoCourse => f.write_str("nothing to judge: no course of learning was begun"),
+            Self::Store(error) => error.fmt(f),
         }
     }
 }
@@ -52,5 +62,11 @@ impl core::error::Error for Error {}
 impl From<autoencoder_core::Error> for Error {
     fn from(error: autoencoder_core::Error) -> Self {
         Self::Weights(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }

@@ -35,9 +35,9 @@ mod rule;
 
 pub use rule::{Course, Moments, Rule, Turn};
 
+use crate::Zeroed;
 use crate::blob::Stored;
 use crate::layer::Row;
-use crate::{Layer, Zeroed};
 
 /// A network that can learn in its integer form. `(F, G)` can if both can.
 pub trait Adapt: Stored {
@@ -122,24 +122,4 @@ where
         let dh = joint.elements().iter().copied();
         F::backward(&factory.0, turn, false, &acts.0, dh, dx, &mut tables.0, &mut moments.0, f);
     }
-}
-
-/// One image: the integer network forward with the tables, and back. Returns the sum of its squared errors before the
-/// step.
-pub fn learn<N>(
-    k: &impl crate::Kernels,
-    factory: &N::Int8<'_>,
-    turn: &Turn,
-    x: &N::In8,
-    acts: &mut N::Acts8,
-    tables: &mut N::Tables,
-    moments: &mut N::Moments,
-    joints: &mut N::Joints,
-) -> u32
-where
-    N: Adapt<Out8 = <N as Stored>::In8>,
-{
-    let y = N::with_tables(factory, tables).forward::<1>(k, core::slice::from_ref(x), acts);
-    let _ = y;
-    0
 }

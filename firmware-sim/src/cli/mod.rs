@@ -9,10 +9,12 @@ mod decode;
 mod encode;
 mod image;
 mod images;
+mod learn;
 mod ledger;
 mod link;
 mod monitor;
 mod qemu;
+mod reset;
 mod roundtrip;
 mod session;
 mod shift;
@@ -31,6 +33,8 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Budget(args) => budget::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Monitor(args) => monitor::run(&args),
+        Command::Learn(args) => learn::run(&args),
+        Command::Reset(args) => reset::run(&args),
     }
 }
 
