@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::learn::{Frozen, Learning};
-use autoencoder_core::blob::{Blob, NO_THRESHOLD, Stored};
+use autoencoder_core::blob::{Blob, Stored};
 use autoencoder_core::layer::Row;
 use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed};
 
@@ -37,7 +37,7 @@ where
         Self {
             net: Err(WeightsError::Empty),
             weights: 0,
-            threshold: NO_THRESHOLD,
+            threshold: 0,
             encoder: E::Acts8::ZERO,
             decoder: D::Acts8::ZERO,
             learner: L::NEW,
@@ -45,6 +45,7 @@ where
     }
 
     /// Takes the weights of `blob`, or remembers why it cannot.
+    #[inline(never)] // lest the stack of whoever calls it keep room for what only this takes
     pub fn load(&mut self, blob: &'b [u8]) {
         self.net = Blob::open(blob).and_then(|blob| {
             (self.weights, self.threshold) = (blob.crc(), blob.header().threshold);
@@ -70,6 +71,7 @@ where
 
     /// From an image to its code.
     pub fn encode(&mut self, image: &[u8]) -> Result<&[u8], Error> {
+        present::<E>()?;
         let net = self.net.as_ref().map_err(|error| *error)?;
         let x = D::Int8::output_mut::<1>(&mut self.decoder, 1);
         fill(x, image)?;
@@ -78,12 +80,14 @@ where
 
     /// From a code back to an image.
     pub fn decode(&mut self, code: &[u8]) -> Result<&[u8], Error> {
+        present::<D>()?;
         fill(E::Int8::output_mut::<1>(&mut self.encoder, 1), code)?;
         self.decode_own()
     }
 
     /// The sum of the squared differences between an image and its reconstruction.
     pub fn score(&mut self, image: &[u8]) -> Result<u32, Error> {
+        present::<D>()?;
         self.encode(image)?;
         let reconstruction = self.decode_own()?;
         Ok(squared_error(image, reconstruction))
@@ -111,6 +115,11 @@ where
 /// `Σ (x - y)²`, in steps of a `u8`.
 pub(crate) fn squared_error(x: &[u8], y: &[u8]) -> u32 {
     x.iter().zip(y).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2)).sum()
+}
+
+/// An error for the half that a device is without ([`autoencoder_core::blob::Without`]).
+fn present<H: Layer>() -> Result<(), Error> {
+    if H::specs().next().is_some() { Ok(()) } else { Err(Error::Absent) }
 }
 
 /// The one row of a batch of one.

@@ -30,6 +30,8 @@ pub enum Error {
     },
     /// The device has no weights that it can use.
     Weights(autoencoder_core::Error),
+    /// It takes the half of the network that this device is without.
+    Absent,
     /// The device does not learn.
     Frozen,
     /// No course of learning was begun, or none of its images was held out yet.
@@ -50,6 +52,7 @@ impl fmt::Display for Error {
                 write!(f, "made with the weights {found:08x}, these are {expected:08x}")
             }
             Self::Weights(error) => error.fmt(f),
+            Self::Absent => f.write_str("this device holds the other half of the network only"),
             Self::Frozen => f.write_str("this device does not learn"),
             Self::NoCourse => f.write_str("nothing to judge: no course of learning was begun"),
             Self::Store(error) => error.fmt(f),

@@ -5,8 +5,9 @@
 
 use crate::Error;
 use autoencoder_core::blob::CRC;
-use cobs::{DecodeResult, DecoderState};
-use postcard::ser_flavors::{Cobs, Slice, crc::CrcModifier};
+use cobs::{CobsEncoder, DecodeResult, DecoderState};
+use crc::{Digest, Table};
+use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 
 /// The most that a message takes besides its row: sequence number, three enum tags, CRC of the weights, length of
@@ -22,11 +23,42 @@ pub const fn frame_bytes(row: usize) -> usize {
 
 /// Writes a message as a frame, its final zero included.
 pub fn write<'b>(message: &impl Serialize, buffer: &'b mut [u8]) -> Result<&'b [u8], Error> {
-    let cobs = Cobs::try_new(Slice::new(buffer)).map_err(|_| Error::Oversize)?;
-    let flavor = CrcModifier::new(cobs, CRC.digest());
-    match postcard::serialize_with_flavor(message, flavor) {
-        Ok(frame) => Ok(frame),
-        Err(_) => Err(Error::Oversize),
+    let framed = Framed { encoder: CobsEncoder::new(buffer), digest: CRC.digest() };
+    let end = postcard::serialize_with_flavor(message, framed).map_err(|_| Error::Oversize)?;
+    *buffer.get_mut(end).ok_or(Error::Oversize)? = 0;
+    buffer.get(..=end).ok_or(Error::Oversize)
+}
+
+/// A message on its way into a frame. (Postcard's own flavors would do, but for a panic that no caller can reach and
+/// no compiler can see to be out of reach.)
+struct Framed<'b> {
+    encoder: CobsEncoder<'b>,
+    digest: Digest<'static, u32, Table<1>>,
+}
+
+impl Framed<'_> {
+    fn put(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.encoder.push(bytes).map_err(|_| postcard::Error::SerializeBufferFull)
+    }
+}
+
+impl Flavor for Framed<'_> {
+    /// Bytes of the frame, its zero not counted.
+    type Output = usize;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.digest.update(bytes);
+        self.put(bytes)
+    }
+
+    fn finalize(mut self) -> postcard::Result<usize> {
+        let crc = self.digest.clone().finalize().to_le_bytes();
+        self.put(&crc)?;
+        Ok(self.encoder.finalize())
     }
 }
 

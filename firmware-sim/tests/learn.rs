@@ -162,7 +162,9 @@ fn a_course_that_is_begun_anew_leaves_no_trace() {
     let factory = device.codes();
     device.begin(Method::Adam, 1, 10_000);
     let mut random = Random::new(3);
-    (0..100).for_each(|_| drop(device.learn(&light(&mut random))));
+    for _ in 0..100 {
+        device.learn(&light(&mut random));
+    }
     assert_ne!(device.codes(), factory);
     device.begin(Method::Adam, 1, 10_000);
     assert_eq!(device.codes(), factory);
@@ -201,7 +203,9 @@ fn each_optimizer_and_any_batch_helps_and_the_same_course_gives_the_same_bytes()
                 let mut device = Device::boot(&blob, erased());
                 device.begin(method, batch, rate);
                 let mut random = Random::new(5);
-                (0..IMAGES).for_each(|_| drop(device.learn(&light(&mut random))));
+                for _ in 0..IMAGES {
+                    device.learn(&light(&mut random));
+                }
                 (device.end(), device.flash())
             };
             let (judgement, flash) = course();

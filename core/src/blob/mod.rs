@@ -6,10 +6,12 @@
 //! [`Blob::open`] is the only thing that can fail on damaged bytes, [`Blob::f32`] and [`Blob::int8`] the only ones
 //! that can fail on a blob of another network; after them nothing can fail and nothing was copied.
 
+mod absent;
 mod reader;
 mod stored;
 mod writer;
 
+pub use absent::{Absent, Without};
 pub use reader::{Blob, Bulk, Reader};
 pub use stored::Stored;
 pub use writer::Writer;

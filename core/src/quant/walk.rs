@@ -62,6 +62,17 @@ pub const fn scratch_words(inputs: usize) -> usize {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dsp<const WORDS: usize>;
 
+impl<const WORDS: usize> Dsp<WORDS> {
+    /// Writes the walk of `x` and throws it away: the part of a layer's work that its outputs do not multiply, to be
+    /// measured alone.
+    #[inline(never)]
+    pub fn prepare<const I: usize>(&self, x: &[u8; I]) {
+        let mut scratch = [const { MaybeUninit::uninit() }; WORDS];
+        let walk = scratch.get_mut(..scratch_words(I)).and_then(|scratch| walk(scratch, x));
+        core::hint::black_box(walk);
+    }
+}
+
 impl<const WORDS: usize> Kernels for Dsp<WORDS> {
     fn dense_int8<const I: usize, const O: usize, A: Activation>(
         &self,
@@ -115,8 +126,7 @@ fn forward(
     if !fits {
         return false;
     }
-    let walk = if seems_sparse(x) { sparse_walk(scratch, x) } else { None };
-    let Some((len, skip)) = walk.or_else(|| Some((dense_walk(scratch, x)?, 0))) else { return false };
+    let Some((len, skip)) = walk(scratch, x) else { return false };
     let Some(end) = scratch.get_mut(len..).and_then(|words| words.first_chunk_mut()) else { return false };
     let out_end = y.as_mut_ptr_range().end as u32;
     let code = |code: Code| code as *const () as u32;
@@ -129,6 +139,12 @@ fn forward(
     // words written, and ends where `y` does. An index is clamped to the table's 1,024 entries.
     unsafe { ae_layer(channels.as_ptr(), y.as_mut_ptr(), scratch.as_ptr().cast(), weights.as_ptr()) };
     true
+}
+
+/// A walk of `x` but for its end. Its length in words, and the bytes of weights behind the last step.
+fn walk(scratch: &mut [Word], x: &[u8]) -> Option<(usize, u32)> {
+    let sparse = if seems_sparse(x) { sparse_walk(scratch, x) } else { None };
+    sparse.or_else(|| Some((dense_walk(scratch, x)?, 0)))
 }
 
 /// Whether a quarter of a sample of the inputs is zero: then it is worth while to look at all of them.

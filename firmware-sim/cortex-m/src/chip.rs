@@ -1,4 +1,4 @@
-//! The processor and the linker's symbols: memory protection, the clock, where things lie.
+//! The processor and the linker's symbols: memory protection, where things lie.
 #![allow(unsafe_code)] // registers and symbols are addresses that no type knows
 
 use core::hint::spin_loop;
@@ -12,32 +12,37 @@ unsafe extern "C" {
     static _stack_start: u32;
     static _blob: u32;
     static _blob_end: u32;
+    fn DefaultHandler();
 }
 
 /// What cortex-m-rt paints the stack with.
 const PAINT: u32 = 0xcccc_cccc;
-/// Instructions for each tick of the clock, in the emulator's time (`-icount shift=0`).
-const INSTRUCTIONS_PER_TICK: u32 = 40;
-/// The value of the board's first timer (CMSDK APB).
-const TIMER: usize = 0x4000_0004;
+
+/// The interrupts of the board behind the processor's own: none is used, and the linker wants the first.
+// SAFETY: a handler of the right type where the processor looks for it.
+#[unsafe(link_section = ".vector_table.interrupts")]
+#[unsafe(no_mangle)]
+static __INTERRUPTS: [unsafe extern "C" fn(); 1] = [DefaultHandler];
 
 /// Where the stack ends, at the bottom of the RAM.
-pub fn stack_end() -> usize {
+fn stack_end() -> usize {
     &raw const _stack_end as usize
 }
 
 /// Where it begins.
-pub fn stack_start() -> usize {
+fn stack_start() -> usize {
     &raw const _stack_start as usize
 }
 
-pub fn peek(address: usize) -> u32 {
+/// Reads a register or a word of the stack.
+pub(crate) fn peek(address: usize) -> u32 {
     // SAFETY: callers pass registers and words of the stack; reading either changes nothing.
     unsafe { read_volatile(address as *const u32) }
 }
 
-fn poke(address: usize, value: u32) {
-    // SAFETY: only the functions below call it, with registers that do what they say.
+/// Writes a register.
+pub(crate) fn poke(address: usize, value: u32) {
+    // SAFETY: only this module and the board's call it, with registers that do what they say and write to no memory.
     unsafe { write_volatile(address as *mut u32, value) }
 }
 
@@ -46,6 +51,18 @@ pub fn blob() -> &'static [u8] {
     let (start, end) = (&raw const _blob, &raw const _blob_end);
     // SAFETY: the linker script reserves this flash for the blob: it is there, and nothing writes to it while we run.
     unsafe { slice::from_raw_parts(start.cast(), end as usize - start as usize) }
+}
+
+/// The memory that stands in for a flash, for what was learned. To be called once.
+#[cfg(feature = "learn")]
+pub fn kept() -> &'static mut [u8] {
+    unsafe extern "C" {
+        static mut _kept: u8;
+        static mut _kept_end: u8;
+    }
+    let (start, end) = (&raw mut _kept, &raw mut _kept_end);
+    // SAFETY: the linker script reserves this memory for it, any byte is a `u8`, and the image calls this once.
+    unsafe { slice::from_raw_parts_mut(start, end as usize - start as usize) }
 }
 
 /// Bytes of RAM of everything that is not the stack.
@@ -59,34 +76,46 @@ pub fn stack_bytes() -> u32 {
     (stack_start() - stack_end() - 4 * untouched) as u32
 }
 
-/// Nothing may touch the kilobyte below the stack: there is no memory on many a board, but there may be on this one.
+/// Nothing may touch what is below the stack, farther than any function's frame goes: there is no memory on many a
+/// board, but an access need not fault there. A Cortex-M0 has no such protection: there is nothing below its stack.
 pub fn guard_stack() {
+    if cfg!(armv6m) {
+        return;
+    }
     const NUMBER: usize = 0xe000_ed98;
     const BASE: usize = 0xe000_ed9c;
     const SIZE: usize = 0xe000_eda0;
     const CONTROL: usize = 0xe000_ed94;
     poke(NUMBER, 0);
-    poke(BASE, stack_end() as u32 - 1024);
-    poke(SIZE, 1 << 28 | 9 << 1 | 1); // no access, no execution, 2^10 bytes, on
+    poke(BASE, stack_end() as u32 - (1 << 16));
+    poke(SIZE, 1 << 28 | 15 << 1 | 1); // no access, no execution, 2^16 bytes, on
     poke(CONTROL, 0b101); // on, and elsewhere the map as it always is
 }
 
-/// Starts the clock: the board's first timer, 32 bits, downwards, no interrupt.
-pub fn start_clock() {
-    const RELOAD: usize = 0x4000_0008;
-    const CONTROL: usize = 0x4000_0000;
-    poke(RELOAD, u32::MAX);
-    poke(TIMER, u32::MAX);
-    poke(CONTROL, 1);
-    // The emulator looks at its line when one of the board's timers ends, so that one has to end often: `SysTick`.
-    poke(0xe000_e014, 250);
+/// Lets `SysTick` end every so many cycles: the emulator looks at its line when a timer ends, so one has to end often.
+#[cfg(not(feature = "microbit"))] // it has none, but in the emulator
+pub(crate) fn systick(cycles: u32) {
+    poke(0xe000_e014, cycles);
     poke(0xe000_e018, 0);
-    poke(0xe000_e010, 0b101);
+    poke(0xe000_e010, 0b101); // the processor's clock, no interrupt, on
 }
 
-/// Instructions since the clock was started, modulo 2^32, in steps of a tick.
-pub fn instructions() -> u32 {
-    (!peek(TIMER)).wrapping_mul(INSTRUCTIONS_PER_TICK)
+/// What the processor says of a fault.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// The instruction.
+    pub at: u32,
+    /// Status register and address, where the processor has them: a Cortex-M0 has not.
+    pub cause: Option<[u32; 2]>,
+}
+
+/// Reads what was saved when the stack pointer was `sp`; `None` if it had left the stack.
+pub fn fault(sp: usize) -> Option<Fault> {
+    /// Eight words; the seventh is the program counter.
+    const SAVED: usize = 32;
+    let on_stack = (stack_end()..=stack_start() - SAVED).contains(&sp) && sp.is_multiple_of(4);
+    let cause = || [peek(0xe000_ed28), peek(0xe000_ed38)];
+    on_stack.then(|| Fault { at: peek(sp + 24), cause: (!cfg!(armv6m)).then(cause) })
 }
 
 /// Begins anew; the emulator ends here.

@@ -1,21 +1,12 @@
 //! What happens when something is badly wrong: it is said on the line, as text, and the device begins anew.
 #![allow(unsafe_code)] // a fault may mean that there is no stack to handle it on
 
-use crate::chip::{peek, reset, stack_end, stack_start};
-use crate::uart::Uart;
-use core::fmt::Write;
-use core::panic::PanicInfo;
+use cortex_m_image::board;
+use cortex_m_image::chip::{self, Fault, reset};
 
 unsafe extern "C" {
     static _stack_end: u32;
     static _stack_start: u32;
-}
-
-#[panic_handler]
-fn panic(_: &PanicInfo) -> ! {
-    // Without the message: the formatting of them all would take more flash than the application.
-    let _ = Uart::init().write_str("\0panic\0");
-    reset()
 }
 
 /// Hands on where the stack was. Takes a fresh one only if the old one has no room for the report: otherwise the
@@ -41,16 +32,34 @@ unsafe extern "C" fn HardFault() -> ! {
     )
 }
 
-/// Between zero bytes, so that it is a frame of its own, if one that nobody can read but a person.
 extern "C" fn report(sp: usize) -> ! {
-    /// Registers that the processor has saved on the stack; the sixth is where it was.
-    const SAVED: usize = 32;
-    let mut uart = Uart::init();
-    let _ = if (stack_end()..=stack_start() - SAVED).contains(&sp) {
-        let (cause, at, address) = (peek(0xe000_ed28), peek(sp + 24), peek(0xe000_ed38));
-        write!(uart, "\0fault {cause:x} at {at:x}, address {address:x}\0")
-    } else {
-        uart.write_str("\0stack overflow\0")
-    };
+    match chip::fault(sp) {
+        None => last_words("stack overflow", &[]),
+        Some(Fault { at, cause: None }) => last_words("fault", &[("at", at)]),
+        Some(Fault { at, cause: Some([cause, address]) }) => {
+            last_words("fault", &[("at", at), ("cause", cause), ("address", address)])
+        }
+    }
+}
+
+/// Between zero bytes, so that it is a frame of its own, if one that nobody can read but a person.
+fn last_words(what: &str, numbers: &[(&str, u32)]) -> ! {
+    board::start_line();
+    put("\0");
+    put(what);
+    for (name, number) in numbers {
+        put(" ");
+        put(name);
+        put(" ");
+        for shift in (0..8).rev() {
+            let digit = (number >> (4 * shift)) as u8 & 0xf;
+            board::put(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit });
+        }
+    }
+    put("\0");
     reset()
+}
+
+fn put(text: &str) {
+    text.bytes().for_each(board::put);
 }

@@ -6,6 +6,9 @@ use clap::{Args as Options, Parser, Subcommand, ValueEnum};
 use firmware_sim::learn::{MAX_BATCH, Method};
 use std::path::PathBuf;
 
+/// What `--link` takes.
+const LINKS: &str = "in-process|qemu|serial:PATH";
+
 /// Encode and decode images in a microcontroller's memory
 #[derive(Parser)]
 #[command(version, about)]
@@ -62,7 +65,7 @@ pub struct Encode {
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
     /// Where the device is
-    #[arg(long, value_enum, default_value_t = Kind::InProcess)]
+    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,
@@ -82,7 +85,7 @@ pub struct Decode {
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
     /// Where the device is
-    #[arg(long, value_enum, default_value_t = Kind::InProcess)]
+    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,
@@ -97,7 +100,7 @@ pub struct Roundtrip {
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
     /// Where the device is
-    #[arg(long, value_enum, default_value_t = Kind::InProcess)]
+    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,
@@ -108,12 +111,18 @@ pub struct Bench {
     /// How many test images
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub images: u32,
+    /// Take pseudo-random weights and inputs of this topology, none of them zero
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["weights", "data"])]
+    pub topology: Option<String>,
     /// Folder of the test images: IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
     /// Where the device is
-    #[arg(long, value_enum, default_value_t = Kind::Qemu)]
+    #[arg(long, value_name = LINKS, default_value_t = Kind::Qemu)]
     pub link: Kind,
+    /// Fail if a figure is above its limit in this file
+    #[arg(long, value_name = "TOML")]
+    pub budget: Option<PathBuf>,
     #[command(flatten)]
     pub common: Common,
 }
@@ -130,7 +139,7 @@ pub struct Monitor {
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
     /// Where the device is
-    #[arg(long, value_enum, default_value_t = Kind::InProcess)]
+    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,
@@ -166,7 +175,7 @@ pub struct Learn {
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
     /// Where the device is
-    #[arg(long, value_enum, default_value_t = Kind::InProcess)]
+    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,
@@ -178,7 +187,7 @@ pub struct Reset {
     #[arg(long, value_name = "FILE", default_value = FLASH)]
     pub flash: PathBuf,
     /// Where the device is
-    #[arg(long, value_enum, default_value_t = Kind::InProcess)]
+    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,

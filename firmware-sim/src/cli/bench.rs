@@ -1,49 +1,194 @@
-//! `firmware-sim bench`: instructions that the device takes, and whether it gives the bytes of this process.
+//! `firmware-sim bench`: what the device takes of its processor, flash and RAM, by layer, and whether it gives the bytes
+//! of this process.
 
-use super::link::Kind;
-use super::session::Session;
+use super::boards;
+use super::image::Program;
+use super::limits::{Figures, Limits};
+use super::link::{Kind, Link};
+use super::qemu::Qemu;
+use super::session::{Firmware, Session};
+use super::synthetic::{self, Random};
 use super::weights::Weights;
 use super::{args, images, progress};
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
+use firmware_sim::{Command, Reply, Request, Response, frame};
 use serde_json::json;
 use std::fmt::Write;
 
 pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     ensure!(args.link == Kind::Qemu, "instructions are counted on the emulated board: --link qemu");
-    let weights = Weights::find(args.common.weights.as_deref())?;
-    let mut device = Session::open(&args.common, args.link, &weights)?;
-    let mut here = Session::open(&args::Common { json: true, ..args.common.clone() }, Kind::InProcess, &weights)?;
-    let images = images::test(&args.data, Some(args.images), &weights)?;
-    let (mut encode, mut decode, mut equal) = (0, 0, 0);
+    let limits = args.budget.as_deref().map(Limits::read).transpose()?;
+    let weights = match &args.topology {
+        Some(topology) => synthetic::weights(topology)?,
+        None => Weights::find(args.common.weights.as_deref())?,
+    };
+    let images = if args.topology.is_some() {
+        let mut random = Random::new();
+        (0..args.images).map(|_| random.row(weights.inputs)).collect()
+    } else {
+        images::test(&args.data, Some(args.images), &weights)?
+    };
+    let board = boards::find(args.common.board.as_deref().or(Some(boards::STAND_IN.name)))?;
+    let firmware = Firmware::of(board, &weights)?;
+    let mut device = Session::open(&args.common, &args.link, &weights)?;
+    let mut here =
+        Session::open(&args::Common { json: true, board: None, ..args.common.clone() }, &Kind::InProcess, &weights)?;
+    let mut profile = Profile::boot(&firmware)?;
+    let decodes = !firmware.encoder_only;
+    let (mut encode, mut decode, mut equal) = (Mean::default(), Mean::default(), 0);
     for image in progress(&images) {
         let code = device.encode(image)?;
-        encode += u64::from(device.instructions()?);
+        encode.add(device.instructions()?, profile.layers(Command::Encode { image })?);
         let decoded = device.decode_frame(&mut code.clone())?;
-        decode += u64::from(device.instructions()?);
+        if decodes {
+            let instructions = device.instructions()?;
+            decode.add(instructions, profile.decode(&code)?);
+        }
         let own = here.encode(image)?;
-        equal += usize::from(code == own && decoded == here.decode_frame(&mut own.clone())?);
+        equal += usize::from(same_code(&code, &own)? && decoded == here.decode_frame(&mut own.clone())?);
     }
     // The digit again, no pixel of it zero: nothing can be left out.
     let first = images.first().context("no images")?;
-    device.encode(&first.iter().map(|pixel| (*pixel).max(1)).collect::<Vec<_>>())?;
-    let dense = device.instructions()?;
+    let full: Vec<u8> = first.iter().map(|pixel| (*pixel).max(1)).collect();
+    let mut dense = Mean::default();
+    device.encode(&full)?;
+    dense.add(device.instructions()?, profile.layers(Command::Encode { image: &full })?);
     let report = device.finish()?;
-    let count = images.len() as u64;
-    let (encode, decode) = (encode / count, decode / count);
+    let (engine, image) = (firmware.images.layout(Program::Engine)?, firmware.images.layout(Program::Application)?);
+    let [encoder_macs, decoder_macs] = weights.macs;
+    let macs = encoder_macs + if decodes { decoder_macs } else { 0 };
+    let figures = Figures {
+        encode_instructions: encode.total(),
+        encode_dense_instructions: dense.total(),
+        decode_instructions: decodes.then(|| decode.total()),
+        instructions_per_mac: (dense.total() + decode.total()) as f64 / macs as f64,
+        engine_code_bytes: engine.flash,
+        image_code_bytes: image.flash,
+        engine_ram_bytes: engine.statics + report.memory.stack,
+        image_ram_bytes: report.memory.ram(),
+        stack_bytes: report.memory.stack,
+    };
+    if let Some(limits) = limits {
+        limits.hold(&firmware.name(weights.topology), &figures)?;
+        ensure!(
+            equal == images.len(),
+            "over budget: {} of {} digits differ from this process's",
+            images.len() - equal,
+            images.len()
+        );
+    }
+    let count = images.len();
     if args.common.json {
-        return Ok(report.json(json!({
-            "images": images.len(),
-            "encode_instructions": encode,
-            "encode_dense_instructions": dense,
-            "decode_instructions": decode,
-            "equal_digits": equal,
-        })));
+        let mut own = serde_json::to_value(&figures)?;
+        own["images"] = json!(count);
+        own["equal_digits"] = json!(equal);
+        own["layers"] = json!({ "encode": encode.json(), "encode_dense": dense.json(), "decode": decode.json() });
+        return Ok(report.json(own));
     }
     let mut text = String::new();
-    writeln!(text, "instructions, the mean of {count} digits")?;
-    writeln!(text, "  encode {encode:9}   without a zero pixel {dense}")?;
-    writeln!(text, "  decode {decode:9}")?;
+    writeln!(text, "instructions on {}, the mean of {count} digits", firmware.name(weights.topology))?;
+    encode.text(&mut text, "encode")?;
+    dense.text(&mut text, "encode an image without a zero pixel")?;
+    if decodes {
+        decode.text(&mut text, "decode")?;
+    }
+    writeln!(
+        text,
+        "{:.3} instructions for each multiply-accumulate where nothing is left out",
+        figures.instructions_per_mac
+    )?;
+    let Figures { engine_code_bytes, image_code_bytes, engine_ram_bytes, image_ram_bytes, stack_bytes, .. } = figures;
+    writeln!(text, "engine  {engine_code_bytes:6} bytes of code, {engine_ram_bytes:5} of RAM")?;
+    writeln!(
+        text,
+        "image   {image_code_bytes:6} bytes of code, {image_ram_bytes:5} of RAM, {stack_bytes} of them stack"
+    )?;
     writeln!(text, "{equal} of {count} digits: codes and images the same bytes as in process")?;
     report.text(&mut text)?;
     Ok(text)
+}
+
+/// Whether two frames carry the same code, with whichever part of the weights it was made.
+fn same_code(a: &[u8], b: &[u8]) -> anyhow::Result<bool> {
+    let [a, b] = [a, b].map(|frame| super::codes::read(frame).0);
+    Ok(a.len() == 1 && b.len() == 1 && a[0].elements == b[0].elements)
+}
+
+/// What a layer took: all of it, and the preparation of its inputs.
+type Layer = [u32; 2];
+
+/// The image that counts its layers.
+struct Profile {
+    device: Qemu,
+    buffer: Vec<u8>,
+}
+
+impl Profile {
+    fn boot(firmware: &Firmware<'_>) -> anyhow::Result<Self> {
+        Ok(Self { device: firmware.boot(Program::Profile)?, buffer: vec![0; frame::frame_bytes(1 << 16)] })
+    }
+
+    /// What each layer takes to encode or to decode.
+    fn layers(&mut self, command: Command<'_>) -> anyhow::Result<Vec<Layer>> {
+        let request = frame::write(&Request { sequence: 1, command }, &mut self.buffer)?;
+        let mut answer = self.device.exchange(request)?.to_vec();
+        let Ok(Reply::Code { code, .. }) = Response::read(frame::read(&mut answer)?)?.result else {
+            bail!("the image that counts layers sent no counts");
+        };
+        let words: Vec<u32> = code.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
+        Ok(words.as_chunks::<2>().0.to_vec())
+    }
+
+    fn decode(&mut self, code: &[u8]) -> anyhow::Result<Vec<Layer>> {
+        let (codes, _) = super::codes::read(code);
+        let code = codes.first().context("the device sent no code")?;
+        self.layers(Command::Decode { weights: code.weights, code: &code.elements })
+    }
+}
+
+/// Means over digits.
+#[derive(Default)]
+struct Mean {
+    count: u64,
+    total: u64,
+    layers: Vec<[u64; 2]>,
+}
+
+impl Mean {
+    fn add(&mut self, total: u32, layers: Vec<Layer>) {
+        self.count += 1;
+        self.total += u64::from(total);
+        self.layers.resize(layers.len(), [0; 2]);
+        for (sum, layer) in self.layers.iter_mut().zip(layers) {
+            *sum = [0, 1].map(|part| sum[part] + u64::from(layer[part]));
+        }
+    }
+
+    fn total(&self) -> u64 {
+        self.total / self.count.max(1)
+    }
+
+    /// Each layer: the preparation of its inputs, and its rows.
+    fn layers(&self) -> impl Iterator<Item = [u64; 2]> {
+        let count = self.count.max(1);
+        self.layers.iter().map(move |[whole, prepare]| [prepare / count, whole.saturating_sub(*prepare) / count])
+    }
+
+    /// What is not in a layer: the image or code is copied, the command found.
+    fn rest(&self) -> u64 {
+        self.total().saturating_sub(self.layers().flatten().sum())
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let layers = self.layers().map(|[prepare, rows]| json!({ "inputs": prepare, "rows": rows }));
+        json!(layers.collect::<Vec<_>>())
+    }
+
+    fn text(&self, text: &mut String, name: &str) -> std::fmt::Result {
+        writeln!(text, "  {name:38} {:9}", self.total())?;
+        for (i, [prepare, rows]) in (1..).zip(self.layers()) {
+            writeln!(text, "    layer {i:<2} {:9}  inputs {prepare:6}, rows {rows:9}", prepare + rows)?;
+        }
+        writeln!(text, "    other    {:9}", self.rest())
+    }
 }

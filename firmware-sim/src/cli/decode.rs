@@ -22,7 +22,7 @@ const ZOOM: usize = 2;
 
 pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
-    let mut session = Session::open(&args.common, args.link, &weights)?;
+    let mut session = Session::open(&args.common, &args.link, &weights)?;
     let (originals, decoded) = if let Some(path) = &args.codes {
         (None, from_file(path, &mut session)?)
     } else {

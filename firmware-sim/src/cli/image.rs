@@ -1,40 +1,143 @@
-//! Building the image for the emulated board, with whatever toolchain is there.
+//! Building a board's image, with whatever toolchain is there, and reading off it what it takes.
 
+use super::boards::Board;
 use super::link::LinkError;
 use super::note;
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const TARGET: &str = "thumbv7em-none-eabihf";
-/// The image's package.
+/// The images' package.
 const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cortex-m");
 
-/// The image for a topology, built if it is not up to date.
-pub fn build(topology: &str) -> Result<PathBuf, LinkError> {
-    if !Path::new(PACKAGE).join("Cargo.toml").exists() {
-        return Err(LinkError::Image(format!("its source, {PACKAGE}, is not here")));
+/// What is built for a board: the application, the engine alone, and what counts its layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    Application,
+    Engine,
+    Profile,
+    /// The application that learns, built apart: it takes more RAM.
+    Learner,
+}
+
+impl Program {
+    const ALL: [Self; 3] = [Self::Application, Self::Engine, Self::Profile];
+
+    /// The name of the binary.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Application => "cortex-m-image",
+            Self::Engine => "engine",
+            Self::Profile => "profile",
+            Self::Learner => "learner",
+        }
     }
-    // A folder for each topology, lest one be overwritten while another program runs it.
-    let target = Path::new(PACKAGE).join("target").join(topology);
-    let image = target.join(TARGET).join("release/cortex-m-image");
-    let mut cargo = toolchain()?;
-    cargo.args(["build", "--quiet", "--release", "--locked", "--target", TARGET, "--no-default-features"]);
-    cargo.args(["--features", topology, "--target-dir"]).arg(&target).current_dir(PACKAGE);
-    if !image.exists() {
-        note("building the image for the emulated board");
+}
+
+/// The images of one board and topology.
+pub struct Images {
+    folder: PathBuf,
+}
+
+impl Images {
+    /// Builds them if they are not up to date.
+    pub fn build(board: &Board, target: &str, topology: &str, encoder_only: bool) -> Result<Self, LinkError> {
+        let half = if encoder_only { ",encoder-only" } else { "" };
+        Self::make(board, target, topology, half, &Program::ALL)
     }
-    let built = cargo.output().map_err(|error| LinkError::Image(error.to_string()))?;
-    if built.status.success() {
-        return Ok(image);
+
+    /// Builds the one that learns.
+    pub fn learning(board: &Board, target: &str, topology: &str) -> Result<Self, LinkError> {
+        Self::make(board, target, topology, ",learn", &[Program::Learner])
     }
-    Err(LinkError::Image(String::from_utf8_lossy(&built.stderr).into_owned()))
+
+    fn make(board: &Board, target: &str, topology: &str, with: &str, programs: &[Program]) -> Result<Self, LinkError> {
+        if !Path::new(PACKAGE).join("Cargo.toml").exists() {
+            return Err(LinkError::Image(format!("its source, {PACKAGE}, is not here")));
+        }
+        let built = Path::new(PACKAGE).join("target");
+        let folder = built.join("images").join(format!("{}-{topology}{}", board.name, with.replace(',', "-")));
+        fs::create_dir_all(&folder)?;
+        // What cargo builds has one place for all of them: until it is copied, nobody else may build.
+        let lock = fs::File::create(built.join("images/lock"))?;
+        lock.lock()?;
+        let mut cargo = toolchain(target)?;
+        cargo.args(["build", "--quiet", "--release", "--locked", "--target", target, "--no-default-features"]);
+        cargo.args(["--features", &format!("{},{topology}{with}", board.name), "--target-dir"]).arg(&built);
+        cargo.current_dir(PACKAGE);
+        for program in programs {
+            cargo.args(["--bin", program.name()]);
+        }
+        if programs.iter().any(|program| !folder.join(program.name()).exists()) {
+            note(&format!("building the image for {}", board.name));
+        }
+        let output = cargo.output().map_err(|error| LinkError::Image(error.to_string()))?;
+        if !output.status.success() {
+            return Err(LinkError::Image(String::from_utf8_lossy(&output.stderr).into_owned()));
+        }
+        for program in programs.iter().map(|program| program.name()) {
+            // Replaced, not overwritten: one may be running.
+            let new = folder.join(format!("{program}.new"));
+            fs::copy(built.join(target).join("release").join(program), &new)?;
+            fs::rename(new, folder.join(program))?;
+        }
+        Ok(Self { folder })
+    }
+
+    /// The file of one.
+    pub fn path(&self, program: Program) -> PathBuf {
+        self.folder.join(program.name())
+    }
+
+    /// What one takes.
+    pub fn layout(&self, program: Program) -> Result<Layout, LinkError> {
+        let bytes = fs::read(self.path(program))?;
+        Layout::of(&bytes).map_err(|error| LinkError::Image(error.to_string()))
+    }
+}
+
+/// Where things lie in an image, and how much room they take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Bytes of flash: vectors, code, constants, the statics' first values.
+    pub flash: usize,
+    /// Bytes of RAM of its statics.
+    pub statics: usize,
+    /// Where the blob belongs.
+    pub blob_at: u64,
+    /// Bytes that the blob may have.
+    pub blob_room: usize,
+    /// Where it keeps what it learned; 0 where it does not learn.
+    pub kept_at: u64,
+}
+
+impl Layout {
+    fn of(image: &[u8]) -> object::Result<Self> {
+        let file = object::File::parse(image)?;
+        let (mut flash, mut statics) = (0, 0);
+        for section in file.sections() {
+            let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
+            if sh_flags & u64::from(elf::SHF_ALLOC) == 0 {
+                continue;
+            }
+            let stored = section.file_range().is_some();
+            let writable = sh_flags & u64::from(elf::SHF_WRITE) != 0;
+            flash += if stored { section.size() as usize } else { 0 };
+            statics += if writable { section.size() as usize } else { 0 };
+        }
+        let symbol =
+            |name| file.symbols().find(|symbol| symbol.name() == Ok(name)).map_or(0, |symbol| symbol.address());
+        let (blob_at, blob_end) = (symbol("_blob"), symbol("_blob_end"));
+        Ok(Self { flash, statics, blob_at, blob_room: (blob_end - blob_at) as usize, kept_at: symbol("_kept") })
+    }
 }
 
 /// Rustup's cargo if it has the target; else Debian's, which builds the standard library's core from its source.
-fn toolchain() -> Result<Command, LinkError> {
+fn toolchain(target: &str) -> Result<Command, LinkError> {
     let rustup = Command::new("rustup").args(["target", "list", "--installed"]).current_dir(PACKAGE).output();
-    if rustup.is_ok_and(|list| String::from_utf8_lossy(&list.stdout).lines().any(|line| line == TARGET)) {
+    if rustup.is_ok_and(|list| String::from_utf8_lossy(&list.stdout).lines().any(|line| line == target)) {
         return Ok(Command::new("cargo"));
     }
     let debian = ["/usr/bin/cargo", "/usr/bin/rustc", "/usr/bin/arm-none-eabi-ld"];
@@ -49,7 +152,7 @@ fn toolchain() -> Result<Command, LinkError> {
         return Ok(cargo);
     }
     Err(LinkError::Missing(format!(
-        "a Rust that builds for {TARGET}; install it with `rustup target add {TARGET}`, \
+        "a Rust that builds for {target}; install it with `rustup target add {target}`, \
          or on Debian with `apt-get install rustc-web cargo-web rust-web-src binutils-arm-none-eabi`"
     )))
 }

@@ -28,7 +28,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let stream = args.shift.images(&args.data, Set::Training, Some(args.images + HELD_OUT as u32), &weights)?;
     let drawn = &shifted[..DRAWN.min(shifted.len())];
 
-    let mut session = Session::learning(&args.common, args.link, &weights, flash(&args.flash)?)?;
+    let mut session = Session::learning(&args.common, &args.link, &weights, flash(&args.flash)?)?;
     let kept = session.status(Learning::Status)?.kept?;
     if !args.common.json {
         note(&format!("flash: {}: {}", args.flash.display(), describe(kept)));

@@ -145,9 +145,9 @@ impl fmt::Display for OverBudget {
 }
 
 /// What has to be known of a topology.
-struct Shape {
-    layers: Vec<LayerSpec>,
-    encoder_layers: usize,
+pub struct Shape {
+    pub layers: Vec<LayerSpec>,
+    pub encoder_layers: usize,
     inputs: usize,
     activation_bytes: usize,
     encoder_bytes: usize,
@@ -155,7 +155,7 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(topology: &str) -> Result<Self, LinkError> {
+    pub fn of(topology: &str) -> Result<Self, LinkError> {
         struct Look;
 
         impl Visitor for Look {

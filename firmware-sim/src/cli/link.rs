@@ -1,6 +1,5 @@
 //! The line to a device, and the device that runs in process, under guard.
 
-use super::qemu::Qemu;
 use super::stack::Stack;
 use allocation_counter::measure;
 use autoencoder_core::layer::Row;
@@ -8,7 +7,10 @@ use autoencoder_core::model::{Half, Visitor, with_topology};
 use firmware_sim::flash::Nor;
 use firmware_sim::frame::frame_bytes;
 use firmware_sim::{App, Learner};
+use std::fmt;
 use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::thread;
 
 /// A device at the other end of a line.
@@ -26,36 +28,36 @@ pub trait Link {
 }
 
 /// Where the device is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// In this process, under guard
+    /// In this process, under guard.
     InProcess,
-    /// A Cortex-M4 image on a board that QEMU emulates; built if it has to be
+    /// An image on a board that QEMU emulates; built if it has to be.
     Qemu,
+    /// A board on a serial port.
+    Serial(PathBuf),
 }
 
-impl Kind {
-    /// Boots the application of a topology with a blob in its flash, a good or a bad one.
-    pub fn boot<'b>(self, topology: &str, blob: &'b [u8]) -> Result<Box<dyn Link + 'b>, LinkError> {
-        Ok(match self {
-            Self::InProcess => Box::new(InProcess::boot(topology, blob)?),
-            Self::Qemu => Box::new(Qemu::boot(topology, blob)?),
-        })
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match (name, name.strip_prefix("serial:")) {
+            ("in-process", _) => Ok(Self::InProcess),
+            ("qemu", _) => Ok(Self::Qemu),
+            (_, Some(path)) if !path.is_empty() => Ok(Self::Serial(path.into())),
+            _ => Err("there are in-process, qemu and serial:PATH".to_owned()),
+        }
     }
 }
 
-impl Kind {
-    /// The same with an application that learns and a flash with these contents to keep it in.
-    pub fn boot_learning<'b>(
-        self,
-        topology: &str,
-        blob: &'b [u8],
-        flash: Vec<u8>,
-    ) -> Result<Box<dyn Link + 'b>, LinkError> {
-        Ok(match self {
-            Self::InProcess => Box::new(InProcess::boot_learning(topology, blob, flash)?),
-            Self::Qemu => Box::new(Qemu::boot_learning(topology, blob, &flash)?),
-        })
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InProcess => f.write_str("in-process"),
+            Self::Qemu => f.write_str("qemu"),
+            Self::Serial(path) => write!(f, "serial:{}", path.display()),
+        }
     }
 }
 
@@ -109,14 +111,31 @@ pub enum LinkError {
     /// The emulator's last words.
     #[error("the emulator ended: {0}")]
     Ended(String),
+    /// There is less flash for it than it has bytes.
+    #[error("the blob has {bytes} bytes, {room} fit the board's flash beside the image")]
+    Room {
+        /// Of the blob.
+        bytes: usize,
+        /// Of the flash.
+        room: usize,
+    },
+    /// The port cannot be opened or set.
+    #[error("{0}: {1}")]
+    Port(String, String),
+    /// The other end is no more.
+    #[error("the line to the device was closed: unplugged?")]
+    Closed,
+    /// Something answers.
+    #[error("what is at the other end of the line sends no frames: another device?")]
+    Foreign,
     /// No answer.
     #[error("the device has not answered for {0} seconds")]
     TimeOut(u64),
     /// The device's answer to a question of the link's own.
     #[error("the device: {0}")]
     Frame(firmware_sim::Error),
-    /// The emulator, its folder or its line.
-    #[error("the emulator: {0}")]
+    /// The line, or a file of the emulator's.
+    #[error("the line to the device: {0}")]
     Io(#[from] std::io::Error),
 }
 

@@ -11,14 +11,18 @@ mod image;
 mod images;
 mod learn;
 mod ledger;
+mod limits;
+mod line;
 mod link;
 mod monitor;
 mod qemu;
 mod reset;
 mod roundtrip;
+mod serial;
 mod session;
 mod shift;
 mod stack;
+mod synthetic;
 mod weights;
 
 use args::{Args, Command};

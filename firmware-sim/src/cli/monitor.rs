@@ -28,7 +28,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let half = half as usize;
     stream.extend(shifted.into_iter().skip(half));
 
-    let mut session = Session::open(&args.common, args.link, &weights)?;
+    let mut session = Session::open(&args.common, &args.link, &weights)?;
     let (mut scores, mut drifted) = (Vec::new(), Vec::new());
     for image in progress(&stream) {
         let (score, verdict) = session.monitor(image)?;

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
-    let mut session = Session::open(&args.common, args.link, &weights)?;
+    let mut session = Session::open(&args.common, &args.link, &weights)?;
     let images = images::test(&args.data, args.images, &weights)?;
     let decoded = session.reconstruct_all(&images)?;
     let sum = images.iter().zip(&decoded).map(|(a, b)| images::squared_error(a, b)).sum();

@@ -2,8 +2,11 @@
 
 use super::args::Common;
 use super::boards::{self, Board};
-use super::ledger::{Footprint, OverBudget};
-use super::link::{Kind, Link, Memory};
+use super::image::{Images, Program};
+use super::ledger::{Fit, Footprint, OverBudget};
+use super::link::{InProcess, Kind, Link, LinkError, Memory};
+use super::qemu::Qemu;
+use super::serial::Serial;
 use super::weights::Weights;
 use super::{images, note, progress};
 use anyhow::{Context, bail, ensure};
@@ -19,36 +22,62 @@ pub struct Session<'w> {
     pub weights: &'w Weights,
     board: &'static Board,
     link: Box<dyn Link + 'w>,
+    /// Of a device that holds the encoder alone: where its codes are decoded.
+    decoder: Option<InProcess<'w>>,
     sequence: u32,
     buffer: Vec<u8>,
 }
 
 impl<'w> Session<'w> {
     /// Boots a device with these weights, if they fit the board, and greets it.
-    pub fn open(common: &Common, link: Kind, weights: &'w Weights) -> anyhow::Result<Self> {
-        let board = boards::find(common.board.as_deref())?;
+    pub fn open(common: &Common, link: &Kind, weights: &'w Weights) -> anyhow::Result<Self> {
+        let board = board(common, link)?;
         if !common.json {
             note(&format!("weights: {} ({}, {:08x})", weights.path.display(), weights.topology, weights.crc));
         }
-        let link = link.boot(weights.topology, weights.bytes())?;
-        Self::start(board, link, weights)
+        let link: Box<dyn Link + 'w> = match link {
+            Kind::InProcess => Box::new(InProcess::boot(weights.topology, weights.bytes())?),
+            Kind::Qemu => {
+                let firmware = Firmware::of(board, weights)?;
+                Box::new(firmware.boot(Program::Application)?)
+            }
+            Kind::Serial(path) => Box::new(Serial::open(path)?),
+        };
+        Self::start(common, board, link, weights)
     }
 
-    /// The same with a device that learns and keeps it in a flash with these contents.
-    pub fn learning(common: &Common, link: Kind, weights: &'w Weights, flash: Vec<u8>) -> anyhow::Result<Self> {
-        let board = boards::find(common.board.as_deref())?;
+    /// The same with a device that learns and keeps it in a flash with these contents; one at a serial port has its own.
+    pub fn learning(common: &Common, link: &Kind, weights: &'w Weights, flash: Vec<u8>) -> anyhow::Result<Self> {
+        let board = board(common, link)?;
         if !common.json {
             note(&format!("weights: {} ({}, {:08x})", weights.path.display(), weights.topology, weights.crc));
         }
-        Self::start(board, link.boot_learning(weights.topology, weights.bytes(), flash)?, weights)
+        let link: Box<dyn Link + 'w> = match link {
+            Kind::InProcess => Box::new(InProcess::boot_learning(weights.topology, weights.bytes(), flash)?),
+            Kind::Qemu => {
+                let (board, target) = board.emulated();
+                let images = Images::learning(board, target, weights.topology)?;
+                Box::new(Qemu::boot(board, &images, Program::Learner, weights.bytes(), &flash)?)
+            }
+            Kind::Serial(path) => Box::new(Serial::open(path)?),
+        };
+        Self::start(common, board, link, weights)
     }
 
-    fn start(board: &'static Board, link: Box<dyn Link + 'w>, weights: &'w Weights) -> anyhow::Result<Self> {
+    fn start(
+        common: &Common,
+        board: &'static Board,
+        link: Box<dyn Link + 'w>,
+        weights: &'w Weights,
+    ) -> anyhow::Result<Self> {
         let buffer = vec![0; frame::frame_bytes(weights.inputs)];
-        let mut session = Self { weights, board, link, sequence: 0, buffer };
-        session.within_budget()?;
+        let mut session = Self { weights, board, link, decoder: None, sequence: 0, buffer };
         session.greet()?;
+        session.within_budget()?;
         session.sequence = 1;
+        if session.decoder.is_some() && !common.json {
+            note(&format!("{} holds the encoder alone; this program decodes", board.name));
+        }
         Ok(session)
     }
 
@@ -66,6 +95,8 @@ impl<'w> Session<'w> {
         if frame::frame_bytes(code.len()) > self.buffer.len() {
             return Ok(Err(Error::Oversize)); // as the device would say
         }
+        // The encoder's part of these weights makes the same codes.
+        let weights = if weights == self.weights.encoder.crc { self.weights.crc } else { weights };
         let mut frame = self.exchange(Command::Decode { weights, code })?;
         match reply(&mut frame, self.sequence - 1)? {
             Ok(Reply::Image(image)) => Ok(Ok(image.to_vec())),
@@ -173,7 +204,8 @@ impl<'w> Session<'w> {
     }
 
     fn footprint(&self, memory: Memory) -> anyhow::Result<Footprint> {
-        Footprint::of(self.weights.topology, Some(self.weights.length), memory)
+        let blob = if self.decoder.is_some() { self.weights.encoder.bytes().len() } else { self.weights.length };
+        Footprint::of(self.weights.topology, Some(blob), memory)
     }
 
     fn within_budget(&mut self) -> anyhow::Result<Memory> {
@@ -194,8 +226,12 @@ impl<'w> Session<'w> {
             info.version,
             message::VERSION
         );
+        if info.weights == self.weights.encoder.crc {
+            self.decoder = Some(InProcess::boot(self.weights.topology, self.weights.bytes())?);
+        }
+        let known = [self.weights.crc, self.weights.encoder.crc].contains(&info.weights);
         ensure!(
-            info.weights == self.weights.crc && usize::from(info.inputs) == self.weights.inputs,
+            known && usize::from(info.inputs) == self.weights.inputs,
             "the device has the weights {:08x}, not {:08x}",
             info.weights,
             self.weights.crc
@@ -207,7 +243,51 @@ impl<'w> Session<'w> {
     fn exchange(&mut self, command: Command<'_>) -> anyhow::Result<Vec<u8>> {
         let request = Request { sequence: self.sequence, command };
         self.sequence += 1;
-        Ok(self.link.exchange(frame::write(&request, &mut self.buffer)?)?.to_vec())
+        let request = frame::write(&request, &mut self.buffer)?;
+        let link: &mut dyn Link = match (&mut self.decoder, command) {
+            (Some(decoder), Command::Decode { .. }) => decoder,
+            _ => &mut *self.link,
+        };
+        Ok(link.exchange(request)?.to_vec())
+    }
+}
+
+/// The board whose memory is the limit: the one that was named, or the one that the emulator has.
+fn board(common: &Common, link: &Kind) -> anyhow::Result<&'static Board> {
+    let named = common.board.as_deref();
+    if *link == Kind::Qemu && named.is_none() {
+        return Ok(boards::STAND_IN);
+    }
+    boards::find(named)
+}
+
+/// What the emulator runs: a board's images, with the whole network or, where it has no room for that, the encoder.
+pub struct Firmware<'w> {
+    pub images: Images,
+    pub encoder_only: bool,
+    board: &'static Board,
+    blob: &'w [u8],
+}
+
+impl<'w> Firmware<'w> {
+    /// The images of a board, or of the one that stands in for it, for these weights.
+    pub fn of(board: &'static Board, weights: &'w Weights) -> anyhow::Result<Self> {
+        let (board, target) = board.emulated();
+        let (whole, _) = Footprint::measured(weights.topology)?;
+        let encoder_only = matches!(whole.on(board), Fit::Encoder | Fit::EitherHalf);
+        let images = Images::build(board, target, weights.topology, encoder_only)?;
+        let blob = if encoder_only { weights.encoder.bytes() } else { weights.bytes() };
+        Ok(Self { images, encoder_only, board, blob })
+    }
+
+    /// Board, topology and, if it is alone, half.
+    pub fn name(&self, topology: &str) -> String {
+        format!("{}-{topology}{}", self.board.name, if self.encoder_only { "-encoder" } else { "" })
+    }
+
+    /// An emulator that runs one of them.
+    pub fn boot(&self, program: Program) -> Result<Qemu, LinkError> {
+        Qemu::boot(self.board, &self.images, program, self.blob, &[])
     }
 }
 
@@ -235,7 +315,7 @@ pub struct Report {
     weights: String,
     board: &'static Board,
     flash: usize,
-    memory: Memory,
+    pub memory: Memory,
 }
 
 impl Report {
@@ -258,11 +338,6 @@ impl Report {
             object.extend(memory);
         }
         format!("{}\n", Value::Object(object))
-    }
-
-    /// All of its RAM, in bytes.
-    pub fn ram(&self) -> usize {
-        self.memory.ram()
     }
 
     /// As lines of text.

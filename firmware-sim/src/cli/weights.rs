@@ -1,7 +1,8 @@
 //! The weights blob that the device is given.
 
 use anyhow::{Context, bail, ensure};
-use autoencoder_core::blob::Format;
+use autoencoder_core::LayerSpec;
+use autoencoder_core::blob::{Blob, Format, Writer};
 use autoencoder_core::model::name_of;
 use autoencoder_core::quant::Affine;
 use host::blob_file::BlobFile;
@@ -20,7 +21,40 @@ pub struct Weights {
     pub inputs: usize,
     /// From which score on an image is odd.
     pub threshold: u32,
+    /// Multiply-accumulates of the encoder and of the decoder.
+    pub macs: [usize; 2],
     file: BlobFile,
+    /// A blob of the encoder alone, for a device without room for more.
+    pub encoder: Encoder,
+}
+
+/// The encoder's part of a blob, as a blob of its own.
+pub struct Encoder {
+    /// Its codes carry this CRC instead of the whole blob's.
+    pub crc: u32,
+    file: BlobFile,
+}
+
+impl Encoder {
+    /// The same header and layers as far as they are the encoder's.
+    fn of(blob: &Blob<'_>) -> anyhow::Result<Self> {
+        let mut header = blob.header().clone();
+        header.layers.truncate(header.encoder_layers.into());
+        let mut buffer = vec![0; blob.bytes().len()];
+        let mut writer = Writer::new(&mut buffer, &header)?;
+        let mut layers = blob.layers();
+        for _ in 0..header.encoder_layers {
+            writer.layer(layers.layer()?)?;
+        }
+        let file = BlobFile::new("the encoder's part".as_ref(), writer.finish()?);
+        let crc = file.open()?.crc();
+        Ok(Self { crc, file })
+    }
+
+    /// The bytes as they lie in flash.
+    pub fn bytes(&self) -> &[u8] {
+        self.file.bytes()
+    }
 }
 
 impl Weights {
@@ -31,7 +65,11 @@ impl Weights {
             let [own, shipped] = CANDIDATES;
             format!("no weights: neither {own} nor {shipped} is here (train with `cargo run -p host -- train`, or give --weights)")
         })?;
-        let file = BlobFile::read(path)?;
+        Self::of(path, BlobFile::read(path)?)
+    }
+
+    /// The weights in a blob, if a device can use them.
+    pub fn of(path: &Path, file: BlobFile) -> anyhow::Result<Self> {
         let blob = file.open()?;
         let header = blob.header();
         let Some(topology) = name_of(header) else {
@@ -46,8 +84,14 @@ impl Weights {
         ensure!(header.input == Affine::UNIT, "{}: made for inputs that are not pixels", path.display());
         let inputs = header.layers.first().map_or(0, |layer| layer.inputs.into());
         let (length, crc) = (blob.bytes().len(), blob.crc());
+        let encoder = Encoder::of(&blob)?;
         let threshold = header.threshold;
-        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, threshold, file })
+        let halves = header.layers.split_at(header.encoder_layers.into());
+        let macs = |layers: &[LayerSpec]| {
+            layers.iter().map(|layer| usize::from(layer.inputs) * usize::from(layer.outputs)).sum()
+        };
+        let macs = [macs(halves.0), macs(halves.1)];
+        Ok(Self { path: path.to_owned(), length, crc, topology, inputs, macs, threshold, file, encoder })
     }
 
     /// The bytes as they lie in flash.

@@ -1,0 +1,56 @@
+//! Arm MPS2 with AN386: CMSDK APB timer and UART.
+
+use crate::chip::{peek, poke, systick};
+
+/// Instructions for each tick of the 25 MHz timer in the emulator's time (`-icount shift=0`: one takes 1 ns).
+const INSTRUCTIONS_PER_TICK: u32 = 40;
+
+mod timer {
+    pub const CONTROL: usize = 0x4000_0000;
+    pub const VALUE: usize = 0x4000_0004;
+    pub const RELOAD: usize = 0x4000_0008;
+}
+
+mod uart {
+    /// What is received or sent.
+    pub const DATA: usize = 0x4000_4000;
+    /// Bit 0: the transmitter is full. Bit 1: the receiver is.
+    pub const STATE: usize = 0x4000_4004;
+    /// Bit 0: transmit. Bit 1: receive.
+    pub const CONTROL: usize = 0x4000_4008;
+    /// Cycles of the clock for a bit; at least 16.
+    pub const DIVIDER: usize = 0x4000_4010;
+}
+
+/// Starts the clock, and the line as fast as it goes.
+pub fn init() {
+    // 32 bits, downwards, no interrupt.
+    poke(timer::RELOAD, u32::MAX);
+    poke(timer::VALUE, u32::MAX);
+    poke(timer::CONTROL, 1);
+    systick(250);
+    start_line();
+}
+
+/// Starts the line alone.
+pub fn start_line() {
+    poke(uart::DIVIDER, 16);
+    poke(uart::CONTROL, 0b11);
+}
+
+/// Sends a byte. It waits for whoever does not read.
+pub fn put(byte: u8) {
+    while peek(uart::STATE) & 1 != 0 {}
+    poke(uart::DATA, byte.into());
+}
+
+/// Waits for a byte.
+pub fn get() -> u8 {
+    while peek(uart::STATE) & 2 == 0 {}
+    peek(uart::DATA) as u8
+}
+
+/// Instructions since the clock was started, modulo 2^32, in steps of a tick.
+pub fn instructions() -> u32 {
+    (!peek(timer::VALUE)).wrapping_mul(INSTRUCTIONS_PER_TICK)
+}

@@ -1,0 +1,37 @@
+//! What the images share: the processor, the board, the types of the network.
+//!
+//! A board is a `memory.x` in `boards/` and a module in `board/`, chosen by the feature of its name.
+#![no_std]
+
+pub mod chip;
+
+#[cfg_attr(feature = "mps2-an386", path = "board/mps2_an386.rs")]
+#[cfg_attr(feature = "microbit", path = "board/microbit.rs")]
+#[cfg_attr(feature = "lm3s6965evb", path = "board/lm3s6965evb.rs")]
+pub mod board;
+
+use autoencoder_core::model;
+use firmware_sim::{App, Board, Codec};
+
+#[cfg(feature = "anomaly")]
+pub use model::{AnomalyDecoder as WholeDecoder, AnomalyEncoder as Encoder};
+#[cfg(feature = "classic")]
+pub use model::{Decoder as WholeDecoder, Encoder};
+#[cfg(feature = "small")]
+pub use model::{SmallDecoder as WholeDecoder, SmallEncoder as Encoder};
+
+/// From a code to its image.
+#[cfg(not(feature = "encoder-only"))]
+pub type Decoder = WholeDecoder;
+/// Not there.
+#[cfg(feature = "encoder-only")]
+pub type Decoder = autoencoder_core::blob::Without<Encoder>;
+
+/// The network and its activations.
+pub type Engine = Codec<'static, Encoder, Decoder>;
+/// The application.
+pub type Device = App<'static, Encoder, Decoder>;
+
+/// What the board measures of itself.
+pub const BOARD: Board =
+    Board { static_bytes: chip::static_bytes, stack_bytes: chip::stack_bytes, instructions: board::instructions };

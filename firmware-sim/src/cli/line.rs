@@ -1,0 +1,131 @@
+//! A line of bytes to a device, whatever it is made of: frames out, as many frames back.
+
+use super::link::LinkError;
+use firmware_sim::message::Usage;
+use firmware_sim::{Command, Reply, Request, Response, frame};
+use std::io::{ErrorKind, Read, Write};
+use std::time::Duration;
+
+/// Larger than any number that a session counts to.
+const OWN_SEQUENCE: u32 = u32::MAX;
+
+/// What a line is made of; its reads and writes end after some time with an error.
+pub trait Port: Read + Write {}
+impl<T: Read + Write> Port for T {}
+
+/// A line, and what came over it last.
+pub struct Line<P> {
+    port: P,
+    /// How long its reads and writes wait.
+    patience: Duration,
+    answer: Vec<u8>,
+}
+
+impl<P: Port> Line<P> {
+    /// A line of a port that waits for so long.
+    pub fn new(port: P, patience: Duration) -> Self {
+        Self { port, patience, answer: Vec::new() }
+    }
+
+    /// Sends bytes and returns what comes back: as many frames.
+    pub fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError> {
+        self.answer.clear();
+        self.port.write_all(request).map_err(|error| self.failed(error))?;
+        let expected = frames(request);
+        let mut buffer = [0; 4096];
+        while frames(&self.answer) < expected {
+            let count = match self.port.read(&mut buffer) {
+                Ok(0) => return Err(self.gone()),
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.failed(error)),
+            };
+            self.answer.extend_from_slice(&buffer[..count]);
+        }
+        match last_words(&self.answer) {
+            Some(words) => Err(LinkError::Stopped(words)),
+            None => Ok(&self.answer),
+        }
+    }
+
+    /// What the device says it has taken.
+    pub fn usage(&mut self) -> Result<Usage, LinkError> {
+        let mut buffer = [0; 64];
+        let request = Request { sequence: OWN_SEQUENCE, command: Command::Usage };
+        let request = frame::write(&request, &mut buffer).map_err(LinkError::Frame)?;
+        let mut answer = self.exchange(request)?.to_vec();
+        match frame::read(&mut answer).and_then(Response::read).and_then(|response| response.result) {
+            Ok(Reply::Usage(usage)) => Ok(usage),
+            Ok(_) => Err(LinkError::Frame(firmware_sim::Error::Malformed)),
+            Err(error) => Err(LinkError::Frame(error)),
+        }
+    }
+
+    fn failed(&self, error: std::io::Error) -> LinkError {
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut if self.answer.is_empty() => {
+                LinkError::TimeOut(self.patience.as_secs())
+            }
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => LinkError::Foreign,
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => self.gone(),
+            _ => LinkError::Io(error),
+        }
+    }
+
+    /// The line was closed: perhaps the device has said why.
+    fn gone(&self) -> LinkError {
+        last_words(&self.answer).map_or(LinkError::Closed, LinkError::Stopped)
+    }
+}
+
+/// What a device says before it begins anew: text between zeros.
+fn last_words(answer: &[u8]) -> Option<String> {
+    const KNOWN: [&str; 2] = ["fault", "stack overflow"];
+    let text = String::from_utf8_lossy(answer);
+    let mut frames = text.split('\0');
+    frames.rfind(|words| KNOWN.iter().any(|known| words.starts_with(known))).map(str::to_owned)
+}
+
+/// How many frames end in these bytes; a zero that follows another ends none.
+fn frames(bytes: &[u8]) -> usize {
+    bytes.split_inclusive(|byte| *byte == 0).filter(|frame| frame.len() > 1 && frame.ends_with(&[0])).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+
+    /// A line to something that reads a request and then does as it likes.
+    fn line(device: impl FnOnce(UnixStream) + Send + 'static) -> Line<UnixStream> {
+        let (here, there) = UnixStream::pair().unwrap();
+        let patience = Duration::from_millis(300);
+        here.set_read_timeout(Some(patience)).unwrap();
+        thread::spawn(move || device(there));
+        Line::new(here, patience)
+    }
+
+    #[test]
+    fn a_silent_device_a_foreign_one_and_one_that_is_gone_are_told_apart() {
+        type Device = fn(UnixStream);
+        let silent: Device = |there| {
+            thread::sleep(Duration::from_secs(1));
+            drop(there);
+        };
+        let foreign: Device = |mut there| {
+            there.write_all(b"login: ").unwrap();
+            thread::sleep(Duration::from_secs(1));
+        };
+        let gone: Device = |mut there| assert_eq!(there.read(&mut [0; 9]).unwrap(), 4);
+        let stopped: Device = |mut there| {
+            assert_eq!(there.read(&mut [0; 9]).unwrap(), 4);
+            there.write_all(b"\0fault at 00001234\0").unwrap();
+        };
+        let says = |device| line(device).exchange(&[3, 1, 1, 0]).unwrap_err().to_string();
+        assert_eq!(says(silent), LinkError::TimeOut(0).to_string());
+        assert_eq!(says(foreign), LinkError::Foreign.to_string());
+        assert_eq!(says(gone), LinkError::Closed.to_string());
+        assert_eq!(says(stopped), LinkError::Stopped("fault at 00001234".into()).to_string());
+    }
+}
