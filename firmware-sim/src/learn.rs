@@ -133,7 +133,9 @@ pub struct Judgement {
 pub struct Learner<E: Adapt, D: Adapt, F> {
     store: Option<Store<F>>,
     kept: Result<Kept, StoreError>,
-    course: Option<Course>,
+    course: Course,
+    /// A course is under way.
+    running: bool,
     images: u32,
     tables: (E::Tables, D::Tables),
     moments: (E::Moments, D::Moments),
@@ -159,7 +161,8 @@ where
     const NEW: Self = Self {
         store: None,
         kept: Ok(Kept::Nothing),
-        course: None,
+        course: Course::IDLE,
+        running: false,
         images: 0,
         tables: Zeroed::ZERO,
         moments: Zeroed::ZERO,
@@ -173,7 +176,7 @@ where
     fn start(&mut self, net: &Autoencoder<E::Int8<'_>, D::Int8<'_>>) {
         E::copy_tables(&net.encoder, &mut self.tables.0);
         D::copy_tables(&net.decoder, &mut self.tables.1);
-        (self.course, self.images) = (None, 0);
+        (self.running, self.images) = (false, 0);
     }
 
     fn encoder<'t, 'b: 't>(&'t self, factory: &'t E::Int8<'b>) -> impl Layer<In = E::In8, Out = E::Out8, Acts<1> = E::Acts8> {
@@ -242,18 +245,19 @@ where
 
     /// Begins a course; one that is under way ends without a trace.
     fn begin(&mut self, Begin { method, rate, batch, images }: Begin) {
-        if self.learner.course.is_some() {
+        if self.learner.running {
             self.go_back();
         }
         let learner = &mut self.learner;
-        learner.course = Some(Course::new(method.rule(), rate as f32 * 1e-6, batch.min(MAX_BATCH), images));
+        learner.course = Course::new(method.rule(), rate as f32 * 1e-6, batch.min(MAX_BATCH), images);
+        learner.running = true;
         learner.moments.zero(); // in place: they would not fit on the stack
         (learner.images, learner.held, learner.before) = (0, 0, 0);
     }
 
     /// The next image of the course: held out, or learned from.
     fn learn(&mut self, image: &[u8]) -> Result<Reply<'_>, Error> {
-        if self.learner.course.is_none() {
+        if !self.learner.running {
             return Err(Error::NoCourse);
         }
         let error = self.score(image)?;
@@ -264,8 +268,8 @@ where
             learner.before = learner.before.saturating_add(error);
             return Ok(Reply::Learned { error, held_out: true });
         }
-        let (Some(course), Ok(net)) = (&mut learner.course, &*net) else { return Err(Error::NoCourse) };
-        let turn = course.next();
+        let Ok(net) = &*net else { return Err(Error::NoCourse) };
+        let turn = learner.course.next();
         learner.images = learner.images.saturating_add(1);
         // L = Σ (y - x)² / 510, by the `u8` values.
         let y = row(D::Int8::output::<1>(decoder, 1));
@@ -280,7 +284,7 @@ where
 
     /// Ends the course: keeps what was learned if it helps.
     fn end(&mut self) -> Result<Judgement, Error> {
-        if self.learner.course.is_none() || self.learner.held == 0 {
+        if !self.learner.running || self.learner.held == 0 {
             return Err(Error::NoCourse);
         }
         let before = self.learner.before;
@@ -300,7 +304,7 @@ where
             kept = Some(store.save(E::bytes(encoder).chain(D::bytes(decoder)))?);
             learner.kept = store.find();
         }
-        self.learner.course = None;
+        self.learner.running = false;
         Ok(Judgement { before, after, kept })
     }
 

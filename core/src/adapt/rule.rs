@@ -40,8 +40,10 @@ pub struct Course {
     rate: f32,
     batch: u32,
     batches: u32,
-    /// Images so far.
-    images: u32,
+    /// Images so far of this batch.
+    place: u32,
+    /// Batches so far.
+    done: u32,
     /// `β₁ᵗ`, `β₂ᵗ`
     powers: [f32; 2],
 }
@@ -66,17 +68,29 @@ impl Course {
     /// The lowest share of the rate.
     const FLOOR: f32 = 0.01;
 
+    /// None. All of its bytes are zero: a static of it takes no flash.
+    pub const IDLE: Self = Self {
+        rule: Rule::Sgd(Sgd { momentum: 0.0 }),
+        rate: 0.0,
+        batch: 0,
+        batches: 0,
+        place: 0,
+        done: 0,
+        powers: [0.0; 2],
+    };
+
     /// Over so many images, in batches; the rest of the last batch is left out.
     pub fn new(rule: Rule, rate: f32, batch: u8, images: u32) -> Self {
         let batch = u32::from(batch).max(1);
-        Self { rule, rate, batch, batches: images / batch, images: 0, powers: [1.0; 2] }
+        Self { rule, rate, batch, batches: images / batch, place: 0, done: 0, powers: [1.0; 2] }
     }
 
     /// The next image's. Beyond the end, the rate stays where it is.
     pub fn next(&mut self) -> Turn {
-        let (place, done) = (self.images % self.batch, self.images / self.batch);
-        self.images = self.images.saturating_add(1);
-        let first = place == 0;
+        let first = self.place == 0;
+        let left = 1.0 - self.done as f32 / self.batches.max(1) as f32;
+        let last = self.place + 1 >= self.batch;
+        (self.place, self.done) = if last { (0, self.done.saturating_add(1)) } else { (self.place + 1, self.done) };
         let mut corrections = [1.0; 2];
         if let Rule::Adam(Adam { beta1, beta2, .. }) = self.rule {
             if first {
@@ -84,10 +98,9 @@ impl Course {
             }
             corrections = self.powers.map(|power| 1.0 / (1.0 - power));
         }
-        let left = 1.0 - done as f32 / self.batches.max(1) as f32;
         let rate = self.rate * if left < Self::FLOOR { Self::FLOOR } else { left } * corrections[0];
-        let share = 1.0 / self.batch as f32;
-        Turn { rule: self.rule, first, last: place + 1 == self.batch, share, rate, correction: corrections[1] }
+        let share = 1.0 / self.batch.max(1) as f32;
+        Turn { rule: self.rule, first, last, share, rate, correction: corrections[1] }
     }
 }
 
