@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use zerocopy::FromZeros;
 
 /// Images that a course holds out.
-pub const HELD_OUT: usize = 8;
+pub const HELD_OUT: usize = 6;
 
 /// The largest batch.
 pub const MAX_BATCH: u8 = 8;
