@@ -32,16 +32,19 @@ pub trait Learning<E: Stored, D: Stored>: Sized {
     fn start(&mut self, net: &Autoencoder<E::Int8<'_>, D::Int8<'_>>);
 
     /// The encoder as it has learned to be.
-    fn encoder<'t, 'b: 't>(&'t self, factory: &'t E::Int8<'b>) -> impl Layer<In = E::In8, Out = E::Out8, Acts<1> = E::Acts8>;
+    fn encoder<'t, 'b: 't>(
+        &'t self,
+        factory: &'t E::Int8<'b>,
+    ) -> impl Layer<In = E::In8, Out = E::Out8, Acts<1> = E::Acts8>;
 
     /// The decoder as it has learned to be.
-    fn decoder<'t, 'b: 't>(&'t self, factory: &'t D::Int8<'b>) -> impl Layer<In = D::In8, Out = D::Out8, Acts<1> = D::Acts8>;
+    fn decoder<'t, 'b: 't>(
+        &'t self,
+        factory: &'t D::Int8<'b>,
+    ) -> impl Layer<In = D::In8, Out = D::Out8, Acts<1> = D::Acts8>;
 
     /// Carries out a command about learning.
-    fn answer<'a>(
-        codec: &'a mut Codec<'_, E, D, Self>,
-        command: message::Learning<'_>,
-    ) -> Result<Reply<'a>, Error>;
+    fn answer<'a>(codec: &'a mut Codec<'_, E, D, Self>, command: message::Learning<'_>) -> Result<Reply<'a>, Error>;
 }
 
 /// A network that stays as it is.
@@ -53,11 +56,17 @@ impl<E: Stored, D: Stored> Learning<E, D> for Frozen {
 
     fn start(&mut self, _: &Autoencoder<E::Int8<'_>, D::Int8<'_>>) {}
 
-    fn encoder<'t, 'b: 't>(&'t self, factory: &'t E::Int8<'b>) -> impl Layer<In = E::In8, Out = E::Out8, Acts<1> = E::Acts8> {
+    fn encoder<'t, 'b: 't>(
+        &'t self,
+        factory: &'t E::Int8<'b>,
+    ) -> impl Layer<In = E::In8, Out = E::Out8, Acts<1> = E::Acts8> {
         *factory
     }
 
-    fn decoder<'t, 'b: 't>(&'t self, factory: &'t D::Int8<'b>) -> impl Layer<In = D::In8, Out = D::Out8, Acts<1> = D::Acts8> {
+    fn decoder<'t, 'b: 't>(
+        &'t self,
+        factory: &'t D::Int8<'b>,
+    ) -> impl Layer<In = D::In8, Out = D::Out8, Acts<1> = D::Acts8> {
         *factory
     }
 
@@ -179,18 +188,21 @@ where
         (self.running, self.images) = (false, 0);
     }
 
-    fn encoder<'t, 'b: 't>(&'t self, factory: &'t E::Int8<'b>) -> impl Layer<In = E::In8, Out = E::Out8, Acts<1> = E::Acts8> {
+    fn encoder<'t, 'b: 't>(
+        &'t self,
+        factory: &'t E::Int8<'b>,
+    ) -> impl Layer<In = E::In8, Out = E::Out8, Acts<1> = E::Acts8> {
         E::with_tables(factory, &self.tables.0)
     }
 
-    fn decoder<'t, 'b: 't>(&'t self, factory: &'t D::Int8<'b>) -> impl Layer<In = D::In8, Out = D::Out8, Acts<1> = D::Acts8> {
+    fn decoder<'t, 'b: 't>(
+        &'t self,
+        factory: &'t D::Int8<'b>,
+    ) -> impl Layer<In = D::In8, Out = D::Out8, Acts<1> = D::Acts8> {
         D::with_tables(factory, &self.tables.1)
     }
 
-    fn answer<'a>(
-        codec: &'a mut Codec<'_, E, D, Self>,
-        command: message::Learning<'_>,
-    ) -> Result<Reply<'a>, Error> {
+    fn answer<'a>(codec: &'a mut Codec<'_, E, D, Self>, command: message::Learning<'_>) -> Result<Reply<'a>, Error> {
         match command {
             message::Learning::Status => {}
             message::Learning::Begin(begin) => codec.begin(begin),

@@ -130,7 +130,9 @@ fn learning_that_helps_is_kept_and_is_there_after_the_power_was_off() {
     assert!(after < before / 4 && kept == Some(1), "{before} to {after}, {kept:?}");
     let learned = device.codes();
     assert_ne!(learned, factory);
-    assert!(matches!(device.status(Learning::Status), Status { kept: Ok(Kept::Learned(record)), images: IMAGES } if record.sequence == 1));
+    assert!(
+        matches!(device.status(Learning::Status), Status { kept: Ok(Kept::Learned(record)), images: IMAGES } if record.sequence == 1)
+    );
 
     let mut again = Device::boot(&blob, device.flash());
     assert_eq!(again.codes(), learned);

@@ -73,9 +73,7 @@ fn layer<const I: usize, const O: usize>(random: &mut Pcg32) -> (Weights<I, O>, 
         bias: (random.next_u32() % 80_000) as i32 - 40_000,
         multiplier: multiplier + (random.next_u32() % 100_000) as i32,
     });
-    let quad = |r: usize, c: usize| {
-        Quad::pack([0, 1, 2, 3].map(|i| [0, 1, 2, 3].map(|j| w[r + i][c + j].max(-127))))
-    };
+    let quad = |r: usize, c: usize| Quad::pack([0, 1, 2, 3].map(|i| [0, 1, 2, 3].map(|j| w[r + i][c + j].max(-127))));
     let quads = (0..O).step_by(4).flat_map(|r| (0..I).step_by(4).map(move |c| quad(r, c))).collect();
     (w, channels, quads)
 }
@@ -151,11 +149,16 @@ fn the_device_follows_the_gradient_of_the_network_without_rounding() {
             (at(1e-4) - at(-1e-4)) / 2e-4
         });
         let stepped = known.step(&x);
-        for (name, part) in [("first scales", 0..12), ("first biases", 12..24), ("last scales", 24..40), ("last biases", 40..56)] {
+        for (name, part) in
+            [("first scales", 0..12), ("first biases", 12..24), ("last scales", 24..40), ("last biases", 40..56)]
+        {
             let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
             let (a, b) = (&numeric[part.clone()], &stepped[part]);
             let (cosine, length) = (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt(), (dot(b, b) / dot(a, a)).sqrt());
-            assert!(cosine > 0.99 && (0.9..1.1).contains(&length), "seed {seed}, {name}: cosine {cosine}, length {length}");
+            assert!(
+                cosine > 0.99 && (0.9..1.1).contains(&length),
+                "seed {seed}, {name}: cosine {cosine}, length {length}"
+            );
         }
     }
 }

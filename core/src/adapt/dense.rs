@@ -3,7 +3,7 @@
 use super::{Adapt, Moments, Turn};
 use crate::activation::ActivationKind;
 use crate::quant::requantise::{MIDDLE, SIGMOID, STEPS, offset};
-use crate::quant::{self, Channel};
+use crate::quant::{self, Channel, Quad};
 use crate::{Activation, Dense};
 use core::iter;
 use zerocopy::IntoBytes;
@@ -62,13 +62,19 @@ impl<const I: usize, const O: usize, A: Activation> Adapt for Dense<I, O, A> {
                 let (index, slope) = read_back::<A>(*y, offset);
                 *d = learn(turn, last, own.multiplier as f32, index, dy * slope, channel, moments);
             }
-            for (dx, quad) in dx.iter_mut().zip(group) {
-                for (w, d) in quad.unpack().iter().zip(d) {
-                    for (dx, w) in dx.iter_mut().zip(w) {
-                        *dx += d * f32::from(*w); // dx = Wᵀ · dacc
-                    }
-                }
-            }
+            add_rows(dx, group, d); // dx = Wᵀ · dacc
+        }
+    }
+}
+
+/// `dx += Σ d·w` over the four rows of a group. Not generic and not inlined: compiled here, for speed, whatever a
+/// program that uses it is compiled for.
+#[inline(never)]
+fn add_rows(dx: &mut [[f32; 4]], group: &[Quad], [d0, d1, d2, d3]: [f32; 4]) {
+    for (dx, quad) in dx.iter_mut().zip(group) {
+        let [w0, w1, w2, w3] = quad.unpack();
+        for ((((dx, w0), w1), w2), w3) in dx.iter_mut().zip(w0).zip(w1).zip(w2).zip(w3) {
+            *dx = *dx + d0 * f32::from(w0) + d1 * f32::from(w1) + d2 * f32::from(w2) + d3 * f32::from(w3);
         }
     }
 }

@@ -77,8 +77,12 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     writeln!(text, "  this sensor      {before:.6}  {after:.6}")?;
     writeln!(text, "  the old one      {old_before:.6}  {old_after:.6}")?;
     let Judgement { before, after, kept } = judgement;
-    writeln!(text, "  held out         {:.6}  {:.6}   {HELD_OUT} images, by which the device decides",
-        images::mse(before.into(), HELD_OUT * weights.inputs), images::mse(after.into(), HELD_OUT * weights.inputs))?;
+    writeln!(
+        text,
+        "  held out         {:.6}  {:.6}   {HELD_OUT} images, by which the device decides",
+        images::mse(before.into(), HELD_OUT * weights.inputs),
+        images::mse(after.into(), HELD_OUT * weights.inputs)
+    )?;
     match kept {
         Some(record) => writeln!(text, "kept as record {record} in the device's flash: {}", args.flash.display())?,
         None => writeln!(text, "rolled back: it did not help on the images held out")?,

@@ -43,13 +43,7 @@ pub struct Qemu {
 
 impl Qemu {
     /// Boots a board's image with a blob in its flash, a good or a bad one, and, where it learns, what it has learned.
-    pub fn boot(
-        board: &Board,
-        images: &Images,
-        program: Program,
-        blob: &[u8],
-        kept: &[u8],
-    ) -> Result<Self, LinkError> {
+    pub fn boot(board: &Board, images: &Images, program: Program, blob: &[u8], kept: &[u8]) -> Result<Self, LinkError> {
         if output(EMULATOR, "--version").is_none() {
             let hint = "on Debian with `apt-get install qemu-system-arm`";
             return Err(LinkError::Missing(format!("{EMULATOR}, the emulator; install it, {hint}")));
@@ -72,7 +66,11 @@ impl Qemu {
         if !kept.is_empty() {
             let file = folder.path().join("kept");
             fs::write(&file, kept)?;
-            command.arg("-device").arg(format!("loader,file={},addr={:#x},force-raw=on", file.display(), layout.kept_at));
+            command.arg("-device").arg(format!(
+                "loader,file={},addr={:#x},force-raw=on",
+                file.display(),
+                layout.kept_at
+            ));
         }
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(fs::File::create(&said)?);
         let mut keeper = command.spawn()?;
