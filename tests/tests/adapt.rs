@@ -110,7 +110,8 @@ impl Known {
 
     /// The gradient that the device follows: what a small step of plain gradient descent does to the tables.
     fn step(&self, x: &[u8; 16]) -> [f64; 56] {
-        const RATE: f32 = 1e-5;
+        // Large enough that a step is many units of the tables, which are integers.
+        const RATE: f32 = 1e-3;
         let net = self.net();
         let (mut tables, mut moments) = (<Net as Adapt>::Tables::ZERO, <Net as Adapt>::Moments::ZERO);
         let (mut joints, mut acts) = (<Net as Adapt>::Joints::ZERO, <Net as Stored>::Acts8::ZERO);
