@@ -16,7 +16,8 @@
 //! # Reading order
 //!
 //! [`model`] names the networks; [`layer`] says what a network is; [`dense`] is the one layer they are made of,
-//! its float forward and backward; [`quant`] is the same layer in integers; [`blob`] carries the weights.
+//! its float forward and backward; [`quant`] is the same layer in integers; [`blob`] carries the weights; [`adapt`]
+//! teaches the integer layer on the device.
 //!
 //! ```
 //! use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Plain, Sigmoid, Zeroed, loss};
@@ -62,6 +63,7 @@
 #![cfg_attr(not(dsp), forbid(unsafe_code))]
 
 pub mod activation;
+pub mod adapt;
 pub mod autoencoder;
 pub mod blob;
 pub mod dense;

@@ -109,7 +109,7 @@ impl Optimizer for Adam {
 
 /// Both are correctly rounded: the same bits.
 #[inline(always)]
-fn sqrt(x: f32) -> f32 {
+pub(crate) fn sqrt(x: f32) -> f32 {
     #[cfg(feature = "std")]
     {
         extern crate std;

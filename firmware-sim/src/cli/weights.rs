@@ -88,6 +88,7 @@ impl Weights {
         let inputs = header.layers.first().map_or(0, |layer| layer.inputs.into());
         let (length, crc) = (blob.bytes().len(), blob.crc());
         let encoder = Encoder::of(&blob)?;
+        let threshold = header.threshold;
         let halves = header.layers.split_at(header.encoder_layers.into());
         let macs = |layers: &[LayerSpec]| {
             layers.iter().map(|layer| usize::from(layer.inputs) * usize::from(layer.outputs)).sum()
