@@ -39,7 +39,7 @@ where
         Self {
             net: Err(WeightsError::Empty),
             weights: 0,
-            // All zeros, lest the whole static lie in flash for the sake of a word.
+            // All zeros, lest the whole static lie in flash for the sake of two words.
             code_bits: 0,
             threshold: 0,
             encoder: E::Acts8::ZERO,

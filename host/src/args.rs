@@ -75,9 +75,8 @@ pub struct Train {
 
 #[derive(Options)]
 pub struct Eval {
-    /// Weights blob
-    #[arg(default_value = "artifacts/model.f32.blob")]
-    pub model: PathBuf,
+    /// Weights blob [default: artifacts/model.f32.blob, else models/classic.int8.blob]
+    pub model: Option<PathBuf>,
     /// Folder of IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,

@@ -166,13 +166,11 @@ fn find(folder: &Path, set: &Set, what: &'static str) -> Result<PathBuf, IdxErro
         name.push(".gz");
         *compressed == name
     });
-    match &names[..] {
-        [name] => Ok(folder.join(name)),
-        _ => {
-            let found = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-            Err(IdxError::Choice { folder: folder.to_owned(), set: set.name, what, found })
-        }
+    if let [name] = &names[..] {
+        return Ok(folder.join(name));
     }
+    let found = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+    Err(IdxError::Choice { folder: folder.to_owned(), set: set.name, what, found })
 }
 
 /// The `N` sizes of the header and the bytes behind it, as many as the sizes say.

@@ -131,7 +131,7 @@ pub fn integer_blob<N: Layer + Parameters>(
             // A reconstruction is of the input's kind; anything else has the range it shows.
             ActivationKind::Identity if i + 1 == layers.len() => input,
             ActivationKind::Identity => affine(range(&x)),
-            ActivationKind::Relu => Affine { scale: (range(&x).1 / 255.0).max(f32::MIN_POSITIVE), zero: 0 },
+            ActivationKind::Relu => affine((0.0, range(&x).1)),
         };
         let (channels, rows) = quantise_layer(i + 1, layer, precision, from, to)?;
         bulks.push((to, channels.as_bytes().to_vec(), pack(precision, &rows)));
@@ -243,7 +243,10 @@ fn range(x: &Array2<f32>) -> (f32, f32) {
 
 /// 256 steps from `low <= 0` to `high >= 0`.
 fn affine((low, high): (f32, f32)) -> Affine {
-    let scale = ((high - low) / 255.0).max(f32::MIN_POSITIVE);
+    if high <= low {
+        return Affine::UNIT; // nothing but zeros, which any scale holds
+    }
+    let scale = (high - low) / 255.0;
     Affine { scale, zero: (-low / scale).round() as u8 }
 }
 

@@ -44,6 +44,15 @@ pub fn plot(path: &Path, title: &str, curves: &[Curve<'_>]) -> anyhow::Result<()
     plot_over(path, title, "step", curves)
 }
 
+/// 1, 2 and 5 times each power of ten from `low` to `high`.
+fn ticks(low: f64, high: f64) -> Vec<f64> {
+    let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
+    // Read from text: the number nearest to 0.002 prints as 0.002.
+    let numbers =
+        decades.flat_map(|decade| [1, 2, 5].map(|digit| format!("{digit}e{decade}").parse().unwrap_or(f64::NAN)));
+    numbers.filter(|tick| (low * 0.9..=high * 1.1).contains(tick)).collect()
+}
+
 /// The same over anything.
 pub fn plot_over(path: &Path, title: &str, over: &str, curves: &[Curve<'_>]) -> anyhow::Result<()> {
     const FEW: usize = 12;
@@ -63,15 +72,17 @@ pub fn plot_over(path: &Path, title: &str, over: &str, curves: &[Curve<'_>]) -> 
         let mut chart = ChartBuilder::on(&area)
             .caption(title, ("sans-serif", 20))
             .margin(12)
+            .margin_right(28)
             .x_label_area_size(36)
             .y_label_area_size(64)
-            .build_cartesian_2d(0.0..last, (low * 0.9..high * 1.1).log_scale())?;
+            .build_cartesian_2d(0.0..last, (low * 0.9..high * 1.1).log_scale().with_key_points(ticks(low, high)))?;
         chart
             .configure_mesh()
             .x_desc(over)
             .y_desc("MSE")
             .x_label_formatter(&|x| format!("{x:.0}"))
-            .y_label_formatter(&|y| format!("{y:.4}"))
+            .x_labels(if last < 10.0 { last as usize + 1 } else { 10 })
+            .y_label_formatter(&|y| format!("{y}"))
             .light_line_style(WHITE)
             .draw()?;
         for (i, curve) in curves.iter().enumerate() {

@@ -6,12 +6,16 @@ use crate::{Activation, Kernels, Layer, LayerSpec};
 use core::marker::PhantomData;
 
 /// Weights in either number format: which one is known when a blob is opened.
+///
+/// Counted from 1: the compiler then has 0 for a network that is not there, and a static without one is all zeros,
+/// which takes no flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Weights<'a> {
     /// Groups of `I / 4` quads.
-    Int8(&'a [Quad]),
+    Int8(&'a [Quad]) = 1,
     /// Groups of `I / 2` octets.
-    Int4(&'a [Octet]),
+    Int4(&'a [Octet]) = 2,
 }
 
 /// `y = σ(x · Wᵀ + b)` with `x: [u8; I]`, `y: [u8; O]`, borrowed from a weights blob.

@@ -11,6 +11,7 @@ use super::synthetic::{self, Random};
 use super::weights::Weights;
 use super::{args, images, progress};
 use anyhow::{Context, bail, ensure};
+use autoencoder_core::quant::code;
 use firmware_sim::{Command, Reply, Request, Response, frame};
 use serde_json::json;
 use std::fmt::Write;
@@ -42,7 +43,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
         let decoded = device.decode_frame(&mut code.clone())?;
         if decodes {
             let instructions = device.instructions()?;
-            decode.add(instructions, profile.decode(&code)?);
+            decode.add(instructions, profile.decode(&code, weights.code)?);
         }
         let own = here.encode(image)?;
         equal += usize::from(same_code(&code, &own) && decoded == here.decode_frame(&mut own.clone())?);
@@ -139,10 +140,14 @@ impl Profile {
         Ok(words.as_chunks::<2>().0.to_vec())
     }
 
-    fn decode(&mut self, code: &[u8]) -> anyhow::Result<Vec<Layer>> {
-        let (codes, _) = super::codes::read(code);
+    /// The same for the code in a frame; its elements are sent one to a byte.
+    fn decode(&mut self, frame: &[u8], (elements, bits): (usize, u8)) -> anyhow::Result<Vec<Layer>> {
+        let (codes, _) = super::codes::read(frame);
         let code = codes.first().context("the device sent no code")?;
-        self.layers(Command::Decode { weights: code.weights, code: &code.packed })
+        let mut row = code.packed.clone();
+        row.resize(elements, 0);
+        code::unpack(&mut row, bits);
+        self.layers(Command::Decode { weights: code.weights, code: &row })
     }
 }
 

@@ -1,11 +1,14 @@
 //! `firmware-sim encode`
 
+use super::drawing::{self, DRAWN};
 use super::session::Session;
 use super::weights::Weights;
-use super::{args, images, progress};
+use super::{args, codes, images, progress};
+use anyhow::ensure;
 use host::files;
 use serde_json::json;
 use std::fmt::Write;
+use std::path::PathBuf;
 
 /// Test images that are taken where nothing else is said.
 const IMAGES: u32 = 16;
@@ -18,24 +21,37 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     } else {
         images::files(&args.inputs, &weights)?
     };
-    let mut codes = Vec::new();
+    let picture = args.out.with_extension("png");
+    ensure!(picture != args.out, "{}: that is where the picture of the codes goes", args.out.display());
+    let inputs = args.inputs.iter().map(PathBuf::as_path).chain([weights.path.as_path(), args.data.as_path()]);
+    for out in [&args.out, &picture] {
+        files::spare(out, inputs.clone())?;
+    }
+    let mut packets = Vec::new();
     for image in progress(&images) {
-        codes.extend(session.encode(image)?);
+        packets.extend(session.encode(image)?);
     }
     let report = session.finish()?;
-    files::replace(&args.out, &codes)?;
+    files::replace(&args.out, &packets)?;
+    let drawn = &images[..images.len().min(DRAWN)];
+    let (read, _) = codes::read(&packets);
+    let pictures: Vec<_> = read.iter().take(DRAWN).map(|code| drawing::code(&code.packed, weights.inputs)).collect();
+    drawing::png(Some(drawn), &pictures, weights.inputs).write(&picture)?;
     if args.common.json {
-        return Ok(report
-            .json(json!({ "images": images.len(), "out": args.out.display().to_string(), "out_bytes": codes.len() })));
+        return Ok(report.json(json!({
+            "images": images.len(), "out": args.out.display().to_string(), "out_bytes": packets.len(),
+            "picture": picture.display().to_string(),
+        })));
     }
-    let mut text = String::new();
+    let mut text = drawing::terminal(Some(drawn), &pictures, weights.inputs);
+    writeln!(text, "\nimages above the bytes of their codes: {}", picture.display())?;
     writeln!(
         text,
         "{}: {} images of {} bytes in {} bytes",
         args.out.display(),
         images.len(),
         weights.inputs,
-        codes.len()
+        packets.len()
     )?;
     report.text(&mut text)?;
     Ok(text)

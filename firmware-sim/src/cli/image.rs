@@ -73,7 +73,12 @@ impl Images {
         let mut cargo = toolchain(target)?;
         cargo.args(["build", "--quiet", "--release", "--locked", "--target", target, "--no-default-features"]);
         cargo.args(["--features", features, "--target-dir"]).arg(&built);
-        cargo.args(programs.iter().flat_map(|program| ["--bin", program.name()])).current_dir(PACKAGE);
+        cargo.args(programs.iter().flat_map(|program| ["--bin", program.name()]));
+        if !target.starts_with("thumbv7em") {
+            // There the layers are the compiler's work, not an assembly kernel's.
+            cargo.args(["--config", "profile.release.package.autoencoder-core.opt-level=3"]);
+        }
+        cargo.current_dir(PACKAGE);
         if programs.iter().any(|program| !folder.join(program.name()).exists()) {
             note(&format!("building the image for {}", features.replace(',', ", ")));
         }

@@ -6,6 +6,7 @@ mod boards;
 mod budget;
 mod codes;
 mod decode;
+mod drawing;
 mod encode;
 mod flash;
 mod image;

@@ -291,7 +291,8 @@ impl<'w> Firmware<'w> {
     /// The images of a board, or of the one that stands in for it, for these weights.
     pub fn of(board: &'static Board, weights: &'w Weights) -> anyhow::Result<Self> {
         let (board, target) = board.emulated();
-        let (whole, _) = Footprint::measured(weights.topology)?;
+        let (_, memory) = Footprint::measured(weights.topology)?;
+        let whole = Footprint::of(weights.topology, Some((weights.format, weights.length)), memory)?;
         let encoder_only = matches!(whole.on(board), Fit::Encoder | Fit::EitherHalf);
         let images = Images::build(board, target, weights.topology, encoder_only)?;
         let blob = if encoder_only { weights.encoder.bytes() } else { weights.bytes() };

@@ -22,6 +22,8 @@ pub struct Weights {
     pub format: Format,
     /// How many, encoder and decoder together.
     pub layers: u8,
+    /// Elements of a code, and bits of each.
+    pub code: (usize, u8),
     /// Multiply-accumulates of the encoder and of the decoder.
     pub macs: [usize; 2],
     /// From which score on an image is odd.
@@ -90,6 +92,7 @@ impl Weights {
         let encoder = Encoder::of(&blob)?;
         let threshold = header.threshold;
         let halves = header.layers.split_at(header.encoder_layers.into());
+        let code = (halves.0.last().map_or(0, |layer| layer.outputs.into()), header.code_bits);
         let macs = |layers: &[LayerSpec]| {
             layers.iter().map(|layer| usize::from(layer.inputs) * usize::from(layer.outputs)).sum()
         };
@@ -103,6 +106,7 @@ impl Weights {
             inputs,
             format,
             layers,
+            code,
             macs,
             threshold,
             file,

@@ -14,19 +14,25 @@ use host::idx::{Images, test_labels};
 use host::quantise::{self, About};
 use host::trainer::zeroed_box;
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Instant;
 
 pub fn run(args: &args::Eval) -> anyhow::Result<String> {
-    let file = BlobFile::read(&args.model)?;
+    /// One's own training, then what comes with the repository.
+    const CANDIDATES: [&str; 2] = ["artifacts/model.f32.blob", "models/classic.int8.blob"];
+    let path = args.model.as_deref().or_else(|| CANDIDATES.iter().map(Path::new).find(|path| path.exists()));
+    let path = path.context("no blob: train one with `cargo run -p host -- train`, or name one")?;
+    let file = BlobFile::read(path)?;
     let blob = file.open()?;
     let test = Images::test(&args.data)?;
     let labels = test_labels(&args.data, test.len())?;
-    let name = topology_of(blob.header(), &args.model)?;
-    with_topology(name, Command { args, file: &file, test, labels, name }).context("no such topology")?
+    let name = topology_of(blob.header(), path)?;
+    with_topology(name, Command { args, path, file: &file, test, labels, name }).context("no such topology")?
 }
 
 struct Command<'a> {
     args: &'a args::Eval,
+    path: &'a Path,
     file: &'a BlobFile,
     test: Images,
     labels: Option<Vec<u8>>,
@@ -41,7 +47,7 @@ impl Visitor for Command<'_> {
         E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
         D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
     {
-        let Self { args, file, test, labels, name } = self;
+        let Self { args, path, file, test, labels, name } = self;
         images_fit::<E>(&test, &args.data, name)?;
         let blob = file.open()?;
         let (steps, code_bits) = (blob.header().steps, blob.header().code_bits);
@@ -56,7 +62,7 @@ impl Visitor for Command<'_> {
                 let about = About { encoder_layers: E::specs().count(), steps, code_bits };
                 let int8 = quantise::integer_blob(&*net, Precision::Int8, about, &test)?;
                 let float = evaluate::errors(&*net, code_bits, &test);
-                (Some(float), Precision::Int8, integer_errors(&BlobFile::new(&args.model, &int8))?)
+                (Some(float), Precision::Int8, integer_errors(&BlobFile::new(path, &int8))?)
             }
             Format::Int8 => (None, Precision::Int8, integer_errors(file)?),
             Format::Int4 => (None, Precision::Int4, integer_errors(file)?),
@@ -73,8 +79,11 @@ impl Visitor for Command<'_> {
             });
             return Ok(format!("{summary}\n"));
         }
-        let mut text =
-            format!("{name} after {steps} steps, on {} test images\n\n        test MSE     PSNR\n", test.len());
+        let mut text = format!(
+            "{}: {name} after {steps} steps, on {} test images\n\n        test MSE     PSNR\n",
+            path.display(),
+            test.len()
+        );
         if let Some(mse) = mse {
             writeln!(text, "  f32   {mse:.6}  {:5.2} dB", loss::psnr(mse))?;
         }

@@ -50,6 +50,7 @@ impl Visitor for Command<'_> {
             Format::Int4 => ("int4", integers(Precision::Int4)?),
         };
         let path = args.out.clone().unwrap_or_else(|| format!("artifacts/model.{format}.blob").into());
+        files::spare(&path, [args.source.as_path(), args.data.as_path()])?;
         files::replace(&path, &blob)?;
         Ok(format!("{}: {} bytes, {format}, {name} after {} steps\n", path.display(), blob.len(), about.steps))
     }

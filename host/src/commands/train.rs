@@ -21,6 +21,7 @@ use host::{evaluate, files, gemm, report};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 /// Steps between checkpoints, and between lines where the output is no terminal.
@@ -28,12 +29,21 @@ const SAVE_EVERY: u32 = 1000;
 /// Digits in the picture of reconstructions.
 const SHOWN: usize = 16;
 
-/// Set by Ctrl-C.
-static STOP: AtomicBool = AtomicBool::new(false);
+/// Set by Ctrl-C and by a request to terminate.
+static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 pub fn run(args: &args::Train) -> anyhow::Result<String> {
     let path = args.out.join("checkpoint");
     let checkpoint = if args.resume { Some(Checkpoint::read(&path)?) } else { None };
+    if let (false, Ok(unfinished)) = (args.resume, Checkpoint::read(&path)) {
+        ensure!(
+            unfinished.step == unfinished.run.steps,
+            "{}: a run that was stopped at step {} of {}; go on with it (--resume), give another --out, or delete it",
+            path.display(),
+            unfinished.step,
+            unfinished.run.steps
+        );
+    }
     let from = args.from.as_deref().map(Source::read).transpose()?;
     let (train, test) = rayon::join(|| Images::train(&args.data), || Images::test(&args.data));
     let (train, test) = (train?, test?);
@@ -156,7 +166,11 @@ impl<'a, N: Trainable> Session<'a, N> {
         }
         // Before the work, not after it: whether the folder can be written.
         session.write_csv()?;
-        let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)); // set already: by whom we are called
+        for signal in signal_hook::consts::TERM_SIGNALS {
+            // The first asks for a checkpoint; a second does not wait for it.
+            signal_hook::flag::register_conditional_shutdown(*signal, 130, Arc::clone(&STOP))?;
+            signal_hook::flag::register(*signal, Arc::clone(&STOP))?;
+        }
         Ok(session)
     }
 
@@ -175,9 +189,14 @@ impl<'a, N: Trainable> Session<'a, N> {
             self.time += time;
             let step = self.trainer.step();
             if !loss.is_finite() {
+                let saved = step / SAVE_EVERY * SAVE_EVERY; // `save` keeps none that is not finite
                 bail!(
-                    "the loss is {loss} at step {step}: training diverged; the last good checkpoint stands in {}",
-                    self.command.args.out.display()
+                    "the loss is {loss} at step {step}: training diverged; {}",
+                    if saved == 0 {
+                        "no checkpoint was due yet".to_owned()
+                    } else {
+                        format!("the last good checkpoint stands in {}", self.command.args.out.display())
+                    }
                 );
             }
             self.pending = (self.pending.0 + f64::from(loss), self.pending.1 + 1);
@@ -223,7 +242,8 @@ impl<'a, N: Trainable> Session<'a, N> {
         let Self { command: Command { args, run, train, test, .. }, trainer, .. } = self;
         let (out, net, step) = (&args.out, trainer.net(), trainer.step());
         if !finished {
-            bail!("stopped at step {step} of {}; go on with --resume --out {}", run.steps, out.display());
+            let data = args.data.display();
+            bail!("stopped at step {step} of {}; go on with --resume --out {} --data {data}", run.steps, out.display());
         }
         let about =
             About { encoder_layers: E::specs().count(), steps: run.steps_before() + step, code_bits: run.code_bits };
@@ -231,18 +251,19 @@ impl<'a, N: Trainable> Session<'a, N> {
             Some(Precision::Int4) => ("int4", Precision::Int4),
             Some(Precision::Int8) | None => ("int8", Precision::Int8),
         };
+        // What needs no integers first: a network that has none is kept all the same.
         let f32_blob = quantise::f32_blob(net, about)?;
-        let path = out.join(format!("model.{format}.blob"));
-        let blob =
-            BlobFile::new(&path, &calibrate::<E, D>(&quantise::integer_blob(net, precision, about, train)?, train)?);
         files::replace(&out.join("model.f32.blob"), &f32_blob)?;
-        files::replace(&path, blob.bytes())?;
         report::plot(
             &out.join("loss.png"),
             &format!("{} {}", run.topology, run.recipe),
             &report::curves(&self.history),
         )?;
         reconstructions(net, run.code_bits, test).write(&out.join("reconstructions.png"))?;
+        let path = out.join(format!("model.{format}.blob"));
+        let blob =
+            BlobFile::new(&path, &calibrate::<E, D>(&quantise::integer_blob(net, precision, about, train)?, train)?);
+        files::replace(&path, blob.bytes())?;
 
         let mse = evaluate::mean(&evaluate::errors(net, run.code_bits, test));
         let errors = evaluate::errors_int8::<E, D>(&blob.open()?, test).map_err(|source| blob.error(source))?;
