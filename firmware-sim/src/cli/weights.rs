@@ -90,7 +90,6 @@ impl Weights {
         let inputs = header.layers.first().map_or(0, |layer| layer.inputs.into());
         let (length, crc) = (blob.bytes().len(), blob.crc());
         let encoder = Encoder::of(&blob)?;
-        let threshold = header.threshold;
         let halves = header.layers.split_at(header.encoder_layers.into());
         let code = (halves.0.last().map_or(0, |layer| layer.outputs.into()), header.code_bits);
         let macs = |layers: &[LayerSpec]| {
