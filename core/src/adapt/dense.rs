@@ -53,13 +53,9 @@ impl<const I: usize, const O: usize, A: Activation> Adapt for Dense<I, O, A> {
         let (tables, _) = tables.as_chunks_mut::<4>();
         let (moments, _) = moments.as_chunks_mut::<4>();
         for (group, (((y, own), channels), moments)) in y.iter().zip(own).zip(tables).zip(moments).enumerate() {
-            let mut d = [0.0; 4]; // dL/dacc
-            for (((((d, y), own), channel), moments), dy) in
-                d.iter_mut().zip(y).zip(own).zip(channels).zip(moments).zip(&mut dy)
-            {
-                let (index, slope) = read_back::<A>(*y, offset);
-                *d = learn(turn, last, own.multiplier as f32, index, dy * slope, channel, moments);
-            }
+            let mut d = [0.0; 4];
+            d.iter_mut().zip(&mut dy).for_each(|(d, dy)| *d = dy);
+            learn_rows(turn, last, (A::KIND, offset), *y, own, &mut d, channels, moments);
             // dx = Wᵀ · dacc
             match factory.weights {
                 Weights::Int8(quads) => add_rows(dx, rows(quads, I / 4, group), d),
@@ -75,16 +71,43 @@ fn rows<W>(weights: &[W], length: usize, group: usize) -> &[W] {
     weights.chunks_exact(length.max(1)).nth(group).unwrap_or_default()
 }
 
-/// `dx += Σ d·w` over the four rows of a group. Not generic and not inlined: compiled here, for speed, whatever a
-/// program that uses it is compiled for.
+/// The step of four channels; `d` is `dL/dy` and becomes `dL/dacc`.
+///
+/// This and what follows is neither generic nor inlined: it is compiled here, for speed, whatever a program that uses
+/// it is compiled for.
 #[inline(never)]
-fn add_rows(dx: &mut [f32], group: &[Quad], [d0, d1, d2, d3]: [f32; 4]) {
-    for (dx, quad) in dx.as_chunks_mut::<4>().0.iter_mut().zip(group) {
-        let [w0, w1, w2, w3] = quad.unpack();
-        for ((((dx, w0), w1), w2), w3) in dx.iter_mut().zip(w0).zip(w1).zip(w2).zip(w3) {
-            *dx = *dx + d0 * f32::from(w0) + d1 * f32::from(w1) + d2 * f32::from(w2) + d3 * f32::from(w3);
-        }
+#[expect(clippy::too_many_arguments, reason = "those of `backward`, for four channels")]
+fn learn_rows(
+    turn: &Turn,
+    last: bool,
+    activation: (ActivationKind, i32),
+    y: [u8; 4],
+    own: &[Channel; 4],
+    d: &mut [f32; 4],
+    channels: &mut [Channel; 4],
+    moments: &mut [[Moments; 2]; 4],
+) {
+    for ((((d, y), own), channel), moments) in d.iter_mut().zip(y).zip(own).zip(channels).zip(moments) {
+        let (index, slope) = read_back(activation, y);
+        *d = learn(turn, last, own.multiplier as f32, index, *d * slope, channel, moments);
     }
+}
+
+/// `dx += Σ d·w` over the four rows of a group.
+#[inline(never)]
+fn add_rows(dx: &mut [f32], group: &[Quad], d: [f32; 4]) {
+    for ([x0, x1, x2, x3], quad) in dx.as_chunks_mut::<4>().0.iter_mut().zip(group) {
+        let [w0, w1, w2, w3] = quad.columns();
+        add_column(x0, w0, d);
+        add_column(x1, w1, d);
+        add_column(x2, w2, d);
+        add_column(x3, w3, d);
+    }
+}
+
+#[inline(always)]
+fn add_column(dx: &mut f32, [w0, w1, w2, w3]: [i16; 4], [d0, d1, d2, d3]: [f32; 4]) {
+    *dx = *dx + d0 * f32::from(w0) + d1 * f32::from(w1) + d2 * f32::from(w2) + d3 * f32::from(w3);
 }
 
 /// The same for weights of 4 bits.
@@ -134,10 +157,10 @@ fn learn(
 
 /// The index that led to an output, and `dy/dindex` there.
 #[inline(always)]
-fn read_back<A: Activation>(y: u8, offset: i32) -> (f32, f32) {
+fn read_back((kind, offset): (ActivationKind, i32), y: u8) -> (f32, f32) {
     /// Outputs nearer to 0 or to 255 count as this near: what is saturated must be able to learn.
     const END: f32 = 0.1;
-    match A::KIND {
+    match kind {
         ActivationKind::Sigmoid => {
             let q = f32::from(y).clamp(END, 255.0 - END);
             (f32::from(INDEX[usize::from(y)]), q * (255.0 - q) * (1.0 / (255.0 * STEPS as f32)))
