@@ -1,6 +1,6 @@
 //! Autoencoders small enough to live, and to go on learning, inside a microcontroller.
 //!
-//! `no_std`, no heap, no `unsafe` but for one kernel on a Cortex-M4. The host trains with this crate, the device infers and learns with it.
+//! `no_std`, no heap, no `unsafe` but for one kernel and the square root on a Cortex-M4. The host trains with this crate, the device infers and learns with it.
 //!
 //! # The law
 //!
@@ -16,7 +16,8 @@
 //! # Reading order
 //!
 //! [`model`] names the networks; [`layer`] says what a network is; [`dense`] is the one layer they are made of,
-//! its float forward and backward; [`quant`] is the same layer in integers; [`blob`] carries the weights.
+//! its float forward and backward; [`quant`] is the same layer in integers; [`blob`] carries the weights; [`adapt`]
+//! teaches the integer layer on the device.
 //!
 //! ```
 //! use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Plain, Sigmoid, Zeroed, loss};
@@ -62,6 +63,7 @@
 #![cfg_attr(not(dsp), forbid(unsafe_code))]
 
 pub mod activation;
+pub mod adapt;
 pub mod autoencoder;
 pub mod blob;
 pub mod dense;

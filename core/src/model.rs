@@ -1,6 +1,7 @@
 //! The networks by name. A topology is a type: to add one, write its alias and give it a row in [`with_topology`].
 
-use crate::blob::{Header, Stored};
+use crate::adapt::Adapt;
+use crate::blob::Header;
 use crate::layer::Row;
 use crate::{Autoencoder, Backward, Dense, Identity, Parameters, Relu, Sigmoid, Zeroed};
 
@@ -30,8 +31,8 @@ pub type AnomalyDecoder =
 pub type Anomaly = Autoencoder<AnomalyEncoder, AnomalyDecoder>;
 
 /// What the programs ask of either half of a topology.
-pub trait Half: Backward + Parameters + Stored + Zeroed + Send + Sync + 'static {}
-impl<T: Backward + Parameters + Stored + Zeroed + Send + Sync + 'static> Half for T {}
+pub trait Half: Backward + Parameters + Adapt + Zeroed + Send + Sync + 'static {}
+impl<T: Backward + Parameters + Adapt + Zeroed + Send + Sync + 'static> Half for T {}
 
 /// Code that runs for whichever topology is named at run time.
 pub trait Visitor {

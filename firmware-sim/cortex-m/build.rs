@@ -12,6 +12,10 @@ fn main() {
     let boards = fs::read_dir("boards").expect("boards/ is here").flatten().map(|entry| entry.path());
     let boards: Vec<PathBuf> = boards.filter(chosen).collect();
     let [board] = boards.as_slice() else { panic!("exactly one feature has to name a board") };
+    // What learns has a map of its own: more RAM, and a flash for what was learned.
+    let suffix = if env::var_os("CARGO_FEATURE_LEARN").is_some() { "-learn.x" } else { ".x" };
+    let board = board.with_file_name(board.file_stem().unwrap_or_default().to_string_lossy().into_owned() + suffix);
+    assert!(board.exists(), "{} is missing: on this board nothing learns", board.display());
     fs::copy(board, out.join("memory.x")).expect("OUT_DIR can be written");
     fs::write(out.join("device.x"), "").expect("OUT_DIR can be written"); // no interrupt is used
     println!("cargo::rustc-link-search={}", out.display());

@@ -1,11 +1,14 @@
 //! The application: bytes in, frames out.
 
 use crate::frame::{self, Receiver, frame_bytes};
+use crate::learn::{Frozen, Learner, Learning};
 use crate::message::Usage;
 use crate::monitor::Monitor;
 use crate::{Codec, Command, Error, Info, Reply, Request, Response, message};
+use autoencoder_core::adapt::Adapt;
 use autoencoder_core::blob::Stored;
 use autoencoder_core::layer::Row;
+use embedded_storage::nor_flash::NorFlash;
 
 /// What a board can measure of itself.
 #[derive(Clone, Copy, Debug)]
@@ -25,9 +28,10 @@ impl Board {
 
 /// Everything the device keeps in RAM, its stack aside: the codec, and a buffer for a frame in each direction.
 ///
-/// `FRAME` is [`frame_bytes`] of the longest row; the default is that of a 28 by 28 image.
-pub struct App<'b, E: Stored, D: Stored, const FRAME: usize = { frame_bytes(784) }> {
-    codec: Codec<'b, E, D>,
+/// `FRAME` is [`frame_bytes`] of the longest row; the default is that of a 28 by 28 image. `L` is
+/// [`Frozen`] or a [`Learner`].
+pub struct App<'b, E: Stored, D: Stored, const FRAME: usize = { frame_bytes(784) }, L = Frozen> {
+    codec: Codec<'b, E, D, L>,
     monitor: Monitor,
     receiver: Receiver<FRAME>,
     transmit: [u8; FRAME],
@@ -35,10 +39,11 @@ pub struct App<'b, E: Stored, D: Stored, const FRAME: usize = { frame_bytes(784)
     instructions: u32,
 }
 
-impl<'b, E, D, const FRAME: usize> App<'b, E, D, FRAME>
+impl<'b, E, D, const FRAME: usize, L> App<'b, E, D, FRAME, L>
 where
     E: Stored,
     D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    L: Learning<E, D>,
 {
     /// Without weights: it answers every command with that.
     pub const fn new() -> Self {
@@ -84,10 +89,23 @@ where
     }
 }
 
-impl<E, D, const FRAME: usize> Default for App<'_, E, D, FRAME>
+impl<E, D, const FRAME: usize, F> App<'_, E, D, FRAME, Learner<E, D, F>>
+where
+    E: Adapt<Out: Row<Element = f32>>,
+    D: Adapt<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    F: NorFlash,
+{
+    /// Takes a flash to keep in what is learned, and what was learned from it. To be called after [`App::load`].
+    pub fn keep_in(&mut self, flash: F) {
+        self.codec.keep_in(flash);
+    }
+}
+
+impl<E, D, const FRAME: usize, L> Default for App<'_, E, D, FRAME, L>
 where
     E: Stored,
     D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    L: Learning<E, D>,
 {
     fn default() -> Self {
         Self::new()
@@ -95,8 +113,8 @@ where
 }
 
 /// Carries out one command.
-fn answer<'a, E, D>(
-    codec: &'a mut Codec<'_, E, D>,
+fn answer<'a, E, D, L>(
+    codec: &'a mut Codec<'_, E, D, L>,
     monitor: &mut Monitor,
     command: Command<'_>,
     ram: usize,
@@ -104,6 +122,7 @@ fn answer<'a, E, D>(
 where
     E: Stored,
     D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    L: Learning<E, D>,
 {
     let own = codec.weights()?;
     Ok(match command {
@@ -133,5 +152,6 @@ where
             Reply::Digest { crc, error }
         }
         Command::Usage => return Err(Error::Malformed), // of the board, not of the network: `push_on` answers it
+        Command::Learning(command) => return L::answer(codec, command),
     })
 }

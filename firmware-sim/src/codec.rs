@@ -1,6 +1,7 @@
 //! The network on the device: encode, decode and score over static activations.
 
 use crate::Error;
+use crate::learn::{Frozen, Learning};
 use autoencoder_core::blob::{Blob, CRC, Stored};
 use autoencoder_core::layer::Row;
 use autoencoder_core::quant::code;
@@ -9,20 +10,22 @@ use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed
 /// An integer network, its weights borrowed from flash, and the activations of one image.
 ///
 /// No buffer for the image: while it is encoded it lies where the decoder's output will be, and a caller who scores
-/// it still has it.
-pub struct Codec<'b, E: Stored, D: Stored> {
-    net: Result<Autoencoder<E::Int8<'b>, D::Int8<'b>>, WeightsError>,
+/// it still has it. `L` says whether the network learns; one that does not takes no RAM for it.
+pub struct Codec<'b, E: Stored, D: Stored, L = Frozen> {
+    pub(crate) net: Result<Autoencoder<E::Int8<'b>, D::Int8<'b>>, WeightsError>,
     weights: u32,
-    code_bits: u8,
+    pub(crate) code_bits: u8,
     threshold: u32,
-    encoder: E::Acts8,
-    decoder: D::Acts8,
+    pub(crate) encoder: E::Acts8,
+    pub(crate) decoder: D::Acts8,
+    pub(crate) learner: L,
 }
 
-impl<'b, E, D> Codec<'b, E, D>
+impl<'b, E, D, L> Codec<'b, E, D, L>
 where
     E: Stored,
     D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    L: Learning<E, D>,
 {
     /// Bytes that the encoder alone takes: the image, and its own activations.
     pub const ENCODER_BYTES: usize = E::In8::LEN + size_of::<E::Acts8>();
@@ -41,6 +44,7 @@ where
             threshold: 0,
             encoder: E::Acts8::ZERO,
             decoder: D::Acts8::ZERO,
+            learner: L::NEW,
         }
     }
 
@@ -52,6 +56,9 @@ where
             (self.code_bits, self.threshold) = (blob.header().code_bits, blob.header().threshold);
             blob.int8::<E, D>()
         });
+        if let Ok(net) = &self.net {
+            self.learner.start(net);
+        }
     }
 
     /// CRC of the weights.
@@ -78,7 +85,7 @@ where
         let net = self.net.as_ref().map_err(|error| *error)?;
         let x = D::Int8::output_mut::<1>(&mut self.decoder, 1);
         fill(x, image, E::In8::LEN)?;
-        net.encoder.forward::<1>(&Native {}, x, &mut self.encoder);
+        self.learner.encoder(&net.encoder).forward::<1>(&Native {}, x, &mut self.encoder);
         Ok(code::pack(row_mut(E::Int8::output_mut::<1>(&mut self.encoder, 1)), self.code_bits))
     }
 
@@ -95,8 +102,7 @@ where
         present::<D>()?;
         self.encode(image)?;
         let reconstruction = self.decode_own()?;
-        let squares = image.iter().zip(reconstruction).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2));
-        Ok(squares.sum())
+        Ok(squared_error(image, reconstruction))
     }
 
     /// CRC-32 of the outputs of the first `layers` layers for this image, from the first of the encoder to the last of
@@ -114,18 +120,24 @@ where
         let net = self.net.as_ref().map_err(|error| *error)?;
         let code = E::Int8::output_mut::<1>(&mut self.encoder, 1);
         code::unpack(row_mut(code), self.code_bits);
-        Ok(row(net.decoder.forward::<1>(&Native {}, code, &mut self.decoder)))
+        Ok(row(self.learner.decoder(&net.decoder).forward::<1>(&Native {}, code, &mut self.decoder)))
     }
 }
 
-impl<E, D> Default for Codec<'_, E, D>
+impl<E, D, L> Default for Codec<'_, E, D, L>
 where
     E: Stored,
     D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    L: Learning<E, D>,
 {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// `Σ (x - y)²`, in steps of a `u8`.
+pub(crate) fn squared_error(x: &[u8], y: &[u8]) -> u32 {
+    x.iter().zip(y).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2)).sum()
 }
 
 /// An error for the half that a device is without ([`autoencoder_core::blob::Without`]).
@@ -134,17 +146,17 @@ fn present<H: Layer>() -> Result<(), Error> {
 }
 
 /// The one row of a batch of one.
-fn row<R: Row<Element = u8>>(rows: &[R]) -> &[u8] {
+pub(crate) fn row<R: Row<Element = u8>>(rows: &[R]) -> &[u8] {
     rows.first().map_or(&[], Row::elements)
 }
 
 /// The same, to be written.
-fn row_mut<R: Row<Element = u8>>(rows: &mut [R]) -> &mut [u8] {
+pub(crate) fn row_mut<R: Row<Element = u8>>(rows: &mut [R]) -> &mut [u8] {
     rows.first_mut().map_or(&mut [], Row::elements_mut)
 }
 
 /// Copies `from`, if it has the expected length, to where the one row of a batch of one begins.
-fn fill<R: Row<Element = u8>>(rows: &mut [R], from: &[u8], expected: usize) -> Result<(), Error> {
+pub(crate) fn fill<R: Row<Element = u8>>(rows: &mut [R], from: &[u8], expected: usize) -> Result<(), Error> {
     match row_mut(rows).get_mut(..expected) {
         Some(to) if from.len() == expected => {
             to.copy_from_slice(from);

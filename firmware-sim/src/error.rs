@@ -1,5 +1,6 @@
 //! What the device can answer instead of a result.
 
+use crate::store::StoreError;
 use core::fmt;
 
 /// Why a command was not carried out. Flat and `Copy`: it is sent as it is.
@@ -31,6 +32,12 @@ pub enum Error {
     Weights(autoencoder_core::Error),
     /// It takes the half of the network that this device is without.
     Absent,
+    /// The device does not learn.
+    Frozen,
+    /// No course of learning was begun, or none of its images was held out yet.
+    NoCourse,
+    /// The flash for what was learned.
+    Store(StoreError),
 }
 
 impl fmt::Display for Error {
@@ -46,6 +53,9 @@ impl fmt::Display for Error {
             }
             Self::Weights(error) => error.fmt(f),
             Self::Absent => f.write_str("this device holds the other half of the network only"),
+            Self::Frozen => f.write_str("this device does not learn"),
+            Self::NoCourse => f.write_str("nothing to judge: no course of learning was begun"),
+            Self::Store(error) => error.fmt(f),
         }
     }
 }
@@ -55,5 +65,11 @@ impl core::error::Error for Error {}
 impl From<autoencoder_core::Error> for Error {
     fn from(error: autoencoder_core::Error) -> Self {
         Self::Weights(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }

@@ -20,7 +20,7 @@
 //!
 //! [`codec`] runs the network over static activations; [`message`] is what host and device say to each other;
 //! [`frame`] carries it over a line that may lose or change bytes; [`app`] puts the three together.
-//! [`store`] keeps what was learned in flash; [`flash`] is memory that behaves as one.
+//! [`learn`] is what it has more of when it learns; [`store`] keeps what was learned in flash; [`flash`] is memory that behaves as one.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -29,6 +29,7 @@ pub mod codec;
 mod error;
 pub mod flash;
 pub mod frame;
+pub mod learn;
 pub mod message;
 pub mod monitor;
 pub mod parity;
@@ -37,4 +38,5 @@ pub mod store;
 pub use app::{App, Board};
 pub use codec::Codec;
 pub use error::Error;
+pub use learn::{Frozen, Learner};
 pub use message::{Command, Info, Reply, Request, Response};

@@ -5,6 +5,7 @@
 //! those before keep their numbers on the wire.
 
 use crate::Error;
+use crate::learn::{Begin, Judgement, Status};
 use crate::monitor::Verdict;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,29 @@ pub enum Command<'a> {
         /// How many of the layers, from the first of the encoder on; more than there are stand for all.
         layers: u8,
     },
+    /// About what the network learns; [`Error::Frozen`] from a device that does not.
+    #[serde(borrow)]
+    Learning(Learning<'a>),
+}
+
+/// What a device that learns can be asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Learning<'a> {
+    /// Say what was learned: [`Reply::Status`].
+    Status,
+    /// Begin a course: [`Reply::Status`].
+    Begin(Begin),
+    /// Learn from the next image of the course: [`Reply::Learned`].
+    Image(&'a [u8]),
+    /// End the course: keep what was learned if it helps, go back to what was before if it does not: [`Reply::Judged`].
+    End,
+    /// Forget what was learned, in flash too: [`Reply::Status`].
+    Reset,
+    /// Read the flash that keeps it: [`Reply::Flash`].
+    Flash {
+        /// From which byte.
+        at: u32,
+    },
 }
 
 /// From the device to the host.
@@ -104,6 +128,19 @@ pub enum Reply<'a> {
         /// That of [`Reply::Score`].
         error: u32,
     },
+    /// To [`Learning::Status`], [`Learning::Begin`] and [`Learning::Reset`].
+    Status(Status),
+    /// To [`Learning::Image`].
+    Learned {
+        /// As in [`Reply::Score`], before anything was learned from the image.
+        error: u32,
+        /// It was not learned from but held out, to judge by.
+        held_out: bool,
+    },
+    /// To [`Learning::End`].
+    Judged(Judgement),
+    /// To [`Learning::Flash`]: the bytes there, none beyond its end.
+    Flash(&'a [u8]),
 }
 
 /// What a device has taken of its board. Zero is what a device says that cannot measure it.

@@ -131,6 +131,29 @@ mod emulated {
         assert!(here[0].as_u64().unwrap() <= 17, "{here:?}");
     }
 
+    #[test]
+    fn five_hundred_steps_of_learning_leave_the_same_bytes_in_flash() {
+        let folder = tempfile::tempdir().unwrap();
+        let [(emulated, there), (here, report)] = ["qemu", "in-process"].map(|link| {
+            let flash = folder.path().join(format!("{link}.flash"));
+            let learn = format!("learn --images 500 --test-images 20 --flash {}", flash.display());
+            let report = run(&learn, link, &folder.path().join(format!("{link}.png")));
+            let _ = writeln!(std::io::stderr(), "{link}: {report}");
+            (fs::read(flash).unwrap(), report)
+        });
+        assert!(emulated == here, "the flashes differ");
+        assert_eq!(report["persisted"], true, "{report}");
+        for key in ["mse_before", "mse_after", "mse_old_data", "record"] {
+            assert_eq!(there[key], report[key], "{key}");
+        }
+        // And the other way round: what this process learned is what the board goes on with.
+        let flash = folder.path().join("in-process.flash").display().to_string();
+        let resumed =
+            run(&format!("learn --images 1 --test-images 20 --flash {flash}"), "qemu", &folder.path().join("png"));
+        assert_eq!(resumed["mse_before"], report["mse_after"]);
+        assert!(there["ram_bytes"].as_u64().unwrap() <= 48 * 1024, "{there}");
+    }
+
     /// An emulator whose UART is a terminal of the system's, as a board on a serial port is.
     struct Board {
         emulator: Child,

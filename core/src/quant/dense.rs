@@ -29,7 +29,7 @@ pub struct Dense<'a, const I: usize, const O: usize, A> {
     pub channels: &'a [Channel; O],
     /// What the outputs stand for.
     pub output: Affine,
-    activation: PhantomData<A>,
+    pub(crate) activation: PhantomData<A>,
 }
 
 impl<const I: usize, const O: usize, A> Clone for Dense<'_, I, O, A> {

@@ -1,5 +1,6 @@
 //! From an accumulator back to a `u8`: one multiplication, one table.
 
+use crate::Zeroed;
 use crate::activation::{Activation, ActivationKind, sigmoid};
 use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -26,6 +27,10 @@ pub struct Channel {
     pub bias: i32,
     /// From accumulator units to table indices or output steps, in units of 2^-32.
     pub multiplier: i32,
+}
+
+impl Zeroed for Channel {
+    const ZERO: Self = Self { bias: 0, multiplier: 0 };
 }
 
 impl Channel {

@@ -20,7 +20,7 @@
 //! r7         weights                   r8      the walk
 //! ```
 //!
-//! The one module of the core with `unsafe`, and only where there is such a processor: a compiler neither keeps these
+//! With `unsafe`, and only where there is such a processor: a compiler neither keeps these
 //! sums in registers nor jumps from step to step. What the assembly is promised is checked before it is called.
 #![allow(unsafe_code)]
 

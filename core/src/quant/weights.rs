@@ -44,6 +44,14 @@ impl Quad {
         let (a, b) = ([a01[0], a01[1], a23[0], a23[1]], [b01[0], b01[1], b23[0], b23[1]]);
         [a.map(low), a.map(high), b.map(low), b.map(high)]
     }
+
+    /// `w[input][row]`, by no loop that a compiler might leave one.
+    #[inline(always)]
+    pub fn columns(self) -> [[i16; 4]; 4] {
+        let [[a01, b01], [a23, b23]] = self.lanes;
+        let column = |a, b| [low(a), high(a), low(b), high(b)];
+        [column(a01[0], b01[0]), column(a01[1], b01[1]), column(a23[0], b23[0]), column(a23[1], b23[1])]
+    }
 }
 
 /// The weight of the even row: the lane's low byte, signed.
@@ -89,7 +97,9 @@ mod tests {
             for high in -127..=127i8 {
                 let mut w = [[0; 4]; 4];
                 (w[0][2], w[1][2], w[2][1], w[3][1]) = (low, high, high, low);
-                assert_eq!(Quad::pack(w).unpack(), w.map(|row| row.map(i16::from)));
+                let (w, quad) = (w.map(|row| row.map(i16::from)), Quad::pack(w));
+                assert_eq!(quad.unpack(), w);
+                assert_eq!(quad.columns(), [0, 1, 2, 3].map(|input| w.map(|row| row[input])));
             }
         }
     }

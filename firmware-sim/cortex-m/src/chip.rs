@@ -53,6 +53,18 @@ pub fn blob() -> &'static [u8] {
     unsafe { slice::from_raw_parts(start.cast(), end as usize - start as usize) }
 }
 
+/// The memory that stands in for a flash, for what was learned. To be called once.
+#[cfg(feature = "learn")]
+pub fn kept() -> &'static mut [u8] {
+    unsafe extern "C" {
+        static mut _kept: u8;
+        static mut _kept_end: u8;
+    }
+    let (start, end) = (&raw mut _kept, &raw mut _kept_end);
+    // SAFETY: the linker script reserves this memory for it, any byte is a `u8`, and the image calls this once.
+    unsafe { slice::from_raw_parts_mut(start, end as usize - start as usize) }
+}
+
 /// Bytes of RAM of everything that is not the stack.
 pub fn static_bytes() -> u32 {
     (&raw const __ebss as usize - &raw const __sdata as usize) as u32

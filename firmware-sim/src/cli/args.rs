@@ -2,7 +2,8 @@
 
 use super::link::Kind;
 use super::shift::Shift;
-use clap::{Args as Options, Parser, Subcommand};
+use clap::{Args as Options, Parser, Subcommand, ValueEnum};
+use firmware_sim::learn::{MAX_BATCH, Method};
 use std::path::PathBuf;
 
 /// What `--link` takes.
@@ -32,6 +33,10 @@ pub enum Command {
     Monitor(Monitor),
     /// Hold what the device computes against what this process does, layer by layer
     Verify(Verify),
+    /// Let the device learn from images of a shifted sensor; show the error before and after
+    Learn(Learn),
+    /// Have the device forget what it learned
+    Reset(Reset),
 }
 
 #[derive(Clone, Options)]
@@ -161,4 +166,80 @@ pub struct Verify {
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,
+}
+
+#[derive(Options)]
+pub struct Learn {
+    /// What happens to the sensor: gain-offset, invert, columns, rotate, or a folder of other images
+    #[arg(long, value_name = "SHIFT", default_value_t)]
+    pub shift: Shift,
+    /// How many training images to learn from; a few more are held out to judge by
+    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub images: u32,
+    /// On how many test images to measure [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub test_images: Option<u32>,
+    /// Optimizer
+    #[arg(long, value_enum, default_value_t = Optimizer::Adam)]
+    pub optimizer: Optimizer,
+    /// Learning rate, that of the first step [default: the optimizer's best]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub rate: Option<u32>,
+    /// Images for each step
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_BATCH)))]
+    pub batch: u8,
+    /// The contents of the device's flash: what it learned before, then what it has learned
+    #[arg(long, value_name = "FILE", default_value = FLASH)]
+    pub flash: PathBuf,
+    /// Where the picture goes: originals, reconstructions before, reconstructions after
+    #[arg(long, value_name = "PNG", default_value = "artifacts/learned.png")]
+    pub out: PathBuf,
+    /// Folder of the images: IDX files, plain or gzip
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
+    /// Where the device is
+    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
+    pub link: Kind,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Options)]
+pub struct Reset {
+    /// The contents of the device's flash
+    #[arg(long, value_name = "FILE", default_value = FLASH)]
+    pub flash: PathBuf,
+    /// Where the device is
+    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
+    pub link: Kind,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+const FLASH: &str = "artifacts/learned.flash";
+
+/// What the device can learn with.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Optimizer {
+    Adam,
+    #[value(name = "rmsprop")]
+    RmsProp,
+    Sgd,
+}
+
+impl Optimizer {
+    pub fn method(self) -> Method {
+        match self {
+            Self::Adam => Method::Adam,
+            Self::RmsProp => Method::RmsProp,
+            Self::Sgd => Method::Sgd,
+        }
+    }
+}
+
+/// A learning rate in millionths.
+fn rate(text: &str) -> Result<u32, String> {
+    let rate: f64 = text.parse().map_err(|_| "not a number")?;
+    let millionths = (rate * 1e6).round();
+    if (1.0..=1e6).contains(&millionths) { Ok(millionths as u32) } else { Err("not between 0.000001 and 1".into()) }
 }

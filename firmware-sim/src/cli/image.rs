@@ -19,6 +19,8 @@ pub enum Program {
     Engine,
     Profile,
     Training,
+    /// The application that learns, built apart: it takes more RAM.
+    Learner,
 }
 
 impl Program {
@@ -31,6 +33,7 @@ impl Program {
             Self::Engine => "engine",
             Self::Profile => "profile",
             Self::Training => "training",
+            Self::Learner => "learner",
         }
     }
 }
@@ -50,6 +53,11 @@ impl Images {
     /// Builds the program that trains, if it is not up to date.
     pub fn training(target: &str) -> Result<Self, LinkError> {
         Self::of("mps2-an386-training,small", target, &[Program::Training])
+    }
+
+    /// Builds the one that learns, if it is not up to date.
+    pub fn learning(board: &Board, target: &str, topology: &str) -> Result<Self, LinkError> {
+        Self::of(&format!("{},{topology},learn", board.name), target, &[Program::Learner])
     }
 
     fn of(features: &str, target: &str, programs: &[Program]) -> Result<Self, LinkError> {
@@ -110,6 +118,8 @@ pub struct Layout {
     pub blob_at: u64,
     /// Bytes that the blob may have.
     pub blob_room: usize,
+    /// Where it keeps what it learned; 0 where it does not learn.
+    pub kept_at: u64,
 }
 
 impl Layout {
@@ -129,7 +139,7 @@ impl Layout {
         let symbol =
             |name| file.symbols().find(|symbol| symbol.name() == Ok(name)).map_or(0, |symbol| symbol.address());
         let (blob_at, blob_end) = (symbol("_blob"), symbol("_blob_end"));
-        Ok(Self { flash, statics, blob_at, blob_room: (blob_end - blob_at) as usize })
+        Ok(Self { flash, statics, blob_at, blob_room: (blob_end - blob_at) as usize, kept_at: symbol("_kept") })
     }
 }
 

@@ -4,7 +4,9 @@ use super::stack::Stack;
 use allocation_counter::measure;
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, Visitor, with_topology};
-use firmware_sim::App;
+use firmware_sim::flash::Nor;
+use firmware_sim::frame::frame_bytes;
+use firmware_sim::{App, Learner};
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -172,6 +174,50 @@ impl<'b> Visitor for Make<'b> {
     }
 }
 
+/// An application that learns.
+struct Adaptive<'b, E, D>
+where
+    E: Half<Out: Row<Element = f32>>,
+    D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+{
+    app: AdaptiveApp<'b, E, D>,
+    flash: Option<Vec<u8>>,
+}
+
+type AdaptiveApp<'b, E, D> = App<'b, E, D, { frame_bytes(784) }, Learner<E, D, Nor<Vec<u8>>>>;
+
+impl<'b, E, D> Application<'b> for Adaptive<'b, E, D>
+where
+    E: Half<Out: Row<Element = f32>>,
+    D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+{
+    fn load(&mut self, blob: &'b [u8]) {
+        self.app.load(blob);
+        if let Some(flash) = self.flash.take() {
+            self.app.keep_in(Nor::new(flash));
+        }
+    }
+
+    fn push(&mut self, byte: u8) -> Option<&[u8]> {
+        self.app.push(byte)
+    }
+}
+
+/// Makes the application of a topology, with a flash.
+struct MakeAdaptive<'b>(Vec<u8>, PhantomData<&'b [u8]>);
+
+impl<'b> Visitor for MakeAdaptive<'b> {
+    type Output = Box<dyn Application<'b> + Send + 'b>;
+
+    fn visit<E, D>(self) -> Self::Output
+    where
+        E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
+        D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    {
+        Box::new(Adaptive { app: AdaptiveApp::<'b, E, D>::new(), flash: Some(self.0) })
+    }
+}
+
 /// The application in this process: on a stack of its own, every allocation of its counted.
 pub struct InProcess<'b> {
     app: Box<dyn Application<'b> + Send + 'b>,
@@ -183,8 +229,20 @@ pub struct InProcess<'b> {
 impl<'b> InProcess<'b> {
     /// Boots the application of a topology with a blob in its flash, a good or a bad one.
     pub fn boot(topology: &str, blob: &'b [u8]) -> Result<Self, LinkError> {
-        let make = Make(PhantomData);
-        let app = with_topology(topology, make).ok_or_else(|| LinkError::Topology(topology.to_owned()))?;
+        Self::start(with_topology(topology, Make(PhantomData)), topology, blob)
+    }
+
+    /// The same with an application that learns and a flash with these contents to keep it in.
+    pub fn boot_learning(topology: &str, blob: &'b [u8], flash: Vec<u8>) -> Result<Self, LinkError> {
+        Self::start(with_topology(topology, MakeAdaptive(flash, PhantomData)), topology, blob)
+    }
+
+    fn start(
+        app: Option<Box<dyn Application<'b> + Send + 'b>>,
+        topology: &str,
+        blob: &'b [u8],
+    ) -> Result<Self, LinkError> {
+        let app = app.ok_or_else(|| LinkError::Topology(topology.to_owned()))?;
         let mut device = Self { app, stack: Stack::new(), answer: Vec::new() };
         device.guarded(|app, _| app.load(blob))?;
         Ok(device)

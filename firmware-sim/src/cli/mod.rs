@@ -8,16 +8,17 @@ mod codes;
 mod decode;
 mod drawing;
 mod encode;
-#[allow(dead_code)] // for the commands that learn
 mod flash;
 mod image;
 mod images;
+mod learn;
 mod ledger;
 mod limits;
 mod line;
 mod link;
 mod monitor;
 mod qemu;
+mod reset;
 mod roundtrip;
 mod serial;
 mod session;
@@ -43,6 +44,8 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Monitor(args) => monitor::run(&args),
         Command::Verify(args) if args.training => training::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Learn(args) => learn::run(&args),
+        Command::Reset(args) => reset::run(&args),
     }
 }
 

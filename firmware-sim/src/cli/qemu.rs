@@ -44,6 +44,15 @@ pub struct Qemu {
 impl Qemu {
     /// Boots a board's image with a blob in its flash, a good or a bad one.
     pub fn boot(board: &Board, images: &Images, program: Program, blob: &[u8]) -> Result<Self, LinkError> {
+        Self::start(board, images, program, blob, &[])
+    }
+
+    /// Boots the image that learns, with what it has learned.
+    pub fn learning(board: &Board, images: &Images, blob: &[u8], kept: &[u8]) -> Result<Self, LinkError> {
+        Self::start(board, images, Program::Learner, blob, kept)
+    }
+
+    fn start(board: &Board, images: &Images, program: Program, blob: &[u8], kept: &[u8]) -> Result<Self, LinkError> {
         if output(EMULATOR, "--version").is_none() {
             let hint = "on Debian with `apt-get install qemu-system-arm`";
             return Err(LinkError::Missing(format!("{EMULATOR}, the emulator; install it, {hint}")));
@@ -63,6 +72,12 @@ impl Qemu {
         command.arg(format!("socket,id=uart,path={},server=on,wait=on", socket.display()));
         command.args(["-serial", "chardev:uart", "-kernel"]).arg(images.path(program)).arg("-device");
         command.arg(format!("loader,file={},addr={:#x},force-raw=on", flash.display(), layout.blob_at));
+        if !kept.is_empty() {
+            let file = folder.path().join("kept");
+            fs::write(&file, kept)?;
+            command.arg("-device");
+            command.arg(format!("loader,file={},addr={:#x},force-raw=on", file.display(), layout.kept_at));
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(fs::File::create(&said)?);
         let mut keeper = command.spawn()?;
         match connect(&mut keeper, &socket) {

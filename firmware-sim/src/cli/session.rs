@@ -8,8 +8,10 @@ use super::link::{InProcess, Kind, Link, LinkError, Memory};
 use super::qemu::Qemu;
 use super::serial::Serial;
 use super::weights::Weights;
-use super::{note, progress};
+use super::{images, note, progress};
 use anyhow::{Context, bail, ensure};
+use firmware_sim::learn::{Judgement, Status};
+use firmware_sim::message::Learning;
 use firmware_sim::monitor::Verdict;
 use firmware_sim::{Command, Error, Reply, Request, Response, frame, message};
 use serde_json::{Map, Value, json};
@@ -50,6 +52,33 @@ impl<'w> Session<'w> {
             }
             Kind::Serial(path) => Box::new(Serial::open(path)?),
         };
+        Self::start(common, board, link, weights)
+    }
+
+    /// The same with a device that learns and keeps it in a flash with these contents; one at a serial port has its own.
+    pub fn learning(common: &Common, link: &Kind, weights: &'w Weights, flash: Vec<u8>) -> anyhow::Result<Self> {
+        let board = board(common, link)?;
+        if !common.json {
+            note(&format!("weights: {} ({}, {:08x})", weights.path.display(), weights.topology, weights.crc));
+        }
+        let link: Box<dyn Link + 'w> = match link {
+            Kind::InProcess => Box::new(InProcess::boot_learning(weights.topology, weights.bytes(), flash)?),
+            Kind::Qemu => {
+                let (board, target) = board.emulated();
+                let images = Images::learning(board, target, weights.topology)?;
+                Box::new(Qemu::learning(board, &images, weights.bytes(), &flash)?)
+            }
+            Kind::Serial(path) => Box::new(Serial::open(path)?),
+        };
+        Self::start(common, board, link, weights)
+    }
+
+    fn start(
+        common: &Common,
+        board: &'static Board,
+        link: Box<dyn Link + 'w>,
+        weights: &'w Weights,
+    ) -> anyhow::Result<Self> {
         let buffer = vec![0; frame::frame_bytes(weights.inputs)];
         let mut session = Self { weights, board, link, decoder: None, sequence: 0, buffer };
         session.greet()?;
@@ -90,7 +119,8 @@ impl<'w> Session<'w> {
         progress(images).map(|image| self.reconstruct(image)).collect()
     }
 
-    fn reconstruct(&mut self, image: &[u8]) -> anyhow::Result<Vec<u8>> {
+    /// An image encoded and decoded.
+    pub fn reconstruct(&mut self, image: &[u8]) -> anyhow::Result<Vec<u8>> {
         let mut frame = self.encode(image)?;
         self.decode_frame(&mut frame)
     }
@@ -118,6 +148,64 @@ impl<'w> Session<'w> {
         match reply(&mut frame, self.sequence - 1)? {
             Ok(Reply::Digest { crc, error }) => Ok(Digest { crc, error }),
             other => unexpected(&other),
+        }
+    }
+
+    /// The sum of the squared errors of an image's reconstruction.
+    pub fn score(&mut self, image: &[u8]) -> anyhow::Result<u32> {
+        let mut frame = self.exchange(Command::Score { image })?;
+        match reply(&mut frame, self.sequence - 1)? {
+            Ok(Reply::Score { error }) => Ok(error),
+            other => unexpected(&other),
+        }
+    }
+
+    /// The mean squared error over images.
+    pub fn mse(&mut self, images: &[Vec<u8>]) -> anyhow::Result<f64> {
+        let mut sum = 0;
+        for image in progress(images) {
+            sum += u64::from(self.score(image)?);
+        }
+        Ok(images::mse(sum, images.len() * self.weights.inputs))
+    }
+
+    /// Begins a course of learning, forgets what was learned, or neither: what the device has learned.
+    pub fn status(&mut self, command: Learning<'_>) -> anyhow::Result<Status> {
+        let mut frame = self.exchange(Command::Learning(command))?;
+        match reply(&mut frame, self.sequence - 1)? {
+            Ok(Reply::Status(status)) => Ok(status),
+            other => unexpected(&other),
+        }
+    }
+
+    /// The next image of a course: its squared error before it was learned from, and whether it was held out instead.
+    pub fn learn(&mut self, image: &[u8]) -> anyhow::Result<(u32, bool)> {
+        let mut frame = self.exchange(Command::Learning(Learning::Image(image)))?;
+        match reply(&mut frame, self.sequence - 1)? {
+            Ok(Reply::Learned { error, held_out }) => Ok((error, held_out)),
+            other => unexpected(&other),
+        }
+    }
+
+    /// Ends a course.
+    pub fn judge(&mut self) -> anyhow::Result<Judgement> {
+        let mut frame = self.exchange(Command::Learning(Learning::End))?;
+        match reply(&mut frame, self.sequence - 1)? {
+            Ok(Reply::Judged(judgement)) => Ok(judgement),
+            other => unexpected(&other),
+        }
+    }
+
+    /// The contents of the flash in which the device keeps what it learned.
+    pub fn flash(&mut self) -> anyhow::Result<Vec<u8>> {
+        let mut contents = Vec::new();
+        loop {
+            let mut frame = self.exchange(Command::Learning(Learning::Flash { at: contents.len() as u32 }))?;
+            match reply(&mut frame, self.sequence - 1)? {
+                Ok(Reply::Flash([])) => return Ok(contents),
+                Ok(Reply::Flash(bytes)) => contents.extend_from_slice(bytes),
+                other => return unexpected(&other),
+            }
         }
     }
 

@@ -1,0 +1,122 @@
+//! `firmware-sim learn`
+
+use super::session::Session;
+use super::shift::Set;
+use super::weights::Weights;
+use super::{args, flash, images, note, progress};
+use firmware_sim::learn::{Begin, HELD_OUT, Judgement};
+use firmware_sim::message::Learning;
+use firmware_sim::store::Kept;
+use host::picture::Gray;
+use serde_json::json;
+use std::fmt::Write;
+
+/// Images in the picture.
+const DRAWN: usize = 16;
+/// Screen pixels for each pixel in the PNG.
+const ZOOM: usize = 2;
+
+pub fn run(args: &args::Learn) -> anyhow::Result<String> {
+    let weights = Weights::find(args.common.weights.as_deref())?;
+    let shifted = args.shift.images(&args.data, Set::Test, args.test_images, &weights)?;
+    let old = images::test(&args.data, args.test_images, &weights)?;
+    let stream = args.shift.images(&args.data, Set::Training, Some(args.images + HELD_OUT as u32), &weights)?;
+    let drawn = &shifted[..DRAWN.min(shifted.len())];
+
+    let mut session = Session::learning(&args.common, &args.link, &weights, flash::read(&args.flash)?)?;
+    let kept = session.status(Learning::Status)?.kept?;
+    if !args.common.json {
+        note(&format!("flash: {}: {}", args.flash.display(), describe(kept)));
+    }
+    let drawn_before = session.reconstruct_all(drawn)?;
+    let before = session.mse(&shifted)?;
+    let old_before = session.mse(&old)?;
+
+    let method = args.optimizer.method();
+    let rate = args.rate.unwrap_or(method.rate());
+    session.status(Learning::Begin(Begin { method, rate, batch: args.batch, images: args.images }))?;
+    let course = course(&mut session, &stream)?;
+    let instructions = session.instructions()?;
+    let judgement = session.judge()?;
+
+    let after = session.mse(&shifted)?;
+    let old_after = session.mse(&old)?;
+    let drawn_after = session.reconstruct_all(drawn)?;
+    let contents = session.flash()?;
+    let report = session.finish()?;
+    flash::write(&args.flash, &contents)?;
+    let rows = [drawn, &drawn_before, &drawn_after].map(|row| row.iter().map(Vec::as_slice).collect());
+    Gray::grid(&rows, images::width(weights.inputs), ZOOM).write(&args.out)?;
+
+    if args.common.json {
+        return Ok(report.json(json!({
+            "shift": args.shift.to_string(),
+            "images": args.images,
+            "held_out": HELD_OUT,
+            "test_images": shifted.len(),
+            "mse_before": before,
+            "mse_after": after,
+            "mse_old_data_before": old_before,
+            "mse_old_data": old_after,
+            "instructions_per_step": instructions,
+            "persisted": judgement.kept.is_some(),
+            "record": judgement.kept,
+            "flash": args.flash.display().to_string(),
+            "out": args.out.display().to_string(),
+        })));
+    }
+    let mut text = String::new();
+    writeln!(text, "{} images learned from, the sensor {}: {}", args.images, args.shift, args.out.display())?;
+    chart(&mut text, &course)?;
+    writeln!(text, "                 MSE before     after   {} test images", shifted.len())?;
+    writeln!(text, "  this sensor      {before:.6}  {after:.6}")?;
+    writeln!(text, "  the old one      {old_before:.6}  {old_after:.6}")?;
+    let Judgement { before, after, kept } = judgement;
+    writeln!(
+        text,
+        "  held out         {:.6}  {:.6}   {HELD_OUT} images, by which the device decides",
+        images::mse(before.into(), HELD_OUT * weights.inputs),
+        images::mse(after.into(), HELD_OUT * weights.inputs)
+    )?;
+    match kept {
+        Some(record) => writeln!(text, "kept as record {record} in the device's flash: {}", args.flash.display())?,
+        None => writeln!(text, "rolled back: it did not help on the images held out")?,
+    }
+    if instructions > 0 {
+        writeln!(text, "{instructions} instructions for an image and its step")?;
+    }
+    report.text(&mut text)?;
+    Ok(text)
+}
+
+/// Errors of the images in the order in which they were learned from, each before its step.
+fn course(session: &mut Session<'_>, stream: &[Vec<u8>]) -> anyhow::Result<Vec<f64>> {
+    let mut errors = Vec::new();
+    for image in progress(stream) {
+        let (error, held_out) = session.learn(image)?;
+        if !held_out {
+            errors.push(images::mse(error.into(), image.len()));
+        }
+    }
+    Ok(errors)
+}
+
+/// The mean error of each tenth of the course.
+fn chart(text: &mut String, errors: &[f64]) -> std::fmt::Result {
+    for (i, part) in errors.chunks(errors.len().div_ceil(10).max(1)).enumerate() {
+        let mean = part.iter().sum::<f64>() / part.len() as f64;
+        writeln!(text, "  {:6}  {mean:.6}", i * part.len())?;
+    }
+    Ok(())
+}
+
+/// What is in a flash.
+pub fn describe(kept: Kept) -> String {
+    match kept {
+        Kept::Nothing => "nothing was learned yet".into(),
+        Kept::Learned(record) => format!("what was learned before, record {}", record.sequence),
+        Kept::Factory(record) => format!("back at the factory's tables, record {}", record.sequence),
+        Kept::OtherWeights { found } => format!("ignored: it was learned with other weights ({found:08x})"),
+        Kept::Damaged => "damaged; the factory's tables are used".into(),
+    }
+}

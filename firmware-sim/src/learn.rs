@@ -1,0 +1,343 @@
+//! Learning on the device: what it takes in RAM, and when what was learned is kept.
+//!
+//! A course of learning holds its first images out: it does not learn from them but keeps them, with their score by the
+//! tables it began with. At its end they are scored again. Only if the sum is lower are the new tables written to flash;
+//! if not, those it began with come back, from flash or from the blob. So learning can be tried on any stream: what does
+//! not help leaves no trace, and no second copy of the tables is in RAM.
+
+use crate::codec::{fill, row, row_mut, squared_error};
+use crate::store::{Kept, Store, StoreError};
+use crate::{Codec, Error, Reply, message};
+use autoencoder_core::adapt::{Adapt, Course, Rule};
+use autoencoder_core::blob::Stored;
+use autoencoder_core::layer::Row;
+use autoencoder_core::optimizer::{Adam, RmsProp, Sgd};
+use autoencoder_core::quant::code;
+use autoencoder_core::{Autoencoder, Layer, Native, Zeroed};
+use embedded_storage::nor_flash::NorFlash;
+use serde::{Deserialize, Serialize};
+use zerocopy::FromZeros;
+
+/// Images that a course holds out.
+pub const HELD_OUT: usize = 6;
+
+/// The largest batch.
+pub const MAX_BATCH: u8 = 8;
+
+/// What an application can do about learning: nothing ([`Frozen`]) or everything ([`Learner`]).
+pub trait Learning<E: Stored, D: Stored>: Sized {
+    /// Nothing learned yet.
+    const NEW: Self;
+
+    /// Weights were loaded.
+    fn start(&mut self, net: &Autoencoder<E::Int8<'_>, D::Int8<'_>>);
+
+    /// The encoder as it has learned to be.
+    fn encoder<'t, 'b: 't>(
+        &'t self,
+        factory: &'t E::Int8<'b>,
+    ) -> impl Layer<In = E::In8, Out = E::Out8, Acts<1> = E::Acts8>;
+
+    /// The decoder as it has learned to be.
+    fn decoder<'t, 'b: 't>(
+        &'t self,
+        factory: &'t D::Int8<'b>,
+    ) -> impl Layer<In = D::In8, Out = D::Out8, Acts<1> = D::Acts8>;
+
+    /// Carries out a command about learning.
+    fn answer<'a>(codec: &'a mut Codec<'_, E, D, Self>, command: message::Learning<'_>) -> Result<Reply<'a>, Error>;
+}
+
+/// A network that stays as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Frozen;
+
+impl<E: Stored, D: Stored> Learning<E, D> for Frozen {
+    const NEW: Self = Self;
+
+    fn start(&mut self, _: &Autoencoder<E::Int8<'_>, D::Int8<'_>>) {}
+
+    fn encoder<'t, 'b: 't>(
+        &'t self,
+        factory: &'t E::Int8<'b>,
+    ) -> impl Layer<In = E::In8, Out = E::Out8, Acts<1> = E::Acts8> {
+        *factory
+    }
+
+    fn decoder<'t, 'b: 't>(
+        &'t self,
+        factory: &'t D::Int8<'b>,
+    ) -> impl Layer<In = D::In8, Out = D::Out8, Acts<1> = D::Acts8> {
+        *factory
+    }
+
+    fn answer<'a>(_: &'a mut Codec<'_, E, D, Self>, _: message::Learning<'_>) -> Result<Reply<'a>, Error> {
+        Err(Error::Frozen)
+    }
+}
+
+/// Which optimizer a course learns with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Method {
+    /// Gradient descent with a momentum of 0.9.
+    Sgd,
+    /// A decay of 0.95.
+    RmsProp,
+    /// `β₁ = 0.9`, `β₂ = 0.95`: one image says little of the next one's gradients, so that `v` should not look back far.
+    Adam,
+}
+
+impl Method {
+    fn rule(self) -> Rule {
+        match self {
+            Self::Sgd => Rule::Sgd(Sgd { momentum: 0.9 }),
+            Self::RmsProp => Rule::RmsProp(RmsProp { decay: 0.95, epsilon: 1e-10 }),
+            Self::Adam => Rule::Adam(Adam { beta1: 0.9, beta2: 0.95, ..Adam::default() }),
+        }
+    }
+
+    /// The learning rate that did best, in millionths, for a batch of one.
+    pub const fn rate(self) -> u32 {
+        match self {
+            Self::Sgd => 100,
+            Self::RmsProp | Self::Adam => 10_000,
+        }
+    }
+}
+
+/// A course of learning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begin {
+    /// The optimizer.
+    pub method: Method,
+    /// The learning rate in millionths. It falls linearly, over `images`, to a hundredth.
+    pub rate: u32,
+    /// Images for each step, 1 to [`MAX_BATCH`].
+    pub batch: u8,
+    /// How many images will be learned from.
+    pub images: u32,
+}
+
+/// What a device has learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// What is in its flash.
+    pub kept: Result<Kept, StoreError>,
+    /// Images that were learned from since.
+    pub images: u32,
+}
+
+/// What came of a course.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The sum of the scores of the images held out, by the tables that the course began with.
+    pub before: u32,
+    /// The same by those that it ended with.
+    pub after: u32,
+    /// The number of their record, if the tables were written to flash. Unless `after` is lower than `before`, they are
+    /// as before the course.
+    pub kept: Option<u32>,
+}
+
+/// The RAM of a network that learns.
+pub struct Learner<E: Adapt, D: Adapt, F> {
+    store: Option<Store<F>>,
+    kept: Result<Kept, StoreError>,
+    course: Course,
+    /// A course is under way.
+    running: bool,
+    images: u32,
+    tables: (E::Tables, D::Tables),
+    moments: (E::Moments, D::Moments),
+    joints: (E::Joints, E::Out, D::Joints),
+    held_out: [E::In8; HELD_OUT],
+    /// How many of them there are.
+    held: usize,
+    /// The sum of their scores when the course began.
+    before: u32,
+    /// A piece of the flash on its way out.
+    piece: [u8; PIECE],
+}
+
+/// Bytes of flash in one answer.
+const PIECE: usize = 128;
+
+impl<E, D, F> Learning<E, D> for Learner<E, D, F>
+where
+    E: Adapt<Out: Row<Element = f32>>,
+    D: Adapt<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    F: NorFlash,
+{
+    const NEW: Self = Self {
+        store: None,
+        kept: Ok(Kept::Nothing),
+        course: Course::IDLE,
+        running: false,
+        images: 0,
+        tables: Zeroed::ZERO,
+        moments: Zeroed::ZERO,
+        joints: (Zeroed::ZERO, Zeroed::ZERO, Zeroed::ZERO),
+        held_out: [E::In8::ZERO; HELD_OUT],
+        held: 0,
+        before: 0,
+        piece: [0; PIECE],
+    };
+
+    fn start(&mut self, net: &Autoencoder<E::Int8<'_>, D::Int8<'_>>) {
+        E::copy_tables(&net.encoder, &mut self.tables.0);
+        D::copy_tables(&net.decoder, &mut self.tables.1);
+        (self.running, self.images) = (false, 0);
+    }
+
+    fn encoder<'t, 'b: 't>(
+        &'t self,
+        factory: &'t E::Int8<'b>,
+    ) -> impl Layer<In = E::In8, Out = E::Out8, Acts<1> = E::Acts8> {
+        E::with_tables(factory, &self.tables.0)
+    }
+
+    fn decoder<'t, 'b: 't>(
+        &'t self,
+        factory: &'t D::Int8<'b>,
+    ) -> impl Layer<In = D::In8, Out = D::Out8, Acts<1> = D::Acts8> {
+        D::with_tables(factory, &self.tables.1)
+    }
+
+    fn answer<'a>(codec: &'a mut Codec<'_, E, D, Self>, command: message::Learning<'_>) -> Result<Reply<'a>, Error> {
+        match command {
+            message::Learning::Status => {}
+            message::Learning::Begin(begin) => codec.begin(begin),
+            message::Learning::Image(image) => return codec.learn(image),
+            message::Learning::End => return codec.end().map(Reply::Judged),
+            message::Learning::Reset => codec.reset()?,
+            message::Learning::Flash { at } => return codec.learner.read(at).map(Reply::Flash),
+        }
+        Ok(Reply::Status(Status { kept: codec.learner.kept, images: codec.learner.images }))
+    }
+}
+
+impl<E, D, F> Learner<E, D, F>
+where
+    E: Adapt<Out: Row<Element = f32>>,
+    D: Adapt<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    F: NorFlash,
+{
+    /// Takes the tables that were kept; the factory's are there already.
+    fn load(&mut self) -> Result<Kept, StoreError> {
+        let Some(store) = &mut self.store else { return Ok(Kept::Nothing) };
+        let (encoder, decoder) = &mut self.tables;
+        store.load(E::bytes_mut(encoder).chain(D::bytes_mut(decoder)))
+    }
+
+    /// Bytes of the flash.
+    fn read(&mut self, at: u32) -> Result<&[u8], Error> {
+        let Some(store) = &mut self.store else { return Ok(&[]) };
+        let count = store.read(at, &mut self.piece)?;
+        Ok(self.piece.get(..count).unwrap_or_default())
+    }
+}
+
+impl<E, D, F> Codec<'_, E, D, Learner<E, D, F>>
+where
+    E: Adapt<Out: Row<Element = f32>>,
+    D: Adapt<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    F: NorFlash,
+{
+    /// Takes the flash for what is learned, and from it what was learned before with these weights.
+    pub fn keep_in(&mut self, flash: F) {
+        let Ok(weights) = self.weights() else { return };
+        let length = size_of::<E::Tables>() + size_of::<D::Tables>();
+        match Store::new(flash, weights, length) {
+            Ok(store) => {
+                self.learner.store = Some(store);
+                self.go_back();
+            }
+            Err(error) => self.learner.kept = Err(error),
+        }
+    }
+
+    /// Begins a course; one that is under way ends without a trace.
+    fn begin(&mut self, Begin { method, rate, batch, images }: Begin) {
+        if self.learner.running {
+            self.go_back();
+        }
+        let learner = &mut self.learner;
+        learner.course = Course::new(method.rule(), rate as f32 * 1e-6, batch.min(MAX_BATCH), images);
+        learner.running = true;
+        learner.moments.zero(); // in place: they would not fit on the stack
+        (learner.images, learner.held, learner.before) = (0, 0, 0);
+    }
+
+    /// The next image of the course: held out, or learned from.
+    fn learn(&mut self, image: &[u8]) -> Result<Reply<'_>, Error> {
+        if !self.learner.running {
+            return Err(Error::NoCourse);
+        }
+        let error = self.score(image)?;
+        let Self { net, encoder, decoder, learner, .. } = self;
+        if let Some(slot) = learner.held_out.get_mut(learner.held) {
+            fill(core::slice::from_mut(slot), image, E::In8::LEN)?;
+            learner.held += 1;
+            learner.before = learner.before.saturating_add(error);
+            return Ok(Reply::Learned { error, held_out: true });
+        }
+        let Ok(net) = &*net else { return Err(Error::NoCourse) };
+        let turn = learner.course.turn();
+        learner.images = learner.images.saturating_add(1);
+        // L = Σ (y - x)² / 510, by the `u8` values.
+        let y = row(D::Int8::output::<1>(decoder, 1));
+        let dy = y.iter().zip(image).map(|(y, x)| (f32::from(*y) - f32::from(*x)) * (1.0 / 255.0));
+        let (tables, moments, (e, joint, d)) = (&mut learner.tables, &mut learner.moments, &mut learner.joints);
+        let dcode = Some(joint.elements_mut());
+        D::backward(&net.decoder, &turn, true, decoder, dy, dcode, &mut tables.1, &mut moments.1, d);
+        let dcode = joint.elements().iter().copied();
+        E::backward(&net.encoder, &turn, false, encoder, dcode, None, &mut tables.0, &mut moments.0, e);
+        Ok(Reply::Learned { error, held_out: false })
+    }
+
+    /// Ends the course: keeps what was learned if it helps.
+    fn end(&mut self) -> Result<Judgement, Error> {
+        if !self.learner.running || self.learner.held == 0 {
+            return Err(Error::NoCourse);
+        }
+        let before = self.learner.before;
+        let Self { net, encoder, decoder, learner, code_bits, .. } = self;
+        let net = net.as_ref().map_err(|error| *error)?;
+        let mut after = 0u32;
+        for image in learner.held_out.iter().take(learner.held) {
+            learner.encoder(&net.encoder).forward::<1>(&Native {}, core::slice::from_ref(image), encoder);
+            let code = E::Int8::output_mut::<1>(encoder, 1);
+            code::pack(row_mut(code), *code_bits);
+            code::unpack(row_mut(code), *code_bits);
+            let reconstruction = row(learner.decoder(&net.decoder).forward::<1>(&Native {}, code, decoder));
+            after = after.saturating_add(squared_error(image.elements(), reconstruction));
+        }
+        let mut kept = None;
+        if after >= before {
+            self.go_back();
+        } else if let Some(store) = &mut learner.store {
+            let (encoder, decoder) = &learner.tables;
+            kept = Some(store.save(E::bytes(encoder).chain(D::bytes(decoder)))?);
+            learner.kept = store.find();
+        }
+        self.learner.running = false;
+        Ok(Judgement { before, after, kept })
+    }
+
+    /// The factory's tables, in RAM and in flash.
+    fn reset(&mut self) -> Result<(), Error> {
+        let done = self.learner.store.as_mut().map_or(Ok(()), Store::reset);
+        self.go_back();
+        done.map_err(Error::from)
+    }
+
+    /// To the tables in flash; where there are none, to the factory's.
+    fn go_back(&mut self) {
+        let Ok(net) = &self.net else { return };
+        self.learner.start(net);
+        self.learner.kept = self.learner.load();
+        if self.learner.kept.is_err() {
+            self.learner.start(net);
+        }
+    }
+}

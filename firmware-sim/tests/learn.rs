@@ -1,0 +1,242 @@
+//! The application that learns: what helps is kept, what does not is undone, and either survives the power.
+
+mod common;
+
+use autoencoder_core::{Dense, Sigmoid};
+use common::{Net, Random};
+use firmware_sim::flash::Nor;
+use firmware_sim::learn::{Begin, HELD_OUT, Judgement, Learner, Method, Status};
+use firmware_sim::message::Learning;
+use firmware_sim::store::Kept;
+use firmware_sim::{App, Command, Error, Reply, Request, Response, frame};
+use host::blob_file::BlobFile;
+
+type E = (Dense<16, 8, Sigmoid>, Dense<8, 4, Sigmoid>);
+type D = (Dense<4, 8, Sigmoid>, Dense<8, 16, Sigmoid>);
+const FRAME: usize = frame::frame_bytes(256);
+type Tiny<'b> = App<'b, E, D, FRAME, Learner<E, D, Nor<Vec<u8>>>>;
+
+const IMAGES: u32 = 300;
+
+/// A device with a flash.
+struct Device<'b> {
+    app: Tiny<'b>,
+}
+
+impl<'b> Device<'b> {
+    fn boot(blob: &'b BlobFile, flash: Vec<u8>) -> Self {
+        let mut app = Tiny::new();
+        app.load(blob.bytes());
+        app.keep_in(Nor::new(flash));
+        Self { app }
+    }
+
+    fn ask<R>(&mut self, command: Command<'_>, take: impl FnOnce(Result<Reply<'_>, Error>) -> R) -> R {
+        let request = frame::write(&Request { sequence: 1, command }, &mut [0; FRAME]).unwrap().to_vec();
+        let mut answer = request.iter().find_map(|byte| self.app.push(*byte).map(<[u8]>::to_vec)).unwrap();
+        take(Response::read(frame::read(&mut answer).unwrap()).unwrap().result)
+    }
+
+    fn status(&mut self, command: Learning<'_>) -> Status {
+        self.ask(Command::Learning(command), |reply| match reply {
+            Ok(Reply::Status(status)) => status,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    fn begin(&mut self, method: Method, batch: u8, rate: u32) {
+        let begin = Begin { method, rate, batch, images: IMAGES };
+        self.status(Learning::Begin(begin));
+    }
+
+    fn learn(&mut self, image: &[u8]) -> (u32, bool) {
+        self.ask(Command::Learning(Learning::Image(image)), |reply| match reply {
+            Ok(Reply::Learned { error, held_out }) => (error, held_out),
+            other => panic!("{other:?}"),
+        })
+    }
+
+    fn end(&mut self) -> Judgement {
+        self.ask(Command::Learning(Learning::End), |reply| match reply {
+            Ok(Reply::Judged(judgement)) => judgement,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    /// A course in which what is learned from is not what is held out.
+    fn course(&mut self, held_out: fn(&mut Random) -> Vec<u8>, learned: fn(&mut Random) -> Vec<u8>) -> Judgement {
+        self.begin(Method::Adam, 1, Method::Adam.rate());
+        let mut random = Random::new(3);
+        for _ in 0..HELD_OUT {
+            assert!(self.learn(&held_out(&mut random)).1);
+        }
+        for _ in 0..IMAGES {
+            assert!(!self.learn(&learned(&mut random)).1);
+        }
+        self.end()
+    }
+
+    /// What the network makes of a few images.
+    fn codes(&mut self) -> Vec<Vec<u8>> {
+        let mut random = Random::new(4);
+        let mut code = |image: Vec<u8>| {
+            self.ask(Command::Encode { image: &image }, |reply| match reply {
+                Ok(Reply::Code { code, .. }) => code.to_vec(),
+                other => panic!("{other:?}"),
+            })
+        };
+        (0..20).map(|_| code(random.bytes(16))).collect()
+    }
+
+    fn flash(&mut self) -> Vec<u8> {
+        let mut contents = Vec::new();
+        loop {
+            let at = contents.len() as u32;
+            let piece = self.ask(Command::Learning(Learning::Flash { at }), |reply| match reply {
+                Ok(Reply::Flash(piece)) => piece.to_vec(),
+                other => panic!("{other:?}"),
+            });
+            if piece.is_empty() {
+                return contents;
+            }
+            contents.extend(piece);
+        }
+    }
+}
+
+fn blob(seed: u64) -> BlobFile {
+    BlobFile::new("flash".as_ref(), &Net::new::<E, D>(seed).blob())
+}
+
+fn erased() -> Vec<u8> {
+    vec![0xff; 8192]
+}
+
+fn light(random: &mut Random) -> Vec<u8> {
+    random.bytes(16).into_iter().map(|pixel| 190 + pixel / 4).collect()
+}
+
+fn dark(random: &mut Random) -> Vec<u8> {
+    random.bytes(16).into_iter().map(|pixel| pixel / 4).collect()
+}
+
+#[test]
+fn learning_that_helps_is_kept_and_is_there_after_the_power_was_off() {
+    let blob = blob(1);
+    let mut device = Device::boot(&blob, erased());
+    let factory = device.codes();
+    assert_eq!(device.status(Learning::Status), Status { kept: Ok(Kept::Nothing), images: 0 });
+    let Judgement { before, after, kept } = device.course(light, light);
+    assert!(after < before / 4 && kept == Some(1), "{before} to {after}, {kept:?}");
+    let learned = device.codes();
+    assert_ne!(learned, factory);
+    assert!(
+        matches!(device.status(Learning::Status), Status { kept: Ok(Kept::Learned(record)), images: IMAGES } if record.sequence == 1)
+    );
+
+    let mut again = Device::boot(&blob, device.flash());
+    assert_eq!(again.codes(), learned);
+    assert!(matches!(again.status(Learning::Status).kept, Ok(Kept::Learned(_))));
+}
+
+#[test]
+fn learning_that_does_not_help_leaves_no_trace() {
+    let blob = blob(1);
+    let mut device = Device::boot(&blob, erased());
+    let factory = device.codes();
+    let Judgement { before, after, kept } = device.course(light, dark);
+    assert!(after >= before && kept.is_none(), "{before} to {after}, {kept:?}");
+    assert_eq!(device.codes(), factory);
+    assert!(device.flash() == erased());
+
+    // What was kept before is what comes back, not the factory's.
+    assert_eq!(device.course(light, light).kept, Some(1));
+    let (learned, flash) = (device.codes(), device.flash());
+    assert_eq!(device.course(light, dark).kept, None);
+    assert_eq!(device.codes(), learned);
+    assert!(device.flash() == flash);
+}
+
+#[test]
+fn a_course_that_is_begun_anew_leaves_no_trace() {
+    let blob = blob(1);
+    let mut device = Device::boot(&blob, erased());
+    let factory = device.codes();
+    device.begin(Method::Adam, 1, 10_000);
+    let mut random = Random::new(3);
+    for _ in 0..100 {
+        device.learn(&light(&mut random));
+    }
+    assert_ne!(device.codes(), factory);
+    device.begin(Method::Adam, 1, 10_000);
+    assert_eq!(device.codes(), factory);
+}
+
+#[test]
+fn reset_goes_back_to_the_factory_and_stays_there() {
+    let blob = blob(1);
+    let mut device = Device::boot(&blob, erased());
+    let factory = device.codes();
+    device.course(light, light);
+    assert!(matches!(device.status(Learning::Reset).kept, Ok(Kept::Factory(_))));
+    assert_eq!(device.codes(), factory);
+    assert_eq!(Device::boot(&blob, device.flash()).codes(), factory);
+    // And it can learn again.
+    assert!(device.course(light, light).kept.is_some());
+}
+
+#[test]
+fn what_another_network_learned_is_not_taken() {
+    let (one, other) = (blob(1), blob(2));
+    let mut device = Device::boot(&one, erased());
+    device.course(light, light);
+    let mut device = Device::boot(&other, device.flash());
+    let found = common::crc(one.bytes());
+    assert_eq!(device.status(Learning::Status).kept, Ok(Kept::OtherWeights { found }));
+    assert_eq!(device.codes(), Device::boot(&other, erased()).codes());
+}
+
+#[test]
+fn each_optimizer_and_any_batch_helps_and_the_same_course_gives_the_same_bytes() {
+    let blob = blob(1);
+    for (method, rate) in [(Method::Sgd, 3000), (Method::RmsProp, 10_000), (Method::Adam, 10_000)] {
+        for batch in [1, 3, 8] {
+            let course = || {
+                let mut device = Device::boot(&blob, erased());
+                device.begin(method, batch, rate);
+                let mut random = Random::new(5);
+                for _ in 0..IMAGES {
+                    device.learn(&light(&mut random));
+                }
+                (device.end(), device.flash())
+            };
+            let (judgement, flash) = course();
+            assert!(judgement.after < judgement.before, "{method:?}, batch {batch}: {judgement:?}");
+            assert!(course() == (judgement, flash));
+        }
+    }
+}
+
+#[test]
+fn without_a_course_there_is_nothing_to_learn_or_to_judge() {
+    let blob = blob(1);
+    let mut device = Device::boot(&blob, erased());
+    for command in [Learning::Image(&[1; 16]), Learning::End] {
+        device.ask(Command::Learning(command), |reply| assert_eq!(reply, Err(Error::NoCourse)));
+    }
+    device.begin(Method::Adam, 1, 10_000);
+    device.ask(Command::Learning(Learning::End), |reply| assert_eq!(reply, Err(Error::NoCourse)));
+    let wrong = Error::Length { expected: 16, found: 3 };
+    device.ask(Command::Learning(Learning::Image(&[1; 3])), |reply| assert_eq!(reply, Err(wrong)));
+}
+
+#[test]
+fn a_device_that_does_not_learn_says_so() {
+    let blob = blob(1);
+    let mut app = App::<E, D, FRAME>::new();
+    app.load(blob.bytes());
+    let request = Request { sequence: 1, command: Command::Learning(Learning::Status) };
+    let request = frame::write(&request, &mut [0; FRAME]).unwrap().to_vec();
+    let mut answer = request.iter().find_map(|byte| app.push(*byte).map(<[u8]>::to_vec)).unwrap();
+    assert_eq!(Response::read(frame::read(&mut answer).unwrap()).unwrap().result, Err(Error::Frozen));
+}

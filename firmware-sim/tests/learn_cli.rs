@@ -1,0 +1,117 @@
+//! `learn` and `reset` as a user runs them, on the shipped weights and a sensor that is shifted.
+
+use assert_cmd::assert::Assert;
+use assert_cmd::cargo::cargo_bin_cmd;
+use host::picture::Gray;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// A course short enough for a test and long enough to help.
+const LEARN: &str = "learn --json --images 200 --test-images 50 --out out/learned.png";
+
+/// A folder in which the program runs.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, arguments: &str) -> Assert {
+        let mut command = cargo_bin_cmd!("firmware-sim");
+        command.current_dir(self.0.path()).args(arguments.split(' '));
+        command.arg("--weights").arg(Path::new(ROOT).join("models/classic.int8.blob")).assert()
+    }
+
+    /// `learn` or `reset` with a flash in this folder; the object that it prints.
+    fn json(&self, arguments: &str) -> Value {
+        let data = if arguments.starts_with("learn") { format!(" --data {ROOT}/data/mnist") } else { String::new() };
+        let assert = self.run(&format!("{arguments} --flash flash{data}")).success();
+        serde_json::from_slice(&assert.get_output().stdout).unwrap()
+    }
+
+    fn flash(&self) -> Vec<u8> {
+        fs::read(self.path("flash")).unwrap()
+    }
+}
+
+fn number(object: &Value, key: &str) -> f64 {
+    object[key].as_f64().unwrap_or_else(|| panic!("{key} in {object}"))
+}
+
+#[test]
+fn what_is_learned_outlives_the_program_until_it_is_reset() {
+    let place = Place::new();
+    let first = place.json(LEARN);
+    let (before, after) = (number(&first, "mse_before"), number(&first, "mse_after"));
+    assert!(after < 0.5 * before, "{first}");
+    assert!(number(&first, "mse_old_data_before") < before, "{first}");
+    assert!(number(&first, "mse_old_data") > 0.0, "{first}");
+    assert_eq!((&first["persisted"], &first["record"]), (&true.into(), &1.into()));
+    assert_eq!((&first["images"], &first["test_images"]), (&200.into(), &50.into()));
+    assert_eq!((&first["shift"], &first["heap_bytes"]), (&"gain-offset".into(), &0.into()));
+    assert_eq!(number(&first, "ram_bytes"), number(&first, "static_bytes") + number(&first, "stack_bytes"));
+    // Sixteen columns of originals, reconstructions before and after.
+    let picture = Gray::read(&place.path("out/learned.png")).unwrap();
+    assert_eq!((picture.width, picture.height), (16 * 58 + 2, 3 * 58 + 2));
+
+    // The next run begins where this one ended.
+    let second = place.json(LEARN);
+    assert_eq!(number(&second, "mse_before"), after, "{second}");
+    let kept = place.flash();
+    assert_eq!(kept.len(), 32 * 1024);
+
+    let reset = place.json("reset --json");
+    assert_eq!(reset["persisted"], false, "{reset}");
+    assert!(place.flash() != kept);
+    let third = place.json(LEARN);
+    assert_eq!((number(&third, "mse_before"), number(&third, "mse_after")), (before, after), "{third}");
+}
+
+#[test]
+fn what_does_not_help_is_rolled_back_and_the_flash_stays_as_it_was() {
+    let place = Place::new();
+    place.json(LEARN);
+    let kept = place.flash();
+    // Steps far too large drive every output to an end.
+    let report = place.json(&format!("{LEARN} --rate 1 --optimizer sgd"));
+    assert_eq!((&report["persisted"], &report["record"]), (&false.into(), &Value::Null), "{report}");
+    assert_eq!(report["mse_after"], report["mse_before"], "{report}");
+    assert!(place.flash() == kept);
+}
+
+#[test]
+fn a_person_reads_what_came_of_it() {
+    let place = Place::new();
+    let data = format!("--data {ROOT}/data/mnist --flash flash");
+    let assert = place.run(&format!("learn --images 200 --test-images 50 --out out/learned.png {data}")).success();
+    let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+    for part in ["200 images learned from, the sensor gain-offset: out/learned.png", "this sensor", "the old one"] {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
+    assert!(text.contains("kept as record 1 in the device's flash: flash"), "{text}");
+    let assert = place.run("reset --flash flash").success();
+    let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+    assert!(text.contains("before: what was learned before, record 1"), "{text}");
+    assert!(text.contains("now:    back at the factory's tables, record 2"), "{text}");
+}
+
+#[test]
+fn a_file_that_is_no_flash_is_refused_and_stays() {
+    let place = Place::new();
+    fs::write(place.path("flash"), [1; 100]).unwrap();
+    for arguments in [format!("learn --data {ROOT}/data/mnist --flash flash"), "reset --flash flash".to_owned()] {
+        let assert = place.run(&arguments).code(1);
+        let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+        assert!(err.ends_with("error: flash: 100 bytes; a device's flash has 32768\n"), "{err}");
+        assert_eq!(place.flash(), [1; 100]);
+    }
+    assert!(!place.path("artifacts").exists());
+}
