@@ -1,6 +1,7 @@
 //! Autoencoders small enough to live, and to go on learning, inside a microcontroller.
 //!
-//! `no_std`, no heap, no `unsafe` but for one kernel and the square root on a Cortex-M4. The host trains with this crate, the device infers and learns with it.
+//! `no_std`, no heap, no `unsafe` but for one kernel and the square root on a Cortex-M4. The host trains with this crate,
+//! the device infers and learns with it.
 //!
 //! # The law
 //!

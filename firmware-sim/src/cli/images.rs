@@ -45,7 +45,9 @@ pub fn files(paths: &[PathBuf], weights: &Weights) -> anyhow::Result<Vec<Vec<u8>
         } else {
             match Images::read(path) {
                 Ok(read) => images.extend(rows(&read, path, weights)?),
-                Err(IdxError::Magic { .. } | IdxError::Length { expected: 16, .. }) => bail!("{}: neither a PNG nor an IDX file of images", path.display()),
+                Err(IdxError::Magic { .. } | IdxError::Length { expected: 16, .. }) => {
+                    bail!("{}: neither a PNG nor an IDX file of images", path.display())
+                }
                 Err(error) => return Err(error.into()),
             }
         }
