@@ -147,6 +147,24 @@ fn a_finished_network_is_tuned_for_coarser_numbers() {
     assert!(!sandbox.path("never").exists());
 }
 
+/// Ten layers of ReLUs and a linear one: their gains, ranges and zero points are none of a sigmoid network's.
+#[test]
+fn the_anomaly_detector_is_trained_and_quantised() {
+    let sandbox = Sandbox::new();
+    let pixels = &shipped("t10k-images-idx3-ubyte.gz")[16..];
+    for (name, images) in [("train-images-idx3-ubyte", 0..400), ("t10k-images-idx3-ubyte", 400..450)] {
+        let header = [0x803, images.len() as u32, 20, 32].map(u32::to_be_bytes).concat();
+        // The first 640 pixels of each digit are 20 rows of 32 as well as any.
+        let rows: Vec<u8> = images.flat_map(|image| pixels[784 * image..][..640].to_vec()).collect();
+        fs::write(sandbox.path("data").join(name), [header, rows].concat()).unwrap();
+    }
+    let train = "train --data data --topology anomaly --batch 100 --steps 300 --json";
+    let summary = json(&sandbox.host(train).output().unwrap());
+    let [float, int8] = ["test_mse", "test_mse_int8"].map(|key| summary[key].as_f64().unwrap());
+    // What predicts the mean image has 0.075.
+    assert!(float < 0.06 && int8 < 1.04 * float, "f32 {float}, int8 {int8}");
+}
+
 #[test]
 fn a_human_reads_lines_and_a_summary() {
     let sandbox = Sandbox::new();

@@ -13,8 +13,7 @@ use firmware_sim::flash::Nor;
 use firmware_sim::frame::frame_bytes;
 use firmware_sim::{App, Learner};
 
-type Device =
-    App<'static, Encoder, Decoder, { frame_bytes(784) }, Learner<Encoder, Decoder, Nor<&'static mut [u8]>>>;
+type Device = App<'static, Encoder, Decoder, { frame_bytes(784) }, Learner<Encoder, Decoder, Nor<&'static mut [u8]>>>;
 
 #[entry]
 fn main() -> ! {
