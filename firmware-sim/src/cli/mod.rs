@@ -22,7 +22,6 @@ mod reset;
 mod roundtrip;
 mod serial;
 mod session;
-#[allow(dead_code)] // training images are for the commands that learn
 mod shift;
 mod stack;
 mod synthetic;
