@@ -147,7 +147,7 @@ fn a_finished_network_is_tuned_for_coarser_numbers() {
     assert!(!sandbox.path("never").exists());
 }
 
-/// Ten layers of ReLUs and a linear one: their gains, ranges and zero points are none of a sigmoid network's.
+/// Ten rectified layers and a linear one: their gains, ranges and zero points are none of a sigmoid network's.
 #[test]
 fn the_anomaly_detector_is_trained_and_quantised() {
     let sandbox = Sandbox::new();
