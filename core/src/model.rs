@@ -1,8 +1,7 @@
 //! The networks by name. A topology is a type: to add one, write its alias and give it a row in [`with_topology`].
 
 use crate::adapt::Adapt;
-use crate::blob::Header;
-use crate::layer::Row;
+use crate::blob::{Header, Mirrors};
 use crate::{Autoencoder, Backward, Dense, Identity, Parameters, Relu, Sigmoid, Zeroed};
 
 /// The encoder of the classic autoencoder tutorial: an image of 784 pixels to a code of 128.
@@ -40,10 +39,7 @@ pub trait Visitor {
     type Output;
 
     /// Runs for the topology `Autoencoder<E, D>`.
-    fn visit<E, D>(self) -> Self::Output
-    where
-        E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
-        D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>;
+    fn visit<E: Half, D: Half + Mirrors<E>>(self) -> Self::Output;
 }
 
 /// The names that [`with_topology`] knows.
@@ -66,11 +62,7 @@ pub fn name_of(header: &Header) -> Option<&'static str> {
     impl Visitor for Matches<'_> {
         type Output = bool;
 
-        fn visit<E, D>(self) -> bool
-        where
-            E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
-            D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-        {
+        fn visit<E: Half, D: Half + Mirrors<E>>(self) -> bool {
             self.0.describes::<E, D>()
         }
     }

@@ -6,7 +6,7 @@ use crate::message::Usage;
 use crate::monitor::Monitor;
 use crate::{Codec, Command, Error, Info, Reply, Request, Response, message};
 use autoencoder_core::adapt::Adapt;
-use autoencoder_core::blob::Stored;
+use autoencoder_core::blob::{Mirrors, Stored};
 use autoencoder_core::layer::Row;
 use embedded_storage::nor_flash::NorFlash;
 
@@ -42,7 +42,7 @@ pub struct App<'b, E: Stored, D: Stored, const FRAME: usize = { frame_bytes(784)
 impl<'b, E, D, const FRAME: usize, L> App<'b, E, D, FRAME, L>
 where
     E: Stored,
-    D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    D: Mirrors<E>,
     L: Learning<E, D>,
 {
     /// Without weights: it answers every command with that.
@@ -91,8 +91,8 @@ where
 
 impl<E, D, const FRAME: usize, F> App<'_, E, D, FRAME, Learner<E, D, F>>
 where
-    E: Adapt<Out: Row<Element = f32>>,
-    D: Adapt<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    E: Adapt,
+    D: Adapt + Mirrors<E>,
     F: NorFlash,
 {
     /// Takes a flash to keep in what is learned, and what was learned from it. To be called after [`App::load`].
@@ -104,7 +104,7 @@ where
 impl<E, D, const FRAME: usize, L> Default for App<'_, E, D, FRAME, L>
 where
     E: Stored,
-    D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    D: Mirrors<E>,
     L: Learning<E, D>,
 {
     fn default() -> Self {
@@ -121,7 +121,7 @@ fn answer<'a, E, D, L>(
 ) -> Result<Reply<'a>, Error>
 where
     E: Stored,
-    D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    D: Mirrors<E>,
     L: Learning<E, D>,
 {
     let own = codec.weights()?;

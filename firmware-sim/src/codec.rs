@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::learn::{Frozen, Learning};
-use autoencoder_core::blob::{Blob, CRC, Stored};
+use autoencoder_core::blob::{Blob, CRC, Mirrors, Stored};
 use autoencoder_core::layer::Row;
 use autoencoder_core::quant::code;
 use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed};
@@ -24,7 +24,7 @@ pub struct Codec<'b, E: Stored, D: Stored, L = Frozen> {
 impl<'b, E, D, L> Codec<'b, E, D, L>
 where
     E: Stored,
-    D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    D: Mirrors<E>,
     L: Learning<E, D>,
 {
     /// Bytes that the encoder alone takes: the image, and its own activations.
@@ -127,7 +127,7 @@ where
 impl<E, D, L> Default for Codec<'_, E, D, L>
 where
     E: Stored,
-    D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    D: Mirrors<E>,
     L: Learning<E, D>,
 {
     fn default() -> Self {

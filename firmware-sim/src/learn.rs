@@ -9,7 +9,7 @@ use crate::codec::{fill, row, row_mut, squared_error};
 use crate::store::{Kept, Store, StoreError};
 use crate::{Codec, Error, Reply, message};
 use autoencoder_core::adapt::{Adapt, Course, Rule};
-use autoencoder_core::blob::Stored;
+use autoencoder_core::blob::{Mirrors, Stored};
 use autoencoder_core::layer::Row;
 use autoencoder_core::optimizer::{Adam, RmsProp, Sgd};
 use autoencoder_core::quant::code;
@@ -164,8 +164,8 @@ const PIECE: usize = 128;
 
 impl<E, D, F> Learning<E, D> for Learner<E, D, F>
 where
-    E: Adapt<Out: Row<Element = f32>>,
-    D: Adapt<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    E: Adapt,
+    D: Adapt + Mirrors<E>,
     F: NorFlash,
 {
     const NEW: Self = Self {
@@ -218,8 +218,8 @@ where
 
 impl<E, D, F> Learner<E, D, F>
 where
-    E: Adapt<Out: Row<Element = f32>>,
-    D: Adapt<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    E: Adapt,
+    D: Adapt + Mirrors<E>,
     F: NorFlash,
 {
     /// Takes the tables that were kept; the factory's are there already.
@@ -239,8 +239,8 @@ where
 
 impl<E, D, F> Codec<'_, E, D, Learner<E, D, F>>
 where
-    E: Adapt<Out: Row<Element = f32>>,
-    D: Adapt<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
+    E: Adapt,
+    D: Adapt + Mirrors<E>,
     F: NorFlash,
 {
     /// Takes the flash for what is learned, and from it what was learned before with these weights.

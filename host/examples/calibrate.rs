@@ -2,7 +2,7 @@
 //! BLOB [DIR]`. The blob is replaced; its CRC is another one then.
 
 use anyhow::Context;
-use autoencoder_core::layer::Row;
+use autoencoder_core::blob::Mirrors;
 use autoencoder_core::model::{Half, Visitor, name_of, with_topology};
 use host::blob_file::BlobFile;
 use host::calibrate::calibrate;
@@ -15,11 +15,7 @@ struct Calibrate<'a>(&'a [u8], &'a Images);
 impl Visitor for Calibrate<'_> {
     type Output = Result<Vec<u8>, autoencoder_core::Error>;
 
-    fn visit<E, D>(self) -> Self::Output
-    where
-        E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
-        D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-    {
+    fn visit<E: Half, D: Half + Mirrors<E>>(self) -> Self::Output {
         calibrate::<E, D>(self.0, self.1)
     }
 }

@@ -12,7 +12,7 @@ use crate::blob_file::BlobFile;
 use crate::data::Source;
 use crate::evaluate::errors_int8;
 use autoencoder_core::Error;
-use autoencoder_core::blob::{Blob, Writer};
+use autoencoder_core::blob::{Blob, Mirrors, Writer};
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::Half;
 use std::path::Path;
@@ -23,11 +23,7 @@ pub const ROWS: usize = 10_000;
 const PER_MILLE: usize = 995;
 
 /// The same blob, its threshold that of the rows of `source`.
-pub fn calibrate<E, D>(blob: &[u8], source: &impl Source) -> Result<Vec<u8>, Error>
-where
-    E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
-    D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-{
+pub fn calibrate<E: Half, D: Half + Mirrors<E>>(blob: &[u8], source: &impl Source) -> Result<Vec<u8>, Error> {
     let aligned = BlobFile::new(Path::new(""), blob);
     let blob = Blob::open(aligned.bytes())?;
     let mut header = blob.header().clone();

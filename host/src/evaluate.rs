@@ -3,7 +3,7 @@
 use crate::data::Source;
 use crate::gemm::Gemm;
 use crate::trainer::{SHARD, Trainable, zeroed_box};
-use autoencoder_core::blob::Blob;
+use autoencoder_core::blob::{Blob, Mirrors};
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::Half;
 use autoencoder_core::quant::{Affine, code};
@@ -33,11 +33,7 @@ pub fn errors<N: Trainable>(net: &N, code_bits: u8, source: &impl Source) -> Vec
 
 /// The same for a blob of integers, through the device's own integer code: a row is quantised, encoded, its code packed,
 /// unpacked and decoded, and compared with what it was before.
-pub fn errors_int8<E, D>(blob: &Blob<'_>, source: &impl Source) -> Result<Vec<f32>, Error>
-where
-    E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
-    D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-{
+pub fn errors_int8<E: Half, D: Half + Mirrors<E>>(blob: &Blob<'_>, source: &impl Source) -> Result<Vec<f32>, Error> {
     assert_eq!(source.width(), E::In::LEN, "row width");
     let net: Autoencoder<E::Int8<'_>, D::Int8<'_>> = blob.int8::<E, D>()?;
     let (input, bits) = (blob.header().input, blob.header().code_bits);

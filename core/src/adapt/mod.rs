@@ -79,11 +79,7 @@ pub trait Adapt: Stored {
     );
 }
 
-impl<F, G> Adapt for (F, G)
-where
-    F: Adapt<Out: Row<Element = f32>>,
-    G: Adapt<In = F::Out, In8 = F::Out8>,
-{
+impl<F: Adapt, G: Adapt<In = F::Out, In8 = F::Out8>> Adapt for (F, G) {
     type Tables = (F::Tables, G::Tables);
     type Moments = (F::Moments, G::Moments);
     type Joints = (F::Joints, (F::Out, G::Joints));

@@ -47,7 +47,13 @@ impl<X: Row, Y: Row, X8, Y8> Layer for Absent<X, Y, X8, Y8> {
     }
 }
 
-impl<X: Row, Y: Row, X8: Row<Element = u8>, Y8: Row<Element = u8>> Stored for Absent<X, Y, X8, Y8> {
+impl<X, Y, X8, Y8> Stored for Absent<X, Y, X8, Y8>
+where
+    X: Row<Element = f32>,
+    Y: Row<Element = f32>,
+    X8: Row<Element = u8>,
+    Y8: Row<Element = u8>,
+{
     type In8 = X8;
     type Out8 = Y8;
     type Acts8 = [Y8; 1];

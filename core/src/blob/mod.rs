@@ -13,7 +13,7 @@ mod writer;
 
 pub use absent::{Absent, Without};
 pub use reader::{Blob, Bulk, Reader};
-pub use stored::Stored;
+pub use stored::{Mirrors, Stored};
 pub use writer::Writer;
 
 use crate::quant::Affine;

@@ -7,7 +7,7 @@ use crate::{Activation, Dense, Error, Layer, Zeroed};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// From a topology to its views into a blob, in either number format.
-pub trait Stored: Layer {
+pub trait Stored: Layer<In: Row<Element = f32>, Out: Row<Element = f32>> {
     /// One row of integer input.
     type In8: Row<Element = u8>;
     /// One row of integer output.
@@ -25,6 +25,10 @@ pub trait Stored: Layer {
     /// Reads the network's layers.
     fn read_int8<'a>(reader: &mut Reader<'a>) -> Result<Self::Int8<'a>, Error>;
 }
+
+/// A half that belongs to `E`: codes of `E` go in and rows like `E`'s come out, in floats and in integers.
+pub trait Mirrors<E: Stored>: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8> {}
+impl<E: Stored, D: Stored<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>> Mirrors<E> for D {}
 
 impl<const I: usize, const O: usize, A: Activation> Stored for Dense<I, O, A> {
     type In8 = [u8; I];

@@ -2,7 +2,7 @@
 
 use super::boards::{BOARDS, Board, RESERVE};
 use super::link::{InProcess, Link, LinkError, Memory};
-use autoencoder_core::blob::{Bulk, Format, Header, NO_THRESHOLD, Writer};
+use autoencoder_core::blob::{Bulk, Format, Header, Mirrors, NO_THRESHOLD, Writer};
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, NAMES, Visitor, with_topology};
 use autoencoder_core::quant::{Affine, Channel};
@@ -165,11 +165,7 @@ impl Shape {
         impl Visitor for Look {
             type Output = Shape;
 
-            fn visit<E, D>(self) -> Shape
-            where
-                E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
-                D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-            {
+            fn visit<E: Half, D: Half + Mirrors<E>>(self) -> Shape {
                 Shape {
                     layers: E::specs().chain(D::specs()).collect(),
                     encoder_layers: E::specs().count(),

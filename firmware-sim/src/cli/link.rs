@@ -2,7 +2,7 @@
 
 use super::stack::Stack;
 use allocation_counter::measure;
-use autoencoder_core::layer::Row;
+use autoencoder_core::blob::Mirrors;
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use firmware_sim::flash::Nor;
 use firmware_sim::frame::frame_bytes;
@@ -145,11 +145,7 @@ trait Application<'b> {
     fn push(&mut self, byte: u8) -> Option<&[u8]>;
 }
 
-impl<'b, E, D> Application<'b> for App<'b, E, D>
-where
-    E: Half,
-    D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-{
+impl<'b, E: Half, D: Half + Mirrors<E>> Application<'b> for App<'b, E, D> {
     fn load(&mut self, blob: &'b [u8]) {
         self.load(blob);
     }
@@ -165,32 +161,20 @@ struct Make<'b>(PhantomData<&'b [u8]>);
 impl<'b> Visitor for Make<'b> {
     type Output = Box<dyn Application<'b> + Send + 'b>;
 
-    fn visit<E, D>(self) -> Self::Output
-    where
-        E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
-        D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-    {
+    fn visit<E: Half, D: Half + Mirrors<E>>(self) -> Self::Output {
         Box::new(App::<'b, E, D>::new())
     }
 }
 
 /// An application that learns.
-struct Adaptive<'b, E, D>
-where
-    E: Half<Out: Row<Element = f32>>,
-    D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-{
+struct Adaptive<'b, E: Half, D: Half + Mirrors<E>> {
     app: AdaptiveApp<'b, E, D>,
     flash: Option<Vec<u8>>,
 }
 
 type AdaptiveApp<'b, E, D> = App<'b, E, D, { frame_bytes(784) }, Learner<E, D, Nor<Vec<u8>>>>;
 
-impl<'b, E, D> Application<'b> for Adaptive<'b, E, D>
-where
-    E: Half<Out: Row<Element = f32>>,
-    D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-{
+impl<'b, E: Half, D: Half + Mirrors<E>> Application<'b> for Adaptive<'b, E, D> {
     fn load(&mut self, blob: &'b [u8]) {
         self.app.load(blob);
         if let Some(flash) = self.flash.take() {
@@ -209,11 +193,7 @@ struct MakeAdaptive<'b>(Vec<u8>, PhantomData<&'b [u8]>);
 impl<'b> Visitor for MakeAdaptive<'b> {
     type Output = Box<dyn Application<'b> + Send + 'b>;
 
-    fn visit<E, D>(self) -> Self::Output
-    where
-        E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
-        D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-    {
+    fn visit<E: Half, D: Half + Mirrors<E>>(self) -> Self::Output {
         Box::new(Adaptive { app: AdaptiveApp::<'b, E, D>::new(), flash: Some(self.0) })
     }
 }

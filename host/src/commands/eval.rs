@@ -3,8 +3,7 @@
 use crate::args;
 use crate::commands::{images_fit, topology_of};
 use anyhow::Context;
-use autoencoder_core::blob::Format;
-use autoencoder_core::layer::Row;
+use autoencoder_core::blob::{Format, Mirrors};
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use autoencoder_core::{Autoencoder, loss};
 use host::aware::Precision;
@@ -42,11 +41,7 @@ struct Command<'a> {
 impl Visitor for Command<'_> {
     type Output = anyhow::Result<String>;
 
-    fn visit<E, D>(self) -> Self::Output
-    where
-        E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
-        D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-    {
+    fn visit<E: Half, D: Half + Mirrors<E>>(self) -> Self::Output {
         let Self { args, path, file, test, labels, name } = self;
         images_fit::<E>(&test, &args.data, name)?;
         let blob = file.open()?;

@@ -5,7 +5,7 @@ use crate::commands::images_fit;
 use crate::commands::source::Source;
 use anyhow::Context;
 use autoencoder_core::Autoencoder;
-use autoencoder_core::layer::Row;
+use autoencoder_core::blob::Mirrors;
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use host::aware::Precision;
 use host::calibrate::calibrate;
@@ -29,11 +29,7 @@ struct Command<'a> {
 impl Visitor for Command<'_> {
     type Output = anyhow::Result<String>;
 
-    fn visit<E, D>(self) -> Self::Output
-    where
-        E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
-        D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-    {
+    fn visit<E: Half, D: Half + Mirrors<E>>(self) -> Self::Output {
         let Self { args, source, name } = self;
         let mut net = zeroed_box::<Autoencoder<E, D>>();
         let images = Images::train(&args.data)?;

@@ -3,7 +3,7 @@
 use crate::args;
 use crate::commands::{images_fit, topology_of};
 use anyhow::Context;
-use autoencoder_core::blob::Format;
+use autoencoder_core::blob::{Format, Mirrors};
 use autoencoder_core::layer::Row;
 use autoencoder_core::loss::psnr;
 use autoencoder_core::model::{Half, Visitor, with_topology};
@@ -111,11 +111,7 @@ fn codec(path: &Path, args: &args::Report, test: &Images) -> anyhow::Result<Line
     impl Visitor for Measure<'_> {
         type Output = anyhow::Result<Cost>;
 
-        fn visit<E, D>(self) -> Self::Output
-        where
-            E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
-            D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-        {
+        fn visit<E: Half, D: Half + Mirrors<E>>(self) -> Self::Output {
             images_fit::<E>(self.test, &self.args.data, self.name)?;
             let blob = self.file.open()?;
             let errors = evaluate::errors_int8::<E, D>(&blob, self.test).map_err(|source| self.file.error(source))?;

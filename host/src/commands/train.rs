@@ -4,6 +4,7 @@ use crate::args;
 use crate::commands::images_fit;
 use crate::commands::source::Source;
 use anyhow::{Context, bail, ensure};
+use autoencoder_core::blob::Mirrors;
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use autoencoder_core::{Autoencoder, Layer, LayerSpec, loss};
@@ -107,11 +108,7 @@ struct Command<'a> {
 impl Visitor for Command<'_> {
     type Output = anyhow::Result<String>;
 
-    fn visit<E, D>(mut self) -> Self::Output
-    where
-        E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
-        D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-    {
+    fn visit<E: Half, D: Half + Mirrors<E>>(mut self) -> Self::Output {
         images_fit::<E>(&self.train, &self.args.data, &self.run.topology)?;
         self.run.layers = Autoencoder::<E, D>::specs().collect::<Vec<LayerSpec>>();
         let about = About { encoder_layers: E::specs().count(), steps: 0, code_bits: self.run.code_bits };
@@ -234,11 +231,7 @@ impl<'a, N: Trainable> Session<'a, N> {
     }
 
     /// Blobs, pictures and the summary.
-    fn finish<E, D>(&self, finished: bool) -> anyhow::Result<String>
-    where
-        E: Half<In: Row<Element = f32>, Out: Row<Element = f32>>,
-        D: Half<In = E::Out, Out = E::In, In8 = E::Out8, Out8 = E::In8>,
-    {
+    fn finish<E: Half, D: Half + Mirrors<E>>(&self, finished: bool) -> anyhow::Result<String> {
         let Self { command: Command { args, run, train, test, .. }, trainer, .. } = self;
         let (out, net, step) = (&args.out, trainer.net(), trainer.step());
         if !finished {
