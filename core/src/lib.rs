@@ -67,6 +67,7 @@ pub mod activation;
 pub mod adapt;
 pub mod autoencoder;
 pub mod blob;
+pub mod crc;
 pub mod dense;
 mod error;
 pub mod init;

@@ -2,7 +2,8 @@
 
 use crate::Error;
 use crate::learn::{Frozen, Learning};
-use autoencoder_core::blob::{Blob, CRC, Mirrors, Stored};
+use autoencoder_core::blob::{Blob, Mirrors, Stored};
+use autoencoder_core::crc::Digest;
 use autoencoder_core::layer::Row;
 use autoencoder_core::quant::code;
 use autoencoder_core::{Autoencoder, Error as WeightsError, Layer, Native, Zeroed};
@@ -110,7 +111,7 @@ where
     pub fn digest(&mut self, image: &[u8], layers: usize) -> Result<(u32, u32), Error> {
         let score = self.score(image)?;
         let stages = E::Int8::stages::<1>(&self.encoder, 1).chain(D::Int8::stages::<1>(&self.decoder, 1));
-        let mut digest = CRC.digest();
+        let mut digest = Digest::new();
         stages.take(layers).for_each(|outputs| digest.update(outputs));
         Ok((digest.finalize(), score))
     }

@@ -4,9 +4,8 @@
 //! begins: damage costs the frame it falls into.
 
 use crate::Error;
-use autoencoder_core::blob::CRC;
+use autoencoder_core::crc::{self, Digest};
 use cobs::{CobsEncoder, DecodeResult, DecoderState};
-use crc::{Digest, Table};
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 
@@ -23,7 +22,7 @@ pub const fn frame_bytes(row: usize) -> usize {
 
 /// Writes a message as a frame, its final zero included.
 pub fn write<'b>(message: &impl Serialize, buffer: &'b mut [u8]) -> Result<&'b [u8], Error> {
-    let framed = Framed { encoder: CobsEncoder::new(buffer), digest: CRC.digest() };
+    let framed = Framed { encoder: CobsEncoder::new(buffer), digest: Digest::new() };
     let end = postcard::serialize_with_flavor(message, framed).map_err(|_| Error::Oversize)?;
     *buffer.get_mut(end).ok_or(Error::Oversize)? = 0;
     buffer.get(..=end).ok_or(Error::Oversize)
@@ -33,7 +32,7 @@ pub fn write<'b>(message: &impl Serialize, buffer: &'b mut [u8]) -> Result<&'b [
 /// no compiler can see to be out of reach.)
 struct Framed<'b> {
     encoder: CobsEncoder<'b>,
-    digest: Digest<'static, u32, Table<1>>,
+    digest: Digest,
 }
 
 impl Framed<'_> {
@@ -56,7 +55,7 @@ impl Flavor for Framed<'_> {
     }
 
     fn finalize(mut self) -> postcard::Result<usize> {
-        let crc = self.digest.clone().finalize().to_le_bytes();
+        let crc = self.digest.finalize().to_le_bytes();
         self.put(&crc)?;
         Ok(self.encoder.finalize())
     }
@@ -117,7 +116,7 @@ pub fn read(frame: &mut [u8]) -> Result<&[u8], Error> {
 /// The message, if its CRC is right.
 fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
     let (message, crc) = bytes.split_last_chunk::<CRC_BYTES>().ok_or(Error::Frame)?;
-    if CRC.checksum(message) == u32::from_le_bytes(*crc) { Ok(message) } else { Err(Error::Crc) }
+    if crc::checksum(message) == u32::from_le_bytes(*crc) { Ok(message) } else { Err(Error::Crc) }
 }
 
 #[cfg(test)]
@@ -149,7 +148,7 @@ mod tests {
     #[test]
     fn the_bytes_of_a_frame() {
         // sequence 1, command 1 (Encode), a row of two bytes, one of them zero; CRC-32 of 01 01 02 07 00.
-        let crc = CRC.checksum(&[1, 1, 2, 7, 0]).to_le_bytes();
+        let crc = crc::checksum(&[1, 1, 2, 7, 0]).to_le_bytes();
         assert!(!crc.contains(&0));
         let expected = [&[5, 1, 1, 2, 7, 5][..], &crc, &[0]].concat();
         assert_eq!(frame(1, &[7, 0]), expected);

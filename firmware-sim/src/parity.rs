@@ -3,7 +3,8 @@
 //! Host and device run this same function over the same blob and the same images and compare the lines that it
 //! writes. The first line that differs says in which step, quantity and layer they part.
 
-use autoencoder_core::blob::{Blob, CRC};
+use autoencoder_core::blob::Blob;
+use autoencoder_core::crc;
 use autoencoder_core::layer::Row;
 use autoencoder_core::optimizer::{Adam, Optimizer, RmsProp, Sgd};
 use autoencoder_core::{Backward, Error, Layer, Parameters, Plain, Zeroed, loss};
@@ -75,11 +76,11 @@ where
         }
         net.backward(&Plain, images, outputs, slopes, None, gradient);
         for (layer, outputs) in (1..).zip(N::stages(outputs, B)) {
-            writeln!(out, "step {t}, outputs of layer {layer}: {:08x}", CRC.checksum(outputs))?;
+            writeln!(out, "step {t}, outputs of layer {layer}: {:08x}", crc::checksum(outputs))?;
         }
         writeln!(out, "step {t}, loss: {:08x}", (sum * scale).to_bits())?;
         for (layer, slopes) in (1..).zip(N::stages(slopes, B)) {
-            writeln!(out, "step {t}, output gradients of layer {layer}: {:08x}", CRC.checksum(slopes))?;
+            writeln!(out, "step {t}, output gradients of layer {layer}: {:08x}", crc::checksum(slopes))?;
         }
         tell(out, t, "parameter gradients", gradient)?;
         let moments = m.slices_mut().zip(v.slices_mut());
@@ -97,7 +98,7 @@ where
 fn tell(out: &mut impl Write, t: u32, what: &str, net: &impl Parameters) -> fmt::Result {
     for (i, array) in net.slices().enumerate() {
         let part = if i % 2 == 0 { "weights" } else { "biases" };
-        writeln!(out, "step {t}, {what} of layer {}, {part}: {:08x}", i / 2 + 1, CRC.checksum(array.as_bytes()))?;
+        writeln!(out, "step {t}, {what} of layer {}, {part}: {:08x}", i / 2 + 1, crc::checksum(array.as_bytes()))?;
     }
     Ok(())
 }

@@ -21,7 +21,7 @@
 //! Tables are written from where they lie and read to where they belong, [`CHUNK`] bytes at a time: there is no second
 //! copy in RAM. They are read only after the CRC of the whole record was found right in flash.
 
-use autoencoder_core::blob::CRC;
+use autoencoder_core::crc::{self, Digest};
 use core::fmt;
 use core::iter::repeat_n;
 use embedded_storage::nor_flash::{NorFlash, NorFlashError, NorFlashErrorKind};
@@ -33,7 +33,7 @@ const HEADER: usize = 20;
 /// Bytes after them.
 const TRAILER: usize = 4;
 /// The CRC of anything that its own CRC follows.
-const RESIDUE: u32 = CRC.checksum(&[0; 4]);
+const RESIDUE: u32 = crc::checksum(&[0; 4]);
 /// Bytes that are read or written at once, of stack.
 pub const CHUNK: usize = 64;
 
@@ -256,7 +256,7 @@ impl<F: NorFlash> Store<F> {
     /// Reads the first bytes of a slot, in chunks; their CRC.
     fn scan(&mut self, slot: u8, length: usize, mut take: impl FnMut(&[u8])) -> Result<u32, StoreError> {
         let start = self.start(slot);
-        let mut crc = CRC.digest();
+        let mut crc = Digest::new();
         for at in (0..length).step_by(CHUNK) {
             let mut chunk = [0; CHUNK];
             self.flash.read(start + at as u32, &mut chunk).map_err(|error| error.kind())?;
@@ -285,7 +285,7 @@ impl<F: NorFlash> Store<F> {
         let start = self.start(slot);
         let pages = record.next_multiple_of(F::ERASE_SIZE) as u32;
         self.flash.erase(start, start + pages).map_err(|error| error.kind())?;
-        let (mut crc, mut count) = (CRC.digest(), 0);
+        let (mut crc, mut count) = (Digest::new(), 0);
         let mut chunks = Chunks { flash: &mut self.flash, at: start, bytes: [0xff; CHUNK], filled: 0 };
         for byte in header.into_iter().flatten().chain(tables.into_iter().take(length as usize + 1)) {
             crc.update(&[byte]);

@@ -161,7 +161,7 @@ fn without_usable_weights_it_answers_with_the_reason() {
     let mut flipped = blob.clone();
     flipped[100] ^= 1;
     let damaged = WeightsError::Crc {
-        expected: autoencoder_core::blob::CRC.checksum(&flipped[..flipped.len() - 4]),
+        expected: autoencoder_core::crc::checksum(&flipped[..flipped.len() - 4]),
         found: crc(&blob),
     };
     let mut other = net.header();

@@ -4,13 +4,14 @@ use crate::aware::{Aware, Precision};
 use crate::files::{self, FileError};
 use crate::recipe::Recipe;
 use crate::trainer::{Trainable, Trainer};
-use autoencoder_core::blob::CRC;
 use autoencoder_core::{LayerSpec, Parameters};
+use crc::{CRC_32_ISO_HDLC, Crc};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 const MAGIC: [u8; 4] = *b"AECK";
 const VERSION: u8 = 2;
+static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// The largest batch of a run.
 pub const MAX_BATCH: usize = 65_536;
 

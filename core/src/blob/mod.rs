@@ -18,7 +18,6 @@ pub use writer::Writer;
 
 use crate::quant::Affine;
 use crate::{Layer, LayerSpec};
-use crc::{CRC_32_ISO_HDLC, Crc};
 use serde::{Deserialize, Serialize};
 
 #[cfg(target_endian = "big")]
@@ -40,9 +39,6 @@ pub const NO_THRESHOLD: u32 = u32::MAX;
 const PREFIX: usize = MAGIC.len() + 1 + 4;
 /// CRC-32 trailer.
 const TRAILER: usize = 4;
-
-/// The CRC of zip, Ethernet and PNG: of blobs, and of whatever travels with them.
-pub static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// How the numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! Opening a blob.
 
-use super::{ALIGNMENT, CRC, Format, Header, MAGIC, PREFIX, Stored, TRAILER, VERSION};
+use super::{ALIGNMENT, Format, Header, MAGIC, PREFIX, Stored, TRAILER, VERSION};
 use crate::quant::Affine;
-use crate::{Autoencoder, Error, Layer, Parameters};
+use crate::{Autoencoder, Error, Layer, Parameters, crc};
 use zerocopy::IntoBytes;
 
 /// A blob whose prefix, length, CRC and header have been checked.
@@ -47,7 +47,7 @@ impl<'a> Blob<'a> {
         let truncated = Error::Truncated { expected: length, found: bytes.len() as u32 };
         let bytes = bytes.get(..length as usize).ok_or(truncated)?;
         let (body, trailer) = bytes.split_last_chunk::<TRAILER>().ok_or(Error::Malformed)?;
-        let (expected, found) = (CRC.checksum(body), u32::from_le_bytes(*trailer));
+        let (expected, found) = (crc::checksum(body), u32::from_le_bytes(*trailer));
         if expected != found {
             return Err(Error::Crc { expected, found });
         }

@@ -1,7 +1,7 @@
 //! Writing a blob.
 
-use super::{ALIGNMENT, Bulk, CRC, Header, MAGIC, TRAILER, VERSION};
-use crate::Error;
+use super::{ALIGNMENT, Bulk, Header, MAGIC, TRAILER, VERSION};
+use crate::{Error, crc};
 use serde::Serialize;
 
 /// Writes a blob into a buffer: the header, each layer in order, [`Writer::finish`].
@@ -32,7 +32,7 @@ impl<'b> Writer<'b> {
         let blob = self.buffer.get_mut(..length).ok_or(Error::NoRoom)?;
         blob[MAGIC.len() + 1..][..4].copy_from_slice(&(length as u32).to_le_bytes());
         let (body, trailer) = blob.split_at_mut(length - TRAILER);
-        trailer.copy_from_slice(&CRC.checksum(body).to_le_bytes());
+        trailer.copy_from_slice(&crc::checksum(body).to_le_bytes());
         Ok(blob)
     }
 

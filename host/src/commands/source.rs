@@ -2,7 +2,7 @@
 
 use super::topology_of;
 use anyhow::ensure;
-use autoencoder_core::blob::CRC;
+use autoencoder_core::crc;
 use host::aware::{Aware, round};
 use host::blob_file::BlobFile;
 use host::centre::centres;
@@ -31,7 +31,7 @@ impl Source {
 
     /// CRC-32 of the file: which parameters these are.
     pub fn crc(&self) -> u32 {
-        CRC.checksum(self.file.bytes())
+        crc::checksum(self.file.bytes())
     }
 
     /// The name of the topology.

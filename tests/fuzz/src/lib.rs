@@ -1,6 +1,6 @@
 //! What the fuzz targets try. `tests/tests/corpus.rs` runs the same functions over the committed corpus.
 
-use autoencoder_core::blob::{Blob, CRC, MAGIC, VERSION};
+use autoencoder_core::blob::{Blob, MAGIC, VERSION};
 use autoencoder_core::{Dense, Layer, Plain, Sigmoid, Zeroed};
 use firmware_sim::frame::{self, Receiver, frame_bytes};
 use firmware_sim::{App, Codec, Command, Reply, Request, Response};
@@ -51,7 +51,7 @@ pub fn blob(bytes: &[u8]) {
     mended[..MAGIC.len()].copy_from_slice(&MAGIC);
     mended[MAGIC.len()] = VERSION;
     mended[MAGIC.len() + 1..PREFIX].copy_from_slice(&(length as u32).to_le_bytes());
-    let crc = CRC.checksum(&mended[..length - TRAILER]);
+    let crc = autoencoder_core::crc::checksum(&mended[..length - TRAILER]);
     mended[length - TRAILER..].copy_from_slice(&crc.to_le_bytes());
     run(&mended);
 }
