@@ -12,7 +12,7 @@ use tests::random;
 use zerocopy::IntoBytes;
 
 type Encoder = Dense<4, 4, Sigmoid>;
-type Decoder = Dense<4, 4, Relu>;
+type Decoder = Dense<4, 4, Identity>;
 
 const WEIGHTS: [[i8; 4]; 4] = [[1, 2, 3, 4], [-1, -2, -3, -4], [127, 0, -127, 0], [5, 6, 7, 8]];
 const CHANNELS: [Channel; 4] = [
@@ -101,7 +101,7 @@ fn exact_bytes() {
         &[8],                                                       // bits of a code element
         &[0xff, 0xff, 0xff, 0xff, 0x0f],                            // no threshold
         &[1],                                                       // one of the layers is the encoder's
-        &[2, 4, 4, 0, 4, 4, 1],                                     // two layers, 4 to 4: sigmoid, ReLU
+        &[2, 4, 4, 0, 4, 4, 2],                                     // two layers, 4 to 4: sigmoid, identity
     ].concat();
     assert_eq!(header.len(), 32);
     let body = [header, layer([0, 0, 0x80, 0x3f], 0, 9), layer([0, 0, 0, 0x40], 128, 9)].concat();
@@ -206,11 +206,20 @@ fn each_fault_has_its_error() {
     assert_eq!(open_error(&with_right_crc(with(9, 7))), Some(Error::Malformed));
     assert_eq!(open_error(&with_right_crc(with(18, 0))), Some(Error::Malformed));
     assert_eq!(open_error(&with_right_crc(with(18, 9))), Some(Error::Malformed));
+    // Sign, exponent and fraction of the input's scale: negative, infinite, not a number, zero.
+    for scale in [-0.5f32, f32::INFINITY, f32::NAN, 0.0] {
+        let mut blob = blob.clone();
+        blob[13..17].copy_from_slice(&scale.to_le_bytes());
+        assert_eq!(open_error(&with_right_crc(blob)), Some(Error::Malformed), "{scale}");
+    }
 
     let open = |bytes: &[u8]| {
         let file = aligned(bytes);
         Blob::open(file.bytes()).unwrap().int8::<Encoder, Decoder>().err()
     };
+    assert_eq!(open(&blob), None);
+    assert_eq!(open(&with_right_crc(with(35, 0xff))), Some(Error::Malformed)); // a negative scale
+    assert_eq!(open(&with_right_crc(with(36, 1))), Some(Error::Malformed)); // sigmoids that can be negative
     assert_eq!(open(&with_right_crc(with(9, 0))), Some(Error::Format));
     assert_eq!(open(&with_right_crc(with(9, 2))), Some(Error::Malformed)); // twice as many weights as it should have
     assert_eq!(open(&with_right_crc(with(10, 0))), Some(Error::Accumulator));

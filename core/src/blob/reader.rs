@@ -53,7 +53,10 @@ impl<'a> Blob<'a> {
         }
         let rest = body.get(PREFIX..).ok_or(Error::Malformed)?;
         let (header, rest) = postcard::take_from_bytes::<Header>(rest).map_err(|_| Error::Malformed)?;
-        if usize::from(header.encoder_layers) > header.layers.len() || !(1..=8).contains(&header.code_bits) {
+        let sensible = usize::from(header.encoder_layers) <= header.layers.len()
+            && (1..=8).contains(&header.code_bits)
+            && header.input.is_valid();
+        if !sensible {
             return Err(Error::Malformed);
         }
         let layers_at = body.len() - rest.len();
@@ -149,7 +152,11 @@ impl<'a> Reader<'a> {
 
     /// The next layer.
     pub fn layer(&mut self) -> Result<Bulk<'a>, Error> {
-        Ok(Bulk { output: self.take()?, channels: self.bulk()?, weights: self.bulk()? })
+        let output: Affine = self.take()?;
+        if !output.is_valid() {
+            return Err(Error::Malformed);
+        }
+        Ok(Bulk { output, channels: self.bulk()?, weights: self.bulk()? })
     }
 
     /// A padding byte string, then the bulk bytes.

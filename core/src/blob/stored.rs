@@ -1,6 +1,7 @@
 //! Networks whose weights can lie in a blob.
 
 use super::{Format, Reader};
+use crate::activation::ActivationKind;
 use crate::layer::Row;
 use crate::quant::{self, Channel, Weights};
 use crate::{Activation, Dense, Error, Layer, Zeroed};
@@ -43,6 +44,10 @@ impl<const I: usize, const O: usize, A: Activation> Stored for Dense<I, O, A> {
 
     fn read_int8<'a>(reader: &mut Reader<'a>) -> Result<Self::Int8<'a>, Error> {
         let bulk = reader.layer()?;
+        // Outputs that cannot be negative need no zero point.
+        if bulk.output.zero != 0 && !matches!(A::KIND, ActivationKind::Identity) {
+            return Err(Error::Malformed);
+        }
         let channels: &[Channel; O] = in_place(bulk.channels)?;
         let weights = match reader.format() {
             Format::F32 => return Err(Error::Format),

@@ -17,6 +17,12 @@ pub struct Affine {
 impl Affine {
     /// Pixels, codes and sigmoid units: [0, 1] in 255 steps.
     pub const UNIT: Self = Self { scale: 1.0 / 255.0, zero: 0 };
+
+    /// Whether the step is a positive number, neither infinite nor too small for the full precision of an `f32`.
+    pub fn is_valid(self) -> bool {
+        // As bits, which are in the order of the numbers: a small device compares no floats for it.
+        (f32::MIN_POSITIVE.to_bits()..f32::INFINITY.to_bits()).contains(&self.scale.to_bits())
+    }
 }
 
 /// The numbers of one output channel.
