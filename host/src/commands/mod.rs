@@ -3,6 +3,7 @@
 mod eval;
 mod export;
 mod inspect;
+mod progress;
 mod report;
 mod source;
 mod train;

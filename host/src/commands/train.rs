@@ -2,6 +2,7 @@
 
 use crate::args;
 use crate::commands::images_fit;
+use crate::commands::progress::Progress;
 use crate::commands::source::Source;
 use anyhow::{Context, bail, ensure};
 use autoencoder_core::blob::Mirrors;
@@ -20,10 +21,9 @@ use host::recipe::Recipe;
 use host::trainer::{Trainable, Trainer, zeroed_box};
 use host::{evaluate, files, gemm, report};
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Steps between checkpoints, and between lines where the output is no terminal.
 const SAVE_EVERY: u32 = 1000;
@@ -211,7 +211,7 @@ impl<'a, N: Trainable> Session<'a, N> {
                 self.save()?;
             }
         }
-        progress.bar.finish_and_clear();
+        progress.finish();
         Ok(true)
     }
 
@@ -316,46 +316,4 @@ fn reconstructions<N: Trainable>(net: &N, code_bits: u8, test: &Images) -> Gray 
         .collect();
     let originals = (0..shown).map(|i| test.image(i)).collect();
     Gray::grid(&[originals, decoded.iter().map(Vec::as_slice).collect()], test.width, 2)
-}
-
-/// A bar on a terminal, plain lines elsewhere; both on standard error.
-struct Progress {
-    bar: indicatif::ProgressBar,
-    terminal: bool,
-    start: Instant,
-    first: u32,
-}
-
-impl Progress {
-    fn new(steps: u32, first: u32) -> Self {
-        let terminal = stderr().is_terminal();
-        let bar = if terminal { indicatif::ProgressBar::new(steps.into()) } else { indicatif::ProgressBar::hidden() };
-        bar.set_style(
-            indicatif::ProgressStyle::with_template("{bar:30} {pos}/{len} steps  {msg}  {eta} left")
-                .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()),
-        );
-        bar.set_position(first.into());
-        bar.reset_eta();
-        Self { bar, terminal, start: Instant::now(), first }
-    }
-
-    /// After a step; `point` where it is time for a line.
-    fn show(&self, step: u32, loss: f32, batch: usize, point: Option<&Point>) {
-        let rate = || f64::from(step - self.first) * batch as f64 / self.start.elapsed().as_secs_f64();
-        if self.terminal && step.is_multiple_of(20) {
-            self.bar.set_position(step.into());
-            self.bar.set_message(format!("loss {loss:.5}  {:.0} images/s", rate()));
-        }
-        let Some(point) = point else { return };
-        let line = format!(
-            "step {step:6}  loss {loss:.5}  test MSE {:.5}  {:.0} images/s",
-            point.test_mse.unwrap_or(f64::NAN),
-            rate()
-        );
-        if self.terminal {
-            self.bar.println(line);
-        } else {
-            let _ = writeln!(stderr(), "{line}"); // nobody may be listening
-        }
-    }
 }
