@@ -29,6 +29,13 @@ pub type AnomalyDecoder =
 /// 640-128×4-8-128×4-640.
 pub type Anomaly = Autoencoder<AnomalyEncoder, AnomalyDecoder>;
 
+/// The encoder of the tiny network: an image of 8 by 8 pixels to a code of 4.
+pub type TinyEncoder = (Dense<64, 16, Sigmoid>, Dense<16, 4, Sigmoid>);
+/// Its decoder.
+pub type TinyDecoder = (Dense<4, 16, Sigmoid>, Dense<16, 64, Sigmoid>);
+/// 64-16-4-16-64: small enough to be trained whole on a device. No blob is made of it, so it has no row in [`with_topology`].
+pub type Tiny = Autoencoder<TinyEncoder, TinyDecoder>;
+
 /// What the programs ask of either half of a topology.
 pub trait Half: Backward + Parameters + Adapt + Zeroed + Send + Sync + 'static {}
 impl<T: Backward + Parameters + Adapt + Zeroed + Send + Sync + 'static> Half for T {}

@@ -34,6 +34,8 @@ pub mod message;
 pub mod monitor;
 pub mod parity;
 pub mod store;
+pub mod training;
+pub mod whole;
 
 pub use app::{App, Board};
 pub use codec::Codec;

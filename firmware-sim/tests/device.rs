@@ -154,6 +154,25 @@ mod emulated {
         assert!(there["ram_bytes"].as_u64().unwrap() <= 48 * 1024, "{there}");
     }
 
+    #[test]
+    fn a_whole_network_is_trained_to_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let [(emulated, there), (here, report)] = ["qemu", "in-process"].map(|link| {
+            let out = folder.path().join(link);
+            let mut command = cargo_bin_cmd!("firmware-sim");
+            command.current_dir(ROOT).args(["train", "--json", "--link", link, "--out"]).arg(&out);
+            let report: Value = serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap();
+            let _ = writeln!(std::io::stderr(), "{link}: {report}");
+            (fs::read(out).unwrap(), report)
+        });
+        assert!(emulated == here, "the reconstructions differ");
+        for key in ["progress", "parameters_crc", "mse_before", "mse_after"] {
+            assert_eq!(there[key], report[key], "{key}");
+        }
+        assert!(there["ram_bytes"].as_u64().unwrap() <= 40 * 1024, "{there}");
+        assert!(there["instructions_per_step"].as_u64().unwrap() > 0, "{there}");
+    }
+
     /// An emulator whose UART is a terminal of the system's, as a board on a serial port is.
     struct Board {
         emulator: Child,

@@ -5,7 +5,8 @@ mod common;
 use autoencoder_core::model::{Decoder, Encoder, Small, SmallDecoder, SmallEncoder};
 use autoencoder_core::{Error, Parameters};
 use common::{Net, Random};
-use firmware_sim::parity::{IMAGES, Training};
+use firmware_sim::parity::IMAGES;
+use firmware_sim::training::Training;
 use host::blob_file::BlobFile;
 use host::quantise::{About, f32_blob};
 use host::trainer::zeroed_box;
@@ -30,7 +31,7 @@ fn told(blob: Vec<u8>) -> Result<Vec<String>, Error> {
     let mut training = zeroed_box::<Training<Small, IMAGES>>();
     training.load(flash(blob).bytes())?;
     let mut text = String::new();
-    training.run(&mut text).unwrap();
+    training.tell(&mut text).unwrap();
     Ok(text.lines().map(str::to_owned).collect())
 }
 

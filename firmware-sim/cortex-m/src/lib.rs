@@ -5,7 +5,10 @@
 
 pub mod chip;
 
-#[cfg_attr(any(feature = "mps2-an386", feature = "mps2-an386-training"), path = "board/mps2_an386.rs")]
+#[cfg_attr(
+    any(feature = "mps2-an386", feature = "mps2-an386-training", feature = "mps2-an386-whole"),
+    path = "board/mps2_an386.rs"
+)]
 #[cfg_attr(feature = "microbit", path = "board/microbit.rs")]
 #[cfg_attr(feature = "lm3s6965evb", path = "board/lm3s6965evb.rs")]
 pub mod board;
@@ -19,6 +22,8 @@ pub use model::{AnomalyDecoder as WholeDecoder, AnomalyEncoder as Encoder};
 pub use model::{Decoder as WholeDecoder, Encoder};
 #[cfg(feature = "small")]
 pub use model::{SmallDecoder as WholeDecoder, SmallEncoder as Encoder};
+#[cfg(feature = "tiny")]
+pub use model::{TinyDecoder as WholeDecoder, TinyEncoder as Encoder};
 
 /// From a code to its image.
 #[cfg(not(feature = "encoder-only"))]

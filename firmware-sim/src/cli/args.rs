@@ -37,6 +37,8 @@ pub enum Command {
     Learn(Learn),
     /// Have the device forget what it learned
     Reset(Reset),
+    /// Let the device train a whole network of 64-16-4-16-64, in f32 and from random weights
+    Train(Train),
 }
 
 #[derive(Clone, Options)]
@@ -214,6 +216,31 @@ pub struct Reset {
     pub link: Kind,
     #[command(flatten)]
     pub common: Common,
+}
+
+#[derive(Options)]
+pub struct Train {
+    /// How often the parameters are updated
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub steps: u32,
+    /// How many training images to learn from, over and over
+    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..=7000))]
+    pub images: u32,
+    /// On how many test images to measure
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub test_images: u32,
+    /// Where the picture goes: test images above their reconstructions
+    #[arg(long, value_name = "PNG", default_value = "artifacts/trained.png")]
+    pub out: PathBuf,
+    /// Folder of the images: IDX files of 28 by 28 pixels, plain or gzip
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
+    /// Where the device is: in-process or qemu
+    #[arg(long, value_name = "in-process|qemu", default_value_t = Kind::InProcess)]
+    pub link: Kind,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 const FLASH: &str = "artifacts/learned.flash";

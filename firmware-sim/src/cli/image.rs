@@ -21,6 +21,8 @@ pub enum Program {
     Training,
     /// The application that learns, built apart: it takes more RAM.
     Learner,
+    /// What trains a whole network.
+    Whole,
 }
 
 impl Program {
@@ -34,6 +36,7 @@ impl Program {
             Self::Profile => "profile",
             Self::Training => "training",
             Self::Learner => "learner",
+            Self::Whole => "whole",
         }
     }
 }
@@ -58,6 +61,11 @@ impl Images {
     /// Builds the one that learns, if it is not up to date.
     pub fn learning(board: &Board, target: &str, topology: &str) -> Result<Self, LinkError> {
         Self::of(&format!("{},{topology},learn", board.name), target, &[Program::Learner])
+    }
+
+    /// Builds the one that trains a whole network, if it is not up to date.
+    pub fn whole(target: &str) -> Result<Self, LinkError> {
+        Self::of("mps2-an386-whole,tiny", target, &[Program::Whole])
     }
 
     fn of(features: &str, target: &str, programs: &[Program]) -> Result<Self, LinkError> {

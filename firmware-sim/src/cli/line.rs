@@ -52,10 +52,10 @@ impl<P: Port> Line<P> {
     }
 
     /// All that a device says before it ends.
-    pub fn rest(&mut self) -> Result<String, LinkError> {
-        let mut text = Vec::new();
-        self.port.read_to_end(&mut text).map_err(|error| self.failed(error))?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+    pub fn rest(&mut self) -> Result<Vec<u8>, LinkError> {
+        let mut said = Vec::new();
+        self.port.read_to_end(&mut said).map_err(|error| self.failed(error))?;
+        last_words(&said).map_or(Ok(said), |words| Err(LinkError::Stopped(words)))
     }
 
     /// What the device says it has taken.

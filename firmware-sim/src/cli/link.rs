@@ -1,7 +1,6 @@
 //! The line to a device, and the device that runs in process, under guard.
 
 use super::stack::Stack;
-use allocation_counter::measure;
 use autoencoder_core::blob::Mirrors;
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use firmware_sim::flash::Nor;
@@ -11,7 +10,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::thread;
 
 /// A device at the other end of a line.
 pub trait Link {
@@ -62,7 +60,7 @@ impl fmt::Display for Kind {
 }
 
 /// RAM of a device, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// The application and its buffers, known to the compiler.
     pub statics: usize,
@@ -231,17 +229,7 @@ impl<'b> InProcess<'b> {
     /// Runs a part of the application.
     fn guarded(&mut self, f: impl FnOnce(&mut dyn Application<'b>, &mut Vec<u8>) + Send) -> Result<(), LinkError> {
         let Self { app, stack, answer } = self;
-        let mut outcome = Ok(());
-        // A thread of its own, so that what is counted is its allocations and nobody else's.
-        let run = || measure(|| outcome = stack.run(|| f(&mut **app, answer)));
-        let heap = thread::scope(|scope| scope.spawn(run).join()).map_err(|_| LinkError::Panic)?;
-        if outcome.is_err() {
-            return Err(LinkError::Panic);
-        }
-        if heap.count_total > 0 {
-            return Err(LinkError::Heap { count: heap.count_total, bytes: heap.bytes_total });
-        }
-        if stack.overflowed() { Err(LinkError::StackOverflow) } else { Ok(()) }
+        stack.guard(|| f(&mut **app, answer))
     }
 }
 

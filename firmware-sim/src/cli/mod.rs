@@ -25,6 +25,7 @@ mod session;
 mod shift;
 mod stack;
 mod synthetic;
+mod train;
 mod training;
 mod verify;
 mod weights;
@@ -45,6 +46,7 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Verify(args) => verify::run(&args),
         Command::Learn(args) => learn::run(&args),
         Command::Reset(args) => reset::run(&args),
+        Command::Train(args) => train::run(&args),
     }
 }
 

@@ -92,8 +92,18 @@ impl Qemu {
     /// What the image that trains says about the blob and the images in its flash.
     pub fn training(flash: &[u8]) -> Result<String, LinkError> {
         let (board, target) = STAND_IN.emulated();
-        let mut device = Self::boot(board, &Images::training(target)?, Program::Training, flash)?;
-        device.line.rest().map_err(|error| told(error, &device.folder))
+        let said = Self::boot(board, &Images::training(target)?, Program::Training, flash)?.rest()?;
+        Ok(String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// What the image that trains a whole network says about the task in its flash.
+    pub fn whole(flash: &[u8]) -> Result<Vec<u8>, LinkError> {
+        let (board, target) = STAND_IN.emulated();
+        Self::boot(board, &Images::whole(target)?, Program::Whole, flash)?.rest()
+    }
+
+    fn rest(&mut self) -> Result<Vec<u8>, LinkError> {
+        self.line.rest().map_err(|error| told(error, &self.folder))
     }
 
     fn usage(&mut self) -> Result<Usage, LinkError> {

@@ -3,6 +3,8 @@
 //! The one module with `unsafe`: moving the stack pointer is a promise that no compiler can check.
 #![allow(unsafe_code)]
 
+use super::link::LinkError;
+use allocation_counter::measure;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
@@ -29,6 +31,21 @@ impl Stack {
         // SAFETY: `base` is aligned to 16 bytes and `bytes` is a multiple of 16, of memory that is borrowed mutably until
         // the call returns and that nothing else refers to; `catch_unwind` keeps every panic within the callback.
         unsafe { psm::on_stack(base, bytes, || catch_unwind(AssertUnwindSafe(f))) }
+    }
+
+    /// Runs a part of the application on this stack: an error if it allocates, panics or overflows it.
+    pub fn guard(&mut self, f: impl FnOnce() + Send) -> Result<(), LinkError> {
+        let mut outcome = Ok(());
+        // A thread of its own, so that what is counted is its allocations and nobody else's.
+        let run = || measure(|| outcome = self.run(f));
+        let heap = thread::scope(|scope| scope.spawn(run).join()).map_err(|_| LinkError::Panic)?;
+        if outcome.is_err() {
+            return Err(LinkError::Panic);
+        }
+        if heap.count_total > 0 {
+            return Err(LinkError::Heap { count: heap.count_total, bytes: heap.bytes_total });
+        }
+        if self.overflowed() { Err(LinkError::StackOverflow) } else { Ok(()) }
     }
 
     /// Bytes from the end where the stack begins to the furthest that was ever written, to within 16.

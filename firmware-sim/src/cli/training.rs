@@ -6,7 +6,8 @@ use super::qemu::Qemu;
 use anyhow::{Context, bail, ensure};
 use autoencoder_core::model::{Small, SmallEncoder};
 use autoencoder_core::{Error, Layer};
-use firmware_sim::parity::{IMAGES, Training};
+use firmware_sim::parity::IMAGES;
+use firmware_sim::training::Training;
 use host::blob_file::BlobFile;
 use host::idx::Images;
 use host::quantise::{About, f32_blob};
@@ -65,6 +66,6 @@ fn here(file: &BlobFile, images: &Images) -> anyhow::Result<String> {
     let loaded: Result<(), Error> = training.load(flash.bytes());
     loaded.map_err(|source| file.error(source)).context("--training takes the small topology in f32")?;
     let mut text = String::new();
-    training.run(&mut text)?;
+    training.tell(&mut text)?;
     Ok(text)
 }

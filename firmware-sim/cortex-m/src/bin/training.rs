@@ -14,14 +14,15 @@ use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 use cortex_m_image::{board, chip};
 use cortex_m_rt::entry;
-use firmware_sim::parity::{IMAGES, Training};
+use firmware_sim::parity::IMAGES;
+use firmware_sim::training::Training;
 
 #[entry]
 fn main() -> ! {
     static mut TRAINING: Training<Small, IMAGES> = Training::ZERO;
     board::init();
     let _ = match TRAINING.load(chip::blob()) {
-        Ok(()) => TRAINING.run(&mut Line),
+        Ok(()) => TRAINING.tell(&mut Line),
         Err(error) => write!(Line, "{error}"),
     };
     chip::reset()

@@ -1,0 +1,153 @@
+//! `firmware-sim train`: a whole small network trained on the device, from random weights.
+
+use super::link::{Kind, Memory};
+use super::qemu::Qemu;
+use super::stack::Stack;
+use super::{args, drawing};
+use anyhow::{Context, bail, ensure};
+use firmware_sim::app::Board;
+use firmware_sim::frame;
+use firmware_sim::message::Usage;
+use firmware_sim::whole::{BATCH, DRAWN, PIXELS, RAM, Report, Task, Whole};
+use host::files;
+use host::idx::Images;
+use host::trainer::zeroed_box;
+use serde_json::json;
+use std::fmt::Write;
+use std::path::Path;
+
+/// An image of 8 by 8 pixels.
+type Image = [u8; PIXELS];
+
+pub fn run(args: &args::Train) -> anyhow::Result<String> {
+    let (learned, held_out) = (
+        small(&Images::train(&args.data)?, args.images, &args.data)?,
+        small(&Images::test(&args.data)?, args.test_images, &args.data)?,
+    );
+    let task = Task { steps: args.steps, learned: &learned, held_out: &held_out };
+    let told = match args.link {
+        Kind::InProcess => here(&task)?,
+        Kind::Qemu => there(&task)?,
+        Kind::Serial(_) => bail!("train: there is --link in-process and --link qemu"),
+    };
+    let Told { progress, images, memory, instructions } = &told;
+    let (Some((_, before, _)), Some((_, after, crc))) = (progress.first(), progress.last()) else {
+        bail!("the device said nothing of its training");
+    };
+    ensure!(memory.ram() <= RAM, "over budget: training takes {} bytes of RAM of {RAM}", memory.ram());
+    let originals: Vec<Vec<u8>> = held_out.iter().take(DRAWN).map(|image| image.to_vec()).collect();
+    files::spare(&args.out, [args.data.as_path()])?;
+    drawing::png(Some(&originals), images, PIXELS).write(&args.out)?;
+    if args.json {
+        let object = json!({
+            "steps": args.steps,
+            "batch": BATCH,
+            "images": args.images,
+            "test_images": args.test_images,
+            "mse_before": before,
+            "mse_after": after,
+            "parameters_crc": format!("{crc:08x}"),
+            "progress": progress.iter().map(|(step, mse, crc)| json!([step, mse, format!("{crc:08x}")])).collect::<Vec<_>>(),
+            "instructions_per_step": instructions,
+            "ram_bytes": memory.ram(),
+            "static_bytes": memory.statics,
+            "stack_bytes": memory.stack,
+            "heap_bytes": memory.heap,
+            "out": args.out.display().to_string(),
+        });
+        return Ok(format!("{object}\n"));
+    }
+    let mut text = drawing::terminal(Some(&originals), images, PIXELS);
+    writeln!(text, "\n64-16-4-16-64 in f32 from random weights, {} images, batches of {BATCH}", args.images)?;
+    writeln!(text, "    step  MSE of {} test images", args.test_images)?;
+    for (step, mse, _) in progress {
+        writeln!(text, "  {step:6}  {mse:.6}")?;
+    }
+    writeln!(text, "all parameters {crc:08x}; test images above their reconstructions: {}", args.out.display())?;
+    if *instructions > 0 {
+        writeln!(text, "{instructions} instructions for a step")?;
+    }
+    let Memory { statics, stack, heap } = memory;
+    writeln!(text, "RAM {} of {RAM} bytes: static {statics}, stack {stack}, heap {heap}", memory.ram())?;
+    Ok(text)
+}
+
+/// The first `count` images, each a mean of 3 by 3 pixels; the outer two rows and columns are left out.
+fn small(images: &Images, count: u32, folder: &Path) -> anyhow::Result<Vec<Image>> {
+    const WIDTH: usize = 28;
+    ensure!(
+        (images.height, images.width) == (WIDTH, WIDTH),
+        "{}: images of {} by {}; it takes 28 by 28",
+        folder.display(),
+        images.width,
+        images.height
+    );
+    ensure!(count as usize <= images.len(), "{}: {} images, not {count}", folder.display(), images.len());
+    let mean = |image: &[u8], i: usize| {
+        let corner = (2 + 3 * (i / 8)) * WIDTH + 2 + 3 * (i % 8);
+        let block = (0..9).map(|j| u16::from(image[corner + j / 3 * WIDTH + j % 3]));
+        ((block.sum::<u16>() + 4) / 9) as u8
+    };
+    Ok((0..count as usize).map(|n| std::array::from_fn(|i| mean(images.image(n), i))).collect())
+}
+
+/// What a device said of its training.
+#[derive(Default)]
+struct Told {
+    /// Steps, MSE, and CRC of the parameters.
+    progress: Vec<(u32, f32, u32)>,
+    /// The first test images, reconstructed.
+    images: Vec<Vec<u8>>,
+    memory: Memory,
+    /// Of one step; 0 where nobody counts them.
+    instructions: u32,
+}
+
+impl Told {
+    fn add(&mut self, report: &Report<'_>) {
+        match *report {
+            Report::Progress { step, mse, crc } => self.progress.push((step, mse, crc)),
+            Report::Image(pixels) => self.images.push(pixels.to_vec()),
+            Report::Usage(Usage { static_bytes, stack_bytes, instructions }) => {
+                self.memory = Memory { statics: static_bytes as usize, stack: stack_bytes as usize, heap: 0 };
+                self.instructions = instructions;
+            }
+        }
+    }
+}
+
+/// In this process, under guard.
+fn here(task: &Task<'_>) -> anyhow::Result<Told> {
+    /// Of a frame of the longest report.
+    const FRAME: usize = frame::frame_bytes(PIXELS);
+    let mut whole = zeroed_box::<Whole>();
+    let (mut stack, mut frames) = (Stack::new(), Vec::with_capacity(64 * FRAME));
+    stack.guard(|| {
+        whole.train(task, &Board::UNKNOWN, &mut |report| {
+            frames.extend_from_slice(frame::write(report, &mut [0; FRAME]).unwrap_or_default());
+        });
+    })?;
+    let mut told = told(&frames)?;
+    told.memory = Memory { statics: size_of::<Whole>(), stack: stack.used(), heap: 0 };
+    Ok(told)
+}
+
+/// On the emulated board.
+fn there(task: &Task<'_>) -> anyhow::Result<Told> {
+    let header = task.header();
+    let parts = [header.as_flattened(), task.learned.as_flattened(), task.held_out.as_flattened()];
+    told(&Qemu::whole(&parts.concat())?)
+}
+
+/// The reports in frames, the last of which is of what it took.
+fn told(frames: &[u8]) -> anyhow::Result<Told> {
+    let (mut told, mut ended) = (Told::default(), false);
+    for frame in frames.split_inclusive(|byte| *byte == 0) {
+        let mut frame = frame.to_vec();
+        let report = frame::read(&mut frame).and_then(Report::read).context("what the device said of its training")?;
+        told.add(&report);
+        ended = matches!(report, Report::Usage(_));
+    }
+    ensure!(ended, "the device stopped in the middle of its training");
+    Ok(told)
+}

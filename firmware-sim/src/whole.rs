@@ -1,0 +1,145 @@
+//! A small network trained whole where it runs: in `f32`, from random weights until it has converged, in 40 KiB of RAM.
+//!
+//! [`learn`](crate::learn) moves two numbers for each channel of a network that was trained elsewhere; here every weight
+//! is learned. Network, gradient and Adam's two moments take 9,104 bytes each, 1,056 more go with each image of a batch:
+//! there is room for a batch of two.
+
+use crate::Error;
+use crate::app::Board;
+use crate::message::{self, Usage};
+use crate::training::Training;
+use autoencoder_core::crc::Digest;
+use autoencoder_core::init::Init;
+use autoencoder_core::layer::Row;
+use autoencoder_core::model::Tiny;
+use autoencoder_core::optimizer::Adam;
+use autoencoder_core::{Layer, Parameters};
+use rand_pcg::Pcg32;
+use serde::{Deserialize, Serialize};
+use zerocopy::IntoBytes;
+
+/// Pixels of an image.
+pub const PIXELS: usize = <Tiny as Layer>::In::LEN;
+/// Images of a batch.
+pub const BATCH: usize = 2;
+/// RAM of the whole image, stack included.
+pub const RAM: usize = 40 * 1024;
+/// How much of it is the stack's.
+pub const STACK: usize = 2 * 1024;
+/// Images that are reconstructed at the end.
+pub const DRAWN: usize = 16;
+
+/// The learning rate. It falls linearly to a hundredth.
+const RATE: f32 = 0.03;
+const FLOOR: f32 = 0.01;
+/// Of the random weights.
+const SEED: u64 = 0;
+/// Reports on the way.
+const REPORTS: u32 = 10;
+
+/// Everything that it takes.
+pub type Whole = Training<Tiny, BATCH>;
+
+const _: () = assert!(size_of::<Whole>() + STACK <= RAM, "training a whole network stays within its RAM");
+
+/// What is to be done. In flash: three numbers, little-endian, and the images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task<'f> {
+    /// How often parameters are updated.
+    pub steps: u32,
+    /// The images to learn from, over and over in this order.
+    pub learned: &'f [[u8; PIXELS]],
+    /// The images to measure on.
+    pub held_out: &'f [[u8; PIXELS]],
+}
+
+/// What is said on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Report<'a> {
+    /// After so many steps.
+    Progress {
+        /// Steps so far.
+        step: u32,
+        /// The MSE over the images held out.
+        mse: f32,
+        /// CRC-32 of all parameters.
+        crc: u32,
+    },
+    /// At the end, of the first images held out: the reconstruction.
+    Image(&'a [u8]),
+    /// Last: what it took; the instructions are those of a step.
+    Usage(Usage),
+}
+
+impl<'a> Report<'a> {
+    /// Reads a report.
+    pub fn read(message: &'a [u8]) -> Result<Self, Error> {
+        message::whole(message)
+    }
+}
+
+impl<'f> Task<'f> {
+    /// What a flash holds; `None` if there is nothing to be done in it.
+    pub fn read(flash: &'f [u8]) -> Option<Self> {
+        let (numbers, pixels) = flash.as_chunks::<4>().0.split_first_chunk::<3>()?;
+        let [steps, learned, held_out] = numbers.map(u32::from_le_bytes);
+        let images = pixels.as_flattened().as_chunks().0;
+        let (learned, rest) = images.split_at_checked(learned as usize)?;
+        let held_out = rest.get(..held_out as usize)?;
+        (!learned.is_empty() && !held_out.is_empty()).then_some(Self { steps, learned, held_out })
+    }
+
+    /// The numbers in front of the images.
+    pub fn header(&self) -> [[u8; 4]; 3] {
+        [self.steps, self.learned.len() as u32, self.held_out.len() as u32].map(u32::to_le_bytes)
+    }
+}
+
+impl Whole {
+    /// Trains from random weights.
+    pub fn train(&mut self, task: &Task<'_>, board: &Board, report: &mut impl FnMut(&Report<'_>)) {
+        Init::GlorotNormal.fill(&mut self.net, &mut Pcg32::new(SEED, 0));
+        let mut images = task.learned.iter().cycle();
+        let mut instructions = 0;
+        report(&self.progress(0, task));
+        for step in 1..=task.steps {
+            let before = (board.instructions)();
+            self.take(images.by_ref().map(|image| &image[..]));
+            self.forward();
+            self.backward();
+            let left = 1.0 - (step - 1) as f32 / task.steps as f32;
+            self.update(step, RATE * if left < FLOOR { FLOOR } else { left }, &Adam::default());
+            instructions = (board.instructions)().wrapping_sub(before);
+            if step.is_multiple_of((task.steps / REPORTS).max(1)) || step == task.steps {
+                report(&self.progress(step, task));
+            }
+        }
+        for image in task.held_out.iter().take(DRAWN) {
+            let mut pixels = [0; PIXELS];
+            for (pixel, y) in pixels.iter_mut().zip(self.reconstruct(image)) {
+                *pixel = (y * 255.0 + 0.5) as u8;
+            }
+            report(&Report::Image(&pixels));
+        }
+        let (static_bytes, stack_bytes) = ((board.static_bytes)(), (board.stack_bytes)());
+        report(&Report::Usage(Usage { static_bytes, stack_bytes, instructions }));
+    }
+
+    fn progress(&mut self, step: u32, task: &Task<'_>) -> Report<'static> {
+        let mut sum = 0.0;
+        let (batches, _) = task.held_out.as_chunks::<BATCH>();
+        for batch in batches {
+            self.take(batch.iter().map(|image| &image[..]));
+            sum += self.forward();
+        }
+        let mut crc = Digest::new();
+        self.net.slices().for_each(|array| crc.update(array.as_bytes()));
+        Report::Progress { step, mse: sum / batches.len().max(1) as f32, crc: crc.finalize() }
+    }
+
+    fn reconstruct(&mut self, image: &[u8]) -> &[f32] {
+        self.take([image]);
+        self.forward();
+        Tiny::output(&self.outputs, 1).first().map_or(&[], Row::elements)
+    }
+}
