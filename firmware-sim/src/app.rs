@@ -45,6 +45,9 @@ where
     D: Mirrors<E>,
     L: Learning<E, D>,
 {
+    /// Bytes of RAM, the stack not counted.
+    pub const STATIC_BYTES: usize = size_of::<Self>();
+
     /// Without weights: it answers every command with that.
     pub const fn new() -> Self {
         const {
@@ -78,7 +81,7 @@ where
             }
             Ok(Ok(Request { sequence, command })) => {
                 let before = (board.instructions)();
-                let result = answer(&mut self.codec, &mut self.monitor, command, size_of::<Self>());
+                let result = answer(&mut self.codec, &mut self.monitor, command, Self::STATIC_BYTES);
                 self.instructions = (board.instructions)().wrapping_sub(before);
                 (sequence, result)
             }
@@ -134,16 +137,19 @@ where
             code_bits: codec.code_bits(),
             static_bytes: ram as u32,
         }),
-        Command::Encode { image } => Reply::Code { weights: own, code: codec.encode(image)? },
-        Command::Decode { weights, .. } if weights != own => {
-            return Err(Error::OtherWeights { expected: own, found: weights });
+        Command::Encode { image } => Reply::Code { weights: codec.identity()?, code: codec.encode(image)? },
+        Command::Decode { weights, .. } if weights != codec.identity()? => {
+            return Err(Error::OtherWeights { expected: codec.identity()?, found: weights });
         }
         Command::Decode { code, .. } => Reply::Image(codec.decode(code)?),
         // One call for both: a second copy of the network's code would take more stack.
         Command::Score { image } | Command::Monitor { image } => {
             let error = codec.score(image)?;
             match command {
-                Command::Monitor { .. } => Reply::Monitored { error, verdict: monitor.push(error) },
+                Command::Monitor { .. } => {
+                    monitor.set_threshold(codec.threshold());
+                    Reply::Monitored { error, verdict: monitor.push(error) }
+                }
                 _ => Reply::Score { error },
             }
         }

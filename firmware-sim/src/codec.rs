@@ -70,14 +70,20 @@ where
         }
     }
 
+    /// What a code is of: the CRC of the weights and, where they have learned, of the tables. No other network's codes
+    /// are decoded.
+    pub fn identity(&self) -> Result<u32, Error> {
+        Ok(self.weights()? ^ self.learner.identity())
+    }
+
     /// Bits of a code element.
     pub fn code_bits(&self) -> u8 {
         self.code_bits
     }
 
-    /// From which score on an image is unlike the training data, as the weights say.
+    /// From which score on an image is unlike those that the network knows, as the weights say or what was learned.
     pub fn threshold(&self) -> u32 {
-        self.threshold
+        self.learner.threshold().unwrap_or(self.threshold)
     }
 
     /// From an image to its code, packed.

@@ -4,13 +4,19 @@
 //! tables it began with. At its end they are scored again. Only if the sum is lower are the new tables written to flash;
 //! if not, those it began with come back, from flash or from the blob. So learning can be tried on any stream: what does
 //! not help leaves no trace, and no second copy of the tables is in RAM.
+//!
+//! With the tables goes a threshold for the [`monitor`](crate::monitor), of what the network knows now.
 
 use crate::codec::{fill, row, row_mut, squared_error};
+use crate::flash::Nor;
+use crate::frame::frame_bytes;
+use crate::monitor::Highest;
 use crate::store::{Kept, Store, StoreError};
-use crate::{Codec, Error, Reply, message};
+use crate::{App, Codec, Error, Reply, message};
 use autoencoder_core::adapt::{Adapt, Course, Rule};
-use autoencoder_core::blob::{Mirrors, Stored};
+use autoencoder_core::blob::{CRC, Mirrors, Stored};
 use autoencoder_core::layer::Row;
+use autoencoder_core::model::{Decoder, Encoder};
 use autoencoder_core::optimizer::{Adam, RmsProp, Sgd};
 use autoencoder_core::quant::code;
 use autoencoder_core::{Autoencoder, Layer, Native, Zeroed};
@@ -20,6 +26,16 @@ use zerocopy::FromZeros;
 
 /// Images that a course holds out.
 pub const HELD_OUT: usize = 6;
+
+/// RAM in which the default network learns with Adam: of the whole image, its stack included.
+pub const RAM: usize = 48 * 1024;
+/// How much of it is the stack's.
+pub const STACK: usize = 3 * 1024 + 512;
+
+/// A device that learns: 28 by 28 pixels, a flash that is memory.
+type Device<'m> = App<'m, Encoder, Decoder, { frame_bytes(784) }, Learner<Encoder, Decoder, Nor<&'m mut [u8]>>>;
+
+const _: () = assert!(Device::STATIC_BYTES + STACK <= RAM, "the default network learns within its RAM");
 
 /// The largest batch.
 pub const MAX_BATCH: u8 = 8;
@@ -43,6 +59,12 @@ pub trait Learning<E: Stored, D: Stored>: Sized {
         &'t self,
         factory: &'t D::Int8<'b>,
     ) -> impl Layer<In = D::In8, Out = D::Out8, Acts<1> = D::Acts8>;
+
+    /// From which score on an image is unlike those that were learned from, if any were.
+    fn threshold(&self) -> Option<u32>;
+
+    /// A number for the tables, 0 for the factory's.
+    fn identity(&self) -> u32;
 
     /// Carries out a command about learning.
     fn answer<'a>(codec: &'a mut Codec<'_, E, D, Self>, command: message::Learning<'_>) -> Result<Reply<'a>, Error>;
@@ -69,6 +91,14 @@ impl<E: Stored, D: Stored> Learning<E, D> for Frozen {
         factory: &'t D::Int8<'b>,
     ) -> impl Layer<In = D::In8, Out = D::Out8, Acts<1> = D::Acts8> {
         *factory
+    }
+
+    fn threshold(&self) -> Option<u32> {
+        None
+    }
+
+    fn identity(&self) -> u32 {
+        0
     }
 
     fn answer<'a>(_: &'a mut Codec<'_, E, D, Self>, _: message::Learning<'_>) -> Result<Reply<'a>, Error> {
@@ -125,6 +155,8 @@ pub struct Status {
     pub kept: Result<Kept, StoreError>,
     /// Images that were learned from since.
     pub images: u32,
+    /// From which score on an image is unlike those that the network knows.
+    pub threshold: u32,
 }
 
 /// What came of a course.
@@ -148,6 +180,14 @@ pub struct Learner<E: Adapt, D: Adapt, F> {
     running: bool,
     images: u32,
     tables: (E::Tables, D::Tables),
+    /// That of what was learned.
+    threshold: Option<u32>,
+    /// Of the tables; 0 for the factory's.
+    identity: u32,
+    /// The scores of the last images of this course.
+    highest: Highest,
+    /// How many images come before those.
+    early: u32,
     moments: (E::Moments, D::Moments),
     joints: (E::Joints, E::Out, D::Joints),
     held_out: [E::In8; HELD_OUT],
@@ -175,6 +215,10 @@ where
         running: false,
         images: 0,
         tables: Zeroed::ZERO,
+        threshold: None,
+        identity: 0,
+        highest: Highest::NONE,
+        early: 0,
         moments: Zeroed::ZERO,
         joints: (Zeroed::ZERO, Zeroed::ZERO, Zeroed::ZERO),
         held_out: [E::In8::ZERO; HELD_OUT],
@@ -186,7 +230,7 @@ where
     fn start(&mut self, net: &Autoencoder<E::Int8<'_>, D::Int8<'_>>) {
         E::copy_tables(&net.encoder, &mut self.tables.0);
         D::copy_tables(&net.decoder, &mut self.tables.1);
-        (self.running, self.images) = (false, 0);
+        (self.running, self.images, self.threshold, self.identity) = (false, 0, None, 0);
     }
 
     fn encoder<'t, 'b: 't>(
@@ -203,6 +247,14 @@ where
         D::with_tables(factory, &self.tables.1)
     }
 
+    fn threshold(&self) -> Option<u32> {
+        self.threshold
+    }
+
+    fn identity(&self) -> u32 {
+        self.identity
+    }
+
     fn answer<'a>(codec: &'a mut Codec<'_, E, D, Self>, command: message::Learning<'_>) -> Result<Reply<'a>, Error> {
         match command {
             message::Learning::Status => {}
@@ -212,7 +264,8 @@ where
             message::Learning::Reset => codec.reset()?,
             message::Learning::Flash { at } => return codec.learner.read(at).map(Reply::Flash),
         }
-        Ok(Reply::Status(Status { kept: codec.learner.kept, images: codec.learner.images }))
+        let (kept, images) = (codec.learner.kept, codec.learner.images);
+        Ok(Reply::Status(Status { kept, images, threshold: codec.threshold() }))
     }
 }
 
@@ -222,11 +275,39 @@ where
     D: Adapt + Mirrors<E>,
     F: NorFlash,
 {
+    /// Bytes of a record's contents: the tables, and the threshold.
+    pub const KEPT_BYTES: usize = size_of::<E::Tables>() + size_of::<D::Tables>() + size_of::<u32>();
+
     /// Takes the tables that were kept; the factory's are there already.
     fn load(&mut self) -> Result<Kept, StoreError> {
         let Some(store) = &mut self.store else { return Ok(Kept::Nothing) };
         let (encoder, decoder) = &mut self.tables;
-        store.load(E::bytes_mut(encoder).chain(D::bytes_mut(decoder)))
+        let mut threshold = [0; 4];
+        let parts = E::bytes_mut(encoder).chain(D::bytes_mut(decoder)).chain([&mut threshold[..]]);
+        let kept = store.load(parts)?;
+        if let Kept::Learned(_) = kept {
+            self.threshold = Some(u32::from_le_bytes(threshold));
+            self.identify();
+        }
+        Ok(kept)
+    }
+
+    /// Writes the tables and the threshold; the number of their record, if there is a flash.
+    fn save(&mut self) -> Result<Option<u32>, StoreError> {
+        let Some(store) = &mut self.store else { return Ok(None) };
+        let (encoder, decoder) = &self.tables;
+        let threshold = self.threshold.unwrap_or_default().to_le_bytes();
+        let record = store.save(E::bytes(encoder).chain(D::bytes(decoder)).chain([&threshold[..]]))?;
+        self.kept = store.find();
+        Ok(Some(record))
+    }
+
+    /// The tables are no longer the factory's.
+    fn identify(&mut self) {
+        let mut crc = CRC.digest();
+        let (encoder, decoder) = &self.tables;
+        E::bytes(encoder).chain(D::bytes(decoder)).for_each(|bytes| crc.update(bytes));
+        self.identity = crc.finalize();
     }
 
     /// Bytes of the flash.
@@ -246,8 +327,7 @@ where
     /// Takes the flash for what is learned, and from it what was learned before with these weights.
     pub fn keep_in(&mut self, flash: F) {
         let Ok(weights) = self.weights() else { return };
-        let length = size_of::<E::Tables>() + size_of::<D::Tables>();
-        match Store::new(flash, weights, length) {
+        match Store::new(flash, weights, Learner::<E, D, F>::KEPT_BYTES) {
             Ok(store) => {
                 self.learner.store = Some(store);
                 self.go_back();
@@ -266,6 +346,8 @@ where
         learner.running = true;
         learner.moments.zero(); // in place: they would not fit on the stack
         (learner.images, learner.held, learner.before) = (0, 0, 0);
+        learner.highest = Highest::NONE;
+        learner.early = images - (images / 4).min(Highest::MOST - HELD_OUT as u32);
     }
 
     /// The next image of the course: held out, or learned from.
@@ -283,7 +365,12 @@ where
         }
         let Ok(net) = &*net else { return Err(Error::NoCourse) };
         let turn = learner.course.turn();
+        if learner.images >= learner.early {
+            learner.highest.push(error);
+        }
         learner.images = learner.images.saturating_add(1);
+        // As long as they change, the tables of no other moment decode what these encode.
+        learner.identity = learner.identity.rotate_left(1) ^ error ^ 1;
         // L = Σ (y - x)² / 510, by the `u8` values.
         let y = row(D::Int8::output::<1>(decoder, 1));
         let dy = y.iter().zip(image).map(|(y, x)| (f32::from(*y) - f32::from(*x)) * (1.0 / 255.0));
@@ -310,17 +397,18 @@ where
             code::pack(row_mut(code), *code_bits);
             code::unpack(row_mut(code), *code_bits);
             let reconstruction = row(learner.decoder(&net.decoder).forward::<1>(&Native {}, code, decoder));
-            after = after.saturating_add(squared_error(image.elements(), reconstruction));
+            let error = squared_error(image.elements(), reconstruction);
+            after = after.saturating_add(error);
+            learner.highest.push(error);
         }
-        let mut kept = None;
         if after >= before {
             self.go_back();
-        } else if let Some(store) = &mut learner.store {
-            let (encoder, decoder) = &learner.tables;
-            kept = Some(store.save(E::bytes(encoder).chain(D::bytes(decoder)))?);
-            learner.kept = store.find();
+            return Ok(Judgement { before, after, kept: None });
         }
-        self.learner.running = false;
+        learner.threshold = Some(learner.highest.threshold());
+        learner.identify();
+        let kept = learner.save()?;
+        learner.running = false;
         Ok(Judgement { before, after, kept })
     }
 

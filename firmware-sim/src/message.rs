@@ -10,7 +10,7 @@ use crate::monitor::Verdict;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol, in [`Info`].
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// From the host to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub enum Command<'a> {
     },
     /// From a code back to an image: [`Reply::Image`].
     Decode {
-        /// CRC of the weights the code was made with.
+        /// CRC of the weights the code was made with, or what [`Reply::Code`] said.
         weights: u32,
         /// Its elements, packed: [`autoencoder_core::quant::code`].
         code: &'a [u8],
@@ -100,7 +100,7 @@ pub enum Reply<'a> {
     Info(Info),
     /// To [`Command::Encode`]. A file of codes is a sequence of these responses, as they came over the line.
     Code {
-        /// CRC of the weights it was made with.
+        /// CRC of the weights it was made with; after learning, exclusive or that of the tables.
         weights: u32,
         /// Its elements, packed: [`autoencoder_core::quant::code`].
         code: &'a [u8],

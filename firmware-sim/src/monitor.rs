@@ -13,6 +13,9 @@
 //!
 //! If every score is above, that takes 17 images. If each image of a steady stream is above with probability 1/200,
 //! independently of the others, a false alarm has a probability of 4·10^-31 an image.
+//!
+//! A network that has learned knows other images than before: a course of learning ends with a threshold of its own, the
+//! same quantile of the scores of its last images, each taken before anything was learned from it ([`Highest`]).
 
 /// How many scores vote.
 pub const WINDOW: u32 = u32::BITS;
@@ -45,6 +48,13 @@ impl Monitor {
         Self { threshold, history: 0, drifted: false }
     }
 
+    /// Begins anew if the threshold is another one: the scores so far are then those of another network.
+    pub fn set_threshold(&mut self, threshold: u32) {
+        if threshold != self.threshold {
+            *self = Self::new(threshold);
+        }
+    }
+
     /// Takes the next score.
     pub fn push(&mut self, score: u32) -> Verdict {
         self.history = self.history << 1 | u32::from(score > self.threshold);
@@ -59,9 +69,48 @@ impl Monitor {
     }
 }
 
+/// The highest of a number of scores: enough to say which one no more than one in 200 is above.
+#[derive(Clone, Copy, Debug)]
+pub struct Highest {
+    /// From the highest down.
+    scores: [u32; Self::KEPT],
+    count: u32,
+}
+
+impl Highest {
+    const KEPT: usize = 6;
+    /// One in so many may be above the threshold: the 99.5 % quantile, that of the blob.
+    const ONE_IN: u32 = 200;
+    /// So many scores can be told apart.
+    pub const MOST: u32 = Self::KEPT as u32 * Self::ONE_IN - 1;
+
+    /// None so far.
+    pub const NONE: Self = Self { scores: [0; Self::KEPT], count: 0 };
+
+    /// Takes a score.
+    pub fn push(&mut self, score: u32) {
+        let mut score = score;
+        for kept in &mut self.scores {
+            if score > *kept {
+                core::mem::swap(&mut score, kept);
+            }
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// The smallest score that all but one in 200 of them do not exceed.
+    pub fn threshold(&self) -> u32 {
+        let above = (self.count / Self::ONE_IN) as usize;
+        self.scores.get(above).or(self.scores.last()).copied().unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
+    use std::vec::Vec;
     use autoencoder_core::blob::NO_THRESHOLD;
 
     const ODD: u32 = 101;
@@ -130,6 +179,35 @@ mod tests {
         until_it_changes(&mut over, |_| KNOWN).unwrap();
         assert_eq!(until_it_changes(&mut over, |i| if i % 32 < 9 { ODD } else { KNOWN }), None);
         assert!(!over.verdict().drifted);
+    }
+
+    #[test]
+    fn another_threshold_begins_anew_and_the_same_one_does_not() {
+        let mut monitor = monitor();
+        for _ in 0..20 {
+            monitor.push(ODD);
+        }
+        monitor.set_threshold(100);
+        assert_eq!(monitor.verdict(), Verdict { above: 20, drifted: true });
+        monitor.set_threshold(ODD);
+        assert_eq!(monitor.push(ODD), Verdict { above: 0, drifted: false });
+    }
+
+    #[test]
+    fn the_highest_scores_say_the_quantile() {
+        for count in [1, 5, 6, 7, 199, 200, 201, 399, 400, 1006, Highest::MOST] {
+            let mut scores: Vec<u32> = (0..count).map(|i| (i * 7919) % 100_003).collect();
+            let mut highest = Highest::NONE;
+            scores.iter().for_each(|score| highest.push(*score));
+            scores.sort_unstable();
+            // As `host export` has it: of a thousand scores 995 do not exceed it.
+            let rank = (scores.len() * 995).div_ceil(1000);
+            let quantile = scores[rank - 1];
+            let above = |threshold| scores.iter().filter(|score| **score > threshold).count();
+            assert!(above(highest.threshold()) <= scores.len() / 200, "{count}");
+            assert!(highest.threshold() >= quantile && above(highest.threshold()) + 1 >= above(quantile), "{count}");
+        }
+        assert_eq!(Highest::NONE.threshold(), 0);
     }
 
     #[test]

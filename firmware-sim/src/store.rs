@@ -8,10 +8,10 @@
 //!
 //! | field | |
 //! |---|---|
-//! | magic, version | `AEKP`, 1 |
+//! | magic, version | `AEKP`, 2 |
 //! | weights | CRC of the blob that the tables belong to |
 //! | sequence | counts the records ever written, from 1; of two, the later one counts |
-//! | length | bytes of the tables; 0 says that the factory's are to be used |
+//! | length | bytes of the tables, and of what goes with them; 0 says that the factory's are to be used |
 //! | CRC | CRC-32, that of the blob, of everything before it |
 //!
 //! A record is written into the slot that the latest record does *not* lie in, and is none until its CRC is written, as
@@ -27,7 +27,7 @@ use core::iter::repeat_n;
 use embedded_storage::nor_flash::{NorFlash, NorFlashError, NorFlashErrorKind};
 
 const MAGIC: [u8; 4] = *b"AEKP";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes before the tables.
 const HEADER: usize = 20;
 /// Bytes after them.
@@ -58,13 +58,19 @@ pub enum Kept {
 /// The record that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Record {
-    /// Records written so far. As the slots take turns, each page was erased at most `sequence.div_ceil(2)` times, not
-    /// counting saves that were cut.
+    /// Records written so far.
     pub sequence: u32,
     /// The slot it lies in, 0 or 1.
     pub slot: u8,
     /// The other slot is damaged: a save was cut there, or bits have changed.
     pub other_damaged: bool,
+}
+
+impl Record {
+    /// How often each page of a slot was erased at most, saves that were cut not counted: the slots take turns.
+    pub const fn erasures(&self) -> u32 {
+        self.sequence.div_ceil(2)
+    }
 }
 
 /// Why a flash could not be read or written. Flat and `Copy`: it can be sent as it is.

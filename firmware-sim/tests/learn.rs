@@ -2,6 +2,7 @@
 
 mod common;
 
+use autoencoder_core::blob::{Format, Header};
 use autoencoder_core::{Dense, Sigmoid};
 use common::{Net, Random};
 use firmware_sim::flash::Nor;
@@ -17,6 +18,7 @@ const FRAME: usize = frame::frame_bytes(256);
 type Tiny<'b> = App<'b, E, D, FRAME, Learner<E, D, Nor<Vec<u8>>>>;
 
 const IMAGES: u32 = 300;
+const THRESHOLD: u32 = 10_000;
 
 /// A device with a flash.
 struct Device<'b> {
@@ -76,6 +78,18 @@ impl<'b> Device<'b> {
         self.end()
     }
 
+    /// What the monitor says at the end of a stream.
+    fn drifted(&mut self, images: fn(&mut Random) -> Vec<u8>) -> bool {
+        let mut random = Random::new(6);
+        let mut drifted = |image: Vec<u8>| {
+            self.ask(Command::Monitor { image: &image }, |reply| match reply {
+                Ok(Reply::Monitored { verdict, .. }) => verdict.drifted,
+                other => panic!("{other:?}"),
+            })
+        };
+        (0..200).map(|_| drifted(images(&mut random))).last().unwrap()
+    }
+
     /// What the network makes of a few images.
     fn codes(&mut self) -> Vec<Vec<u8>> {
         let mut random = Random::new(4);
@@ -105,7 +119,12 @@ impl<'b> Device<'b> {
 }
 
 fn blob(seed: u64) -> BlobFile {
-    BlobFile::new("flash".as_ref(), &Net::new::<E, D>(seed).blob())
+    blob_of(&Net::new::<E, D>(seed))
+}
+
+/// With a threshold, which few images of a network that was not trained are below.
+fn blob_of(net: &Net) -> BlobFile {
+    BlobFile::new("flash".as_ref(), &net.blob_with(&Header { threshold: THRESHOLD, ..net.header() }))
 }
 
 fn erased() -> Vec<u8> {
@@ -125,13 +144,13 @@ fn learning_that_helps_is_kept_and_is_there_after_the_power_was_off() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     let factory = device.codes();
-    assert_eq!(device.status(Learning::Status), Status { kept: Ok(Kept::Nothing), images: 0 });
+    assert_eq!(device.status(Learning::Status), Status { kept: Ok(Kept::Nothing), images: 0, threshold: THRESHOLD });
     let Judgement { before, after, kept } = device.course(light, light);
     assert!(after < before / 4 && kept == Some(1), "{before} to {after}, {kept:?}");
     let learned = device.codes();
     assert_ne!(learned, factory);
     assert!(
-        matches!(device.status(Learning::Status), Status { kept: Ok(Kept::Learned(record)), images: IMAGES } if record.sequence == 1)
+        matches!(device.status(Learning::Status), Status { kept: Ok(Kept::Learned(record)), images: IMAGES, .. } if record.sequence == 1)
     );
 
     let mut again = Device::boot(&blob, device.flash());
@@ -155,6 +174,95 @@ fn learning_that_does_not_help_leaves_no_trace() {
     assert_eq!(device.course(light, dark).kept, None);
     assert_eq!(device.codes(), learned);
     assert!(device.flash() == flash);
+}
+
+#[test]
+fn a_drift_that_was_learned_is_none_any_more_and_what_was_known_before_is() {
+    let blob = blob(1);
+    let mut device = Device::boot(&blob, erased());
+    assert!(device.drifted(light));
+    assert!(device.course(light, light).kept.is_some());
+    let threshold = device.status(Learning::Status).threshold;
+    assert_ne!(threshold, THRESHOLD);
+    assert!(!device.drifted(light));
+    assert!(device.drifted(dark));
+    // The threshold lies in flash with the tables.
+    let mut again = Device::boot(&blob, device.flash());
+    assert_eq!(again.status(Learning::Status).threshold, threshold);
+    assert!(!again.drifted(light));
+    // A course that does not help leaves it as it was; a reset brings back that of the weights.
+    assert_eq!(device.course(light, dark).kept, None);
+    assert_eq!(device.status(Learning::Status).threshold, threshold);
+    assert_eq!(device.status(Learning::Reset).threshold, THRESHOLD);
+    assert!(device.drifted(light));
+}
+
+#[test]
+fn a_course_that_ends_early_has_a_threshold_all_the_same() {
+    let blob = blob(1);
+    let mut device = Device::boot(&blob, erased());
+    device.begin(Method::Adam, 1, Method::Adam.rate());
+    let mut random = Random::new(3);
+    for _ in 0..IMAGES / 2 {
+        device.learn(&light(&mut random));
+    }
+    assert!(device.end().kept.is_some());
+    // That of the images held out.
+    assert!(device.status(Learning::Status).threshold > 0);
+    assert!(!device.drifted(light));
+}
+
+#[test]
+fn a_code_is_decoded_by_the_tables_that_it_was_made_with_alone() {
+    let blob = blob(1);
+    let code = |device: &mut Device| {
+        device.ask(Command::Encode { image: &[200; 16] }, |reply| match reply {
+            Ok(Reply::Code { weights, code }) => (weights, code.to_vec()),
+            other => panic!("{other:?}"),
+        })
+    };
+    let decodes = |device: &mut Device, (weights, code): &(u32, Vec<u8>)| {
+        device.ask(Command::Decode { weights: *weights, code }, |reply| match reply {
+            Ok(Reply::Image(_)) => true,
+            Err(Error::OtherWeights { found, .. }) if found == *weights => false,
+            other => panic!("{other:?}"),
+        })
+    };
+    let mut factory = Device::boot(&blob, erased());
+    let before = code(&mut factory);
+    assert_eq!(before.0, common::crc(blob.bytes()));
+    let mut learned = Device::boot(&blob, erased());
+    learned.course(light, light);
+    let after = code(&mut learned);
+    assert!(decodes(&mut factory, &before) && decodes(&mut learned, &after));
+    assert!(!decodes(&mut factory, &after) && !decodes(&mut learned, &before));
+    assert!(decodes(&mut Device::boot(&blob, learned.flash()), &after));
+    // In the middle of a course the tables are nobody else's.
+    learned.begin(Method::Adam, 1, Method::Adam.rate());
+    let mut random = Random::new(3);
+    for _ in 0..HELD_OUT + 5 {
+        learned.learn(&light(&mut random));
+    }
+    let amid = code(&mut learned);
+    assert!(decodes(&mut learned, &amid) && !decodes(&mut factory, &amid));
+    learned.learn(&light(&mut random));
+    assert!(!decodes(&mut learned, &amid));
+    learned.status(Learning::Reset);
+    assert!(decodes(&mut learned, &before));
+}
+
+#[test]
+fn weights_of_four_bits_learn_too() {
+    let blob = blob_of(&Net::of::<E, D>(Format::Int4, 1));
+    let mut device = Device::boot(&blob, erased());
+    let factory = device.codes();
+    let Judgement { before, after, kept } = device.course(light, light);
+    assert!(after < before / 4 && kept == Some(1), "{before} to {after}, {kept:?}");
+    let learned = device.codes();
+    assert_ne!(learned, factory);
+    assert_eq!(Device::boot(&blob, device.flash()).codes(), learned);
+    assert_eq!(device.course(light, dark).kept, None);
+    assert_eq!(device.codes(), learned);
 }
 
 #[test]

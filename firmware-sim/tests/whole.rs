@@ -23,7 +23,7 @@ fn number(object: &Value, key: &str) -> f64 {
 #[test]
 fn it_converges_below_what_any_linear_code_of_four_numbers_reaches() {
     /// PCA with 4 components of the 4,000 images, on the 500 test images, clipped to [0, 1].
-    const LINEAR: f64 = 0.0307;
+    const LINEAR: f64 = 0.02976;
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("trained.png");
     let report = train("", &out);
