@@ -110,8 +110,8 @@ mod tests {
     extern crate std;
 
     use super::*;
-    use std::vec::Vec;
     use autoencoder_core::blob::NO_THRESHOLD;
+    use std::vec::Vec;
 
     const ODD: u32 = 101;
     const KNOWN: u32 = 100;

@@ -37,6 +37,11 @@ const RESIDUE: u32 = crc::checksum(&[0; 4]);
 /// Bytes that are read or written at once, of stack.
 pub const CHUNK: usize = 64;
 
+/// Bytes of flash for a record of so many bytes of tables, in pages of so many: two of these are needed.
+pub const fn slot_bytes(length: usize, page: usize) -> usize {
+    (HEADER + length + TRAILER).next_multiple_of(page)
+}
+
 /// What a flash holds for a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Kept {

@@ -8,6 +8,7 @@ use autoencoder_core::blob::Format;
 use autoencoder_core::model::{Decoder, Encoder, SmallDecoder, SmallEncoder};
 use autoencoder_core::{Dense, Sigmoid};
 use common::{Net, crc};
+use firmware_sim::{learn, whole};
 use host::blob_file::BlobFile;
 use host::idx::Images;
 use host::picture::Gray;
@@ -392,7 +393,22 @@ fn budget_needs_no_weights() {
         assert_eq!(row["fits"], fits, "{row}");
         let line = text.lines().find(|line| line.starts_with(&format!("{board:14} {topology} "))).unwrap();
         assert!(line.ends_with(&format!("  {fits}")) && line.contains(&row["ram_bytes"].to_string()), "{line}");
+        // Learning takes RAM for tables and moments; two slots of 12 KiB are more than some flash has left.
+        let learns = match (board, topology) {
+            ("stm32f103" | "microbit", _) | ("lm3s6965evb", "classic" | "anomaly") => "no",
+            ("nucleo-f401re" | "nucleo-f446re" | "nrf52832", "classic") | ("lm3s6965evb", _) => "yes, kept elsewhere",
+            _ => "yes",
+        };
+        assert_eq!(row["learns"], learns, "{row}");
+        assert!(line.contains(&format!("     {learns}  ")), "{line}");
+        let ram = row["learning_ram_bytes"].as_u64().unwrap();
+        assert!(topology != "classic" || ram <= learn::RAM as u64, "{row}");
+        assert!(ram > 30 * 1024, "{row}");
     }
+    let training = object["training"]["ram_bytes"].as_u64().unwrap();
+    assert!((38_528..=whole::RAM as u64).contains(&training), "{object}");
+    let line = text.lines().find(|line| line.starts_with("tiny ")).unwrap();
+    assert!(line.contains(&training.to_string()), "{line}");
     // The blob that it assumes is as long as a real one, to within its header's padding.
     place.write("classic.blob", &Net::new::<Encoder, Decoder>(1).blob());
     let real = json(&place.run("budget --json --board nrf52840 --weights classic.blob").success());

@@ -105,6 +105,24 @@ fn a_person_reads_what_came_of_it() {
 }
 
 #[test]
+fn a_board_without_the_ram_for_learning_is_refused_with_what_would_fit() {
+    let place = Place::new();
+    for (board, instead) in [
+        ("stm32f103", "what would fit: the board nucleo-f401re"),
+        ("lm3s6965evb", "what would fit: the topology small, the board nucleo-f401re"),
+    ] {
+        let assert = place.run(&format!("learn --board {board} --data {ROOT}/data/mnist --flash flash")).code(1);
+        let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+        assert!(
+            err.contains(&format!("error: over budget: learning with classic on {board} exceeds flash by")),
+            "{err}"
+        );
+        assert!(err.trim_end().ends_with(instead), "{err}");
+        assert!(!place.path("flash").exists());
+    }
+}
+
+#[test]
 fn a_file_that_is_no_flash_is_refused_and_stays() {
     let place = Place::new();
     fs::write(place.path("flash"), [1; 100]).unwrap();

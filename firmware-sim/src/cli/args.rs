@@ -118,6 +118,9 @@ pub struct Bench {
     /// Take pseudo-random weights and inputs of this topology, none of them zero
     #[arg(long, value_name = "NAME", conflicts_with_all = ["weights", "data"])]
     pub topology: Option<String>,
+    /// Count what learning takes instead: a step of the image that learns, a step of training a whole network
+    #[arg(long, conflicts_with = "topology")]
+    pub learning: bool,
     /// Folder of the test images: IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,

@@ -7,9 +7,14 @@ use std::path::Path;
 /// Two records of the largest topology.
 const BYTES: usize = 32 * 1024;
 
+/// Never written.
+pub fn erased() -> Vec<u8> {
+    vec![0xff; BYTES]
+}
+
 /// The contents as the file has them; erased, where there is no file.
 pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let bytes = if path.exists() { files::read(path)? } else { vec![0xff; BYTES] };
+    let bytes = if path.exists() { files::read(path)? } else { erased() };
     ensure!(bytes.len() == BYTES, "{}: {} bytes; a device's flash has {BYTES}", path.display(), bytes.len());
     Ok(bytes)
 }

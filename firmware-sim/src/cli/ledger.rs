@@ -7,11 +7,19 @@ use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, NAMES, Visitor, with_topology};
 use autoencoder_core::quant::{Affine, Channel};
 use autoencoder_core::{Error, LayerSpec};
-use firmware_sim::{Codec, Command, Request, frame};
+use firmware_sim::flash::Nor;
+use firmware_sim::learn::{Begin, HELD_OUT, Method};
+use firmware_sim::store::{Store, slot_bytes};
+use firmware_sim::{Codec, Command, Learner, Request, frame, message};
+use host::blob_file::BlobFile;
 use std::fmt;
 
 /// The code of the whole image: application, driver and start-up. An estimate: what the image is allowed to take.
 pub const CODE_BYTES: usize = 24 * 1024;
+/// The same of the image that learns.
+pub const LEARNING_CODE_BYTES: usize = 28 * 1024;
+/// Pages of the flash that keeps what was learned.
+const PAGE: usize = 4096;
 
 /// Bytes of flash and RAM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +88,8 @@ impl Footprint {
     /// The footprint of a topology, its stack measured with a blob of zeros.
     pub fn measured(topology: &str) -> anyhow::Result<(Self, Memory)> {
         let shape = Shape::of(topology)?;
-        let blob = host::blob_file::BlobFile::new(
-            "zeros".as_ref(),
-            &zero_blob(&shape.layers, shape.encoder_layers, Format::Int8)?,
-        );
-        let memory = exercise(topology, blob.bytes(), &shape)?;
+        let blob = shape.zeros()?;
+        let memory = exercise(InProcess::boot(topology, blob.bytes())?, blob.bytes(), &shape, &[])?;
         Ok((Self::of(topology, None, memory)?, memory))
     }
 
@@ -100,11 +105,75 @@ impl Footprint {
     }
 }
 
+/// What learning takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Learning {
+    pub needs: Needs,
+    /// Of flash, for the two slots that keep what was learned; not in `needs`, as that flash may be another one.
+    pub kept: usize,
+}
+
+/// Whether a network learns on a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learns {
+    Yes,
+    /// Weights and code leave too little flash for the slots.
+    KeptElsewhere,
+    No,
+}
+
+impl fmt::Display for Learns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Yes => "yes",
+            Self::KeptElsewhere => "yes, kept elsewhere",
+            Self::No => "no",
+        })
+    }
+}
+
+impl Learning {
+    /// Of a topology whose blob has so many bytes, or as many as an int8 blob has: statics and stack measured.
+    pub fn measured(topology: &str, blob: Option<usize>) -> anyhow::Result<Self> {
+        let shape = Shape::of(topology)?;
+        let zeros = shape.zeros()?;
+        let mut flash = Nor::<Vec<u8>>::new(vec![0xff; 2 * shape.slot_bytes]);
+        Store::new(&mut flash, zeros.open()?.crc(), shape.kept_bytes)?.save([&vec![0; shape.kept_bytes][..]])?;
+        let device = InProcess::boot_learning(topology, zeros.bytes(), flash.bytes().to_vec())?;
+        let image = vec![0; shape.inputs];
+        let begin = Begin { method: Method::Adam, rate: 1, batch: 1, images: 1 };
+        let mut course = vec![message::Learning::Begin(begin)];
+        course.extend(vec![message::Learning::Image(&image); HELD_OUT + 1]);
+        course.extend([message::Learning::End, message::Learning::Reset, message::Learning::Flash { at: 0 }]);
+        let memory = exercise(device, zeros.bytes(), &shape, &course)?;
+        Ok(Self::of(&shape, blob.unwrap_or(zeros.bytes().len()), memory))
+    }
+
+    /// Of a device that learns, which has taken so much.
+    pub fn taken(topology: &str, blob: usize, memory: Memory) -> Result<Self, LinkError> {
+        Ok(Self::of(&Shape::of(topology)?, blob, memory))
+    }
+
+    fn of(shape: &Shape, blob: usize, memory: Memory) -> Self {
+        let needs = Needs { flash: blob + LEARNING_CODE_BYTES, ram: memory.ram() };
+        Self { needs, kept: 2 * shape.slot_bytes }
+    }
+
+    pub fn on(&self, board: &Board) -> Learns {
+        match self.needs.fit(board) {
+            true if self.needs.flash + self.kept <= board.flash => Learns::Yes,
+            true => Learns::KeptElsewhere,
+            false => Learns::No,
+        }
+    }
+}
+
 /// Why a topology does not fit a board, in one line.
 #[derive(Debug, thiserror::Error)]
 pub struct OverBudget {
     board: &'static Board,
-    topology: String,
+    /// Topology, and whether it learns.
+    what: String,
     needs: Needs,
     /// What would fit.
     instead: Vec<String>,
@@ -126,14 +195,34 @@ impl OverBudget {
         if let Some(larger) = BOARDS.iter().find(|board| footprint.whole.fit(board)) {
             instead.push(format!("the board {}", larger.name));
         }
-        Err(Self { board, topology: topology.to_owned(), needs: footprint.whole, instead }.into())
+        Err(Self { board, what: topology.to_owned(), needs: footprint.whole, instead }.into())
+    }
+
+    /// The same of a network that learns.
+    pub fn check_learning(board: &'static Board, topology: &str, learning: &Learning) -> anyhow::Result<()> {
+        if learning.needs.fit(board) {
+            return Ok(());
+        }
+        let mut instead = Vec::new();
+        if Footprint::measured(topology)?.0.whole.fit(board) {
+            instead.push(format!("{topology} without learning"));
+        }
+        for other in NAMES.into_iter().filter(|name| *name != topology) {
+            if Learning::measured(other, None)?.needs.fit(board) {
+                instead.push(format!("the topology {other}"));
+            }
+        }
+        if let Some(larger) = BOARDS.iter().find(|board| learning.needs.fit(board)) {
+            instead.push(format!("the board {}", larger.name));
+        }
+        Err(Self { board, what: format!("learning with {topology}"), needs: learning.needs, instead }.into())
     }
 }
 
 impl fmt::Display for OverBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { board, topology, needs, instead } = self;
-        write!(f, "over budget: {topology} on {} exceeds ", board.name)?;
+        let Self { board, what, needs, instead } = self;
+        write!(f, "over budget: {what} on {} exceeds ", board.name)?;
         let flash = needs.flash.saturating_sub(board.flash);
         let ram = needs.ram.saturating_sub(board.free_ram());
         let flash = format!("flash by {flash} bytes ({} of {})", needs.flash, board.flash);
@@ -156,6 +245,9 @@ pub struct Shape {
     activation_bytes: usize,
     encoder_bytes: usize,
     decoder_bytes: usize,
+    /// Of what was learned, and of the flash for it.
+    kept_bytes: usize,
+    slot_bytes: usize,
 }
 
 impl Shape {
@@ -173,11 +265,18 @@ impl Shape {
                     activation_bytes: Codec::<E, D>::ACTIVATION_BYTES,
                     encoder_bytes: Codec::<E, D>::ENCODER_BYTES,
                     decoder_bytes: Codec::<E, D>::DECODER_BYTES,
+                    kept_bytes: Learner::<E, D, Nor<Vec<u8>>>::KEPT_BYTES,
+                    slot_bytes: slot_bytes(Learner::<E, D, Nor<Vec<u8>>>::KEPT_BYTES, PAGE),
                 }
             }
         }
 
         with_topology(topology, Look).ok_or_else(|| LinkError::Topology(topology.to_owned()))
+    }
+
+    /// An int8 blob of it, all bits of the weights zero.
+    fn zeros(&self) -> Result<BlobFile, Error> {
+        Ok(BlobFile::new("zeros".as_ref(), &zero_blob(&self.layers, self.encoder_layers, Format::Int8)?))
     }
 }
 
@@ -212,9 +311,13 @@ fn zero_blob(layers: &[LayerSpec], encoder_layers: usize, format: Format) -> Res
     Ok(buffer)
 }
 
-/// Boots the application and has it carry out every command.
-fn exercise(topology: &str, blob: &[u8], shape: &Shape) -> anyhow::Result<Memory> {
-    let mut device = InProcess::boot(topology, blob)?;
+/// Has an application carry out every command, and these about learning.
+fn exercise(
+    mut device: InProcess<'_>,
+    blob: &[u8],
+    shape: &Shape,
+    course: &[message::Learning<'_>],
+) -> anyhow::Result<Memory> {
     let image = vec![0; shape.inputs];
     let code = vec![0; shape.layers[shape.encoder_layers].inputs.into()];
     let weights = blob.last_chunk().map_or(0, |crc| u32::from_le_bytes(*crc));
@@ -225,7 +328,8 @@ fn exercise(topology: &str, blob: &[u8], shape: &Shape) -> anyhow::Result<Memory
         Command::Score { image: &image },
     ];
     let mut buffer = vec![0; frame::frame_bytes(image.len().max(code.len()))];
-    for (sequence, command) in (1..).zip(commands) {
+    let course = course.iter().map(|command| Command::Learning(*command));
+    for (sequence, command) in (1..).zip(commands.into_iter().chain(course)) {
         device.exchange(frame::write(&Request { sequence, command }, &mut buffer)?)?;
     }
     Ok(device.memory()?)

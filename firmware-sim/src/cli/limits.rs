@@ -44,7 +44,7 @@ impl Limits {
     }
 
     /// An error unless every figure that has a limit is within it, and every limit has a figure.
-    pub fn hold(&self, image: &str, figures: &Figures) -> anyhow::Result<()> {
+    pub fn hold(&self, image: &str, figures: &impl Serialize) -> anyhow::Result<()> {
         let path = self.path.display();
         let limits = self.images.get(image).with_context(|| format!("{path}: no budget for {image}"))?;
         let figures = serde_json::to_value(figures)?;

@@ -12,6 +12,7 @@ mod flash;
 mod image;
 mod images;
 mod learn;
+mod learning;
 mod ledger;
 mod limits;
 mod line;
@@ -40,6 +41,7 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Decode(args) => decode::run(&args),
         Command::Roundtrip(args) => roundtrip::run(&args),
         Command::Budget(args) => budget::run(&args),
+        Command::Bench(args) if args.learning => learning::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Monitor(args) => monitor::run(&args),
         Command::Verify(args) if args.training => training::run(&args),

@@ -3,7 +3,7 @@
 use super::args::Common;
 use super::boards::{self, Board};
 use super::image::{Images, Program};
-use super::ledger::{Fit, Footprint, OverBudget};
+use super::ledger::{Fit, Footprint, Learning as Needed, OverBudget};
 use super::link::{InProcess, Kind, Link, LinkError, Memory};
 use super::qemu::Qemu;
 use super::serial::Serial;
@@ -31,6 +31,7 @@ pub struct Session<'w> {
     pub weights: &'w Weights,
     board: &'static Board,
     link: Box<dyn Link + 'w>,
+    learns: bool,
     /// Of a device that holds the encoder alone: where its codes are decoded.
     decoder: Option<InProcess<'w>>,
     sequence: u32,
@@ -52,7 +53,7 @@ impl<'w> Session<'w> {
             }
             Kind::Serial(path) => Box::new(Serial::open(path)?),
         };
-        Self::start(common, board, link, weights)
+        Self::start(common, board, link, weights, false)
     }
 
     /// The same with a device that learns and keeps it in a flash with these contents; one at a serial port has its own.
@@ -70,7 +71,7 @@ impl<'w> Session<'w> {
             }
             Kind::Serial(path) => Box::new(Serial::open(path)?),
         };
-        Self::start(common, board, link, weights)
+        Self::start(common, board, link, weights, true)
     }
 
     fn start(
@@ -78,9 +79,10 @@ impl<'w> Session<'w> {
         board: &'static Board,
         link: Box<dyn Link + 'w>,
         weights: &'w Weights,
+        learns: bool,
     ) -> anyhow::Result<Self> {
         let buffer = vec![0; frame::frame_bytes(weights.inputs)];
-        let mut session = Self { weights, board, link, decoder: None, sequence: 0, buffer };
+        let mut session = Self { weights, board, link, learns, decoder: None, sequence: 0, buffer };
         session.greet()?;
         session.within_budget()?;
         session.sequence = 1;
@@ -216,20 +218,24 @@ impl<'w> Session<'w> {
 
     /// The end: what the device took, if it was within the board's budget.
     pub fn finish(mut self) -> anyhow::Result<Report> {
-        let memory = self.within_budget()?;
+        let (memory, flash) = self.within_budget()?;
         let path = self.weights.path.display().to_string();
-        Ok(Report { weights: path, board: self.board, flash: self.footprint(memory)?.whole.flash, memory })
+        Ok(Report { weights: path, board: self.board, flash, memory })
     }
 
-    fn footprint(&self, memory: Memory) -> anyhow::Result<Footprint> {
-        let blob = if self.decoder.is_some() { self.weights.encoder.bytes().len() } else { self.weights.length };
-        Footprint::of(self.weights.topology, Some((self.weights.format, blob)), memory)
-    }
-
-    fn within_budget(&mut self) -> anyhow::Result<Memory> {
+    /// What the device has taken, RAM and flash, if the board has it.
+    fn within_budget(&mut self) -> anyhow::Result<(Memory, usize)> {
         let memory = self.link.memory()?;
-        OverBudget::check(self.board, self.weights.topology, &self.footprint(memory)?)?;
-        Ok(memory)
+        let Weights { topology, format, length, encoder, .. } = self.weights;
+        if self.learns {
+            let learning = Needed::taken(topology, *length, memory)?;
+            OverBudget::check_learning(self.board, topology, &learning)?;
+            return Ok((memory, learning.needs.flash));
+        }
+        let blob = if self.decoder.is_some() { encoder.bytes().len() } else { *length };
+        let footprint = Footprint::of(topology, Some((*format, blob)), memory)?;
+        OverBudget::check(self.board, topology, &footprint)?;
+        Ok((memory, footprint.whole.flash))
     }
 
     /// Asks the device whether it speaks this protocol and has these weights.

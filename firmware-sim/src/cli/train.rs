@@ -132,6 +132,20 @@ fn here(task: &Task<'_>) -> anyhow::Result<Told> {
     Ok(told)
 }
 
+/// What training takes in this process.
+pub fn measured() -> anyhow::Result<Memory> {
+    let images = [[128; PIXELS]; BATCH];
+    Ok(here(&Task { steps: 1, learned: &images, held_out: &images })?.memory)
+}
+
+/// What training takes on the emulated board, and the instructions of a step.
+pub fn emulated(data: &Path, steps: u32) -> anyhow::Result<(Memory, u32)> {
+    let images = small(&Images::train(data)?, 500, data)?;
+    let (learned, held_out) = images.split_at(400);
+    let Told { memory, instructions, .. } = there(&Task { steps, learned, held_out })?;
+    Ok((memory, instructions))
+}
+
 /// On the emulated board.
 fn there(task: &Task<'_>) -> anyhow::Result<Told> {
     let header = task.header();
