@@ -152,6 +152,9 @@ mod emulated {
             run(&format!("learn --images 1 --test-images 20 --flash {flash}"), "qemu", &folder.path().join("png"));
         assert_eq!(resumed["mse_before"], report["mse_after"]);
         assert!(there["ram_bytes"].as_u64().unwrap() <= 48 * 1024, "{there}");
+        let decode = format!("decode --images 10 --shift gain-offset --flash {flash}");
+        let [emulated, here] = both(&decode, folder.path());
+        assert!(emulated == here, "what the learned tables decode differs");
     }
 
     #[test]

@@ -76,6 +76,40 @@ fn what_is_learned_outlives_the_program_until_it_is_reset() {
 }
 
 #[test]
+fn what_was_learned_is_used_where_its_flash_is_named_and_nowhere_else() {
+    let place = Place::new();
+    place.run(&format!("learn --images 1000 --test-images 50 --data {ROOT}/data/mnist --flash flash")).success();
+    let ask = |arguments: &str| -> Value {
+        let assert = place.run(&format!("{arguments} --json --data {ROOT}/data/mnist")).success();
+        serde_json::from_slice(&assert.get_output().stdout).unwrap()
+    };
+    let roundtrip = "roundtrip --images 50 --shift gain-offset";
+    let (learned, factory) = (ask(&format!("{roundtrip} --flash flash")), ask(roundtrip));
+    assert!(number(&learned, "mse") < 0.1 * number(&factory, "mse"), "{learned} {factory}");
+    assert_eq!((&learned["record"], &factory["record"]), (&1.into(), &Value::Null));
+
+    // The monitor cries at the sensor that it knew and is quiet at the one that it learned.
+    let monitor = "monitor --images 400 --shift gain-offset";
+    let (learned, factory) = (ask(&format!("{monitor} --flash flash")), ask(monitor));
+    assert!(number(&factory, "noticed_after") <= 17.0 && factory["quiet_after"].is_null(), "{factory}");
+    assert!(learned["noticed_after"].is_null() && number(&learned, "quiet_after") <= 32.0, "{learned}");
+    assert!(number(&learned, "above_after") < 0.05 && number(&learned, "above_before") > 0.95, "{learned}");
+    assert_ne!(learned["threshold"], factory["threshold"]);
+
+    // Its codes are its own.
+    ask("encode --images 3 --flash flash --out codes.bin");
+    assert_eq!(ask("decode codes.bin --flash flash --out decoded.png")["skipped"], 0);
+    let assert = place.run("decode codes.bin --out decoded.png").code(1);
+    let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+    assert!(err.contains("refused 3 packets made with other weights"), "{err}");
+    let assert = place.run("roundtrip --flash nowhere").code(1);
+    let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+    assert!(err.contains("nowhere: no such file: nothing was learned there"), "{err}");
+    place.run("reset --flash flash").success();
+    assert_eq!(ask(&format!("{roundtrip} --flash flash"))["mse"], ask(roundtrip)["mse"]);
+}
+
+#[test]
 fn what_does_not_help_is_rolled_back_and_the_flash_stays_as_it_was() {
     let place = Place::new();
     place.json(LEARN);

@@ -68,6 +68,9 @@ pub struct Encode {
     /// Folder of the test images: IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
+    /// Take what the device has learned: the contents of its flash, which `learn` wrote
+    #[arg(long, value_name = "FILE")]
+    pub flash: Option<PathBuf>,
     /// Where the device is
     #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
@@ -88,6 +91,12 @@ pub struct Decode {
     /// Folder of the test images: IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
+    /// What happened to the sensor: gain-offset, invert, columns, rotate, or a folder of other images
+    #[arg(long, value_name = "SHIFT", conflicts_with = "codes")]
+    pub shift: Option<Shift>,
+    /// Take what the device has learned: the contents of its flash, which `learn` wrote
+    #[arg(long, value_name = "FILE")]
+    pub flash: Option<PathBuf>,
     /// Where the device is
     #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
@@ -103,6 +112,12 @@ pub struct Roundtrip {
     /// Folder of the test images: IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
+    /// What happened to the sensor: gain-offset, invert, columns, rotate, or a folder of other images
+    #[arg(long, value_name = "SHIFT")]
+    pub shift: Option<Shift>,
+    /// Take what the device has learned: the contents of its flash, which `learn` wrote
+    #[arg(long, value_name = "FILE")]
+    pub flash: Option<PathBuf>,
     /// Where the device is
     #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
@@ -145,6 +160,9 @@ pub struct Monitor {
     /// Folder of the test images: IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
+    /// Take what the device has learned: the contents of its flash, which `learn` wrote
+    #[arg(long, value_name = "FILE")]
+    pub flash: Option<PathBuf>,
     /// Where the device is
     #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
@@ -246,7 +264,8 @@ pub struct Train {
     pub json: bool,
 }
 
-const FLASH: &str = "artifacts/learned.flash";
+/// Where `learn` and `reset` keep the contents of the device's flash.
+pub const FLASH: &str = "artifacts/learned.flash";
 
 /// What the device can learn with.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

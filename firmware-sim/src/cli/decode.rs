@@ -3,7 +3,7 @@
 use super::drawing::{self, DRAWN};
 use super::session::{Report, Session};
 use super::weights::Weights;
-use super::{args, codes, images, note};
+use super::{args, codes, images, note, shift};
 use anyhow::ensure;
 use firmware_sim::Error;
 use host::files;
@@ -16,12 +16,12 @@ const IMAGES: u32 = 16;
 
 pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
-    let mut session = Session::open(&args.common, &args.link, &weights)?;
+    let mut session = Session::using(&args.common, &args.link, &weights, args.flash.as_deref())?;
     let (originals, decoded, skipped) = if let Some(path) = &args.codes {
         let (decoded, skipped) = from_file(path, &mut session)?;
         (None, decoded, skipped)
     } else {
-        let originals = images::test(&args.data, Some(args.images.unwrap_or(IMAGES)), &weights)?;
+        let originals = shift::test(args.shift.as_ref(), &args.data, Some(args.images.unwrap_or(IMAGES)), &weights)?;
         let decoded = session.reconstruct_all(&originals)?;
         (Some(originals), decoded, 0)
     };

@@ -15,7 +15,7 @@ const IMAGES: u32 = 16;
 
 pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
-    let mut session = Session::open(&args.common, &args.link, &weights)?;
+    let mut session = Session::using(&args.common, &args.link, &weights, args.flash.as_deref())?;
     let images = if args.inputs.is_empty() {
         images::test(&args.data, Some(args.images.unwrap_or(IMAGES)), &weights)?
     } else {

@@ -16,7 +16,8 @@ const ROWS: usize = 12;
 
 pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
-    let threshold = weights.threshold;
+    let mut session = Session::using(&args.common, &args.link, &weights, args.flash.as_deref())?;
+    let threshold = session.threshold()?;
     ensure!(
         threshold != NO_THRESHOLD,
         "{}: no threshold was calibrated (`cargo run -p host -- export --format int8` does it)",
@@ -28,7 +29,6 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let half = half as usize;
     stream.extend(shifted.into_iter().skip(half));
 
-    let mut session = Session::open(&args.common, &args.link, &weights)?;
     let (mut scores, mut drifted) = (Vec::new(), Vec::new());
     for image in progress(&stream) {
         let (score, verdict) = session.monitor(image)?;
@@ -39,9 +39,13 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
 
     let (steady, shifted) = scores.split_at(half);
     let false_alarms = drifted[..half].iter().filter(|drifted| **drifted).count();
-    let noticed = drifted[half..].iter().position(|drifted| *drifted);
+    // With tables that were learned it may be the shifted half that is known: then a drift ends there.
+    let was = drifted[half - 1];
+    let changed = drifted[half..].iter().position(|drifted| *drifted != was).map(|images| images + 1);
+    let (noticed, quiet) = if was { (None, changed) } else { (changed, None) };
     let auc = auc(steady, shifted);
-    let [before, after] = [steady, shifted].map(|scores| Part::of(scores, threshold, weights.inputs));
+    let halves = [(steady, &drifted[..half]), (shifted, &drifted[half..])];
+    let [before, after] = halves.map(|(scores, drifted)| Part::of(scores, drifted, threshold, weights.inputs));
     if args.common.json {
         return Ok(report.json(json!({
             "images": scores.len(),
@@ -53,27 +57,33 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
             "above_before": before.above,
             "above_after": after.above,
             "false_alarms": false_alarms,
-            "noticed_after": noticed.map(|images| images + 1),
+            "noticed_after": noticed,
+            "quiet_after": quiet,
+            "drifted_before": before.drifted,
+            "drifted_after": after.drifted,
         })));
     }
     let mut text = String::new();
     writeln!(text, "{} images; from image {} on the sensor is another one: {}\n", scores.len(), half + 1, args.shift)?;
     chart(&mut text, &scores, threshold)?;
     let column = |image: usize| image * COLUMNS / scores.len();
-    if let Some(images) = noticed {
-        let at = column(half + images);
-        writeln!(text, "{:at$}             ^ noticed, {} images after it changed", "", images + 1)?;
-    } else {
-        writeln!(text, "             not noticed: it takes a majority of {WINDOW} images above the threshold")?;
+    match (changed, was) {
+        (Some(images), was) => {
+            let what = if was { "quiet again" } else { "noticed" };
+            let at = column(half + images - 1);
+            writeln!(text, "{:at$}             ^ {what}, {images} images after it changed", "")?;
+        }
+        (None, true) => writeln!(text, "             drifted all the time")?,
+        (None, false) => {
+            writeln!(text, "             not noticed: it takes a majority of {WINDOW} images above the threshold")?;
+        }
     }
-    writeln!(text, "\n           above the threshold   MSE")?;
+    writeln!(text, "\n           above the threshold   drifted   MSE")?;
     for (name, part) in [("before", before), ("after", after)] {
-        writeln!(text, "  {name:6}   {:17.1} %   {:.6}", 100.0 * part.above, part.mse)?;
+        let (above, drifted) = (100.0 * part.above, 100.0 * part.drifted);
+        writeln!(text, "  {name:6}   {above:17.1} %   {drifted:5.1} %   {:.6}", part.mse)?;
     }
-    writeln!(
-        text,
-        "  AUC      {auc:.5}   a shifted image has the higher score of two; false alarms: {false_alarms}\n"
-    )?;
+    writeln!(text, "  AUC      {auc:.5}   a shifted image has the higher score of two\n")?;
     report.text(&mut text)?;
     Ok(text)
 }
@@ -82,14 +92,18 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
 struct Part {
     /// The share of scores above the threshold.
     above: f64,
+    /// The share of images at which the monitor said that the stream has drifted.
+    drifted: f64,
     mse: f64,
 }
 
 impl Part {
-    fn of(scores: &[u32], threshold: u32, pixels: usize) -> Self {
+    fn of(scores: &[u32], drifted: &[bool], threshold: u32, pixels: usize) -> Self {
         let above = scores.iter().filter(|score| **score > threshold).count();
         let sum = scores.iter().map(|score| u64::from(*score)).sum();
-        Self { above: above as f64 / scores.len() as f64, mse: images::mse(sum, scores.len() * pixels) }
+        let drifted = drifted.iter().filter(|drifted| **drifted).count();
+        let share = |count: usize| count as f64 / scores.len() as f64;
+        Self { above: share(above), drifted: share(drifted), mse: images::mse(sum, scores.len() * pixels) }
     }
 }
 
@@ -162,8 +176,8 @@ mod tests {
 
     #[test]
     fn parts_are_measured_against_the_threshold() {
-        let part = Part::of(&[0, 65_025, 65_026], 65_025, 1);
-        assert_eq!(part.above, 1.0 / 3.0);
+        let part = Part::of(&[0, 65_025, 65_026], &[false, true, true], 65_025, 1);
+        assert_eq!((part.above, part.drifted), (1.0 / 3.0, 2.0 / 3.0));
         assert!((part.mse - (65_025.0 + 65_026.0) / 65_025.0 / 3.0).abs() < 1e-12);
     }
 }

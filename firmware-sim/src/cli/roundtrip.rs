@@ -2,15 +2,15 @@
 
 use super::session::Session;
 use super::weights::Weights;
-use super::{args, images};
+use super::{args, images, shift};
 use autoencoder_core::loss::psnr;
 use serde_json::json;
 use std::fmt::Write;
 
 pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
-    let mut session = Session::open(&args.common, &args.link, &weights)?;
-    let images = images::test(&args.data, args.images, &weights)?;
+    let mut session = Session::using(&args.common, &args.link, &weights, args.flash.as_deref())?;
+    let images = shift::test(args.shift.as_ref(), &args.data, args.images, &weights)?;
     let decoded = session.reconstruct_all(&images)?;
     let sum = images.iter().zip(&decoded).map(|(a, b)| images::squared_error(a, b)).sum();
     let report = session.finish()?;

@@ -1,21 +1,24 @@
 //! A device and the program that talks to it: requests numbered, answers checked, the budget held.
 
-use super::args::Common;
+use super::args::{Common, FLASH};
 use super::boards::{self, Board};
 use super::image::{Images, Program};
+use super::learn::describe;
 use super::ledger::{Fit, Footprint, Learning as Needed, OverBudget};
 use super::link::{InProcess, Kind, Link, LinkError, Memory};
 use super::qemu::Qemu;
 use super::serial::Serial;
 use super::weights::Weights;
-use super::{images, note, progress};
+use super::{flash, images, note, progress};
 use anyhow::{Context, bail, ensure};
 use firmware_sim::learn::{Judgement, Status};
 use firmware_sim::message::Learning;
 use firmware_sim::monitor::Verdict;
+use firmware_sim::store::Kept;
 use firmware_sim::{Command, Error, Reply, Request, Response, frame, message};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
+use std::path::Path;
 
 /// What a device makes of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct Session<'w> {
     board: &'static Board,
     link: Box<dyn Link + 'w>,
     learns: bool,
+    /// Of the tables, if they are not the factory's.
+    record: Option<u32>,
     /// Of a device that holds the encoder alone: where its codes are decoded.
     decoder: Option<InProcess<'w>>,
     sequence: u32,
@@ -74,6 +79,26 @@ impl<'w> Session<'w> {
         Self::start(common, board, link, weights, true)
     }
 
+    /// One with what it learned before, where a flash is named that keeps it.
+    pub fn using(common: &Common, link: &Kind, weights: &'w Weights, flash: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = flash else {
+            let session = Self::open(common, link, weights)?;
+            if Path::new(FLASH).exists() && !common.json {
+                note(&format!("tables: the factory's; --flash {FLASH} takes those that were learned"));
+            }
+            return Ok(session);
+        };
+        ensure!(path.exists(), "{}: no such file: nothing was learned there", path.display());
+        let mut session = Self::learning(common, link, weights, flash::read(path)?)?;
+        let kept = session.status(Learning::Status)?.kept?;
+        session.sequence = 1; // packets are counted from the first image on
+        session.record = if let Kept::Learned(record) = kept { Some(record.sequence) } else { None };
+        if !common.json {
+            note(&format!("flash: {}: {}", path.display(), describe(kept)));
+        }
+        Ok(session)
+    }
+
     fn start(
         common: &Common,
         board: &'static Board,
@@ -82,7 +107,7 @@ impl<'w> Session<'w> {
         learns: bool,
     ) -> anyhow::Result<Self> {
         let buffer = vec![0; frame::frame_bytes(weights.inputs)];
-        let mut session = Self { weights, board, link, learns, decoder: None, sequence: 0, buffer };
+        let mut session = Self { weights, board, link, learns, record: None, decoder: None, sequence: 0, buffer };
         session.greet()?;
         session.within_budget()?;
         session.sequence = 1;
@@ -180,6 +205,16 @@ impl<'w> Session<'w> {
         }
     }
 
+    /// From which score on an image is odd: what was learned has a threshold of its own.
+    pub fn threshold(&mut self) -> anyhow::Result<u32> {
+        let mut frame = self.exchange(Command::Learning(Learning::Status))?;
+        match reply(&mut frame, self.sequence - 1)? {
+            Ok(Reply::Status(status)) => Ok(status.threshold),
+            Err(Error::Frozen) => Ok(self.weights.threshold),
+            other => unexpected(&other),
+        }
+    }
+
     /// The next image of a course: its squared error before it was learned from, and whether it was held out instead.
     pub fn learn(&mut self, image: &[u8]) -> anyhow::Result<(u32, bool)> {
         let mut frame = self.exchange(Command::Learning(Learning::Image(image)))?;
@@ -220,7 +255,7 @@ impl<'w> Session<'w> {
     pub fn finish(mut self) -> anyhow::Result<Report> {
         let (memory, flash) = self.within_budget()?;
         let path = self.weights.path.display().to_string();
-        Ok(Report { weights: path, board: self.board, flash, memory })
+        Ok(Report { weights: path, record: self.record, board: self.board, flash, memory })
     }
 
     /// What the device has taken, RAM and flash, if the board has it.
@@ -338,6 +373,8 @@ fn unexpected<T>(reply: &Result<Reply<'_>, Error>) -> anyhow::Result<T> {
 /// What a device took of its board.
 pub struct Report {
     weights: String,
+    /// Of the tables, if a flash had learned ones.
+    record: Option<u32>,
     board: &'static Board,
     flash: usize,
     pub memory: Memory,
@@ -362,6 +399,9 @@ impl Report {
         if let Value::Object(memory) = memory {
             object.extend(memory);
         }
+        if let Some(record) = self.record {
+            object.insert("record".into(), json!(record));
+        }
         format!("{}\n", Value::Object(object))
     }
 
@@ -369,6 +409,9 @@ impl Report {
     pub fn text(&self, text: &mut String) -> std::fmt::Result {
         let Self { board, flash, memory, .. } = self;
         let Memory { statics, stack, heap } = memory;
+        if let Some(record) = self.record {
+            writeln!(text, "with the tables that were learned, record {record}")?;
+        }
         writeln!(text, "{}", board.name)?;
         writeln!(
             text,

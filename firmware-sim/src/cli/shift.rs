@@ -66,6 +66,14 @@ impl std::fmt::Display for Shift {
     }
 }
 
+/// The first test images, as the sensor sees them if it is shifted.
+pub fn test(shift: Option<&Shift>, data: &Path, count: Option<u32>, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
+    match shift {
+        Some(shift) => shift.images(data, Set::Test, count, weights),
+        None => images::test(data, count, weights),
+    }
+}
+
 impl Shift {
     /// The first `count` images of a set, or all of them, as the shifted sensor sees them.
     pub fn images(&self, data: &Path, set: Set, count: Option<u32>, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {

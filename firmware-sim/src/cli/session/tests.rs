@@ -31,7 +31,16 @@ impl<F: FnMut(&[u8]) -> Result<Vec<u8>, LinkError>> Link for Fake<F> {
 fn session(weights: &Weights, device: impl FnMut(&[u8]) -> Result<Vec<u8>, LinkError> + 'static) -> Session<'_> {
     let link = Box::new(Fake { device, answer: Vec::new() });
     let buffer = vec![0; frame::frame_bytes(weights.inputs)];
-    Session { weights, board: boards::find(None).unwrap(), link, learns: false, decoder: None, sequence: 1, buffer }
+    Session {
+        weights,
+        board: boards::find(None).unwrap(),
+        link,
+        learns: false,
+        record: None,
+        decoder: None,
+        sequence: 1,
+        buffer,
+    }
 }
 
 fn response(sequence: u32, result: Result<Reply<'_>, Error>) -> Vec<u8> {
