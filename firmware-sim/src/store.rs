@@ -42,6 +42,9 @@ pub const fn slot_bytes(length: usize, page: usize) -> usize {
     (HEADER + length + TRAILER).next_multiple_of(page)
 }
 
+/// How often a page of NOR flash can be erased at least: what the data sheets of STM32F4 and nRF52 promise.
+pub const ENDURANCE: u32 = 10_000;
+
 /// What a flash holds for a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Kept {
@@ -75,6 +78,16 @@ impl Record {
     /// How often each page of a slot was erased at most, saves that were cut not counted: the slots take turns.
     pub const fn erasures(&self) -> u32 {
         self.sequence.div_ceil(2)
+    }
+}
+
+impl Kept {
+    /// The record of this network that counts.
+    pub const fn record(self) -> Option<Record> {
+        match self {
+            Self::Learned(record) | Self::Factory(record) => Some(record),
+            Self::Nothing | Self::OtherWeights { .. } | Self::Damaged => None,
+        }
     }
 }
 

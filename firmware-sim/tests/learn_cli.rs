@@ -68,8 +68,19 @@ fn what_is_learned_outlives_the_program_until_it_is_reset() {
     let kept = place.flash();
     assert_eq!(kept.len(), 32 * 1024);
 
+    assert_eq!((&second["wear"]["records"], &second["wear"]["erasures"]), (&2.into(), &1.into()));
+    // Bits of it have changed, or its power went half-way: the other slot counts, and it is said.
+    let mut torn = kept.clone();
+    torn[16 * 1024 + 100] ^= 1;
+    fs::write(place.path("flash"), &torn).unwrap();
+    let torn = place.json(&format!("{LEARN} --rate 1 --optimizer sgd")); // rolled back
+    assert_eq!(number(&torn, "mse_before"), number(&first, "mse_after"), "{torn}");
+    assert_eq!((&torn["wear"]["records"], &torn["wear"]["other_slot_damaged"]), (&1.into(), &true.into()), "{torn}");
+    fs::write(place.path("flash"), &kept).unwrap();
+
     let reset = place.json("reset --json");
     assert_eq!(reset["persisted"], false, "{reset}");
+    assert_eq!((&reset["wear"]["records"], &reset["wear"]["erasures"]), (&4.into(), &2.into()), "{reset}");
     assert!(place.flash() != kept);
     let third = place.json(LEARN);
     assert_eq!((number(&third, "mse_before"), number(&third, "mse_after")), (before, after), "{third}");
@@ -133,9 +144,12 @@ fn a_person_reads_what_came_of_it() {
     assert!(text.contains("kept as record 1 in the device's flash: flash"), "{text}");
     let assert = place.run("reset --flash flash").success();
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
-    assert!(text.contains("before: what was learned before, record 1"), "{text}");
+    assert!(
+        text.contains("before: tables that were learned, record 1; pages erased at most 1 times of 10000\n"),
+        "{text}"
+    );
     // A reset writes both slots, lest a rotten bit bring back what was forgotten.
-    assert!(text.contains("now:    back at the factory's tables, record 3"), "{text}");
+    assert!(text.contains("now:    the factory's tables, record 3; pages erased at most 2 times of 10000\n"), "{text}");
 }
 
 #[test]

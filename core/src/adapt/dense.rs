@@ -112,12 +112,11 @@ fn add_column(dx: &mut f32, [w0, w1, w2, w3]: [i16; 4], [d0, d1, d2, d3]: [f32; 
 
 /// The same for weights of 4 bits.
 #[inline(never)]
-fn add_rows_int4(dx: &mut [f32], group: &[Octet], [d0, d1, d2, d3]: [f32; 4]) {
-    for (dx, octet) in dx.as_chunks_mut::<2>().0.iter_mut().zip(group) {
-        let [w0, w1, w2, w3] = octet.unpack();
-        for ((((dx, w0), w1), w2), w3) in dx.iter_mut().zip(w0).zip(w1).zip(w2).zip(w3) {
-            *dx = *dx + d0 * f32::from(w0) + d1 * f32::from(w1) + d2 * f32::from(w2) + d3 * f32::from(w3);
-        }
+fn add_rows_int4(dx: &mut [f32], group: &[Octet], d: [f32; 4]) {
+    for ([x0, x1], octet) in dx.as_chunks_mut::<2>().0.iter_mut().zip(group) {
+        let [w0, w1] = octet.columns();
+        add_column(x0, w0, d);
+        add_column(x1, w1, d);
     }
 }
 

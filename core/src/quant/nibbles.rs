@@ -40,6 +40,13 @@ impl Octet {
         [0, 1, 2, 3].map(|r| self.pair(r).map(|w| w as i8 - 8))
     }
 
+    /// `w[input][row]`, by no loop that a compiler might leave one.
+    #[inline(always)]
+    pub fn columns(self) -> [[i16; 4]; 2] {
+        let weight = |shift: u32| (self.0 >> shift & 0xf) as i16 - 8;
+        [[weight(0), weight(4), weight(8), weight(12)], [weight(16), weight(20), weight(24), weight(28)]]
+    }
+
     /// The weights of one row, 8 added.
     #[inline(always)]
     fn pair(self, row: u32) -> [i32; 2] {
@@ -73,6 +80,8 @@ mod tests {
                 let mut w = [[0; 2]; 4];
                 w[at / 2][at % 2] = weight;
                 assert_eq!(Octet::pack(w).unpack(), w);
+                let columns = [0, 1].map(|i| w.map(|row| i16::from(row[i])));
+                assert_eq!(Octet::pack(w).columns(), columns);
             }
         }
         assert_eq!(Octet::pack([[127, -127]; 4]).unpack(), [[7, -8]; 4]);

@@ -6,9 +6,9 @@ use super::weights::Weights;
 use super::{args, flash, images, note, progress};
 use firmware_sim::learn::{Begin, HELD_OUT, Judgement};
 use firmware_sim::message::Learning;
-use firmware_sim::store::Kept;
+use firmware_sim::store::{ENDURANCE, Kept, Record};
 use host::picture::Gray;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// Images in the picture.
@@ -38,6 +38,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let course = course(&mut session, &stream)?;
     let instructions = session.instructions()?;
     let judgement = session.judge()?;
+    let now = session.status(Learning::Status)?.kept?;
 
     let after = session.mse(&shifted)?;
     let old_after = session.mse(&old)?;
@@ -61,6 +62,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
             "instructions_per_step": instructions,
             "persisted": judgement.kept.is_some(),
             "record": judgement.kept,
+            "wear": wear(now),
             "flash": args.flash.display().to_string(),
             "out": args.out.display().to_string(),
         })));
@@ -82,6 +84,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
         Some(record) => writeln!(text, "kept as record {record} in the device's flash: {}", args.flash.display())?,
         None => writeln!(text, "rolled back: it did not help on the images held out")?,
     }
+    writeln!(text, "  {}", describe(now))?;
     if instructions > 0 {
         writeln!(text, "{instructions} instructions for an image and its step")?;
     }
@@ -114,9 +117,26 @@ fn chart(text: &mut String, errors: &[f64]) -> std::fmt::Result {
 pub fn describe(kept: Kept) -> String {
     match kept {
         Kept::Nothing => "nothing was learned yet".into(),
-        Kept::Learned(record) => format!("what was learned before, record {}", record.sequence),
-        Kept::Factory(record) => format!("back at the factory's tables, record {}", record.sequence),
+        Kept::Learned(record) => format!("tables that were learned, {}", describe_record(record)),
+        Kept::Factory(record) => format!("the factory's tables, {}", describe_record(record)),
         Kept::OtherWeights { found } => format!("ignored: it was learned with other weights ({found:08x})"),
         Kept::Damaged => "damaged; the factory's tables are used".into(),
     }
+}
+
+fn describe_record(record: Record) -> String {
+    let Record { sequence, other_damaged, .. } = record;
+    let damage = if other_damaged { "; the other slot is damaged: a save was cut off, or bits changed" } else { "" };
+    format!("record {sequence}; pages erased at most {} times of {ENDURANCE}{damage}", record.erasures())
+}
+
+/// The same in numbers.
+pub fn wear(kept: Kept) -> Value {
+    let record = kept.record();
+    json!({
+        "records": record.map_or(0, |record| record.sequence),
+        "erasures": record.map_or(0, |record| record.erasures()),
+        "endurance": ENDURANCE,
+        "other_slot_damaged": record.is_some_and(|record| record.other_damaged),
+    })
 }

@@ -1,6 +1,6 @@
 //! `firmware-sim reset`
 
-use super::learn::describe;
+use super::learn::{describe, wear};
 use super::session::Session;
 use super::weights::Weights;
 use super::{args, flash};
@@ -19,7 +19,11 @@ pub fn run(args: &args::Reset) -> anyhow::Result<String> {
     flash::write(&args.flash, &contents)?;
     if args.common.json {
         let persisted = matches!(after, Kept::Learned(_));
-        return Ok(report.json(json!({ "persisted": persisted, "flash": args.flash.display().to_string() })));
+        return Ok(report.json(json!({
+            "persisted": persisted,
+            "wear": wear(after),
+            "flash": args.flash.display().to_string(),
+        })));
     }
     let mut text = String::new();
     writeln!(text, "{}", args.flash.display())?;
