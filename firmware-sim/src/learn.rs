@@ -14,7 +14,8 @@ use crate::monitor::Highest;
 use crate::store::{Kept, Store, StoreError};
 use crate::{App, Codec, Error, Reply, message};
 use autoencoder_core::adapt::{Adapt, Course, Rule};
-use autoencoder_core::blob::{CRC, Mirrors, Stored};
+use autoencoder_core::blob::{Mirrors, Stored};
+use autoencoder_core::crc::Digest;
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Decoder, Encoder};
 use autoencoder_core::optimizer::{Adam, RmsProp, Sgd};
@@ -304,7 +305,7 @@ where
 
     /// The tables are no longer the factory's.
     fn identify(&mut self) {
-        let mut crc = CRC.digest();
+        let mut crc = Digest::new();
         let (encoder, decoder) = &self.tables;
         E::bytes(encoder).chain(D::bytes(decoder)).for_each(|bytes| crc.update(bytes));
         self.identity = crc.finalize();
