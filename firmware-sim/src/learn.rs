@@ -130,7 +130,7 @@ impl Method {
     /// The learning rate that did best, in millionths, for a batch of one.
     pub const fn rate(self) -> u32 {
         match self {
-            Self::Sgd => 100,
+            Self::Sgd => 30,
             Self::RmsProp | Self::Adam => 10_000,
         }
     }

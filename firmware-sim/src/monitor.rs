@@ -198,7 +198,9 @@ mod tests {
         for count in [1, 5, 6, 7, 199, 200, 201, 399, 400, 1006, Highest::MOST] {
             let mut scores: Vec<u32> = (0..count).map(|i| (i * 7919) % 100_003).collect();
             let mut highest = Highest::NONE;
-            scores.iter().for_each(|score| highest.push(*score));
+            for score in &scores {
+                highest.push(*score);
+            }
             scores.sort_unstable();
             // As `host export` has it: of a thousand scores 995 do not exceed it.
             let rank = (scores.len() * 995).div_ceil(1000);
