@@ -1,7 +1,8 @@
 //! `firmware-sim decode`
 
 use super::drawing::{self, DRAWN};
-use super::session::{Report, Session};
+use super::report::Report;
+use super::session::Session;
 use super::weights::Weights;
 use super::{args, codes, images, note, shift};
 use anyhow::ensure;

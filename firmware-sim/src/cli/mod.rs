@@ -19,6 +19,7 @@ mod line;
 mod link;
 mod monitor;
 mod qemu;
+mod report;
 mod reset;
 mod roundtrip;
 mod serial;

@@ -7,6 +7,7 @@ use super::learn::describe;
 use super::ledger::{Fit, Footprint, Learning as Needed, OverBudget};
 use super::link::{InProcess, Kind, Link, LinkError, Memory};
 use super::qemu::Qemu;
+use super::report::Report;
 use super::serial::Serial;
 use super::weights::Weights;
 use super::{flash, images, note, progress};
@@ -16,8 +17,6 @@ use firmware_sim::message::Learning;
 use firmware_sim::monitor::Verdict;
 use firmware_sim::store::Kept;
 use firmware_sim::{Command, Error, Reply, Request, Response, frame, message};
-use serde_json::{Map, Value, json};
-use std::fmt::Write;
 use std::path::Path;
 
 /// What a device makes of an image.
@@ -367,59 +366,6 @@ fn unexpected<T>(reply: &Result<Reply<'_>, Error>) -> anyhow::Result<T> {
     match reply {
         Ok(_) => bail!("the device answered another command"),
         Err(error) => bail!("the device: {error}"),
-    }
-}
-
-/// What a device took of its board.
-pub struct Report {
-    weights: String,
-    /// Of the tables, if a flash had learned ones.
-    record: Option<u32>,
-    board: &'static Board,
-    flash: usize,
-    pub memory: Memory,
-}
-
-impl Report {
-    /// As an object of `--json`, to which a command adds its own keys.
-    pub fn json(&self, own: Value) -> String {
-        let mut object = Map::new();
-        if let Value::Object(own) = own {
-            object.extend(own);
-        }
-        let memory = json!({
-            "ram_bytes": self.memory.ram(),
-            "stack_bytes": self.memory.stack,
-            "static_bytes": self.memory.statics,
-            "heap_bytes": self.memory.heap,
-            "flash_bytes": self.flash,
-            "board": self.board.name,
-            "weights": self.weights,
-        });
-        if let Value::Object(memory) = memory {
-            object.extend(memory);
-        }
-        if let Some(record) = self.record {
-            object.insert("record".into(), json!(record));
-        }
-        format!("{}\n", Value::Object(object))
-    }
-
-    /// As lines of text.
-    pub fn text(&self, text: &mut String) -> std::fmt::Result {
-        let Self { board, flash, memory, .. } = self;
-        let Memory { statics, stack, heap } = memory;
-        if let Some(record) = self.record {
-            writeln!(text, "with the tables that were learned, record {record}")?;
-        }
-        writeln!(text, "{}", board.name)?;
-        writeln!(
-            text,
-            "  RAM    {:7} of {:8} bytes: static {statics}, stack {stack}, heap {heap}",
-            memory.ram(),
-            board.ram
-        )?;
-        writeln!(text, "  flash  {flash:7} of {:8} bytes: weights, and code (estimated)", board.flash)
     }
 }
 

@@ -1,7 +1,8 @@
 //! `firmware-sim verify`: whether a device computes what this process computes, layer by layer.
 
 use super::link::Kind;
-use super::session::{Report, Session};
+use super::report::Report;
+use super::session::Session;
 use super::weights::Weights;
 use super::{args, images, progress};
 use anyhow::{bail, ensure};
