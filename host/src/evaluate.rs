@@ -7,7 +7,8 @@ use autoencoder_core::blob::{Blob, Mirrors};
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::Half;
 use autoencoder_core::quant::{Affine, code};
-use autoencoder_core::{Autoencoder, Error, Layer, Plain, Zeroed};
+use autoencoder_core::{Autoencoder, Error, Layer, Zeroed};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// The MSE of each row: the mean of `(y - x)²` over its elements. A code element has `code_bits` bits.
@@ -37,22 +38,21 @@ pub fn errors_int8<E: Half, D: Half + Mirrors<E>>(blob: &Blob<'_>, source: &impl
     assert_eq!(source.width(), E::In::LEN, "row width");
     let net: Autoencoder<E::Int8<'_>, D::Int8<'_>> = blob.int8::<E, D>()?;
     let (input, bits) = (blob.header().input, blob.header().code_bits);
+    let kernels = Gemm::default();
     let mut errors = vec![0.0; source.rows()];
     errors.par_chunks_mut(SHARD).enumerate().for_each_init(
         || (vec![0.0; E::In::LEN], vec![0.0; E::In::LEN], E::In8::ZERO, E::Acts8::ZERO, D::Acts8::ZERO),
         |(x, y, x8, code, out), (shard, errors)| {
             for (i, error) in errors.iter_mut().enumerate() {
                 source.copy(shard * SHARD + i, x);
-                for (q, x) in x8.elements_mut().iter_mut().zip(&*x) {
-                    *q = quantise(input, *x);
-                }
-                net.encoder.forward::<1>(&Plain, std::slice::from_ref(x8), code);
+                kernels.vectorise(Quantise { x, affine: input, to: x8.elements_mut() });
+                net.encoder.forward::<1>(&kernels, std::slice::from_ref(x8), code);
                 let code = E::Int8::output_mut::<1>(code, 1);
                 for code in &mut *code {
                     code::pack(code.elements_mut(), bits);
                     code::unpack(code.elements_mut(), bits);
                 }
-                let out = net.decoder.forward::<1>(&Plain, code, out);
+                let out = net.decoder.forward::<1>(&kernels, code, out);
                 for (y, q) in y.iter_mut().zip(out[0].elements()) {
                     *y = input.scale * (f32::from(*q) - f32::from(input.zero));
                 }
@@ -68,9 +68,23 @@ pub fn mean(errors: &[f32]) -> f64 {
     errors.iter().map(|e| f64::from(*e)).sum::<f64>() / errors.len() as f64
 }
 
-/// The nearest value that stands for `x`.
-fn quantise(affine: Affine, x: f32) -> u8 {
-    (x / affine.scale + f32::from(affine.zero)).round() as u8 // `as` saturates
+/// The values that are nearest to `x`, to be compiled for this machine's vector instructions.
+struct Quantise<'a> {
+    x: &'a [f32],
+    affine: Affine,
+    to: &'a mut [u8],
+}
+
+impl WithSimd for Quantise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { x, affine, to } = self;
+        for (q, x) in to.iter_mut().zip(x) {
+            *q = (x / affine.scale + f32::from(affine.zero)).round() as u8; // `as` saturates
+        }
+    }
 }
 
 fn mean_squared_error(x: &[f32], y: &[f32]) -> f32 {

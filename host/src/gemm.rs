@@ -4,10 +4,12 @@
 //! The one module of this crate with `unsafe`: a matrix product takes pointers and strides.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+use crate::int8;
 use crate::profile::{Phase, timed};
 use crate::sparse::{self, Lists};
 use crate::transpose::transpose;
-use autoencoder_core::{Activation, Kernels, Plain};
+use autoencoder_core::{Activation, Kernels, Plain, quant};
 use gemm::{Parallelism, gemm};
 use pulp::{Arch, Simd, WithSimd};
 use std::cell::RefCell;
@@ -186,6 +188,21 @@ impl Kernels for Gemm {
 
     fn dyt_x<const I: usize, const O: usize>(&self, dy: &[[f32; O]], x: &[[f32; I]], dw: &mut [[f32; I]; O]) {
         timed(Phase::Gradients, || self.gradients(dy, x, dw));
+    }
+
+    fn dense_int8<const I: usize, const O: usize, A: Activation>(
+        &self,
+        layer: &quant::Dense<'_, I, O, A>,
+        x: &[u8; I],
+        y: &mut [u8; O],
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if let quant::Weights::Int8(quads) = layer.weights
+            && int8::dense(self.arch, layer, quads, x, y)
+        {
+            return;
+        }
+        Plain.dense_int8(layer, x, y);
     }
 
     fn activate<A: Activation, const O: usize>(&self, y: &mut [[f32; O]], b: &[f32; O]) {

@@ -11,6 +11,8 @@ pub mod evaluate;
 pub mod files;
 pub mod gemm;
 pub mod idx;
+#[cfg(target_arch = "x86_64")]
+mod int8;
 pub mod picture;
 pub mod profile;
 pub mod program;

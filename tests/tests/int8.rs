@@ -3,6 +3,7 @@
 use autoencoder_core::quant::requantise::SIGMOID;
 use autoencoder_core::quant::{ACCUMULATOR_LIMIT, Affine, Channel, Dense, Octet, Quad, Weights};
 use autoencoder_core::{Activation, Identity, Layer, Plain, Relu, Sigmoid};
+use host::gemm::Gemm;
 use proptest::prelude::*;
 
 /// Rows of weights in the blob's layout.
@@ -44,6 +45,9 @@ fn check<const I: usize, const O: usize, A: Activation>(x: [u8; I], w: [[i8; I];
         let mut y = [[0; O]];
         layer.forward(&Plain, &[x], &mut y);
         assert_eq!(y[0], plainly::<I, O, A>(&x, w, &channels, output));
+        let mut vectorised = [[0; O]];
+        layer.forward(&Gemm::default(), &[x], &mut vectorised);
+        assert_eq!(vectorised, y, "the host's vectors give the same bytes");
     };
     check(Weights::Int8(&pack(&w)), &w);
     let coarse = w.map(|row| row.map(|w| w >> 4)); // -8..=7
