@@ -89,9 +89,9 @@ fn eight_words(avx2: Avx2, pairs: &[[[i16; 2]; 8]], group: &[Quad]) -> [i32; 4] 
     }
     // Words 0, 2, 4, 6 are of rows 0 and 1, the others of rows 2 and 3.
     let [both, low]: [[i32; 8]; 2] = [cast(both), cast(low)];
-    let sums = |words: [i32; 8]| {
-        let sum = |first: usize| words.into_iter().skip(first).step_by(2).fold(0, i32::wrapping_add);
-        [sum(0), sum(1)]
+    let sums = |[a, b, c, d, e, f, g, h]: [i32; 8]| {
+        let sum = |words: [i32; 4]| words.into_iter().fold(0, i32::wrapping_add);
+        [sum([a, c, e, g]), sum([b, d, f, h])]
     };
     let ([both01, both23], [low01, low23]) = (sums(both), sums(low));
     [low01, both01.wrapping_sub(low01) >> 8, low23, both23.wrapping_sub(low23) >> 8]

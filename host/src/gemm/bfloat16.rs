@@ -1,0 +1,136 @@
+//! Products with operands rounded to bfloat16 and sums in `f32`, for machines that have them (`avx512_bf16`): twice the
+//! multiply-adds an instruction.
+//!
+//! `VDPBF16PS` multiplies pairs: a word holds two neighbours along the inner dimension. Both operands are written as
+//! strips of sixteen rows of the left, sixteen columns of the right:
+//!
+//! ```text
+//! strips[outer / 16][inner / 2][16] words
+//! ```
+//!
+//! A strip of each gives 16 × 16 results, which stay in registers until they are done: for each pair along the inner
+//! dimension one vector of the right is loaded, and multiplied by the sixteen words of the left.
+
+use super::{Buffer, View};
+use crate::transpose::transpose;
+use pulp::Arch;
+use std::arch::x86_64::{
+    __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_permutexvar_epi16,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+};
+use std::mem::transmute;
+
+/// Rows or columns in a strip: numbers in a vector.
+const STRIP: usize = 16;
+
+/// The operands as strips; words are in the bits of an `f32`.
+#[derive(Default)]
+pub(super) struct Strips {
+    left: Buffer,
+    right: Buffer,
+    rows: Buffer,
+}
+
+/// `out = left · right`, where `left` has `inner` columns and `right` is row-major; false, and nothing done, where the
+/// machine cannot or the operands are not whole strips.
+pub(super) fn multiply<const C: usize>(
+    arch: Arch,
+    strips: &mut Strips,
+    left: View<'_>,
+    inner: usize,
+    right: View<'_>,
+    out: &mut [[f32; C]],
+) -> bool {
+    let rows = out.len();
+    let whole = rows.is_multiple_of(STRIP) && C.is_multiple_of(STRIP) && inner.is_multiple_of(2) && inner > 0 && C > 0;
+    if !(whole && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512bf16")) {
+        return false;
+    }
+    assert_eq!(right.strides, [C, 1], "row-major");
+    let words = strips.right.numbers(inner * C / 2);
+    // SAFETY: the machine has these instructions.
+    unsafe { interleave(&right.numbers[..inner * C], C, words) };
+    let left_words = strips.left.numbers(rows * inner / 2);
+    if left.strides[0] == 1 {
+        // SAFETY: as above.
+        unsafe { interleave(&left.numbers[..rows * inner], rows, left_words) };
+    } else {
+        assert_eq!(left.strides, [inner, 1], "row-major");
+        let row_words = strips.rows.numbers(rows * inner / 2);
+        // SAFETY: as above.
+        unsafe { round(&left.numbers[..rows * inner], row_words) };
+        let size = STRIP * inner / 2;
+        for (from, to) in row_words.chunks_exact(size).zip(left_words.chunks_exact_mut(size)) {
+            transpose(arch, from, inner / 2, to);
+        }
+    }
+    // SAFETY: as above.
+    unsafe { tiles(left_words, words, inner / 2, C, out.as_flattened_mut()) };
+    true
+}
+
+/// Each number in bfloat16, two to a word.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn round(from: &[f32], to: &mut [f32]) {
+    for (from, to) in from.as_chunks::<{ 2 * STRIP }>().0.iter().zip(to.as_chunks_mut::<STRIP>().0) {
+        let [low, high] = [0, 1].map(|i| &from.as_chunks::<STRIP>().0[i]);
+        // SAFETY: vectors of one size, of which any bits are a value.
+        *to = unsafe { transmute::<__m512bh, [f32; STRIP]>(_mm512_cvtne2ps_pbh(load(high), load(low))) };
+    }
+}
+
+/// The strips of the columns of a row-major matrix: pairs of rows.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn interleave(from: &[f32], columns: usize, to: &mut [f32]) {
+    // From the low and the high half in turn.
+    let order: [u16; 2 * STRIP] = std::array::from_fn(|i| (i / 2 + i % 2 * STRIP) as u16);
+    let pairs = from.len() / columns / 2;
+    for (pair, rows) in from.chunks_exact(2 * columns).enumerate() {
+        let (even, odd) = rows.split_at(columns);
+        let vectors = even.as_chunks::<STRIP>().0.iter().zip(odd.as_chunks::<STRIP>().0);
+        for ((even, odd), to) in vectors.zip(to.chunks_exact_mut(STRIP * pairs)) {
+            let rounded = _mm512_cvtne2ps_pbh(load(odd), load(even));
+            // SAFETY: vectors of one size, of which any bits are a value.
+            let words = unsafe {
+                let (rounded, order) =
+                    (transmute::<__m512bh, __m512i>(rounded), transmute::<[u16; 32], __m512i>(order));
+                transmute::<__m512i, [f32; STRIP]>(_mm512_permutexvar_epi16(order, rounded))
+            };
+            to[STRIP * pair..][..STRIP].copy_from_slice(&words);
+        }
+    }
+}
+
+/// The product of all strips; `out` with rows of `columns` numbers.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn tiles(left: &[f32], right: &[f32], pairs: usize, columns: usize, out: &mut [f32]) {
+    for (left, out) in left.chunks_exact(STRIP * pairs).zip(out.chunks_exact_mut(STRIP * columns)) {
+        for (strip, right) in right.chunks_exact(STRIP * pairs).enumerate() {
+            let mut sums = [_mm512_setzero_ps(); STRIP];
+            for (left, right) in left.as_chunks::<STRIP>().0.iter().zip(right.as_chunks::<STRIP>().0) {
+                let right = pairs_of(load(right));
+                for (sum, left) in sums.iter_mut().zip(left) {
+                    *sum = _mm512_dpbf16_ps(*sum, right, pairs_of(_mm512_set1_ps(*left)));
+                }
+            }
+            for (sum, out) in sums.iter().zip(out.chunks_exact_mut(columns)) {
+                let out = &mut out[STRIP * strip..][..STRIP];
+                // SAFETY: there is room for sixteen numbers.
+                unsafe { _mm512_storeu_ps(out.as_mut_ptr(), *sum) };
+            }
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+fn load(numbers: &[f32; STRIP]) -> __m512 {
+    // SAFETY: there are sixteen numbers.
+    unsafe { _mm512_loadu_ps(numbers.as_ptr()) }
+}
+
+/// The words of a vector.
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn pairs_of(words: __m512) -> __m512bh {
+    // SAFETY: vectors of one size, of which any bits are a value.
+    unsafe { transmute(words) }
+}
