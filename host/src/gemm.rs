@@ -1,6 +1,6 @@
 //! The host's matrix products, on whatever vector instructions this machine has: the `gemm` crate's, and where a batch
-//! is mostly zeros those of `sparse.rs`. The products of the backward pass round their operands to bfloat16 where the
-//! machine multiplies these twice as fast: a gradient of 256 images knows far less than eight bits.
+//! is mostly zeros those of `sparse.rs`. In training, products may round their operands to bfloat16 where the machine
+//! multiplies these twice as fast ([`Rounds`]): the gradient of 256 images is uncertain by far more than that.
 //!
 //! The one module of this crate with `unsafe`: a matrix product takes pointers and strides.
 #![allow(unsafe_code)]
@@ -29,6 +29,19 @@ const FEW: usize = 16;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gemm {
     arch: Arch,
+    rounds: Rounds,
+}
+
+/// Which dense products may round their operands to bfloat16; sums stay `f32`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rounds {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those of the backward pass.
+    Gradients,
+    /// Those of both passes.
+    Everything,
 }
 
 /// A row-major matrix, or the transpose of one.
@@ -87,17 +100,33 @@ fn multiply<const C: usize>(left: View<'_>, inner: usize, right: View<'_>, out: 
     }
 }
 
-/// The same with operands rounded to bfloat16 where that is faster.
-fn multiply_gradients<const C: usize>(arch: Arch, left: View<'_>, inner: usize, right: View<'_>, out: &mut [[f32; C]]) {
-    #[cfg(target_arch = "x86_64")]
-    if inner >= FEW && SCRATCH.with_borrow_mut(|s| bfloat16::multiply(arch, &mut s.strips, left, inner, right, out)) {
-        return;
-    }
-    let _ = arch;
-    multiply(left, inner, right, out);
-}
-
 impl Gemm {
+    /// The same, with products that may be rounded.
+    pub fn rounding(self, rounds: Rounds) -> Self {
+        Self { rounds, ..self }
+    }
+
+    /// `out = left · right` with operands rounded to bfloat16; false, and nothing done, unless the products of a pass
+    /// that `rounds` names may be and the machine can.
+    fn rounded<const C: usize>(
+        self,
+        rounds: Rounds,
+        left: View<'_>,
+        inner: usize,
+        right: View<'_>,
+        out: &mut [[f32; C]],
+    ) -> bool {
+        let may = self.rounds >= rounds && inner >= FEW && out.len() >= FEW;
+        #[cfg(target_arch = "x86_64")]
+        return may
+            && SCRATCH.with_borrow_mut(|s| bfloat16::multiply(self.arch, &mut s.strips, left, inner, right, out));
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = (may, left, right);
+            false
+        }
+    }
+
     /// Runs a loop compiled for this machine's vector instructions.
     ///
     /// Its `with_simd` and all that this calls have to be `inline(always)`: what is not inlined is compiled for the
@@ -112,11 +141,15 @@ impl Gemm {
         if x.len() < FEW {
             return multiply(View::new(x), I, View::new(w).transposed(), y);
         }
+        let sparse = sparse::pays(self.arch, x.as_flattened(), O);
+        if !sparse && self.rounded(Rounds::Everything, View::new(x), I, View::new(w).transposed(), y) {
+            return;
+        }
         // Transposed here, not in the product: it would read each row of `w` a number at a time.
         SCRATCH.with_borrow_mut(|Scratch { transposed, lists, .. }| {
             let wt = transposed.numbers(I * O);
             transpose(self.arch, w.as_flattened(), I, wt);
-            if sparse::pays(self.arch, x.as_flattened(), O) {
+            if sparse {
                 lists.rows(self.arch, x.as_flattened(), I);
                 lists.multiply(self.arch, wt, O, y.as_flattened_mut());
             } else {
@@ -129,7 +162,11 @@ impl Gemm {
     fn gradients<const I: usize, const O: usize>(self, dy: &[[f32; O]], x: &[[f32; I]], dw: &mut [[f32; I]; O]) {
         let rows = dy.len().min(x.len());
         if rows < FEW || !sparse::pays(self.arch, x.as_flattened(), O) {
-            return multiply_gradients(self.arch, View::new(dy).transposed(), rows, View::new(x), dw);
+            let (dyt, x) = (View::new(dy).transposed(), View::new(x));
+            if !self.rounded(Rounds::Gradients, dyt, rows, x, dw) {
+                multiply(dyt, rows, x, dw);
+            }
+            return;
         }
         // dWᵀ = xᵀ · dy
         SCRATCH.with_borrow_mut(|Scratch { transposed, lists, .. }| {
@@ -199,7 +236,12 @@ impl Kernels for Gemm {
     }
 
     fn dy_w<const I: usize, const O: usize>(&self, dy: &[[f32; O]], w: &[[f32; I]; O], dx: &mut [[f32; I]]) {
-        timed(Phase::Backward, || multiply_gradients(self.arch, View::new(dy), O, View::new(w), dx));
+        timed(Phase::Backward, || {
+            let (dy, w) = (View::new(dy), View::new(w));
+            if !self.rounded(Rounds::Gradients, dy, O, w, dx) {
+                multiply(dy, O, w, dx);
+            }
+        });
     }
 
     fn dyt_x<const I: usize, const O: usize>(&self, dy: &[[f32; O]], x: &[[f32; I]], dw: &mut [[f32; I]; O]) {
@@ -258,7 +300,7 @@ mod tests {
     use autoencoder_core::init::Init;
 
     /// `B` rows, `I` inputs, `O` outputs: sizes around and between the kernels' tiles.
-    fn check<const B: usize, const I: usize, const O: usize>() {
+    fn check<const B: usize, const I: usize, const O: usize>(rounds: Rounds) {
         type Filler<const R: usize, const C: usize> = autoencoder_core::Dense<C, R, autoencoder_core::Identity>;
         #[allow(clippy::unnecessary_box_returns)] // too large for the stack of a test
         fn matrix<const R: usize, const C: usize>(seed: u64) -> Box<[[f32; C]; R]> {
@@ -266,38 +308,40 @@ mod tests {
             Init::UnitNormal.fill(&mut layer, &mut rand_pcg::Pcg32::new(seed, 0));
             Box::new(layer.weights)
         }
-        /// `error` is that of one term.
-        fn close(fast: &[f32], plain: &[f32], terms: usize, error: f32) {
+        let (kernels, error) = match rounds {
+            Rounds::Nothing => (Gemm::default(), 1e-5),
+            _ => (Gemm::default().rounding(rounds), 1.0 / 256.0),
+        };
+        let close = |fast: &[f32], plain: &[f32], terms: usize| {
             for (a, b) in fast.iter().zip(plain) {
                 assert!((a - b).abs() < error * (terms as f32).sqrt().max(1.0) * 4.0, "{a} {b}");
             }
-        }
-        const F32: f32 = 1e-5;
-        const BFLOAT16: f32 = 1.0 / 256.0;
+        };
         let (x, w, dy) = (matrix::<B, I>(1), matrix::<O, I>(2), matrix::<B, O>(3));
-        let kernels = Gemm::default();
         let (mut fast, mut plain) = ([[7.0; O]; B], [[8.0; O]; B]);
         kernels.x_wt(&x[..], &w, &mut fast);
         Plain.x_wt(&x[..], &w, &mut plain);
-        close(fast.as_flattened(), plain.as_flattened(), I, F32);
+        close(fast.as_flattened(), plain.as_flattened(), I);
         let (mut fast, mut plain) = ([[7.0; I]; B], [[8.0; I]; B]);
         kernels.dy_w(&dy[..], &w, &mut fast);
         Plain.dy_w(&dy[..], &w, &mut plain);
-        close(fast.as_flattened(), plain.as_flattened(), O, BFLOAT16);
+        close(fast.as_flattened(), plain.as_flattened(), O);
         let (mut fast, mut plain) = ([[7.0; I]; O], [[8.0; I]; O]);
         kernels.dyt_x(&dy[..], &x[..], &mut fast);
         Plain.dyt_x(&dy[..], &x[..], &mut plain);
-        close(fast.as_flattened(), plain.as_flattened(), B, BFLOAT16);
+        close(fast.as_flattened(), plain.as_flattened(), B);
     }
 
     #[test]
     fn products_equal_the_plain_loops() {
-        check::<1, 1, 1>();
-        check::<2, 3, 5>();
-        check::<7, 16, 9>();
-        check::<17, 65, 33>();
-        check::<64, 96, 48>();
-        check::<129, 31, 130>();
+        for rounds in [Rounds::Nothing, Rounds::Everything] {
+            check::<1, 1, 1>(rounds);
+            check::<2, 3, 5>(rounds);
+            check::<7, 16, 9>(rounds);
+            check::<17, 65, 33>(rounds);
+            check::<64, 96, 48>(rounds);
+            check::<129, 31, 130>(rounds);
+        }
     }
 
     /// `B` rows of which one number in `every` is not 0.
@@ -341,7 +385,7 @@ mod tests {
 
     /// Small integers are bfloat16 numbers, and so small are their sums that no order of them matters.
     #[test]
-    fn gradients_of_small_integers_are_exact() {
+    fn rounded_products_of_small_integers_are_exact() {
         fn check<const B: usize, const I: usize, const O: usize>() {
             fn integers<const C: usize>(rows: usize, factor: usize) -> Vec<[f32; C]> {
                 let number = |i: usize| (i * factor % 31) as f32 - 15.0;
@@ -349,7 +393,11 @@ mod tests {
             }
             let (dy, x, w) = (integers::<O>(B, 7), integers::<I>(B, 11), integers::<I>(O, 13));
             let w: &[[f32; I]; O] = w.first_chunk().unwrap();
-            let kernels = Gemm::default();
+            let kernels = Gemm::default().rounding(Rounds::Everything);
+            let (mut fast, mut plain) = (vec![[7.0; O]; B], vec![[8.0; O]; B]);
+            kernels.x_wt(&x, w, &mut fast);
+            Plain.x_wt(&x, w, &mut plain);
+            assert_eq!(fast, plain);
             let (mut fast, mut plain) = (vec![[7.0; I]; B], vec![[8.0; I]; B]);
             kernels.dy_w(&dy, w, &mut fast);
             Plain.dy_w(&dy, w, &mut plain);

@@ -1,6 +1,7 @@
 //! How a network is trained: initial weights, optimizer, learning rate, which rows.
 
 use crate::aware::{Aware, Precision};
+use crate::gemm::Rounds;
 use autoencoder_core::init::Init;
 use autoencoder_core::optimizer::{Adam, Optimizer, RmsProp};
 use std::f32::consts::PI;
@@ -81,6 +82,9 @@ pub struct Recipe {
     pub moved: f32,
     /// The last steps, which compute with weights and codes rounded as the blob will hold them.
     pub aware: Aware,
+    /// Which products may be rounded: those of the forward pass only as long as images are moved, so that the last steps
+    /// see the network as it is.
+    pub rounds: Rounds,
     /// How many of the training rows it uses, from the first.
     pub rows: usize,
 }
@@ -95,6 +99,7 @@ impl Recipe {
         centred: true,
         moved: 0.7,
         aware: Aware { weights: Some(Precision::Int8), code_bits: 8, part: 1.0 / 30.0 },
+        rounds: Rounds::Everything,
         rows: usize::MAX,
     };
 
@@ -107,6 +112,7 @@ impl Recipe {
         centred: false,
         moved: 0.0,
         aware: Aware::NONE,
+        rounds: Rounds::Nothing,
         rows: 55_000,
     };
 

@@ -6,7 +6,7 @@
 use crate::aware::{self, CodedBackward};
 use crate::centre::{Centre, centres, initial_biases};
 use crate::data::Source;
-use crate::gemm::Gemm;
+use crate::gemm::{Gemm, Rounds};
 use crate::profile::{Phase, timed};
 use crate::recipe::Recipe;
 use crate::update::{Rule, update};
@@ -190,7 +190,7 @@ impl<N: Trainable> Trainer<N> {
         self.step += 1;
 
         let scale = 1.0 / (batch * N::In::LEN) as f32;
-        let kernels = self.kernels;
+        let kernels = self.kernels.rounding(self.rounds());
         let moved = self.movement();
         let net = if aware && self.recipe.aware.weights.is_some() { &**self.rounded } else { &**self.net };
         let order = &self.order[first..first + batch];
@@ -227,11 +227,21 @@ impl<N: Trainable> Trainer<N> {
         }
     }
 
+    /// Whether half of the step's rows move.
+    fn moves(&self) -> bool {
+        self.step as f32 <= self.recipe.moved * self.steps as f32
+    }
+
+    /// Which of the step's products may be rounded.
+    fn rounds(&self) -> Rounds {
+        if self.moves() { self.recipe.rounds } else { self.recipe.rounds.min(Rounds::Gradients) }
+    }
+
     /// How far the step's moved rows move, down and right: made from the seed and the step alone.
     fn movement(&self) -> [isize; 2] {
         /// Above every pass's, which the orders are made from.
         const STREAMS: u64 = 1 << 32;
-        if self.step as f32 > self.recipe.moved * self.steps as f32 {
+        if !self.moves() {
             return [0, 0];
         }
         let mut rng = Pcg32::new(self.seed, STREAMS + u64::from(self.step));

@@ -28,11 +28,11 @@ const STRIP: usize = 16;
 pub(super) struct Strips {
     left: Buffer,
     right: Buffer,
-    rows: Buffer,
+    rounded: Buffer,
 }
 
-/// `out = left · right`, where `left` has `inner` columns and `right` is row-major; false, and nothing done, where the
-/// machine cannot or the operands are not whole strips.
+/// `out = left · right`, where `left` has `inner` columns; false, and nothing done, where the machine cannot or the
+/// operands are not whole strips.
 pub(super) fn multiply<const C: usize>(
     arch: Arch,
     strips: &mut Strips,
@@ -46,27 +46,31 @@ pub(super) fn multiply<const C: usize>(
     if !(whole && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512bf16")) {
         return false;
     }
-    assert_eq!(right.strides, [C, 1], "row-major");
-    let words = strips.right.numbers(inner * C / 2);
+    let Strips { left: left_words, right: right_words, rounded } = strips;
+    let (left_words, right_words) = (left_words.numbers(rows * inner / 2), right_words.numbers(inner * C / 2));
     // SAFETY: the machine has these instructions.
-    unsafe { interleave(&right.numbers[..inner * C], C, words) };
-    let left_words = strips.left.numbers(rows * inner / 2);
-    if left.strides[0] == 1 {
-        // SAFETY: as above.
-        unsafe { interleave(&left.numbers[..rows * inner], rows, left_words) };
-    } else {
-        assert_eq!(left.strides, [inner, 1], "row-major");
-        let row_words = strips.rows.numbers(rows * inner / 2);
-        // SAFETY: as above.
-        unsafe { round(&left.numbers[..rows * inner], row_words) };
-        let size = STRIP * inner / 2;
-        for (from, to) in row_words.chunks_exact(size).zip(left_words.chunks_exact_mut(size)) {
-            transpose(arch, from, inner / 2, to);
-        }
+    unsafe {
+        cut(arch, left.transposed(), rows, rounded, left_words);
+        cut(arch, right, C, rounded, right_words);
+        tiles(left_words, right_words, inner / 2, C, out.as_flattened_mut());
     }
-    // SAFETY: as above.
-    unsafe { tiles(left_words, words, inner / 2, C, out.as_flattened_mut()) };
     true
+}
+
+/// The strips of a matrix of `outer` columns, of which each is one of the strips' rows or columns.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn cut(arch: Arch, matrix: View<'_>, outer: usize, rounded: &mut Buffer, to: &mut [f32]) {
+    let (numbers, inner) = (&matrix.numbers[..2 * to.len()], 2 * to.len() / outer);
+    if matrix.strides == [outer, 1] {
+        return interleave(numbers, outer, to);
+    }
+    assert_eq!(matrix.strides, [1, inner], "the transpose of a row-major matrix");
+    let rounded = rounded.numbers(to.len());
+    round(numbers, rounded);
+    let size = STRIP * inner / 2;
+    for (from, to) in rounded.chunks_exact(size).zip(to.chunks_exact_mut(size)) {
+        transpose(arch, from, inner / 2, to);
+    }
 }
 
 /// Each number in bfloat16, two to a word.
