@@ -64,7 +64,7 @@ def main():
     for quality in STEPS:
         median = {}
         for system, steps in STEPS[quality].items():
-            own = [line for line in lines if line["quality"] == quality and line["system"] == system]
+            own = [line for line in lines if line["quality"] == f"{quality:.6g}" and line["system"] == system]
             seconds, busy = ([float(line[column]) for line in own] for column in ["seconds", "cpu_seconds"])
             median[system] = statistics.median(seconds)
             reached = max(float(line["test_mse"]) for line in own)

@@ -174,7 +174,8 @@ impl<'a, N: Trainable> Session<'a, N> {
     /// Trains to the end; false if Ctrl-C came first.
     fn train(&mut self) -> anyhow::Result<bool> {
         let steps = self.trainer.steps();
-        let line_every = (steps / 10).clamp(1, SAVE_EVERY);
+        // Testing takes as long as some fifteen steps.
+        let line_every = (steps / 10).clamp(100, SAVE_EVERY);
         let point_every = (steps / 100).clamp(1, 100);
         let progress = Progress::new(steps, self.trainer.step());
         while self.trainer.step() < steps {
@@ -258,7 +259,9 @@ impl<'a, N: Trainable> Session<'a, N> {
             BlobFile::new(&path, &calibrate::<E, D>(&quantise::integer_blob(net, precision, about, train)?, train)?);
         files::replace(&path, blob.bytes())?;
 
-        let mse = evaluate::mean(&evaluate::errors(net, run.code_bits, test));
+        // The last step's, which was tested already.
+        let mse = self.history.last().and_then(|point| point.test_mse);
+        let mse = mse.unwrap_or_else(|| evaluate::mean(&evaluate::errors(net, run.code_bits, test)));
         let errors = evaluate::errors_int8::<E, D>(&blob.open()?, test).map_err(|source| blob.error(source))?;
         let mse_integers = evaluate::mean(&errors);
         let seconds = self.time.as_secs_f64();
