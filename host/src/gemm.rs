@@ -102,6 +102,7 @@ fn multiply<const C: usize>(left: View<'_>, inner: usize, right: View<'_>, out: 
 
 impl Gemm {
     /// The same, with products that may be rounded.
+    #[must_use]
     pub fn rounding(self, rounds: Rounds) -> Self {
         Self { rounds, ..self }
     }
