@@ -12,7 +12,7 @@ pub fn erased() -> Vec<u8> {
     vec![0xff; BYTES]
 }
 
-/// The contents as the file has them; erased, where there is no file.
+/// The contents of the file; erased flash where there is none.
 pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let bytes = if path.exists() { files::read(path)? } else { erased() };
     ensure!(bytes.len() == BYTES, "{}: {} bytes; a device's flash has {BYTES}", path.display(), bytes.len());

@@ -30,7 +30,7 @@ pub trait Link {
 pub enum Kind {
     /// In this process, under guard.
     InProcess,
-    /// An image on a board that QEMU emulates; built if it has to be.
+    /// An image on a board that QEMU emulates, built first where it is missing or old.
     Qemu,
     /// A board on a serial port.
     Serial(PathBuf),

@@ -25,7 +25,7 @@ impl Stack {
         Self { memory: vec![PAINT; BYTES / size_of::<u128>()].into() }
     }
 
-    /// Runs `f` on this stack. A panic of its ends there and is returned, as from a thread.
+    /// Runs `f` on this stack. A panic in it is caught and returned, as `thread::join` would.
     pub fn run<R>(&mut self, f: impl FnOnce() -> R) -> thread::Result<R> {
         let (base, bytes) = (self.memory.as_mut_ptr().cast::<u8>(), size_of_val(&*self.memory));
         // SAFETY: `base` is aligned to 16 bytes and `bytes` is a multiple of 16, of memory that is borrowed mutably until
