@@ -20,7 +20,8 @@
 //!
 //! [`codec`] runs the network over static activations; [`message`] is what host and device say to each other;
 //! [`frame`] carries it over a line that may lose or change bytes; [`app`] puts the three together.
-//! [`learn`] is what it has more of when it learns; [`store`] keeps what was learned in flash; [`flash`] is memory that behaves as one.
+//! [`learn`] is what it has more of when it learns; [`store`] keeps what was learned in flash; [`flash`] is memory that
+//! behaves as one. [`whole`] is another application: it trains a small network whole, by the steps of [`training`].
 #![no_std]
 #![forbid(unsafe_code)]
 
