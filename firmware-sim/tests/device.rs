@@ -60,6 +60,29 @@ mod emulated {
         assert!(emulated == here, "the images differ");
     }
 
+    /// The kernel leaves out zeros as long as the rest fits its scratch: images of every number of pairs that are not
+    /// zero, none beside another, and then of fewer and fewer zeros.
+    #[test]
+    fn images_of_any_sparsity_have_the_same_codes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("images-idx3-ubyte");
+        let mut images = vec![0u8, 0, 8, 3];
+        images.extend([196 + 100, 28, 28].iter().flat_map(|size: &u32| size.to_be_bytes()));
+        for pairs in 0..196 {
+            images.extend((0..784).map(|i| if i % 4 == 0 && i / 4 < pairs { 255 - pairs as u8 } else { 0 }));
+        }
+        let mut state = 1u32;
+        for part in 0..100 {
+            images.extend((0..784).map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                if (state >> 24) * 100 / 256 < part { (state >> 16) as u8 } else { 0 }
+            }));
+        }
+        fs::write(&path, images).unwrap();
+        let [emulated, here] = both(&format!("encode {}", path.display()), folder.path());
+        assert!(emulated == here, "the codes differ");
+    }
+
     /// What `verify` prints, as it ends.
     fn verify(arguments: &str) -> Assert {
         let mut command = cargo_bin_cmd!("firmware-sim");

@@ -197,11 +197,7 @@ fn parse<const N: usize>(path: &Path, magic: u32, what: &'static str) -> Result<
     // Nothing is read beyond what the header announces and the byte that tells of more.
     let rest = expected.min(MAX_BYTES) - start;
     let mut bytes = Vec::with_capacity(rest.min(LIKELY_BYTES) as usize + 1);
-    let read = file.take(rest + 1).read_to_end(&mut bytes);
-    // Bytes behind the last member of a gzip file are no part of it, as for gzip itself.
-    if bytes.len() as u64 != rest {
-        read.map_err(error)?;
-    }
+    file.take(rest + 1).read_to_end(&mut bytes).map_err(error)?;
     let found = header.len() + bytes.len();
     if expected == found as u64 { Ok((sizes, bytes)) } else { Err(length(expected, found)) }
 }

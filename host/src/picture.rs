@@ -4,6 +4,9 @@ use crate::files::{self, FileError};
 use std::io::{BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 
+/// Of a PNG that is read: nothing is allocated for what only a header says.
+const MAX_PIXELS: u64 = 1 << 24;
+
 /// A gray image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gray {
@@ -69,7 +72,9 @@ impl Gray {
         let mut decoder = png::Decoder::new(BufReader::new(files::open(path)?));
         decoder.set_transformations(png::Transformations::normalize_to_color8());
         let mut reader = decoder.read_info().map_err(error)?;
-        let size = reader.output_buffer_size().ok_or_else(|| error(png::DecodingError::LimitsExceeded))?;
+        let pixels = u64::from(reader.info().width) * u64::from(reader.info().height);
+        let size = reader.output_buffer_size().filter(|_| pixels <= MAX_PIXELS);
+        let size = size.ok_or_else(|| error(png::DecodingError::LimitsExceeded))?;
         let mut bytes = vec![0; size];
         let info = reader.next_frame(&mut bytes).map_err(error)?;
         let channels = info.color_type.samples();

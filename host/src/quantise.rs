@@ -43,6 +43,12 @@ pub enum QuantiseError {
         /// Outputs.
         outputs: u16,
     },
+    /// A blob has no room for so many.
+    #[error("{count} layers; a blob holds at most {MAX_LAYERS}")]
+    Layers {
+        /// Layers of the network.
+        count: usize,
+    },
     /// What a code element of few bits stands for is only known of a sigmoid's output.
     #[error("a code of {bits} bits an element needs a sigmoid before it")]
     Code {
@@ -252,6 +258,9 @@ fn affine((low, high): (f32, f32)) -> Affine {
 
 fn header(layers: &[LayerView<'_>], format: Format, input: Affine, about: About) -> Result<Header, QuantiseError> {
     check_code(layers.iter().map(|layer| layer.spec), about)?;
+    if layers.len() > MAX_LAYERS {
+        return Err(QuantiseError::Layers { count: layers.len() });
+    }
     Ok(Header {
         format,
         accumulators_checked: format != Format::F32, // by `quantise_row`; 4 bits cannot leave the range
@@ -260,7 +269,7 @@ fn header(layers: &[LayerView<'_>], format: Format, input: Affine, about: About)
         code_bits: about.code_bits,
         threshold: NO_THRESHOLD,
         encoder_layers: about.encoder_layers as u8,
-        layers: layers.iter().take(MAX_LAYERS).map(|layer| layer.spec).collect(),
+        layers: layers.iter().map(|layer| layer.spec).collect(),
     })
 }
 

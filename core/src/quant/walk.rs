@@ -52,10 +52,13 @@ static BLOCKS: [Code; 4] = [ae_blocks1, ae_blocks2, ae_blocks3, ae_blocks4];
 /// Blocks that one step can take.
 const LONGEST: usize = BLOCKS.len();
 
+/// Words of the end of a walk.
+const END: usize = 6;
+
 /// Words of scratch that a layer of so many inputs needs: a dense walk. A sparse one is taken where it fits in as much.
 pub const fn scratch_words(inputs: usize) -> usize {
     let blocks = inputs / 8;
-    4 + 4 * blocks + 2 * blocks.div_ceil(LONGEST) + 6
+    4 + 4 * blocks + 2 * blocks.div_ceil(LONGEST) + END
 }
 
 /// Kernels with `WORDS` of scratch on the stack, for integer layers that need no more ([`scratch_words`]) and whose
@@ -132,7 +135,7 @@ fn forward(
         return false;
     }
     let Some((len, skip)) = walk(scratch, x) else { return false };
-    let Some(end) = scratch.get_mut(len..).and_then(|words| words.first_chunk_mut()) else { return false };
+    let Some(end) = scratch.get_mut(len..).and_then(|words| words.first_chunk_mut::<END>()) else { return false };
     let out_end = y.as_mut_ptr_range().end as u32;
     let code = |code: Code| code as *const () as u32;
     *end = match finish {
@@ -146,8 +149,11 @@ fn forward(
     true
 }
 
-/// A walk of `x` but for its end. Its length in words, and the bytes of weights behind the last step.
+/// A walk of `x` but for its end, for which it leaves room. Its length in words, and the bytes of weights behind the last
+/// step.
 fn walk(scratch: &mut [Word], x: &[u8]) -> Option<(usize, u32)> {
+    let room = scratch.len().checked_sub(END)?;
+    let scratch = scratch.get_mut(..room)?;
     let sparse = if seems_sparse(x) { sparse_walk(scratch, x) } else { None };
     sparse.or_else(|| Some((dense_walk(scratch, x)?, 0)))
 }

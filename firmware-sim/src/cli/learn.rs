@@ -7,6 +7,7 @@ use super::{args, flash, images, note, progress};
 use firmware_sim::learn::{Begin, HELD_OUT, Judgement};
 use firmware_sim::message::Learning;
 use firmware_sim::store::{ENDURANCE, Kept, Record};
+use host::files;
 use host::picture::Gray;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -18,6 +19,8 @@ const ZOOM: usize = 2;
 
 pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
+    files::spare(&args.out, [weights.path.as_path(), &args.flash, &args.data])?;
+    files::spare(&args.flash, [weights.path.as_path(), &args.data])?;
     let shifted = args.shift.images(&args.data, Set::Test, args.test_images, &weights)?;
     let old = images::test(&args.data, args.test_images, &weights)?;
     let stream = args.shift.images(&args.data, Set::Training, Some(args.images + HELD_OUT as u32), &weights)?;

@@ -77,7 +77,7 @@ impl Footprint {
             Ok(zero_blob(layers, encoder_layers, format)?.len() + CODE_BYTES)
         };
         let whole = blob.map_or_else(|| flash(&shape.layers, encoder.len()), |(_, length)| Ok(length + CODE_BYTES))?;
-        let rest = memory.ram() - shape.activation_bytes;
+        let rest = memory.ram().saturating_sub(shape.activation_bytes); // a board may not know its own
         Ok(Self {
             whole: Needs { flash: whole, ram: memory.ram() },
             encoder: Needs { flash: flash(encoder, encoder.len())?, ram: rest + shape.encoder_bytes },

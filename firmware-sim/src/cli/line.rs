@@ -24,6 +24,9 @@ pub struct Line<P> {
     answer: Vec<u8>,
 }
 
+/// Longer than any frame.
+const LONGEST: usize = 4096;
+
 impl<P: Port> Line<P> {
     /// A line of a port that waits for so long.
     pub fn new(port: P, patience: Duration) -> Self {
@@ -44,6 +47,9 @@ impl<P: Port> Line<P> {
                 Err(error) => return Err(self.failed(error)),
             };
             self.answer.extend_from_slice(&buffer[..count]);
+            if self.answer.len() > LONGEST * expected.max(1) {
+                return Err(LinkError::Foreign);
+            }
         }
         match last_words(&self.answer) {
             Some(words) => Err(LinkError::Stopped(words)),

@@ -3,9 +3,10 @@
 use crate::args;
 use crate::commands::{images_fit, topology_of};
 use anyhow::Context;
+use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::blob::{Format, Mirrors};
 use autoencoder_core::model::{Half, Visitor, with_topology};
-use autoencoder_core::{Autoencoder, loss};
+use autoencoder_core::{Autoencoder, Layer, loss};
 use host::aware::Precision;
 use host::blob_file::BlobFile;
 use host::evaluate;
@@ -55,7 +56,11 @@ impl Visitor for Command<'_> {
                 let mut net = zeroed_box::<Autoencoder<E, D>>();
                 blob.copy_f32(&mut *net).map_err(|source| file.error(source))?;
                 let about = About { encoder_layers: E::specs().count(), steps, code_bits };
-                let int8 = quantise::integer_blob(&*net, Precision::Int8, about, &test)?;
+                // As `export` does, which takes ranges from training images where an activation has none of its own.
+                let ranges = Autoencoder::<E, D>::specs().any(|spec| spec.activation != ActivationKind::Sigmoid);
+                let train = ranges.then(|| Images::train(&args.data)).transpose()?;
+                let rows = train.as_ref().unwrap_or(&test);
+                let int8 = quantise::integer_blob(&*net, Precision::Int8, about, rows)?;
                 let float = evaluate::errors(&*net, code_bits, &test);
                 (Some(float), Precision::Int8, integer_errors(&BlobFile::new(path, &int8))?)
             }

@@ -4,7 +4,7 @@ use crate::args;
 use crate::commands::images_fit;
 use crate::commands::progress::Progress;
 use crate::commands::source::Source;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use autoencoder_core::blob::Mirrors;
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Half, Visitor, with_topology};
@@ -44,6 +44,9 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
             unfinished.step,
             unfinished.run.steps
         );
+    }
+    for file in ["checkpoint", "model.f32.blob"] {
+        files::spare(&args.out.join(file), args.from.as_deref())?;
     }
     let from = args.from.as_deref().map(Source::read).transpose()?;
     let (train, test) = rayon::join(|| Images::train(&args.data), || Images::test(&args.data));
@@ -141,6 +144,8 @@ struct Session<'a, N: Trainable> {
     /// Time in training steps, of this session and those before it.
     time: Duration,
     profile: Profile,
+    /// The step of the checkpoint that stands.
+    saved: Option<u32>,
 }
 
 impl<'a, N: Trainable> Session<'a, N> {
@@ -152,6 +157,7 @@ impl<'a, N: Trainable> Session<'a, N> {
             pending: (0.0, 0),
             time: Duration::ZERO,
             profile: Profile::default(),
+            saved: None,
         };
         if let Some(checkpoint) = session.command.checkpoint.take() {
             let path = session.command.args.out.join("checkpoint");
@@ -160,6 +166,7 @@ impl<'a, N: Trainable> Session<'a, N> {
             session.time = Duration::try_from_secs_f64(checkpoint.seconds).unwrap_or_default();
             session.pending = checkpoint.pending;
             session.history = checkpoint.history;
+            session.saved = Some(checkpoint.step);
         }
         // Before the work, not after it: whether the folder can be written.
         session.write_csv()?;
@@ -187,15 +194,7 @@ impl<'a, N: Trainable> Session<'a, N> {
             self.time += time;
             let step = self.trainer.step();
             if !loss.is_finite() {
-                let saved = step / SAVE_EVERY * SAVE_EVERY; // `save` keeps none that is not finite
-                bail!(
-                    "the loss is {loss} at step {step}: training diverged; {}",
-                    if saved == 0 {
-                        "no checkpoint was due yet".to_owned()
-                    } else {
-                        format!("the last good checkpoint stands in {}", self.command.args.out.display())
-                    }
-                );
+                return Err(self.diverged(&format!("the loss is {loss}")));
             }
             self.pending = (self.pending.0 + f64::from(loss), self.pending.1 + 1);
             let line = step.is_multiple_of(line_every) || step == steps;
@@ -216,15 +215,29 @@ impl<'a, N: Trainable> Session<'a, N> {
         Ok(true)
     }
 
-    fn save(&self) -> anyhow::Result<()> {
+    /// Replaces the checkpoint, unless there is a number in it that is none.
+    fn save(&mut self) -> anyhow::Result<()> {
         let mut checkpoint = Checkpoint::new(self.command.run.clone(), &self.trainer);
         checkpoint.seconds = self.time.as_secs_f64();
         checkpoint.history.clone_from(&self.history);
         checkpoint.pending = self.pending;
-        if checkpoint.is_finite() {
-            checkpoint.write(&self.command.args.out.join("checkpoint"))?;
+        if !checkpoint.is_finite() {
+            return Err(self.diverged("a weight is no number"));
         }
+        checkpoint.write(&self.command.args.out.join("checkpoint"))?;
+        self.saved = Some(checkpoint.step);
         self.write_csv()
+    }
+
+    fn diverged(&self, what: &str) -> anyhow::Error {
+        let step = self.trainer.step();
+        let out = self.command.args.out.display();
+        match self.saved {
+            Some(saved) => {
+                anyhow!("{what} at step {step}: training diverged; the checkpoint of step {saved} stands in {out}")
+            }
+            None => anyhow!("{what} at step {step}: training diverged; no checkpoint was due yet"),
+        }
     }
 
     fn write_csv(&self) -> anyhow::Result<()> {
