@@ -288,7 +288,16 @@ fn bad_images_are_refused_by_name() {
     };
     Gray::new(14, 56).write(&place.path("narrow.png")).unwrap();
     let narrow = fs::read(place.path("narrow.png")).unwrap();
-    let cases: [(Vec<u8>, &str); 8] = [
+    // A header that promises 2^48 pixels, and nothing behind it but an empty chunk of them.
+    let chunk = |name: &[u8], content: &[u8]| {
+        let named = [name, content].concat();
+        let crc = autoencoder_core::crc::checksum(&named).to_be_bytes();
+        [&(content.len() as u32).to_be_bytes(), &named[..], &crc].concat()
+    };
+    let header = [1, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 0]; // width, height, 8 bits of gray
+    let huge = [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunk(b"IDAT", &[])].concat();
+    let cases: [(Vec<u8>, &str); 9] = [
+        (huge, "bad: limits are exceeded"),
         (vec![], "neither a PNG nor an IDX file of images"),
         (b"GIF89a".to_vec(), "neither a PNG nor an IDX file of images"),
         (idx(0x801, 1, 784), "neither a PNG nor an IDX file of images"),

@@ -87,6 +87,18 @@ fn what_is_learned_outlives_the_program_until_it_is_reset() {
 }
 
 #[test]
+fn no_output_replaces_what_was_read() {
+    let place = Place::new();
+    let learn = format!("learn --images 1 --test-images 16 --data {ROOT}/data/mnist");
+    place.run(&format!("{learn} --flash flash")).success();
+    let kept = place.flash();
+    let assert = place.run(&format!("{learn} --flash flash --out flash")).code(1);
+    let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+    assert!(err.contains("flash: the output would replace an input"), "{err}");
+    assert!(place.flash() == kept);
+}
+
+#[test]
 fn what_was_learned_is_used_where_its_flash_is_named_and_nowhere_else() {
     let place = Place::new();
     place.run(&format!("learn --images 1000 --test-images 50 --data {ROOT}/data/mnist --flash flash")).success();

@@ -246,6 +246,34 @@ fn any_folder_of_idx_files_will_do() {
 }
 
 #[test]
+fn a_gzip_file_whose_checksum_is_wrong_is_refused() {
+    let sandbox = Sandbox::new();
+    let plain = sandbox.path("data/t10k-images-idx3-ubyte");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, &fs::read(&plain).unwrap()).unwrap();
+    let mut gzip = gzip.finish().unwrap();
+    fs::remove_file(plain).unwrap();
+    let file = sandbox.path("data/t10k-images-idx3-ubyte.gz");
+    fs::write(&file, &gzip).unwrap();
+    sandbox.train("--steps 2").assert().success();
+    let crc = gzip.len() - 8;
+    gzip[crc] ^= 1;
+    fs::write(&file, gzip).unwrap();
+    let error = sandbox.error("train --topology small --steps 2 --data data --out out");
+    assert!(error.contains("t10k-images-idx3-ubyte.gz: ") && error.contains("checksum"), "{error}");
+}
+
+#[test]
+fn a_run_does_not_replace_the_one_it_starts_from() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2").assert().success();
+    let checkpoint = fs::read(sandbox.path("artifacts/checkpoint")).unwrap();
+    let error = sandbox.error("train --data data --from artifacts/checkpoint --steps 2");
+    assert!(error.contains("artifacts/checkpoint: the output would replace an input"), "{error}");
+    assert!(fs::read(sandbox.path("artifacts/checkpoint")).unwrap() == checkpoint);
+}
+
+#[test]
 fn bad_data_is_one_line_and_nothing_is_written() {
     let sandbox = Sandbox::new();
     let train = "train --topology small --steps 2 --data data --out out";
