@@ -6,8 +6,8 @@ use crate::quant;
 /// The arithmetic that a backend may replace.
 ///
 /// The bodies given here are plain loops: they are what a small device runs and the oracle that a faster backend is
-/// tested against. Letters: `B` rows in the batch (the length of the slices), `I` inputs, `O` outputs. Every method
-/// overwrites its last argument.
+/// tested against. Letters: `B` rows in the batch (the length of the slices), `I` inputs, `O` outputs. What a
+/// method computes goes to its last argument.
 pub trait Kernels: Sync {
     /// `y = x · wᵀ`, that is `[B, O] = [B, I] · [O, I]ᵀ`
     #[inline]

@@ -60,7 +60,7 @@
 //! fn of(net: (Dense<784, 256, Sigmoid>, Dense<256, 784, Sigmoid>)) { network(net) }
 //! ```
 #![no_std]
-// On a Cortex-M4 one module is excepted, with its reason above it: `quant::walk`.
+// On a Cortex-M4 two are excepted, with their reasons above them: `quant::walk` and the square root in `optimizer`.
 #![cfg_attr(not(dsp), forbid(unsafe_code))]
 
 pub mod activation;

@@ -52,7 +52,7 @@ impl fmt::Display for Error {
                 write!(f, "made with the weights {found:08x}, these are {expected:08x}")
             }
             Self::Weights(error) => error.fmt(f),
-            Self::Absent => f.write_str("this device holds the other half of the network only"),
+            Self::Absent => f.write_str("this device holds only the other half of the network"),
             Self::Frozen => f.write_str("this device does not learn"),
             Self::NoCourse => f.write_str("nothing to judge: no course of learning was begun"),
             Self::Store(error) => error.fmt(f),

@@ -150,18 +150,23 @@ fn a_person_reads_what_came_of_it() {
     let data = format!("--data {ROOT}/data/mnist --flash flash");
     let assert = place.run(&format!("learn --images 200 --test-images 50 --out out/learned.png {data}")).success();
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
-    for part in ["200 images learned from, the sensor gain-offset: out/learned.png", "this sensor", "the old one"] {
+    for part in
+        ["200 images learned from, the sensor gain-offset: out/learned.png", "shifted sensor", "original sensor"]
+    {
         assert!(text.contains(part), "{part:?} in {text}");
     }
     assert!(text.contains("kept as record 1 in the device's flash: flash"), "{text}");
     let assert = place.run("reset --flash flash").success();
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
     assert!(
-        text.contains("before: tables that were learned, record 1; pages erased at most 1 times of 10000\n"),
+        text.contains("before: tables that were learned, record 1; at most 1 of 10000 rated erasures used\n"),
         "{text}"
     );
     // A reset writes both slots, lest a rotten bit bring back what was forgotten.
-    assert!(text.contains("now:    the factory's tables, record 3; pages erased at most 2 times of 10000\n"), "{text}");
+    assert!(
+        text.contains("now:    the factory's tables, record 3; at most 2 of 10000 rated erasures used\n"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -77,6 +77,9 @@ impl Pca {
         let mut errors: Vec<f32> = self.deviations.iter().map(|d| d * d).collect();
         for _ in 0..bits {
             let Some(worst) = (0..errors.len()).max_by(|a, b| errors[*a].total_cmp(&errors[*b])) else { break };
+            if errors[worst] == 0.0 {
+                break; // no component has anything left to tell
+            }
             allocated[worst] += 1;
             errors[worst] = if allocated[worst] + 1 < Self::STEPS.len() { errors[worst] / 4.0 } else { 0.0 };
         }

@@ -20,7 +20,7 @@ pub enum BlobFileError {
     /// It cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// What is in it is no blob, a damaged one or another one.
+    /// Not a blob, a damaged one, or one of another network.
     #[error("{}", path.display())]
     Blob {
         /// Which file.

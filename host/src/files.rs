@@ -29,7 +29,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     let error = |e| FileError::new(path, e);
     open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(error)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(error(io::Error::new(io::ErrorKind::FileTooLarge, "larger than any file of its kind")));
+        return Err(error(io::Error::new(io::ErrorKind::FileTooLarge, "file too large")));
     }
     Ok(bytes)
 }
@@ -69,7 +69,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
             _ => Path::new("."),
         };
         if folder.exists() && !folder.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no folder", folder.display())));
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a folder", folder.display())));
         }
         fs::create_dir_all(folder)?;
         let mut builder = Builder::new();

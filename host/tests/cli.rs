@@ -274,6 +274,18 @@ fn a_run_does_not_replace_the_one_it_starts_from() {
 }
 
 #[test]
+fn blank_images_have_a_report_too() {
+    let sandbox = Sandbox::new();
+    for name in ["train-images-idx3-ubyte", "t10k-images-idx3-ubyte"] {
+        sandbox.images(name, 40, &vec![0; 784 * 40]);
+    }
+    let output = sandbox.host("report --data data --out docs").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code().is_some_and(|code| code < 2), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
 fn bad_data_is_one_line_and_nothing_is_written() {
     let sandbox = Sandbox::new();
     let train = "train --topology small --steps 2 --data data --out out";

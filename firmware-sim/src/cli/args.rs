@@ -31,7 +31,7 @@ pub enum Command {
     Bench(Bench),
     /// Score a stream of images that drifts half-way; show when the device notices
     Monitor(Monitor),
-    /// Hold what the device computes against what this process does, layer by layer
+    /// Compare what the device computes with what this process does, layer by layer
     Verify(Verify),
     /// Let the device learn from images of a shifted sensor; show the error before and after
     Learn(Learn),
@@ -71,7 +71,7 @@ pub struct Encode {
     /// Take what the device has learned: the contents of its flash, which `learn` wrote
     #[arg(long, value_name = "FILE")]
     pub flash: Option<PathBuf>,
-    /// Where the device is
+    /// How to reach the device
     #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
@@ -97,7 +97,7 @@ pub struct Decode {
     /// Take what the device has learned: the contents of its flash, which `learn` wrote
     #[arg(long, value_name = "FILE")]
     pub flash: Option<PathBuf>,
-    /// Where the device is
+    /// How to reach the device
     #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
@@ -118,7 +118,7 @@ pub struct Roundtrip {
     /// Take what the device has learned: the contents of its flash, which `learn` wrote
     #[arg(long, value_name = "FILE")]
     pub flash: Option<PathBuf>,
-    /// Where the device is
+    /// How to reach the device
     #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
@@ -139,7 +139,7 @@ pub struct Bench {
     /// Folder of the test images: IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
-    /// Where the device is
+    /// How to reach the device
     #[arg(long, value_name = LINKS, default_value_t = Kind::Qemu)]
     pub link: Kind,
     /// Fail if a figure is above its limit in this file
@@ -163,7 +163,7 @@ pub struct Monitor {
     /// Take what the device has learned: the contents of its flash, which `learn` wrote
     #[arg(long, value_name = "FILE")]
     pub flash: Option<PathBuf>,
-    /// Where the device is
+    /// How to reach the device
     #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
@@ -184,7 +184,7 @@ pub struct Verify {
     /// Folder of the test images: IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
-    /// Where the device is
+    /// How to reach the device
     #[arg(long, value_name = LINKS, default_value_t = Kind::Qemu)]
     pub link: Kind,
     #[command(flatten)]
@@ -220,7 +220,7 @@ pub struct Learn {
     /// Folder of the images: IDX files, plain or gzip
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
-    /// Where the device is
+    /// How to reach the device
     #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]
@@ -232,7 +232,7 @@ pub struct Reset {
     /// The contents of the device's flash
     #[arg(long, value_name = "FILE", default_value = FLASH)]
     pub flash: PathBuf,
-    /// Where the device is
+    /// How to reach the device
     #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     #[command(flatten)]

@@ -73,7 +73,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
         limits.hold(&firmware.name(weights.topology), &figures)?;
         ensure!(
             equal == images.len(),
-            "over budget: {} of {} digits differ from this process's",
+            "over budget: {} of {} digits differ from the in-process result",
             images.len() - equal,
             images.len()
         );

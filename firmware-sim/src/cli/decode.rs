@@ -28,7 +28,7 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     };
     let report = session.finish()?;
     let originals = originals.as_deref();
-    let inputs = args.codes.iter().map(PathBuf::as_path).chain([weights.path.as_path(), args.data.as_path()]);
+    let inputs = args.codes.iter().chain(&args.flash).chain([&weights.path, &args.data]).map(PathBuf::as_path);
     files::spare(&args.out, inputs)?;
     drawing::png(originals, &decoded, weights.inputs).write(&args.out)?;
     let mse = originals.map(|originals| {

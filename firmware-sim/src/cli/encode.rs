@@ -23,7 +23,7 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     };
     let picture = args.out.with_extension("png");
     ensure!(picture != args.out, "{}: that is where the picture of the codes goes", args.out.display());
-    let inputs = args.inputs.iter().map(PathBuf::as_path).chain([weights.path.as_path(), args.data.as_path()]);
+    let inputs = args.inputs.iter().chain(&args.flash).chain([&weights.path, &args.data]).map(PathBuf::as_path);
     for out in [&args.out, &picture] {
         files::spare(out, inputs.clone())?;
     }

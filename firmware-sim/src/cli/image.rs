@@ -61,7 +61,7 @@ impl Images {
     /// Builds the one that learns, if it is not up to date.
     pub fn learning(board: &Board, target: &str, topology: &str) -> Result<Self, LinkError> {
         if !Path::new(PACKAGE).join(format!("boards/{}-learn.x", board.name)).exists() {
-            return Err(LinkError::Image(format!("none of {} learns in the emulator", board.name)));
+            return Err(LinkError::Image(format!("no image for {} learns; --board mps2-an386", board.name)));
         }
         Self::of(&format!("{},{topology},learn", board.name), target, &[Program::Learner])
     }

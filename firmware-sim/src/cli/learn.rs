@@ -74,8 +74,8 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     writeln!(text, "{} images learned from, the sensor {}: {}", args.images, args.shift, args.out.display())?;
     chart(&mut text, &course)?;
     writeln!(text, "                 MSE before     after   {} test images", shifted.len())?;
-    writeln!(text, "  this sensor      {before:.6}  {after:.6}")?;
-    writeln!(text, "  the old one      {old_before:.6}  {old_after:.6}")?;
+    writeln!(text, "  shifted sensor   {before:.6}  {after:.6}")?;
+    writeln!(text, "  original sensor  {old_before:.6}  {old_after:.6}")?;
     let Judgement { before, after, kept } = judgement;
     writeln!(
         text,
@@ -130,7 +130,7 @@ pub fn describe(kept: Kept) -> String {
 fn describe_record(record: Record) -> String {
     let Record { sequence, other_damaged, .. } = record;
     let damage = if other_damaged { "; the other slot is damaged: a save was cut off, or bits changed" } else { "" };
-    format!("record {sequence}; pages erased at most {} times of {ENDURANCE}{damage}", record.erasures())
+    format!("record {sequence}; at most {} of {ENDURANCE} rated erasures used{damage}", record.erasures())
 }
 
 /// The same in numbers.

@@ -83,7 +83,7 @@ impl<'w> Session<'w> {
         let Some(path) = flash else {
             let session = Self::open(common, link, weights)?;
             if Path::new(FLASH).exists() && !common.json {
-                note(&format!("tables: the factory's; --flash {FLASH} takes those that were learned"));
+                note(&format!("tables: the factory's; --flash {FLASH} uses those that were learned"));
             }
             return Ok(session);
         };
