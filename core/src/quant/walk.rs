@@ -31,6 +31,9 @@ use crate::{Activation, Kernels, Plain};
 use core::arch::{asm, global_asm};
 use core::mem::MaybeUninit;
 
+// The assembler of whole files does not know what the compiler was told of the processor.
+#[cfg(armv8m)]
+global_asm!(".cpu cortex-m33");
 global_asm!(include_str!("walk.s"), options(raw));
 
 unsafe extern "C" {
