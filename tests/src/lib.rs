@@ -8,6 +8,11 @@ use host::trainer::zeroed_box;
 use rand_pcg::Pcg32;
 use std::path::PathBuf;
 
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 /// The repository's MNIST.
 pub fn mnist() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/mnist"))
