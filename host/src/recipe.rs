@@ -118,7 +118,7 @@ impl Recipe {
 
     /// How many of `steps` steps compute with exact weights; the others, at the end, with rounded ones.
     pub fn exact_steps(&self, steps: u32) -> u32 {
-        (steps as f32 * (1.0 - self.aware.part)).ceil() as u32
+        steps - (f64::from(steps) * f64::from(self.aware.part)) as u32
     }
 
     /// The learning rate at `step` (from 1) of `steps`.
@@ -133,5 +133,27 @@ impl Recipe {
     /// By name.
     pub fn named(name: &str) -> Option<Self> {
         [Self::DEFAULT, Self::SEED].into_iter().find(|recipe| recipe.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In `f32`, as it was computed first: runs and figures of that time keep their steps.
+    #[test]
+    fn exact_steps_are_what_they_were_and_right_beyond_the_integers_of_a_float() {
+        let with = |part| Recipe { aware: Aware { part, ..Aware::NONE }, ..Recipe::DEFAULT };
+        for part in [0.0, 1.0 / 30.0, 1.0] {
+            for steps in 1..=30_000 {
+                let first = (steps as f32 * (1.0 - part)).ceil() as u32;
+                assert_eq!(with(part).exact_steps(steps), first, "{part} of {steps}");
+            }
+        }
+        for steps in [16_777_217, 50_331_650, 99_999_990, 100_000_000] {
+            assert_eq!(with(0.0).exact_steps(steps), steps);
+            assert_eq!(with(1.0).exact_steps(steps), 0);
+            assert_eq!(with(1.0 / 30.0).exact_steps(steps), steps - steps / 30, "{steps}");
+        }
     }
 }
