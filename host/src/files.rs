@@ -1,9 +1,9 @@
 //! Files that are either the old or the new, never half of one.
 
-use std::fs::{self, File};
+use atomic_write_file::AtomicWriteFile;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use tempfile::Builder;
 
 /// A larger file than this, a device node say, is refused before it fills the memory.
 const MAX_BYTES: u64 = 1 << 30;
@@ -34,12 +34,20 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
-/// An error if writing `output` would replace one of `inputs`, or a file in one that is a folder.
+/// An error if writing `output` would replace one of `inputs`: a file, one in a folder, or one whose name begins so.
 pub fn spare<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), FileError> {
     let Ok(file) = fs::canonicalize(output) else { return Ok(()) }; // nothing there yet
     let folder = file.parent().filter(|_| file.is_file());
-    for input in inputs.into_iter().filter_map(|input| fs::canonicalize(input).ok()) {
-        if input == file || folder == Some(&input) {
+    let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+    for input in inputs {
+        let replaced = match fs::canonicalize(input) {
+            Ok(input) => input == file || folder == Some(&input),
+            Err(_) => {
+                let begins = input.file_name().is_some_and(|start| name.starts_with(start.as_encoded_bytes()));
+                begins && fs::canonicalize(folder_of(input)).is_ok_and(|input| folder == Some(&input))
+            }
+        };
+        if replaced {
             let what = "the output would replace an input";
             return Err(FileError::new(output, io::Error::new(io::ErrorKind::AlreadyExists, what)));
         }
@@ -52,8 +60,9 @@ pub fn open(path: &Path) -> Result<File, FileError> {
     File::open(path).map_err(|e| FileError::new(path, e))
 }
 
-/// Replaces the file at `path`: written beside it, synced, renamed. The folder is made if it is not there. A link stays a
-/// link, if it leads somewhere; a pipe or a device such as `/dev/null` is written to as it is.
+/// Replaces the file at `path`: written into one that has no name yet, synced, renamed, the folder synced. The folder is
+/// made if it is not there. A link stays a link, if it leads somewhere; a pipe or a device such as `/dev/null` is written
+/// to as it is.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let write = || {
         let path = &match fs::canonicalize(path) {
@@ -64,26 +73,48 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
             return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
         }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        if folder.exists() && !folder.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a folder", folder.display())));
-        }
-        fs::create_dir_all(folder)?;
-        let mut builder = Builder::new();
-        builder.prefix(".").suffix(".part");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
-        // Without the name of the temporary file, which says nothing to anybody.
-        let mut file = builder.tempfile_in(folder).map_err(|e| io::Error::from(e.kind()))?;
+        make(folder_of(path))?;
+        let mut file = AtomicWriteFile::open(path)?;
         file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        file.commit()
     };
     write().map_err(|e: io::Error| FileError::new(path, e))
+}
+
+/// A folder that nobody else may claim as long as this is kept. The lock ends with the process, however that ends.
+#[derive(Debug)]
+pub struct Claim {
+    /// `None` where folders cannot be locked: on some network drives, on Windows.
+    _lock: Option<File>,
+}
+
+impl Claim {
+    /// Claims a folder, which is made if it is not there; an error if another process has.
+    pub fn new(folder: &Path) -> Result<Self, FileError> {
+        make(folder).map_err(|e| FileError::new(folder, e))?;
+        let Ok(lock) = File::open(folder) else { return Ok(Self { _lock: None }) };
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { _lock: Some(lock) }),
+            Err(TryLockError::Error(_)) => Ok(Self { _lock: None }),
+            Err(TryLockError::WouldBlock) => {
+                let what = "another process is writing into this folder";
+                Err(FileError::new(folder, io::Error::new(io::ErrorKind::ResourceBusy, what)))
+            }
+        }
+    }
+}
+
+/// The folder of a file.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes a folder, and those above it, unless it is there.
+fn make(folder: &Path) -> io::Result<()> {
+    if folder.exists() && !folder.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a folder", folder.display())));
+    }
+    fs::create_dir_all(folder)
 }
 
 #[cfg(test)]
@@ -105,6 +136,17 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_is_claimed_once_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("new");
+        let first = Claim::new(&out).unwrap();
+        let error = Claim::new(&out).unwrap_err();
+        assert!(error.source.to_string().contains("another process"), "{error}");
+        drop(first);
+        Claim::new(&out).unwrap();
+    }
+
+    #[test]
     fn an_input_is_spared() {
         let folder = tempfile::tempdir().unwrap();
         let [input, other] = ["input", "other"].map(|name| folder.path().join(name));
@@ -114,6 +156,8 @@ mod tests {
         assert!(spare(&folder.path().join("./input"), [other.as_path(), input.as_path()]).is_err());
         assert!(spare(&other, [input.as_path(), folder.path()]).is_ok(), "a new file replaces nothing");
         assert!(spare(&input, [other.as_path()]).is_ok());
+        assert!(spare(&input, [folder.path().join("in").as_path()]).is_err(), "files whose names begin so");
+        assert!(spare(&input, [folder.path().join("out").as_path()]).is_ok());
     }
 
     #[cfg(unix)]
