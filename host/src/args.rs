@@ -5,6 +5,10 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args as Options, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
+/// What `--data` takes.
+const DATA: &str = "Folder of IDX files, plain or gzip; of a folder with several data sets, DIR/NAME, where NAME is what \
+                    the names of one's files begin with: emnist/emnist-letters";
+
 /// Train an autoencoder for a microcontroller, measure it, write its weights blob.
 #[derive(Parser)]
 #[command(version, about)]
@@ -47,8 +51,7 @@ pub struct Train {
     /// Threads; the result does not depend on them [default: as many as there are cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
-    /// Folder of IDX files, plain or gzip
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    #[arg(long, value_name = "DIR", default_value = "data/mnist", help = DATA)]
     pub data: PathBuf,
     /// Folder for everything that is written
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
@@ -77,8 +80,7 @@ pub struct Train {
 pub struct Eval {
     /// Weights blob [default: artifacts/model.f32.blob, else models/classic.int8.blob]
     pub model: Option<PathBuf>,
-    /// Folder of IDX files, plain or gzip
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    #[arg(long, value_name = "DIR", default_value = "data/mnist", help = DATA)]
     pub data: PathBuf,
     /// Print one JSON object
     #[arg(long)]
@@ -113,7 +115,8 @@ pub struct Export {
     /// The blob [default: artifacts/model.FORMAT.blob]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Folder of the images that a ReLU network's ranges are calibrated on
+    /// Training images, as for `train`: integers have their threshold from them, a ReLU network its ranges, rounded weights
+    /// their biases
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
 }
@@ -126,8 +129,7 @@ pub struct Inspect {
 
 #[derive(Options)]
 pub struct Report {
-    /// Folder of IDX files, plain or gzip
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    #[arg(long, value_name = "DIR", default_value = "data/mnist", help = DATA)]
     pub data: PathBuf,
     /// Folder for the page, its picture and its data
     #[arg(long, value_name = "DIR", default_value = "docs")]

@@ -101,9 +101,29 @@ pub enum CheckpointError {
     /// It cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// It is not one, damaged, or of another version.
-    #[error("{}: not a checkpoint, a damaged one or one of another version", path.display())]
-    Malformed {
+    /// It begins as no checkpoint does.
+    #[error("{}: not a checkpoint", path.display())]
+    NotACheckpoint {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Written by another version of this program.
+    #[error("{}: a checkpoint of version {found}, this program knows {VERSION}", path.display())]
+    Version {
+        /// Which file.
+        path: PathBuf,
+        /// The version found.
+        found: u8,
+    },
+    /// Its bytes are not those that were written.
+    #[error("{}: a damaged checkpoint", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A number to be written is NaN or infinite: the run has diverged.
+    #[error("{}: a number that is not finite is not written", path.display())]
+    NotFinite {
         /// Which file.
         path: PathBuf,
     },
@@ -127,11 +147,6 @@ impl Checkpoint {
         let state = trainer.state().map(|net| net.slices().collect::<Vec<_>>().concat());
         let scales = trainer.scales().to_vec();
         Self { run, step: trainer.step(), seconds: 0.0, history: Vec::new(), pending: (0.0, 0), state, scales }
-    }
-
-    /// Whether every number in it is finite: a diverged run is not worth keeping.
-    pub fn is_finite(&self) -> bool {
-        self.state.iter().flatten().all(|number| number.is_finite())
     }
 
     /// Copies the state into `trainer`, which was made for the same run; false if its arrays have other lengths.
@@ -181,19 +196,30 @@ impl Checkpoint {
 
     /// Reads a checkpoint.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let malformed = || CheckpointError::Malformed { path: path.to_owned() };
         let bytes = files::read(path)?;
-        let (magic, version, checkpoint): ([u8; 4], u8, Self) =
-            postcard::from_bytes_crc32(&bytes, CRC.digest()).map_err(|_| malformed())?;
+        let path = || path.to_owned();
+        if !Self::is_one(&bytes) {
+            return Err(CheckpointError::NotACheckpoint { path: path() });
+        }
+        let damaged = || CheckpointError::Damaged { path: path() };
+        match bytes.get(MAGIC.len()) {
+            Some(&VERSION) => {}
+            Some(&found) => return Err(CheckpointError::Version { path: path(), found }),
+            None => return Err(damaged()),
+        }
+        let (_, _, checkpoint): ([u8; 4], u8, Self) =
+            postcard::from_bytes_crc32(&bytes, CRC.digest()).map_err(|_| damaged())?;
         let Run { steps, batch, .. } = checkpoint.run;
         let possible = steps > 0 && checkpoint.step <= steps && (1..=MAX_BATCH).contains(&batch);
-        if (magic, version) == (MAGIC, VERSION) && possible { Ok(checkpoint) } else { Err(malformed()) }
+        if possible { Ok(checkpoint) } else { Err(damaged()) }
     }
 
-    /// Replaces the checkpoint at `path`.
+    /// Replaces the checkpoint at `path`, but by none of a run that has diverged.
     pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
-        let bytes = postcard::to_allocvec_crc32(&(MAGIC, VERSION, self), CRC.digest())
-            .map_err(|_| CheckpointError::Malformed { path: path.to_owned() })?;
+        if !self.state.iter().chain([&self.scales]).flatten().all(|number| number.is_finite()) {
+            return Err(CheckpointError::NotFinite { path: path.to_owned() });
+        }
+        let bytes = postcard::to_allocvec_crc32(&(MAGIC, VERSION, self), CRC.digest()).expect("memory takes it all");
         Ok(files::replace(path, &bytes)?)
     }
 

@@ -5,6 +5,7 @@
 use crate::files::{self, FileError};
 use flate2::read::MultiGzDecoder;
 use ndarray::Array2;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -72,26 +73,45 @@ pub enum IdxError {
         /// Images they belong to.
         images: usize,
     },
-    /// No file in the folder, or more than one, is named as such a file is.
-    #[error("{}: {} {set} {what}; give --data a folder with one (.gz or not){}", folder.display(),
-        if found.is_empty() { "no IDX file of" } else { "more than one IDX file of" }, list(found))]
-    Choice {
-        /// The folder.
-        folder: PathBuf,
+    /// No file is named as such a file is.
+    #[error("{}: no IDX file of {set} {what}; give --data a folder with one (.gz or not)", data.display())]
+    Missing {
+        /// The folder, or what the names begin with.
+        data: PathBuf,
+        /// Training or test.
+        set: &'static str,
+        /// Images or labels.
+        what: &'static str,
+    },
+    /// The files of more than one data set.
+    #[error("{}: {set} {what} of several data sets; give --data {}/NAME, NAME one of {}", data.display(),
+        folder(data).display(), names.join(", "))]
+    Several {
+        /// The folder, or what the names begin with.
+        data: PathBuf,
+        /// Training or test.
+        set: &'static str,
+        /// Images or labels.
+        what: &'static str,
+        /// What the names of each data set's files begin with.
+        names: Vec<String>,
+    },
+    /// More than one such file of one data set.
+    #[error("{}: more than one IDX file of {set} {what}: {}", data.display(), files.join(", "))]
+    Ambiguous {
+        /// The folder, or what the names begin with.
+        data: PathBuf,
         /// Training or test.
         set: &'static str,
         /// Images or labels.
         what: &'static str,
         /// The files found.
-        found: Vec<String>,
+        files: Vec<String>,
     },
 }
 
-fn list(names: &[String]) -> String {
-    if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
-}
-
-/// What the names of a set's files contain, in the folders of MNIST, Fashion-MNIST, KMNIST and EMNIST.
+/// What the names of a set's files contain: `train-images-idx3-ubyte.gz` of MNIST, Fashion-MNIST and KMNIST,
+/// `emnist-letters-test-labels-idx1-ubyte.gz` of EMNIST.
 struct Set {
     name: &'static str,
     markers: &'static [&'static str],
@@ -99,6 +119,15 @@ struct Set {
 
 const TRAIN: Set = Set { name: "training", markers: &["train"] };
 const TEST: Set = Set { name: "test", markers: &["t10k", "test"] };
+
+impl Set {
+    /// What stands before the marker in the name of such a file: the name of its data set, or nothing. `None` for others.
+    fn before<'a>(&self, name: &'a str, what: &str) -> Option<&'a str> {
+        let lower = name.to_ascii_lowercase();
+        let at = self.markers.iter().filter_map(|marker| lower.rfind(marker)).max()?;
+        (lower.contains("idx") && lower.contains(what)).then(|| name[..at].trim_end_matches(['-', '_', '.']))
+    }
+}
 
 impl Images {
     /// Reads a file of images.
@@ -112,24 +141,28 @@ impl Images {
         Ok(Self { pixels, height: height as usize, width: width as usize })
     }
 
-    /// The training images of a folder.
-    pub fn train(folder: &Path) -> Result<Self, IdxError> {
-        Self::read(&find(folder, &TRAIN, "images")?)
+    /// The training images of a folder. Of a folder with several data sets, `data` has the beginning of one's names as
+    /// its last part: `emnist/emnist-letters`.
+    pub fn train(data: &Path) -> Result<Self, IdxError> {
+        Self::read(&find(data, &TRAIN, "images")?)
     }
 
-    /// The test images of a folder.
-    pub fn test(folder: &Path) -> Result<Self, IdxError> {
-        Self::read(&find(folder, &TEST, "images")?)
+    /// The test images of a folder, or of a data set in it.
+    pub fn test(data: &Path) -> Result<Self, IdxError> {
+        Self::read(&find(data, &TEST, "images")?)
     }
 
     /// How many there are.
+    #[expect(clippy::len_without_is_empty, reason = "a file without images is refused")]
     pub fn len(&self) -> usize {
         self.pixels.nrows()
     }
 
-    /// Never: a file without images is refused.
-    pub fn is_empty(&self) -> bool {
-        self.pixels.is_empty()
+    /// CRC-32 of their pixels, as the decompressor has it: with the processor's own instructions, for there are 47 MB.
+    pub fn crc(&self) -> u32 {
+        let mut crc = flate2::Crc::new();
+        crc.update(self.pixels.as_slice().expect("standard layout"));
+        crc.sum()
     }
 
     /// Pixels of one image.
@@ -139,38 +172,54 @@ impl Images {
     }
 }
 
-/// The labels of the test images of a folder; `None` where it has none.
-pub fn test_labels(folder: &Path, images: usize) -> Result<Option<Vec<u8>>, IdxError> {
-    let path = match find(folder, &TEST, "labels") {
-        Err(IdxError::Choice { found, .. }) if found.is_empty() => return Ok(None),
+/// The labels of the test images of a folder, or of a data set in it; `None` where there are none.
+pub fn test_labels(data: &Path, images: usize) -> Result<Option<Vec<u8>>, IdxError> {
+    let path = match find(data, &TEST, "labels") {
+        Err(IdxError::Missing { .. }) => return Ok(None),
         path => path?,
     };
     let ([_], labels) = parse(&path, LABELS, "labels")?;
     if labels.len() == images { Ok(Some(labels)) } else { Err(IdxError::Labels { path, labels: labels.len(), images }) }
 }
 
-/// The one file of a set in a folder; where it is there both plain and compressed, the plain one.
-fn find(folder: &Path, set: &Set, what: &'static str) -> Result<PathBuf, IdxError> {
-    let error = |e| FileError::new(folder, e);
+/// The folder where the files are.
+fn folder(data: &Path) -> &Path {
+    if data.is_dir() { data } else { files::folder_of(data) }
+}
+
+/// The one file of a set; where it is there both plain and compressed, the plain one.
+fn find(data: &Path, set: &Set, what: &'static str) -> Result<PathBuf, IdxError> {
+    let error = |e| FileError::new(data, e);
+    let folder = folder(data);
+    let start = if folder == data { "" } else { data.file_name().and_then(OsStr::to_str).unwrap_or_default() };
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(error)? {
         let name = entry.map_err(error)?.file_name();
-        let lower = name.to_string_lossy().to_lowercase();
-        if lower.contains("idx") && lower.contains(what) && set.markers.iter().any(|marker| lower.contains(marker)) {
-            names.push(name);
-        }
+        names.extend(name.into_string().ok().filter(|name| name.starts_with(start)));
+    }
+    if names.is_empty() {
+        fs::read_dir(data).map_err(error)?; // neither a folder nor the beginning of a name
+    }
+    let before = |name: &str| set.before(&name[start.len()..], what).map(str::len);
+    names.retain(|name| before(name).is_some());
+    // Of names that begin alike, the one that says no more: `emnist-letters` beside `emnist-letters-hard`.
+    if names.iter().any(|name| before(name) == Some(0)) {
+        names.retain(|name| before(name) == Some(0));
     }
     names.sort();
-    names.dedup_by(|compressed, plain| {
-        let mut name = plain.clone();
-        name.push(".gz");
-        *compressed == name
-    });
+    names.dedup_by(|compressed, plain| *compressed == format!("{plain}.gz"));
     if let [name] = &names[..] {
         return Ok(folder.join(name));
     }
-    let found = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-    Err(IdxError::Choice { folder: folder.to_owned(), set: set.name, what, found })
+    let (data, set_name) = (data.to_owned(), set.name);
+    let mut sets: Vec<String> = names.iter().filter_map(|name| Some(set.before(name, what)?.to_owned())).collect();
+    sets.sort();
+    sets.dedup();
+    Err(match sets.len() {
+        0 => IdxError::Missing { data, set: set_name, what },
+        1 => IdxError::Ambiguous { data, set: set_name, what, files: names },
+        _ => IdxError::Several { data, set: set_name, what, names: sets },
+    })
 }
 
 /// The `N` sizes of the header and the bytes behind it, as many as the sizes say.

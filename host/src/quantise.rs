@@ -19,7 +19,7 @@ pub const CALIBRATION_ROWS: usize = 1024;
 /// Why a network cannot be quantised.
 #[derive(Debug, thiserror::Error)]
 pub enum QuantiseError {
-    /// A weight or an activation is NaN or infinite.
+    /// A weight or a bias is NaN or infinite.
     #[error("layer {layer}: a number that is not finite")]
     NotFinite {
         /// From 1.
@@ -67,14 +67,20 @@ struct LayerView<'a> {
     bias: ArrayView1<'a, f32>,
 }
 
-fn layers<N: Layer + Parameters>(net: &N) -> Vec<LayerView<'_>> {
+/// An error where a number is not finite: it is worth no blob.
+fn layers<N: Layer + Parameters>(net: &N) -> Result<Vec<LayerView<'_>>, QuantiseError> {
     let mut slices = net.slices();
     let view = |spec: LayerSpec| {
         let shape = (usize::from(spec.outputs), usize::from(spec.inputs));
         let weights = ArrayView2::from_shape(shape, slices.next()?).ok()?;
         Some(LayerView { spec, weights, bias: ArrayView1::from(slices.next()?) })
     };
-    N::specs().map_while(view).collect()
+    let layers: Vec<_> = N::specs().map_while(view).collect();
+    let finite = |layer: &LayerView<'_>| layer.weights.iter().chain(layer.bias).all(|number| number.is_finite());
+    match layers.iter().position(|layer| !finite(layer)) {
+        Some(layer) => Err(QuantiseError::NotFinite { layer: layer + 1 }),
+        None => Ok(layers),
+    }
 }
 
 /// What a blob says of its network besides its numbers.
@@ -102,7 +108,7 @@ pub fn check_code(layers: impl Iterator<Item = LayerSpec>, about: About) -> Resu
 
 /// The network as a blob of `f32`.
 pub fn f32_blob<N: Layer + Parameters>(net: &N, about: About) -> Result<Vec<u8>, QuantiseError> {
-    let layers = layers(net);
+    let layers = layers(net)?;
     let header = header(&layers, Format::F32, Affine::UNIT, about)?;
     let bulks = layers.iter().map(|layer| {
         let weights = [layer.weights.as_slice().unwrap_or_default(), layer.bias.as_slice().unwrap_or_default()];
@@ -118,7 +124,7 @@ pub fn integer_blob<N: Layer + Parameters>(
     about: About,
     source: &impl Source,
 ) -> Result<Vec<u8>, QuantiseError> {
-    let layers = layers(net);
+    let layers = layers(net)?;
     let mut x = sample(source);
     let input = match range(&x) {
         (low, high) if low >= 0.0 && high <= 1.0 => Affine::UNIT,
@@ -166,9 +172,6 @@ fn quantise_layer(
     let mut rows = Vec::with_capacity(outputs.into());
     let mut channels = Vec::with_capacity(outputs.into());
     for (output, (weights, bias)) in layer.weights.rows().into_iter().zip(layer.bias).enumerate() {
-        if !bias.is_finite() || weights.iter().any(|w| !w.is_finite()) {
-            return Err(QuantiseError::NotFinite { layer: number });
-        }
         let (scale, row) = quantise_row(weights.as_slice().unwrap_or_default(), *bias, precision, from);
         let unit = f64::from(scale) * f64::from(from.scale); // one step of the accumulator
         let multiplier = (unit * resolution * 4_294_967_296.0).round();

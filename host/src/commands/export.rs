@@ -32,13 +32,21 @@ impl Visitor for Command<'_> {
     fn visit<E: Half, D: Half + Mirrors<E>>(self) -> Self::Output {
         let Self { args, source, name } = self;
         let mut net = zeroed_box::<Autoencoder<E, D>>();
-        let images = Images::train(&args.data)?;
-        images_fit::<E>(&images, &args.data, name)?;
-        source.load(&mut *net, Some(&images))?;
+        let images = match needed_for(args.format, &source)? {
+            None => None,
+            Some(what) => {
+                let images = Images::train(&args.data);
+                let images = images.with_context(|| format!("{what} needs the training images (--data)"))?;
+                images_fit::<E>(&images, &args.data, name)?;
+                Some(images)
+            }
+        };
+        source.load(&mut *net, images.as_ref())?;
         let code_bits = args.code_bits.map_or_else(|| source.code_bits(), Ok)?;
         let about = About { encoder_layers: E::specs().count(), steps: source.steps()?, code_bits };
         let integers = |precision| -> anyhow::Result<Vec<u8>> {
-            Ok(calibrate::<E, D>(&quantise::integer_blob(&*net, precision, about, &images)?, &images)?)
+            let images = images.as_ref().context("no training images")?;
+            Ok(calibrate::<E, D>(&quantise::integer_blob(&*net, precision, about, images)?, images)?)
         };
         let (format, blob) = match args.format {
             Format::F32 => ("f32", quantise::f32_blob(&*net, about)?),
@@ -50,4 +58,13 @@ impl Visitor for Command<'_> {
         files::replace(&path, &blob)?;
         Ok(format!("{}: {} bytes, {format}, {name} after {} steps\n", path.display(), blob.len(), about.steps))
     }
+}
+
+/// What the training images are needed for, if they are.
+fn needed_for(format: Format, source: &Source) -> anyhow::Result<Option<&'static str>> {
+    Ok(match format {
+        Format::Int8 | Format::Int4 => Some("the threshold of an integer blob"),
+        Format::F32 if source.is_rounded()? => Some("a checkpoint of rounded weights"),
+        Format::F32 => None,
+    })
 }

@@ -66,6 +66,14 @@ impl Source {
         })
     }
 
+    /// Whether its blob holds rounded weights: then the images that it was trained on are needed to make it.
+    pub fn is_rounded(&self) -> anyhow::Result<bool> {
+        Ok(match &self.checkpoint {
+            Some(checkpoint) => aware(checkpoint)?.weights.is_some(),
+            None => false,
+        })
+    }
+
     /// The parameters into `net`; those of a quantisation-aware run as its blob holds them if the images that it was
     /// trained on are given, else exactly.
     pub fn load<N: Trainable>(&self, net: &mut N, images: Option<&Images>) -> anyhow::Result<()> {
@@ -82,6 +90,11 @@ impl Source {
         );
         let recipe = checkpoint.run.recipe()?;
         if let (Some(images), Some(precision)) = (images, aware(checkpoint)?.weights) {
+            ensure!(
+                images.crc() == checkpoint.run.data,
+                "{}: trained on other images than those given (--data)",
+                self.path.display()
+            );
             let centres = if recipe.centred { centres::<N>(images, images.len().min(recipe.rows)) } else { Vec::new() };
             let mut rounded = zeroed_box::<N>();
             round(net, precision, &mut checkpoint.scales().to_vec(), &centres, &mut rounded);

@@ -12,14 +12,15 @@ use autoencoder_core::{Autoencoder, Layer, LayerSpec, loss};
 use host::aware::Precision;
 use host::blob_file::BlobFile;
 use host::calibrate::calibrate;
-use host::checkpoint::{Checkpoint, Point, Run};
+use host::checkpoint::{Checkpoint, CheckpointError, Point, Run};
+use host::files::{self, Claim};
 use host::idx::Images;
 use host::picture::Gray;
 use host::profile::Profile;
 use host::quantise::{self, About};
 use host::recipe::Recipe;
 use host::trainer::{Trainable, Trainer, zeroed_box};
-use host::{evaluate, files, gemm, report};
+use host::{evaluate, gemm, report};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -34,6 +35,8 @@ const SHOWN: usize = 16;
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 pub fn run(args: &args::Train) -> anyhow::Result<String> {
+    // A folder that is not there yet has nothing in it, and is made only when all that was asked for is known to be right.
+    let claim = if args.out.is_dir() { Some(Claim::new(&args.out)?) } else { None };
     let path = args.out.join("checkpoint");
     let checkpoint = if args.resume { Some(Checkpoint::read(&path)?) } else { None };
     if let (false, Ok(unfinished)) = (args.resume, Checkpoint::read(&path)) {
@@ -82,26 +85,21 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         steps: args.steps.or(before.map(|run| run.steps)).unwrap_or(if from.is_some() { 1000 } else { 30_000 }),
         batch: args.batch.map(|batch| batch as usize).or(before.map(|run| run.batch)).unwrap_or(256),
         seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(1),
-        data: checksum(train.pixels.as_slice().unwrap_or_default()),
+        data: train.crc(),
         quantise_aware,
         code_bits: args.code_bits.or(before.map(|run| run.code_bits)).unwrap_or(8),
         from: from_run,
     };
     let topology = run.topology.clone();
-    let command = Command { args, run, checkpoint, from, train, test };
+    let command = Command { args, run, claim, checkpoint, from, train, test };
     with_topology(&topology, command).with_context(|| format!("no topology named {topology}"))?
-}
-
-/// The core's CRC-32, as the decompressor has it: with the processor's own instructions, for there are 47 MB of digits.
-fn checksum(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
 }
 
 struct Command<'a> {
     args: &'a args::Train,
     run: Run,
+    /// The output folder.
+    claim: Option<Claim>,
     checkpoint: Option<Checkpoint>,
     from: Option<Source>,
     train: Images,
@@ -149,7 +147,10 @@ struct Session<'a, N: Trainable> {
 }
 
 impl<'a, N: Trainable> Session<'a, N> {
-    fn new(command: Command<'a>, trainer: Trainer<N>) -> anyhow::Result<Self> {
+    fn new(mut command: Command<'a>, trainer: Trainer<N>) -> anyhow::Result<Self> {
+        if command.claim.is_none() {
+            command.claim = Some(Claim::new(&command.args.out)?);
+        }
         let mut session = Self {
             command,
             trainer,
@@ -215,16 +216,16 @@ impl<'a, N: Trainable> Session<'a, N> {
         Ok(true)
     }
 
-    /// Replaces the checkpoint, unless there is a number in it that is none.
+    /// Replaces the checkpoint, unless the run has diverged.
     fn save(&mut self) -> anyhow::Result<()> {
         let mut checkpoint = Checkpoint::new(self.command.run.clone(), &self.trainer);
         checkpoint.seconds = self.time.as_secs_f64();
         checkpoint.history.clone_from(&self.history);
         checkpoint.pending = self.pending;
-        if !checkpoint.is_finite() {
-            return Err(self.diverged("a weight is no number"));
+        match checkpoint.write(&self.command.args.out.join("checkpoint")) {
+            Err(CheckpointError::NotFinite { .. }) => return Err(self.diverged("a weight or a moment is not finite")),
+            written => written?,
         }
-        checkpoint.write(&self.command.args.out.join("checkpoint"))?;
         self.saved = Some(checkpoint.step);
         self.write_csv()
     }
