@@ -13,7 +13,9 @@ use host::evaluate;
 use host::idx::{Images, test_labels};
 use host::quantise::{self, About};
 use host::trainer::zeroed_box;
+use serde_json::Value;
 use std::fmt::Write;
+use std::iter;
 use std::path::Path;
 use std::time::Instant;
 
@@ -68,43 +70,91 @@ impl Visitor for Command<'_> {
             Format::Int4 => (None, Precision::Int4, integer_errors(file)?),
         };
         let seconds = start.elapsed().as_secs_f64();
-        let mse = float.as_deref().map(evaluate::mean);
-        let mse_integers = evaluate::mean(&integers);
-        let [int8, int4] = quantise::by_precision(precision, mse_integers);
+        let measured = Measured { float, precision, integers, labels };
         if args.json {
-            // How long the steps took is not in a blob.
-            let summary = serde_json::json!({
-                "test_mse": mse, "test_mse_int8": int8, "test_mse_int4": int4, "steps": steps, "seconds": seconds,
-                "ms_per_step": null,
-            });
+            let mut summary = measured.of(None).json();
+            summary["steps"] = steps.into();
+            summary["seconds"] = seconds.into();
+            summary["ms_per_step"] = Value::Null; // how long the steps took is not in a blob
+            summary["digits"] = measured.labels().map(|label| measured.of(Some(label)).json()).collect();
             return Ok(format!("{summary}\n"));
         }
-        let mut text = format!(
-            "{}: {name} after {steps} steps, on {} test images\n\n        test MSE     PSNR\n",
-            path.display(),
-            test.len()
-        );
-        if let Some(mse) = mse {
-            writeln!(text, "  f32   {mse:.6}  {:5.2} dB", loss::psnr(mse))?;
+        let mut text = format!("{}: {name} after {steps} steps, on {} test images\n\n", path.display(), test.len());
+        let all = measured.of(None);
+        write!(text, "  label  images")?;
+        for (format, _) in all.formats() {
+            write!(text, "  {format:>4} MSE      PSNR")?;
         }
-        let format = if int4.is_some() { "int4" } else { "int8" };
-        writeln!(text, "  {format}  {mse_integers:.6}  {:5.2} dB", loss::psnr(mse_integers))?;
-        if let Some(labels) = labels {
-            by_label(&mut text, float.as_deref().unwrap_or(&integers), &labels)?;
+        for figures in iter::once(all).chain(measured.labels().map(|label| measured.of(Some(label)))) {
+            let label = figures.label.map_or("all".into(), |label| label.to_string());
+            write!(text, "\n  {label:>5}  {:6}", figures.images)?;
+            for (_, mse) in figures.formats() {
+                write!(text, "  {mse:.6}  {:5.2} dB", loss::psnr(mse))?;
+            }
         }
-        Ok(text)
+        Ok(text + "\n")
     }
 }
 
-/// The MSE over the images of each label.
-fn by_label(text: &mut String, errors: &[f32], labels: &[u8]) -> anyhow::Result<()> {
-    writeln!(text, "\n  label  images  test MSE")?;
-    for label in 0..=u8::MAX {
-        let of_label = errors.iter().zip(labels).filter(|(_, l)| **l == label);
-        let errors: Vec<f32> = of_label.map(|(error, _)| *error).collect();
-        if !errors.is_empty() {
-            writeln!(text, "  {label:5}  {:6}  {:.6}", errors.len(), evaluate::mean(&errors))?;
-        }
+/// The error of each test image.
+struct Measured {
+    float: Option<Vec<f32>>,
+    precision: Precision,
+    integers: Vec<f32>,
+    labels: Option<Vec<u8>>,
+}
+
+/// The mean errors of some test images.
+struct Figures {
+    /// Theirs; `None` for all images.
+    label: Option<u8>,
+    images: usize,
+    float: Option<f64>,
+    precision: Precision,
+    integers: f64,
+}
+
+impl Measured {
+    /// Those that occur.
+    fn labels(&self) -> impl Iterator<Item = u8> {
+        let all = self.labels.as_deref().unwrap_or_default();
+        (0..=u8::MAX).filter(|label| all.contains(label))
     }
-    Ok(())
+
+    /// The figures of one label's images, or of all.
+    fn of(&self, label: Option<u8>) -> Figures {
+        let labels = self.labels.as_deref().unwrap_or_default();
+        let choose = |errors: &[f32]| -> Vec<f32> {
+            let Some(label) = label else { return errors.to_vec() };
+            errors.iter().zip(labels).filter(|(_, other)| **other == label).map(|(error, _)| *error).collect()
+        };
+        let integers = choose(&self.integers);
+        let float = self.float.as_deref().map(|errors| evaluate::mean(&choose(errors)));
+        let precision = self.precision;
+        Figures { label, images: integers.len(), float, precision, integers: evaluate::mean(&integers) }
+    }
+}
+
+impl Figures {
+    /// The name of each format that was measured, and its MSE.
+    fn formats(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let integers = match self.precision {
+            Precision::Int8 => "int8",
+            Precision::Int4 => "int4",
+        };
+        self.float.map(|mse| ("f32", mse)).into_iter().chain([(integers, self.integers)])
+    }
+
+    fn json(&self) -> Value {
+        let [int8, int4] = quantise::by_precision(self.precision, self.integers);
+        let mut object = serde_json::json!({
+            "test_mse": self.float, "test_mse_int8": int8, "test_mse_int4": int4,
+            "test_psnr": self.float.map(loss::psnr), "test_psnr_int8": int8.map(loss::psnr),
+            "test_psnr_int4": int4.map(loss::psnr), "images": self.images,
+        });
+        if let Some(label) = self.label {
+            object["label"] = label.into();
+        }
+        object
+    }
 }
