@@ -1,7 +1,13 @@
 //! The program as a user meets it: exit codes, messages, files.
 
 use assert_cmd::Command;
+use autoencoder_core::model::Small;
 use flate2::read::GzDecoder;
+use host::checkpoint::{Checkpoint, CheckpointError};
+use host::idx::Images;
+use host::quantise::{self, About};
+use host::recipe::Recipe;
+use host::trainer::Trainer;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -34,7 +40,7 @@ impl Sandbox {
     }
 
     fn host(&self, args: &str) -> Command {
-        let mut command = Command::cargo_bin("host").unwrap();
+        let mut command = Command::new(program());
         command.current_dir(self.folder.path()).args(args.split_whitespace());
         command
     }
@@ -47,6 +53,10 @@ impl Sandbox {
     fn error(&self, args: &str) -> String {
         one_line(&self.host(args).output().unwrap(), args)
     }
+}
+
+fn program() -> PathBuf {
+    assert_cmd::cargo::cargo_bin("host")
 }
 
 fn one_line(output: &Output, what: &str) -> String {
@@ -180,8 +190,7 @@ fn ctrl_c_saves_and_resume_ends_in_the_same_bytes() {
     let sandbox = Sandbox::new();
     sandbox.train("--steps 1000 --out whole --json").assert().success();
 
-    let program = assert_cmd::cargo::cargo_bin("host");
-    let mut child = std::process::Command::new(program)
+    let mut child = std::process::Command::new(program())
         .current_dir(sandbox.folder.path())
         .args("train --data data --topology small --batch 100 --steps 1000 --out parts".split(' '))
         .stderr(std::process::Stdio::piped())
@@ -207,28 +216,124 @@ fn ctrl_c_saves_and_resume_ends_in_the_same_bytes() {
     assert!(other.contains("seed 1, not 9"), "{other}");
 }
 
-#[test]
-fn a_run_that_diverges_stops_and_keeps_the_checkpoint() {
-    use host::checkpoint::Checkpoint;
-    use host::trainer::Trainer;
-    type Small = autoencoder_core::model::Small;
-
-    let sandbox = Sandbox::new();
-    sandbox.train("--steps 4 --json").assert().success();
+/// A weight overflows in the step after `step`: of a pixel that is always black, so that step's loss is still a number.
+fn about_to_diverge(sandbox: &Sandbox, step: u32) -> Checkpoint {
     let path = sandbox.path("artifacts/checkpoint");
     let good = Checkpoint::read(&path).unwrap();
-    let images = host::idx::Images::train(&sandbox.path("data")).unwrap();
-    let mut trainer = Trainer::<Small>::new(host::recipe::Recipe::DEFAULT, 4, 100, 1, &images);
-    assert!(good.is_finite() && good.restore(&mut trainer));
-    trainer.restore(2, &[], |[net, ..]| net.encoder.0.bias[7] = f32::NAN);
+    let images = Images::train(&sandbox.path("data")).unwrap();
+    let mut trainer = Trainer::<Small>::new(Recipe::DEFAULT, 4, 100, 1, &images);
+    assert!(good.restore(&mut trainer));
+    trainer.restore(step, &[], |[_, first, second]| {
+        first.encoder.0.weights[7][0] = f32::MAX;
+        second.encoder.0.weights[7][0] = 0.0;
+    });
     let diverging = Checkpoint::new(good.run.clone(), &trainer);
-    assert!(!diverging.is_finite());
     diverging.write(&path).unwrap();
-    let before = fs::read(&path).unwrap();
+    diverging
+}
 
-    let error = sandbox.error("train --data data --resume");
-    assert!(error.contains("the loss is NaN at step 3: training diverged"), "{error}");
+#[test]
+fn a_run_that_diverges_stops_and_keeps_the_last_good_files() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 4 --json").assert().success();
+    let files = ["checkpoint", "model.f32.blob", "model.int8.blob"];
+    let read = || files.map(|file| fs::read(sandbox.path("artifacts").join(file)).unwrap());
+    for (step, message) in [
+        // The last step's checkpoint is due with an infinite weight in it.
+        (3, "a weight or a moment is not finite at step 4: training diverged; the checkpoint of step 3 stands"),
+        (2, "the loss is NaN at step 4: training diverged; the checkpoint of step 2 stands"),
+    ] {
+        let checkpoint = about_to_diverge(&sandbox, step);
+        let before = read();
+        // Twice: what stands is taken up again.
+        for _ in 0..2 {
+            let output = sandbox.host("train --data data --resume").output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1));
+            assert_eq!(stderr.lines().last(), Some(&*format!("error: {message} in artifacts")), "{stderr}");
+            assert!(read() == before);
+            assert!(Checkpoint::read(&sandbox.path("artifacts/checkpoint")).unwrap() == checkpoint);
+        }
+    }
+}
+
+#[test]
+fn no_number_that_is_not_finite_is_written() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2 --json").assert().success();
+    let path = sandbox.path("artifacts/checkpoint");
+    let (before, good) = (fs::read(&path).unwrap(), Checkpoint::read(&path).unwrap());
+    let images = Images::train(&sandbox.path("data")).unwrap();
+    let mut trainer = Trainer::<Small>::new(Recipe::DEFAULT, 2, 100, 1, &images);
+    for which in 0..3 {
+        for number in [f32::NAN, f32::INFINITY] {
+            assert!(good.restore(&mut trainer));
+            trainer.restore(1, &[], |nets| nets[which].decoder.1.bias[9] = number);
+            let error = Checkpoint::new(good.run.clone(), &trainer).write(&path).unwrap_err();
+            assert!(matches!(error, CheckpointError::NotFinite { .. }), "{error}");
+            let about = About { encoder_layers: 2, steps: 1, code_bits: 8 };
+            if which == 0 {
+                let error = quantise::f32_blob(trainer.net(), about).unwrap_err();
+                assert_eq!(error.to_string(), "layer 4: a number that is not finite");
+            }
+        }
+    }
     assert!(fs::read(&path).unwrap() == before);
+}
+
+#[test]
+fn a_checkpoint_that_is_none_says_what_it_is() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2 --json").assert().success();
+    let path = sandbox.path("artifacts/checkpoint");
+    let good = fs::read(&path).unwrap();
+    let with = |at: usize, byte: u8| [&good[..at], &[byte], &good[at + 1..]].concat();
+    for (bytes, message) in [
+        (Vec::new(), "not a checkpoint"),
+        (with(0, b'x'), "not a checkpoint"),
+        (fs::read(sandbox.path("artifacts/model.f32.blob")).unwrap(), "not a checkpoint"),
+        (with(4, 1), "a checkpoint of version 1, this program knows 2"),
+        (with(5000, !good[5000]), "a damaged checkpoint"),
+        (good[..4].to_vec(), "a damaged checkpoint"),
+        (good[..good.len() / 2].to_vec(), "a damaged checkpoint"),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        let error = sandbox.error("train --data data --resume");
+        assert_eq!(error, format!("error: artifacts/checkpoint: {message}\n"));
+    }
+}
+
+#[test]
+fn two_runs_do_not_write_into_one_folder() {
+    let sandbox = Sandbox::new();
+    let claim = host::files::Claim::new(&sandbox.path("artifacts")).unwrap();
+    for args in ["", "--resume"] {
+        let error = sandbox.error(&format!("train --data data --topology small --steps 2 {args}"));
+        assert_eq!(error, "error: artifacts: another process is writing into this folder\n");
+    }
+    assert_eq!(fs::read_dir(sandbox.path("artifacts")).unwrap().count(), 0);
+    drop(claim);
+    sandbox.train("--steps 2").assert().success();
+}
+
+/// A write that is cut off, here by a limit on the size of files as well as by `kill -9`, leaves the old file and no other.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_is_killed_while_it_writes_leaves_nothing_behind() {
+    use std::os::unix::process::ExitStatusExt;
+    const SIGXFSZ: i32 = 25;
+
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2").assert().success();
+    let out = sandbox.path("artifacts");
+    let before: Vec<_> = fs::read_dir(&out).unwrap().map(|file| file.unwrap().file_name()).collect();
+    let blob = fs::read(out.join("model.int8.blob")).unwrap();
+    let export = format!("ulimit -f 64; exec {} export --format int8 --data data", program().display());
+    let status = std::process::Command::new("sh").args(["-c", &export]).current_dir(sandbox.folder.path()).status();
+    assert_eq!(status.unwrap().signal(), Some(SIGXFSZ));
+    let after: Vec<_> = fs::read_dir(&out).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(after, before);
+    assert!(fs::read(out.join("model.int8.blob")).unwrap() == blob);
 }
 
 #[test]
@@ -243,6 +348,117 @@ fn any_folder_of_idx_files_will_do() {
     sandbox.images("emnist-letters-test-images-idx3-ubyte", 3, &pixels);
     fs::write(sandbox.path("data/emnist-letters-test-images-idx3-ubyte.gz"), "not looked at").unwrap();
     sandbox.host("train --data data --topology small --steps 3 --json").assert().success();
+}
+
+/// EMNIST is one folder of six such sets, compressed.
+#[test]
+fn one_data_set_of_a_folder_is_named_by_what_its_files_begin_with() {
+    let sandbox = Sandbox::new();
+    let digits = shipped("t10k-images-idx3-ubyte.gz");
+    let folder = sandbox.path("emnist");
+    fs::create_dir(&folder).unwrap();
+    let write = |name: String, magic: u32, count: u32, sizes: &[u32], bytes: &[u8]| {
+        let header: Vec<u8> = [&[magic, count][..], sizes].concat().into_iter().flat_map(u32::to_be_bytes).collect();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, &[&header[..], bytes].concat()).unwrap();
+        fs::write(folder.join(name), gzip.finish().unwrap()).unwrap();
+    };
+    for (split, train, test) in [("letters", 130u32, 7u32), ("letters-extra", 1, 1), ("mnist", 3, 2)] {
+        for (set, count) in [("train", train), ("test", test)] {
+            let pixels = &digits[16..][..784 * count as usize];
+            write(format!("emnist-{split}-{set}-images-idx3-ubyte.gz"), 0x803, count, &[28, 28], pixels);
+            let labels: Vec<u8> = (0..count).map(|i| (1 + i % 2) as u8).collect();
+            write(format!("emnist-{split}-{set}-labels-idx1-ubyte.gz"), 0x801, count, &[], &labels);
+        }
+        fs::write(folder.join(format!("emnist-{split}-mapping.txt")), "1 65 97").unwrap();
+    }
+    let train = "train --topology small --steps 2 --data";
+    for data in ["emnist", "emnist/emnist"] {
+        let error = sandbox.error(&format!("{train} {data}"));
+        let sets = "NAME one of emnist-letters, emnist-letters-extra, emnist-mnist";
+        assert_eq!(
+            error,
+            format!("error: {data}: training images of several data sets; give --data emnist/NAME, {sets}\n")
+        );
+    }
+    for (data, images) in [("emnist/emnist-letters", 7), ("emnist/emnist-letters-e", 1), ("emnist/emnist-m", 2)] {
+        sandbox.host(&format!("{train} {data}")).assert().success();
+        let measured = json(&sandbox.host(&format!("eval --data {data} --json")).output().unwrap());
+        assert_eq!(measured["images"], images, "{data}");
+        assert_eq!(measured["digits"][0]["label"], 1, "{data}");
+    }
+    let error = sandbox.error(&format!("{train} emnist/emnist-digits"));
+    assert!(error.contains("emnist/emnist-digits: No such file"), "{error}");
+    let error = sandbox.error(&format!("{train} emnist/emnist-letters-train"));
+    assert!(error.contains("emnist/emnist-letters-train: no IDX file of training images"), "{error}");
+    // Its files are spared as those of a folder are.
+    let blob = "artifacts/model.f32.blob --format int8 --data emnist/emnist-mnist";
+    let error = sandbox.error(&format!("export {blob} --out emnist/emnist-mnist-train-images-idx3-ubyte.gz"));
+    assert!(error.contains("the output would replace an input"), "{error}");
+}
+
+#[test]
+fn eval_shows_each_label_in_each_format_and_their_mean_is_the_whole() {
+    let sandbox = Sandbox::new();
+    let labels: Vec<u8> = (0..50).map(|i| [3, 7, 7, 200][i % 4]).collect();
+    let header = [0x801, 50].map(u32::to_be_bytes).concat();
+    fs::write(sandbox.path("data/t10k-labels-idx1-ubyte"), [header, labels].concat()).unwrap();
+    sandbox.train("--steps 60").assert().success();
+    for (blob, formats, others) in
+        [("model.f32.blob", &["", "_int8"][..], &["_int4"][..]), ("model.int8.blob", &["_int8"], &["", "_int4"])]
+    {
+        let eval = format!("eval artifacts/{blob} --data data");
+        let all = json(&sandbox.host(&format!("{eval} --json")).output().unwrap());
+        let digits = all["digits"].as_array().unwrap();
+        let of = |key: &str| digits.iter().map(|digit| digit[key].as_f64().unwrap()).collect::<Vec<_>>();
+        assert_eq!((of("label"), of("images")), (vec![3.0, 7.0, 200.0], vec![13.0, 25.0, 12.0]));
+        for format in formats {
+            let (mse, psnr) = (of(&format!("test_mse{format}")), of(&format!("test_psnr{format}")));
+            let mean = (13.0 * mse[0] + 25.0 * mse[1] + 12.0 * mse[2]) / 50.0;
+            assert!((mean / all[format!("test_mse{format}")].as_f64().unwrap() - 1.0).abs() < 1e-6);
+            assert!(mse.iter().zip(psnr).all(|(mse, psnr)| (psnr + 10.0 * mse.log10()).abs() < 1e-9));
+        }
+        for format in others {
+            assert!(digits.iter().all(|digit| digit[format!("test_mse{format}")].is_null()));
+        }
+        let text = String::from_utf8(sandbox.host(&eval).output().unwrap().stdout).unwrap();
+        let lines: Vec<&str> = text.lines().skip(2).collect();
+        let heading: Vec<&str> = lines[0].split_whitespace().collect();
+        let names = formats.iter().flat_map(|format| match *format {
+            "" => ["f32", "MSE", "PSNR"],
+            _ => ["int8", "MSE", "PSNR"],
+        });
+        assert_eq!(heading, ["label", "images"].into_iter().chain(names).collect::<Vec<_>>());
+        let first: Vec<&str> = lines.iter().filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(first, ["label", "all", "3", "7", "200"]);
+        let mse = digits[1][format!("test_mse{}", formats[0])].as_f64().unwrap();
+        assert!(lines[3].contains(&format!("7      25  {mse:.6}  {:5.2} dB", -10.0 * mse.log10())), "{text}");
+    }
+}
+
+#[test]
+fn export_asks_for_images_only_where_it_needs_them() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 60").assert().success();
+    let float = fs::read(sandbox.path("artifacts/model.f32.blob")).unwrap();
+    sandbox.host("export artifacts/model.f32.blob --format f32 --out again --data nowhere").assert().success();
+    assert!(fs::read(sandbox.path("again")).unwrap() == float);
+    let error = sandbox.error("export artifacts/model.f32.blob --format int8 --out never --data nowhere");
+    assert!(
+        error.contains("the threshold of an integer blob needs the training images (--data): nowhere: "),
+        "{error}"
+    );
+    let error = sandbox.error("export --format f32 --out never --data nowhere");
+    assert!(error.contains("a checkpoint of rounded weights needs the training images (--data): nowhere: "), "{error}");
+    // Other images would give its biases other values.
+    sandbox.images("train-images-idx3-ubyte", 100, &shipped("t10k-images-idx3-ubyte.gz")[16..]);
+    let error = sandbox.error("export --format f32 --out never --data data");
+    assert!(error.contains("artifacts/checkpoint: trained on other images than those given (--data)"), "{error}");
+    assert!(!sandbox.path("never").exists());
+    // Without rounded steps, the weights are the checkpoint's own.
+    sandbox.train("--steps 4 --quantise-aware none --out exact").assert().success();
+    sandbox.host("export exact/checkpoint --format f32 --out again --data nowhere").assert().success();
+    assert!(fs::read(sandbox.path("again")).unwrap() == fs::read(sandbox.path("exact/model.f32.blob")).unwrap());
 }
 
 #[test]
@@ -321,8 +537,14 @@ fn bad_data_is_one_line_and_nothing_is_written() {
     for name in ["one-train-images-idx3-ubyte.gz", "two-train-images-idx3-ubyte"] {
         fs::write(sandbox.path("data").join(name), &good).unwrap();
     }
+    assert!(sandbox.error(train).contains("give --data data/NAME, NAME one of one, two"));
+    for name in ["one-train-images-idx3-ubyte.gz", "two-train-images-idx3-ubyte"] {
+        fs::rename(sandbox.path("data").join(name), sandbox.path("data").join(&name[4..])).unwrap();
+    }
+    fs::write(sandbox.path("data/train-images.idx3-ubyte"), &good).unwrap();
     let error = sandbox.error(train);
-    assert!(error.contains("more than one IDX file of training images") && error.contains("two-train"), "{error}");
+    let both = "more than one IDX file of training images: train-images-idx3-ubyte, train-images.idx3-ubyte\n";
+    assert!(error.ends_with(both), "{error}");
     assert!(sandbox.error("train --data nowhere").contains("nowhere: No such file"));
     assert!(!sandbox.path("out").exists());
 }
