@@ -86,29 +86,29 @@ impl Activation for Identity {
 /// `1 / (1 + e^-z)`, within 2.4e-7 of the true value. Of any NaN, [`f32::NAN`]: the same bits on every machine.
 #[inline(always)]
 pub(crate) const fn sigmoid(z: f32) -> f32 {
-    let y = 1.0 / (1.0 + exp(-z));
+    let y = 1.0 / (1.0 + exp_minus(z));
     if z.is_nan() { f32::NAN } else { y }
 }
 
-/// `e^x`, relative error below 2.5e-7 for -87 <= x <= 88 and clamped to that range. Of a NaN, any number: its low bits
+/// `e^-z`, relative error below 2.5e-7 for -88 <= z <= 87 and clamped to that range. Of a NaN, any number: its low bits
 /// would be added to the exponent.
 ///
-/// `e^x = 2^n · e^r` with `n = round(x / ln 2)` and `|r| <= ln 2 / 2`. `e^r` is its Taylor polynomial of degree 7, whose
+/// `e^-z = 2^n · e^r` with `n = round(-z / ln 2)` and `|r| <= ln 2 / 2`. `e^r` is its Taylor polynomial of degree 7, whose
 /// truncation error is below `r^8 / 8! < 5.3e-9`; what remains is rounding. `n` is taken from the low mantissa bits
-/// of `x / ln 2 + 1.5·2^23` and added to the exponent of the polynomial: no conversion, no branch.
+/// of `-z / ln 2 + 1.5·2^23` and added to the exponent of the polynomial: no conversion, no branch.
 #[inline(always)]
-const fn exp(x: f32) -> f32 {
+const fn exp_minus(z: f32) -> f32 {
     /// `1.5 · 2^23`: adding it rounds to an integer and leaves that integer in the low bits.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts: the first has few enough bits that n · LN2_HI is exact.
     const LN2_HI: f32 = 0.693_359_4;
     const LN2_LO: f32 = -2.121_944_4e-4;
 
-    let x = if x < -87.0 { -87.0 } else { x };
-    let x = if x > 88.0 { 88.0 } else { x };
-    let shifted = x * core::f32::consts::LOG2_E + ROUND;
+    let z = if z > 87.0 { 87.0 } else { z };
+    let z = if z < -88.0 { -88.0 } else { z };
+    let shifted = z * -core::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
-    let r = (x - n * LN2_HI) - n * LN2_LO;
+    let r = (n * -LN2_HI - z) - n * LN2_LO;
     let mut p = 1.0 / 5040.0;
     p = p * r + 1.0 / 720.0;
     p = p * r + 1.0 / 120.0;
@@ -130,7 +130,7 @@ mod tests {
         for i in -870_000..=880_000 {
             let x = i as f32 * 1e-4;
             let exact = libm::exp(f64::from(x));
-            worst = worst.max(((f64::from(exp(x)) - exact) / exact).abs());
+            worst = worst.max(((f64::from(exp_minus(-x)) - exact) / exact).abs());
         }
         assert!(worst < 2.5e-7, "relative error {worst:e}");
     }
