@@ -148,7 +148,8 @@ mod tests {
         assert_eq!(sigmoid(f32::INFINITY), 1.0);
         assert!(sigmoid(f32::NEG_INFINITY) < 1e-37);
         // Of either sign, quiet and signalling, with any low bits.
-        for bits in (0..1024).flat_map(|low| [0x7f80_0001, 0xff80_0001, 0x7fc0_0000, 0xffc0_0000].map(|nan| nan + low)) {
+        for bits in (0..1024).flat_map(|low| [0x7f80_0001, 0xff80_0001, 0x7fc0_0000, 0xffc0_0000].map(|nan| nan + low))
+        {
             let nan = core::hint::black_box(f32::from_bits(bits));
             assert_eq!(sigmoid(nan).to_bits(), 0x7fc0_0000, "{bits:x}");
             assert!(Relu::apply(nan).is_nan());

@@ -52,9 +52,9 @@ impl Run {
         })
     }
 
-    /// Steps of training behind the network it began with.
-    pub fn steps_before(&self) -> u32 {
-        self.from.map_or(0, |(_, steps)| steps)
+    /// Steps of training behind the network after `step` of this run's.
+    pub fn steps_behind(&self, step: u32) -> u32 {
+        self.from.map_or(0, |(_, steps)| steps).saturating_add(step)
     }
 }
 

@@ -40,12 +40,11 @@ pub fn spare<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> R
     let folder = file.parent().filter(|_| file.is_file());
     let name = file.file_name().unwrap_or_default().as_encoded_bytes();
     for input in inputs {
-        let replaced = match fs::canonicalize(input) {
-            Ok(input) => input == file || folder == Some(&input),
-            Err(_) => {
-                let begins = input.file_name().is_some_and(|start| name.starts_with(start.as_encoded_bytes()));
-                begins && fs::canonicalize(folder_of(input)).is_ok_and(|input| folder == Some(&input))
-            }
+        let replaced = if let Ok(input) = fs::canonicalize(input) {
+            input == file || folder == Some(&input)
+        } else {
+            let begins = input.file_name().is_some_and(|start| name.starts_with(start.as_encoded_bytes()));
+            begins && fs::canonicalize(folder_of(input)).is_ok_and(|input| folder == Some(&input))
         };
         if replaced {
             let what = "the output would replace an input";

@@ -3,6 +3,7 @@
 use assert_cmd::Command;
 use autoencoder_core::model::Small;
 use flate2::read::GzDecoder;
+use host::blob_file::BlobFile;
 use host::checkpoint::{Checkpoint, CheckpointError};
 use host::idx::Images;
 use host::quantise::{self, About};
@@ -147,6 +148,16 @@ fn a_finished_network_is_tuned_for_coarser_numbers() {
     sandbox.host("export one/checkpoint --format int8 --code-bits 6 --out six --data data").assert().success();
     let inspected = sandbox.host("inspect six").output().unwrap();
     assert!(String::from_utf8(inspected.stdout).unwrap().contains("6 bits an element"));
+
+    // Of a network that was trained for ever.
+    let mut net = host::trainer::zeroed_box::<Small>();
+    let float = BlobFile::read(&sandbox.path("artifacts/model.f32.blob")).unwrap();
+    float.open().unwrap().copy_f32(&mut *net).unwrap();
+    let about = About { encoder_layers: 2, steps: u32::MAX - 3, code_bits: 8 };
+    fs::write(sandbox.path("old.f32.blob"), quantise::f32_blob(&*net, about).unwrap()).unwrap();
+    sandbox.host("train --data data --batch 100 --from old.f32.blob --steps 9 --out old").assert().success();
+    let tuned = BlobFile::read(&sandbox.path("old/model.int8.blob")).unwrap();
+    assert_eq!(tuned.open().unwrap().header().steps, u32::MAX);
 
     let other = sandbox.error("train --data data --resume --out one --code-bits 5");
     assert!(other.contains("code-bits 4, not 5"), "{other}");
@@ -347,7 +358,10 @@ fn any_folder_of_idx_files_will_do() {
     sandbox.images("emnist-letters-train-images-idx3-ubyte", 130, &pixels);
     sandbox.images("emnist-letters-test-images-idx3-ubyte", 3, &pixels);
     fs::write(sandbox.path("data/emnist-letters-test-images-idx3-ubyte.gz"), "not looked at").unwrap();
-    sandbox.host("train --data data --topology small --steps 3 --json").assert().success();
+    let output = sandbox.host("train --data data --topology small --steps 3").output().unwrap();
+    assert!(output.status.success());
+    // Batches of 256 are asked for; there are fewer images.
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("small trained for 3 steps of 130 images in "));
 }
 
 /// EMNIST is one folder of six such sets, compressed.

@@ -53,7 +53,7 @@ impl Source {
     /// Steps of training behind them.
     pub fn steps(&self) -> anyhow::Result<u32> {
         Ok(match &self.checkpoint {
-            Some(checkpoint) => checkpoint.run.steps_before() + checkpoint.step,
+            Some(checkpoint) => checkpoint.run.steps_behind(checkpoint.step),
             None => self.file.open()?.header().steps,
         })
     }

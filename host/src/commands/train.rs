@@ -142,6 +142,8 @@ struct Session<'a, N: Trainable> {
     /// Time in training steps, of this session and those before it.
     time: Duration,
     profile: Profile,
+    /// Images a step: no more than there are.
+    batch: usize,
     /// The step of the checkpoint that stands.
     saved: Option<u32>,
 }
@@ -151,6 +153,8 @@ impl<'a, N: Trainable> Session<'a, N> {
         if command.claim.is_none() {
             command.claim = Some(Claim::new(&command.args.out)?);
         }
+        let rows = command.train.len().min(command.run.recipe()?.rows);
+        let batch = command.run.batch.min(rows);
         let mut session = Self {
             command,
             trainer,
@@ -158,6 +162,7 @@ impl<'a, N: Trainable> Session<'a, N> {
             pending: (0.0, 0),
             time: Duration::ZERO,
             profile: Profile::default(),
+            batch,
             saved: None,
         };
         if let Some(checkpoint) = session.command.checkpoint.take() {
@@ -207,7 +212,7 @@ impl<'a, N: Trainable> Session<'a, N> {
                 let loss = (sum / f64::from(count)) as f32;
                 self.history.push(Point { step, loss, learning_rate: self.trainer.learning_rate(), test_mse });
             }
-            progress.show(step, loss, self.command.run.batch, self.history.last().filter(|_| line));
+            progress.show(step, loss, self.batch, self.history.last().filter(|_| line));
             if step.is_multiple_of(SAVE_EVERY) || step == steps {
                 self.save()?;
             }
@@ -254,7 +259,7 @@ impl<'a, N: Trainable> Session<'a, N> {
             bail!("stopped at step {step} of {}; go on with --resume --out {} --data {data}", run.steps, out.display());
         }
         let about =
-            About { encoder_layers: E::specs().count(), steps: run.steps_before() + step, code_bits: run.code_bits };
+            About { encoder_layers: E::specs().count(), steps: run.steps_behind(step), code_bits: run.code_bits };
         let (format, precision) = match run.quantise_aware {
             Some(Precision::Int4) => ("int4", Precision::Int4),
             Some(Precision::Int8) | None => ("int8", Precision::Int8),
@@ -295,7 +300,7 @@ impl<'a, N: Trainable> Session<'a, N> {
              \x20  {format}  {mse_integers:.6}  {:5.2} dB  {:9} B  {}\n\n\
              pictures: {}, {}\n",
             run.topology,
-            run.batch,
+            self.batch,
             loss::psnr(mse),
             f32_blob.len(),
             out.join("model.f32.blob").display(),
@@ -312,7 +317,7 @@ impl<'a, N: Trainable> Session<'a, N> {
             // Three products of each layer, two of the first; a multiplication and an addition for each weight.
             let products =
                 3 * weights(&mut run.layers.iter().copied()) - weights(&mut run.layers.iter().copied().take(1));
-            let operations = 2 * run.batch as u64 * products;
+            let operations = 2 * self.batch as u64 * products;
             write!(text, "\n{}", self.profile.table(rayon::current_num_threads(), operations, gemm::rate()))?;
         }
         Ok(text)
