@@ -1,0 +1,146 @@
+//! Any set of IDX files, and none that is broken.
+
+use crate::sandbox::{Sandbox, json, shipped};
+use std::fs;
+
+#[test]
+fn any_folder_of_idx_files_will_do() {
+    let sandbox = Sandbox::new();
+    // Named as EMNIST names them, one of them compressed beside its plain self.
+    for file in fs::read_dir(sandbox.path("data")).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    let pixels: Vec<u8> = (0..=255).cycle().take(784 * 300).collect();
+    sandbox.images("emnist-letters-train-images-idx3-ubyte", 130, &pixels);
+    sandbox.images("emnist-letters-test-images-idx3-ubyte", 3, &pixels);
+    fs::write(sandbox.path("data/emnist-letters-test-images-idx3-ubyte.gz"), "not looked at").unwrap();
+    let output = sandbox.host("train --data data --topology small --steps 3").output().unwrap();
+    assert!(output.status.success());
+    // Batches of 256 are asked for; there are fewer images.
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("small trained for 3 steps of 130 images in "));
+}
+
+/// EMNIST is one folder of six such sets, compressed.
+#[test]
+fn one_data_set_of_a_folder_is_named_by_what_its_files_begin_with() {
+    let sandbox = Sandbox::new();
+    let digits = shipped("t10k-images-idx3-ubyte.gz");
+    let folder = sandbox.path("emnist");
+    fs::create_dir(&folder).unwrap();
+    let write = |name: String, magic: u32, count: u32, sizes: &[u32], bytes: &[u8]| {
+        let header: Vec<u8> = [&[magic, count][..], sizes].concat().into_iter().flat_map(u32::to_be_bytes).collect();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, &[&header[..], bytes].concat()).unwrap();
+        fs::write(folder.join(name), gzip.finish().unwrap()).unwrap();
+    };
+    for (split, train, test) in [("letters", 130u32, 7u32), ("letters-extra", 1, 1), ("mnist", 3, 2)] {
+        for (set, count) in [("train", train), ("test", test)] {
+            let pixels = &digits[16..][..784 * count as usize];
+            write(format!("emnist-{split}-{set}-images-idx3-ubyte.gz"), 0x803, count, &[28, 28], pixels);
+            let labels: Vec<u8> = (0..count).map(|i| (1 + i % 2) as u8).collect();
+            write(format!("emnist-{split}-{set}-labels-idx1-ubyte.gz"), 0x801, count, &[], &labels);
+        }
+        fs::write(folder.join(format!("emnist-{split}-mapping.txt")), "1 65 97").unwrap();
+    }
+    let train = "train --topology small --steps 2 --data";
+    for data in ["emnist", "emnist/emnist"] {
+        let error = sandbox.error(&format!("{train} {data}"));
+        let sets = "NAME one of emnist-letters, emnist-letters-extra, emnist-mnist";
+        assert_eq!(
+            error,
+            format!("error: {data}: training images of several data sets; give --data emnist/NAME, {sets}\n")
+        );
+    }
+    for (data, images) in [("emnist/emnist-letters", 7), ("emnist/emnist-letters-e", 1), ("emnist/emnist-m", 2)] {
+        sandbox.host(&format!("{train} {data}")).assert().success();
+        let measured = json(&sandbox.host(&format!("eval --data {data} --json")).output().unwrap());
+        assert_eq!(measured["images"], images, "{data}");
+        assert_eq!(measured["digits"][0]["label"], 1, "{data}");
+    }
+    let error = sandbox.error(&format!("{train} emnist/emnist-digits"));
+    assert!(error.contains("emnist/emnist-digits: No such file"), "{error}");
+    let error = sandbox.error(&format!("{train} emnist/emnist-letters-train"));
+    assert!(error.contains("emnist/emnist-letters-train: no IDX file of training images"), "{error}");
+    // Its files are spared as those of a folder are.
+    let blob = "artifacts/model.f32.blob --format int8 --data emnist/emnist-mnist";
+    let error = sandbox.error(&format!("export {blob} --out emnist/emnist-mnist-train-images-idx3-ubyte.gz"));
+    assert!(error.contains("the output would replace an input"), "{error}");
+}
+
+#[test]
+fn a_gzip_file_whose_checksum_is_wrong_is_refused() {
+    let sandbox = Sandbox::new();
+    let plain = sandbox.path("data/t10k-images-idx3-ubyte");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, &fs::read(&plain).unwrap()).unwrap();
+    let mut gzip = gzip.finish().unwrap();
+    fs::remove_file(plain).unwrap();
+    let file = sandbox.path("data/t10k-images-idx3-ubyte.gz");
+    fs::write(&file, &gzip).unwrap();
+    sandbox.train("--steps 2").assert().success();
+    let crc = gzip.len() - 8;
+    gzip[crc] ^= 1;
+    fs::write(&file, gzip).unwrap();
+    let error = sandbox.error("train --topology small --steps 2 --data data --out out");
+    assert!(error.contains("t10k-images-idx3-ubyte.gz: ") && error.contains("checksum"), "{error}");
+}
+
+#[test]
+fn blank_images_have_a_report_too() {
+    let sandbox = Sandbox::new();
+    for name in ["train-images-idx3-ubyte", "t10k-images-idx3-ubyte"] {
+        sandbox.images(name, 40, &vec![0; 784 * 40]);
+    }
+    let output = sandbox.host("report --data data --out docs").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code().is_some_and(|code| code < 2), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn bad_data_is_one_line_and_nothing_is_written() {
+    let sandbox = Sandbox::new();
+    let train = "train --topology small --steps 2 --data data --out out";
+    let image_file = sandbox.path("data/train-images-idx3-ubyte");
+    let good = fs::read(&image_file).unwrap();
+    let with = |at: usize, bytes: &[u8]| {
+        let mut file = good.clone();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        file
+    };
+    let cases: [(&str, Vec<u8>, &str); 7] = [
+        ("empty", Vec::new(), "expected 16 bytes, the file holds 0"),
+        ("labels", with(3, &[1]), "magic 0x00000801, expected 0x00000803"),
+        ("truncated", good[..1000].to_vec(), "expected 313616 bytes, the file holds 1000"),
+        ("longer", [&good[..], &[0]].concat(), "expected 313616 bytes, the file holds more"),
+        ("huge sizes", with(4, &[0xff; 12]), "bytes, the file holds 313616"),
+        ("no images", with(4, &[0, 0, 0, 0])[..16].to_vec(), "no images"),
+        ("broken gzip", vec![0x1f, 0x8b, 8, 0, 1, 2, 3], "train-images-idx3-ubyte"),
+    ];
+    for (name, bytes, message) in cases {
+        fs::write(&image_file, bytes).unwrap();
+        let error = sandbox.error(train);
+        assert!(error.contains(message), "{name}: {error}");
+    }
+    let wide = [0x803u32, 1, 20, 30].map(u32::to_be_bytes).concat();
+    fs::write(&image_file, [&wide[..], &[0; 600]].concat()).unwrap();
+    assert!(sandbox.error(train).contains("training images of 600 pixels, test images of 784"));
+    fs::write(&image_file, &good).unwrap();
+    let error = sandbox.error("train --topology anomaly --steps 2 --data data --out out");
+    assert!(error.contains("images of 784 pixels, topology anomaly takes 640"), "{error}");
+    fs::remove_file(&image_file).unwrap();
+    assert!(sandbox.error(train).contains("no IDX file of training images"));
+    for name in ["one-train-images-idx3-ubyte.gz", "two-train-images-idx3-ubyte"] {
+        fs::write(sandbox.path("data").join(name), &good).unwrap();
+    }
+    assert!(sandbox.error(train).contains("give --data data/NAME, NAME one of one, two"));
+    for name in ["one-train-images-idx3-ubyte.gz", "two-train-images-idx3-ubyte"] {
+        fs::rename(sandbox.path("data").join(name), sandbox.path("data").join(&name[4..])).unwrap();
+    }
+    fs::write(sandbox.path("data/train-images.idx3-ubyte"), &good).unwrap();
+    let error = sandbox.error(train);
+    let both = "more than one IDX file of training images: train-images-idx3-ubyte, train-images.idx3-ubyte\n";
+    assert!(error.ends_with(both), "{error}");
+    assert!(sandbox.error("train --data nowhere").contains("nowhere: No such file"));
+    assert!(!sandbox.path("out").exists());
+}

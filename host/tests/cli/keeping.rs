@@ -1,0 +1,173 @@
+//! What has been trained is never lost: stops, divergence, crashes, damage, a second run.
+
+use crate::sandbox::{Sandbox, program};
+use autoencoder_core::model::Small;
+use host::checkpoint::{Checkpoint, CheckpointError};
+use host::idx::Images;
+use host::quantise::{self, About};
+use host::recipe::Recipe;
+use host::trainer::Trainer;
+use std::fs;
+use std::io::Read;
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_resume_ends_in_the_same_bytes() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 1000 --out whole --json").assert().success();
+
+    let mut child = std::process::Command::new(program())
+        .current_dir(sandbox.folder.path())
+        .args("train --data data --topology small --batch 100 --steps 1000 --out parts".split(' '))
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Once the first line is there, training is under way.
+    let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    std::io::BufRead::read_line(&mut stderr, &mut String::new()).unwrap();
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert!(rest.contains("error: stopped at step ") && rest.contains("--resume"), "{rest}");
+    assert!(!sandbox.path("parts/model.int8.blob").exists());
+
+    sandbox.host("train --resume --data data --out parts --json").assert().success();
+    for file in ["model.f32.blob", "model.int8.blob", "loss.csv", "reconstructions.png"] {
+        let [whole, parts] = ["whole", "parts"].map(|out| fs::read(sandbox.path(out).join(file)).unwrap());
+        assert!(whole == parts, "{file} differs");
+    }
+    let other = sandbox.error("train --resume --data data --out parts --seed 9");
+    assert!(other.contains("seed 1, not 9"), "{other}");
+}
+
+/// A weight overflows in the step after `step`: of a pixel that is always black, so that step's loss is still a number.
+fn about_to_diverge(sandbox: &Sandbox, step: u32) -> Checkpoint {
+    let path = sandbox.path("artifacts/checkpoint");
+    let good = Checkpoint::read(&path).unwrap();
+    let images = Images::train(&sandbox.path("data")).unwrap();
+    let mut trainer = Trainer::<Small>::new(Recipe::DEFAULT, 4, 100, 1, &images);
+    assert!(good.restore(&mut trainer));
+    trainer.restore(step, &[], |[_, first, second]| {
+        first.encoder.0.weights[7][0] = f32::MAX;
+        second.encoder.0.weights[7][0] = 0.0;
+    });
+    let diverging = Checkpoint::new(good.run.clone(), &trainer);
+    diverging.write(&path).unwrap();
+    diverging
+}
+
+#[test]
+fn a_run_that_diverges_stops_and_keeps_the_last_good_files() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 4 --json").assert().success();
+    let files = ["checkpoint", "model.f32.blob", "model.int8.blob"];
+    let read = || files.map(|file| fs::read(sandbox.path("artifacts").join(file)).unwrap());
+    for (step, message) in [
+        // The last step's checkpoint is due with an infinite weight in it.
+        (3, "a weight or a moment is not finite at step 4: training diverged; the checkpoint of step 3 stands"),
+        (2, "the loss is NaN at step 4: training diverged; the checkpoint of step 2 stands"),
+    ] {
+        let checkpoint = about_to_diverge(&sandbox, step);
+        let before = read();
+        // Twice: what stands is taken up again.
+        for _ in 0..2 {
+            let output = sandbox.host("train --data data --resume").output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1));
+            assert_eq!(stderr.lines().last(), Some(&*format!("error: {message} in artifacts")), "{stderr}");
+            assert!(read() == before);
+            assert!(Checkpoint::read(&sandbox.path("artifacts/checkpoint")).unwrap() == checkpoint);
+        }
+    }
+}
+
+#[test]
+fn no_number_that_is_not_finite_is_written() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2 --json").assert().success();
+    let path = sandbox.path("artifacts/checkpoint");
+    let (before, good) = (fs::read(&path).unwrap(), Checkpoint::read(&path).unwrap());
+    let images = Images::train(&sandbox.path("data")).unwrap();
+    let mut trainer = Trainer::<Small>::new(Recipe::DEFAULT, 2, 100, 1, &images);
+    for which in 0..3 {
+        for number in [f32::NAN, f32::INFINITY] {
+            assert!(good.restore(&mut trainer));
+            trainer.restore(1, &[], |nets| nets[which].decoder.1.bias[9] = number);
+            let error = Checkpoint::new(good.run.clone(), &trainer).write(&path).unwrap_err();
+            assert!(matches!(error, CheckpointError::NotFinite { .. }), "{error}");
+            let about = About { encoder_layers: 2, steps: 1, code_bits: 8 };
+            if which == 0 {
+                let error = quantise::f32_blob(trainer.net(), about).unwrap_err();
+                assert_eq!(error.to_string(), "layer 4: a number that is not finite");
+            }
+        }
+    }
+    assert!(fs::read(&path).unwrap() == before);
+}
+
+#[test]
+fn a_checkpoint_that_is_none_says_what_it_is() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2 --json").assert().success();
+    let path = sandbox.path("artifacts/checkpoint");
+    let good = fs::read(&path).unwrap();
+    let with = |at: usize, byte: u8| [&good[..at], &[byte], &good[at + 1..]].concat();
+    for (bytes, message) in [
+        (Vec::new(), "not a checkpoint"),
+        (with(0, b'x'), "not a checkpoint"),
+        (fs::read(sandbox.path("artifacts/model.f32.blob")).unwrap(), "not a checkpoint"),
+        (with(4, 1), "a checkpoint of version 1, this program knows 2"),
+        (with(5000, !good[5000]), "a damaged checkpoint"),
+        (good[..4].to_vec(), "a damaged checkpoint"),
+        (good[..good.len() / 2].to_vec(), "a damaged checkpoint"),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        let error = sandbox.error("train --data data --resume");
+        assert_eq!(error, format!("error: artifacts/checkpoint: {message}\n"));
+    }
+}
+
+#[test]
+fn two_runs_do_not_write_into_one_folder() {
+    let sandbox = Sandbox::new();
+    let claim = host::files::Claim::new(&sandbox.path("artifacts")).unwrap();
+    for args in ["", "--resume"] {
+        let error = sandbox.error(&format!("train --data data --topology small --steps 2 {args}"));
+        assert_eq!(error, "error: artifacts: another process is writing into this folder\n");
+    }
+    assert_eq!(fs::read_dir(sandbox.path("artifacts")).unwrap().count(), 0);
+    drop(claim);
+    sandbox.train("--steps 2").assert().success();
+}
+
+/// A write that is cut off, here by a limit on the size of files as well as by `kill -9`, leaves the old file and no other.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_is_killed_while_it_writes_leaves_nothing_behind() {
+    use std::os::unix::process::ExitStatusExt;
+    const SIGXFSZ: i32 = 25;
+
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2").assert().success();
+    let out = sandbox.path("artifacts");
+    let before: Vec<_> = fs::read_dir(&out).unwrap().map(|file| file.unwrap().file_name()).collect();
+    let blob = fs::read(out.join("model.int8.blob")).unwrap();
+    let export = format!("ulimit -f 64; exec {} export --format int8 --data data", program().display());
+    let status = std::process::Command::new("sh").args(["-c", &export]).current_dir(sandbox.folder.path()).status();
+    assert_eq!(status.unwrap().signal(), Some(SIGXFSZ));
+    let after: Vec<_> = fs::read_dir(&out).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(after, before);
+    assert!(fs::read(out.join("model.int8.blob")).unwrap() == blob);
+}
+
+#[test]
+fn a_run_does_not_replace_the_one_it_starts_from() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2").assert().success();
+    let checkpoint = fs::read(sandbox.path("artifacts/checkpoint")).unwrap();
+    let error = sandbox.error("train --data data --from artifacts/checkpoint --steps 2");
+    assert!(error.contains("artifacts/checkpoint: the output would replace an input"), "{error}");
+    assert!(fs::read(sandbox.path("artifacts/checkpoint")).unwrap() == checkpoint);
+}

@@ -1,0 +1,231 @@
+//! The program as a user meets it: exit codes, messages, files.
+
+mod data;
+mod keeping;
+mod sandbox;
+
+use autoencoder_core::model::Small;
+use host::blob_file::BlobFile;
+use host::quantise::{self, About};
+use sandbox::{Sandbox, json, one_line, shipped};
+use std::fs;
+
+#[test]
+fn train_writes_everything_and_eval_agrees() {
+    let sandbox = Sandbox::new();
+    let summary = json(&sandbox.train("--steps 60 --json").output().unwrap());
+    assert_eq!(summary["steps"], 60);
+    assert!(summary["seconds"].as_f64().unwrap() > 0.0 && summary["ms_per_step"].as_f64().unwrap() > 0.0);
+    let mse = summary["test_mse"].as_f64().unwrap();
+    assert!(mse < 0.09, "MSE {mse}");
+    for file in ["checkpoint", "model.f32.blob", "model.int8.blob", "loss.csv", "loss.png", "reconstructions.png"] {
+        assert!(fs::metadata(sandbox.path("artifacts").join(file)).unwrap().len() > 0, "{file}");
+    }
+    let csv = fs::read_to_string(sandbox.path("artifacts/loss.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 61);
+    assert!(csv.starts_with("step,loss,learning_rate,test_mse\n1,"));
+
+    let float = json(&sandbox.host("eval --data data --json").output().unwrap());
+    assert_eq!(float["test_mse"], summary["test_mse"]);
+    assert_eq!(float["test_mse_int8"], summary["test_mse_int8"]);
+    let int8 = json(&sandbox.host("eval artifacts/model.int8.blob --data data --json").output().unwrap());
+    assert_eq!(int8["test_mse_int8"], summary["test_mse_int8"]);
+    assert_eq!((&int8["test_mse"], &int8["steps"]), (&serde_json::Value::Null, &60.into()));
+
+    // The exporter writes the trainer's bytes, from the checkpoint and from the f32 blob.
+    let trained = fs::read(sandbox.path("artifacts/model.int8.blob")).unwrap();
+    for source in ["artifacts/checkpoint", "artifacts/model.f32.blob"] {
+        sandbox.host(&format!("export {source} --format int8 --out again --data data")).assert().success();
+        assert_eq!(fs::read(sandbox.path("again")).unwrap(), trained, "{source}");
+    }
+    let inspected = sandbox.host("inspect again").output().unwrap();
+    let text = String::from_utf8(inspected.stdout).unwrap();
+    for part in ["Int8", "small", "60 steps", "784", "checked", "threshold        a score of "] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn a_finished_network_is_tuned_for_coarser_numbers() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 60 --json").assert().success();
+    let tune = "train --data data --batch 100 --quantise-aware int4 --code-bits 4 --steps 20 --json";
+    let mut blobs = Vec::new();
+    for (source, out) in [("checkpoint", "one"), ("model.f32.blob", "two")] {
+        let summary = json(&sandbox.host(&format!("{tune} --from artifacts/{source} --out {out}")).output().unwrap());
+        assert_eq!((&summary["steps"], &summary["test_mse_int8"]), (&20.into(), &serde_json::Value::Null));
+        let int4 = summary["test_mse_int4"].as_f64().unwrap();
+        assert!((int4 / summary["test_mse"].as_f64().unwrap() - 1.0).abs() < 0.01, "one network: {summary}");
+        let blob = format!("{out}/model.int4.blob");
+        let measured = json(&sandbox.host(&format!("eval {blob} --data data --json")).output().unwrap());
+        assert_eq!((&measured["test_mse_int4"], &measured["steps"]), (&int4.into(), &80.into()));
+        blobs.push(fs::read(sandbox.path(&blob)).unwrap());
+        // The exporter writes the trainer's bytes: the scales are the run's, the code has the run's bits.
+        for source in ["checkpoint", "model.f32.blob"] {
+            sandbox.host(&format!("export {out}/{source} --format int4 --out again --data data")).assert().success();
+            assert!(fs::read(sandbox.path("again")).unwrap() == blobs[blobs.len() - 1], "{out}/{source}");
+        }
+        let inspected = sandbox.host(&format!("inspect {blob}")).output().unwrap();
+        let text = String::from_utf8(inspected.stdout).unwrap();
+        for part in ["Int4", "4 bits an element", "80 steps", "7.000"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+    assert!(blobs[0].len() < fs::metadata(sandbox.path("artifacts/model.int8.blob")).unwrap().len() as usize * 3 / 5);
+    // A checkpoint holds the exact weights, the blob the rounded ones: not the same beginning.
+    assert!(blobs[0] != blobs[1]);
+
+    sandbox.host("export one/checkpoint --format int8 --code-bits 6 --out six --data data").assert().success();
+    let inspected = sandbox.host("inspect six").output().unwrap();
+    assert!(String::from_utf8(inspected.stdout).unwrap().contains("6 bits an element"));
+
+    // Of a network that was trained for ever.
+    let mut net = host::trainer::zeroed_box::<Small>();
+    let float = BlobFile::read(&sandbox.path("artifacts/model.f32.blob")).unwrap();
+    float.open().unwrap().copy_f32(&mut *net).unwrap();
+    let about = About { encoder_layers: 2, steps: u32::MAX - 3, code_bits: 8 };
+    fs::write(sandbox.path("old.f32.blob"), quantise::f32_blob(&*net, about).unwrap()).unwrap();
+    sandbox.host("train --data data --batch 100 --from old.f32.blob --steps 9 --out old").assert().success();
+    let tuned = BlobFile::read(&sandbox.path("old/model.int8.blob")).unwrap();
+    assert_eq!(tuned.open().unwrap().header().steps, u32::MAX);
+
+    let other = sandbox.error("train --data data --resume --out one --code-bits 5");
+    assert!(other.contains("code-bits 4, not 5"), "{other}");
+    let error = sandbox.error("train --data data --from artifacts/model.int8.blob --steps 2 --out never");
+    assert!(error.contains("another number format"), "{error}");
+    let error = sandbox.error("train --data data --from artifacts/checkpoint --topology classic --steps 2 --out never");
+    assert!(error.contains("parameters of small, not of classic"), "{error}");
+    assert!(!sandbox.path("never").exists());
+}
+
+/// Ten rectified layers and a linear one: their gains, ranges and zero points are none of a sigmoid network's.
+#[test]
+fn the_anomaly_detector_is_trained_and_quantised() {
+    let sandbox = Sandbox::new();
+    let pixels = &shipped("t10k-images-idx3-ubyte.gz")[16..];
+    for (name, images) in [("train-images-idx3-ubyte", 0..400), ("t10k-images-idx3-ubyte", 400..450)] {
+        let header = [0x803, images.len() as u32, 20, 32].map(u32::to_be_bytes).concat();
+        // The first 640 pixels of each digit are 20 rows of 32 as well as any.
+        let rows: Vec<u8> = images.flat_map(|image| pixels[784 * image..][..640].to_vec()).collect();
+        fs::write(sandbox.path("data").join(name), [header, rows].concat()).unwrap();
+    }
+    let train = "train --data data --topology anomaly --batch 100 --steps 300 --json";
+    let summary = json(&sandbox.host(train).output().unwrap());
+    let [float, int8] = ["test_mse", "test_mse_int8"].map(|key| summary[key].as_f64().unwrap());
+    // What predicts the mean image has 0.075.
+    assert!(float < 0.06 && int8 < 1.04 * float, "f32 {float}, int8 {int8}");
+}
+
+#[test]
+fn a_human_reads_lines_and_a_summary() {
+    let sandbox = Sandbox::new();
+    let output = sandbox.train("--steps 250").output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(stderr.lines().filter(|line| line.contains("test MSE") && line.contains("images/s")).count(), 3);
+    assert!(stdout.contains("small trained for 250 steps") && stdout.contains("int8") && stdout.contains(" dB"));
+}
+
+#[test]
+fn eval_shows_each_label_in_each_format_and_their_mean_is_the_whole() {
+    let sandbox = Sandbox::new();
+    let labels: Vec<u8> = (0..50).map(|i| [3, 7, 7, 200][i % 4]).collect();
+    let header = [0x801, 50].map(u32::to_be_bytes).concat();
+    fs::write(sandbox.path("data/t10k-labels-idx1-ubyte"), [header, labels].concat()).unwrap();
+    sandbox.train("--steps 60").assert().success();
+    for (blob, formats, others) in
+        [("model.f32.blob", &["", "_int8"][..], &["_int4"][..]), ("model.int8.blob", &["_int8"], &["", "_int4"])]
+    {
+        let eval = format!("eval artifacts/{blob} --data data");
+        let all = json(&sandbox.host(&format!("{eval} --json")).output().unwrap());
+        let digits = all["digits"].as_array().unwrap();
+        let of = |key: &str| digits.iter().map(|digit| digit[key].as_f64().unwrap()).collect::<Vec<_>>();
+        assert_eq!((of("label"), of("images")), (vec![3.0, 7.0, 200.0], vec![13.0, 25.0, 12.0]));
+        for format in formats {
+            let (mse, psnr) = (of(&format!("test_mse{format}")), of(&format!("test_psnr{format}")));
+            let mean = (13.0 * mse[0] + 25.0 * mse[1] + 12.0 * mse[2]) / 50.0;
+            assert!((mean / all[format!("test_mse{format}")].as_f64().unwrap() - 1.0).abs() < 1e-6);
+            assert!(mse.iter().zip(psnr).all(|(mse, psnr)| (psnr + 10.0 * mse.log10()).abs() < 1e-9));
+        }
+        for format in others {
+            assert!(digits.iter().all(|digit| digit[format!("test_mse{format}")].is_null()));
+        }
+        let text = String::from_utf8(sandbox.host(&eval).output().unwrap().stdout).unwrap();
+        let lines: Vec<&str> = text.lines().skip(2).collect();
+        let heading: Vec<&str> = lines[0].split_whitespace().collect();
+        let names = formats.iter().flat_map(|format| match *format {
+            "" => ["f32", "MSE", "PSNR"],
+            _ => ["int8", "MSE", "PSNR"],
+        });
+        assert_eq!(heading, ["label", "images"].into_iter().chain(names).collect::<Vec<_>>());
+        let first: Vec<&str> = lines.iter().filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(first, ["label", "all", "3", "7", "200"]);
+        let mse = digits[1][format!("test_mse{}", formats[0])].as_f64().unwrap();
+        assert!(lines[3].contains(&format!("7      25  {mse:.6}  {:5.2} dB", -10.0 * mse.log10())), "{text}");
+    }
+}
+
+#[test]
+fn export_asks_for_images_only_where_it_needs_them() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 60").assert().success();
+    let float = fs::read(sandbox.path("artifacts/model.f32.blob")).unwrap();
+    sandbox.host("export artifacts/model.f32.blob --format f32 --out again --data nowhere").assert().success();
+    assert!(fs::read(sandbox.path("again")).unwrap() == float);
+    let error = sandbox.error("export artifacts/model.f32.blob --format int8 --out never --data nowhere");
+    assert!(
+        error.contains("the threshold of an integer blob needs the training images (--data): nowhere: "),
+        "{error}"
+    );
+    let error = sandbox.error("export --format f32 --out never --data nowhere");
+    assert!(error.contains("a checkpoint of rounded weights needs the training images (--data): nowhere: "), "{error}");
+    // Other images would give its biases other values.
+    sandbox.images("train-images-idx3-ubyte", 100, &shipped("t10k-images-idx3-ubyte.gz")[16..]);
+    let error = sandbox.error("export --format f32 --out never --data data");
+    assert!(error.contains("artifacts/checkpoint: trained on other images than those given (--data)"), "{error}");
+    assert!(!sandbox.path("never").exists());
+    // Without rounded steps, the weights are the checkpoint's own.
+    sandbox.train("--steps 4 --quantise-aware none --out exact").assert().success();
+    sandbox.host("export exact/checkpoint --format f32 --out again --data nowhere").assert().success();
+    assert!(fs::read(sandbox.path("again")).unwrap() == fs::read(sandbox.path("exact/model.f32.blob")).unwrap());
+}
+
+#[test]
+fn bad_blobs_and_folders_are_one_line() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2 --json").assert().success();
+    let blob = fs::read(sandbox.path("artifacts/model.int8.blob")).unwrap();
+    let mut flipped = blob.clone();
+    flipped[5000] ^= 4;
+    for (name, bytes, message) in [
+        ("empty", &[][..], "the blob is empty"),
+        ("truncated", &blob[..blob.len() / 2], "blob truncated"),
+        ("flipped", &flipped, "blob damaged"),
+        ("foreign", b"GIF89a, not a blob", "not a weights blob"),
+    ] {
+        fs::write(sandbox.path(name), bytes).unwrap();
+        for command in ["eval", "inspect", "export --format int8 --out never"] {
+            let (verb, options) = command.split_once(' ').unwrap_or((command, ""));
+            let data = if verb == "inspect" { "" } else { "--data data" };
+            let error = sandbox.error(&format!("{verb} {name} {options} {data}"));
+            assert!(error.contains(message) && error.contains(name), "{command}: {error}");
+        }
+    }
+    assert!(sandbox.error("eval missing --data data").contains("missing: No such file"));
+    assert!(sandbox.error("train --resume --data data --out nowhere").contains("nowhere/checkpoint"));
+    fs::write(sandbox.path("a-file"), "").unwrap();
+    let blocked = sandbox.train("--steps 2 --out a-file").output().unwrap();
+    assert!(one_line(&blocked, "output folder is a file").contains("a-file"));
+    let error = sandbox.error("export artifacts/model.int8.blob --format f32 --out never --data data");
+    assert!(error.contains("another number format"), "{error}");
+    assert!(!sandbox.path("never").exists());
+}
+
+#[test]
+fn wrong_arguments_exit_with_2() {
+    let sandbox = Sandbox::new();
+    for args in ["", "train --steps 0", "train --topology nosuch", "train --recipe nosuch", "eval --nosuch", "inspect"]
+    {
+        let output = sandbox.host(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args}");
+    }
+}
