@@ -17,7 +17,7 @@ use serde_json::json;
 use std::fmt::Write;
 
 pub fn run(args: &args::Bench) -> anyhow::Result<String> {
-    ensure!(args.link == Kind::Qemu, "instructions are counted on the emulated board: --link qemu");
+    ensure!(args.common.link == Kind::Qemu, "instructions are counted on the emulated board: --link qemu");
     let limits = args.budget.as_deref().map(Limits::read).transpose()?;
     let weights = match &args.topology {
         Some(topology) => synthetic::weights(topology)?,
@@ -27,13 +27,12 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
         let mut random = Random::new();
         (0..args.images).map(|_| random.row(weights.inputs)).collect()
     } else {
-        images::test(&args.data, Some(args.images), &weights)?
+        images::test(&args.source.data, Some(args.images), &weights)?
     };
     let board = boards::find(args.common.board.as_deref().or(Some(boards::STAND_IN.name)))?;
     let firmware = Firmware::of(board, &weights)?;
-    let mut device = Session::open(&args.common, &args.link, &weights)?;
-    let mut here =
-        Session::open(&args::Common { json: true, board: None, ..args.common.clone() }, &Kind::InProcess, &weights)?;
+    let mut device = Session::open(&args.common, &weights)?;
+    let mut here = Session::open(&args::Common { board: None, ..args.common.here() }, &weights)?;
     let mut profile = Profile::boot(&firmware)?;
     let decodes = !firmware.encoder_only;
     let (mut encode, mut decode, mut equal) = (Mean::default(), Mean::default(), 0);

@@ -16,26 +16,28 @@ use std::path::{Path, PathBuf};
 const IMAGES: u32 = 16;
 
 pub fn run(args: &args::Decode) -> anyhow::Result<String> {
-    let weights = Weights::find(args.common.weights.as_deref())?;
-    let mut session = Session::using(&args.common, &args.link, &weights, args.flash.as_deref())?;
+    let weights = Weights::find(args.device.common.weights.as_deref())?;
+    let mut session = Session::using(&args.device, &weights)?;
     let (originals, decoded, skipped) = if let Some(path) = &args.codes {
         let (decoded, skipped) = from_file(path, &mut session)?;
         (None, decoded, skipped)
     } else {
-        let originals = shift::test(args.shift.as_ref(), &args.data, Some(args.images.unwrap_or(IMAGES)), &weights)?;
+        let originals =
+            shift::test(args.shift.as_ref(), &args.source.data, Some(args.images.unwrap_or(IMAGES)), &weights)?;
         let decoded = session.reconstruct_all(&originals)?;
         (Some(originals), decoded, 0)
     };
     let report = session.finish()?;
     let originals = originals.as_deref();
-    let inputs = args.codes.iter().chain(&args.flash).chain([&weights.path, &args.data]).map(PathBuf::as_path);
+    let inputs =
+        args.codes.iter().chain(&args.device.flash).chain([&weights.path, &args.source.data]).map(PathBuf::as_path);
     files::spare(&args.out, inputs)?;
     drawing::png(originals, &decoded, weights.inputs).write(&args.out)?;
     let mse = originals.map(|originals| {
         let sum = originals.iter().zip(&decoded).map(|(a, b)| images::squared_error(a, b)).sum();
         images::mse(sum, decoded.len() * weights.inputs)
     });
-    if args.common.json {
+    if args.device.common.json {
         return Ok(report.json(json!({
             "images": decoded.len(), "skipped": skipped, "mse": mse, "out": args.out.display().to_string(),
         })));

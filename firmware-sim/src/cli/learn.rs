@@ -19,14 +19,14 @@ const ZOOM: usize = 2;
 
 pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
-    files::spare(&args.out, [weights.path.as_path(), &args.flash, &args.data])?;
-    files::spare(&args.flash, [weights.path.as_path(), &args.data])?;
-    let shifted = args.shift.images(&args.data, Set::Test, args.test_images, &weights)?;
-    let old = images::test(&args.data, args.test_images, &weights)?;
-    let stream = args.shift.images(&args.data, Set::Training, Some(args.images + HELD_OUT as u32), &weights)?;
+    files::spare(&args.out, [weights.path.as_path(), &args.flash, &args.source.data])?;
+    files::spare(&args.flash, [weights.path.as_path(), &args.source.data])?;
+    let shifted = args.shift.images(&args.source.data, Set::Test, args.test_images, &weights)?;
+    let old = images::test(&args.source.data, args.test_images, &weights)?;
+    let stream = args.shift.images(&args.source.data, Set::Training, Some(args.images + HELD_OUT as u32), &weights)?;
     let drawn = &shifted[..DRAWN.min(shifted.len())];
 
-    let mut session = Session::learning(&args.common, &args.link, &weights, flash::read(&args.flash)?)?;
+    let mut session = Session::learning(&args.common, &weights, flash::read(&args.flash)?)?;
     let kept = session.status(Learning::Status)?.kept?;
     if !args.common.json {
         note(&format!("flash: {}: {}", args.flash.display(), describe(kept)));

@@ -27,7 +27,7 @@ struct Figures {
 }
 
 pub fn run(args: &args::Bench) -> anyhow::Result<String> {
-    ensure!(args.link == Kind::Qemu, "instructions are counted on the emulated board: --link qemu");
+    ensure!(args.common.link == Kind::Qemu, "instructions are counted on the emulated board: --link qemu");
     let limits = args.budget.as_deref().map(Limits::read).transpose()?;
     let weights = Weights::find(args.common.weights.as_deref())?;
     let measured = [
@@ -52,8 +52,9 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
 
 /// A course from its beginning to the record that keeps it.
 fn adapting(args: &args::Bench, weights: &Weights) -> anyhow::Result<Figures> {
-    let stream = Shift::default().images(&args.data, Set::Training, Some(args.images + HELD_OUT as u32), weights)?;
-    let mut session = Session::learning(&args.common, &args.link, weights, flash::erased())?;
+    let stream =
+        Shift::default().images(&args.source.data, Set::Training, Some(args.images + HELD_OUT as u32), weights)?;
+    let mut session = Session::learning(&args.common, weights, flash::erased())?;
     let (method, batch) = (Method::Adam, 1);
     session.status(Learning::Begin(Begin { method, rate: method.rate(), batch, images: args.images }))?;
     let mut instructions = 0;
@@ -77,11 +78,11 @@ fn adapting(args: &args::Bench, weights: &Weights) -> anyhow::Result<Figures> {
 
 /// A whole network trained for a while.
 fn training(args: &args::Bench) -> anyhow::Result<Figures> {
-    let (memory, instructions) = train::emulated(&args.data, 1000)?;
+    let (memory, instructions) = train::emulated(&args.source.data, 1000)?;
     let (_, target) = STAND_IN.emulated();
     Ok(Figures {
         step_instructions: instructions.into(),
-        image_code_bytes: Images::whole(target)?.layout(Program::Whole)?.flash,
+        image_code_bytes: Images::training(Program::Whole, target)?.layout(Program::Whole)?.flash,
         image_ram_bytes: memory.ram(),
         stack_bytes: memory.stack,
     })

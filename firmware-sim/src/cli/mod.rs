@@ -25,6 +25,7 @@ mod roundtrip;
 mod serial;
 mod session;
 mod shift;
+mod speaker;
 mod stack;
 mod synthetic;
 mod train;

@@ -1,6 +1,6 @@
 //! `firmware-sim monitor`
 
-use super::session::Session;
+use super::session::{Session, whole};
 use super::shift::Set;
 use super::weights::Weights;
 use super::{args, images, progress};
@@ -15,8 +15,9 @@ const COLUMNS: usize = 72;
 const ROWS: usize = 12;
 
 pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
-    let weights = Weights::find(args.common.weights.as_deref())?;
-    let mut session = Session::using(&args.common, &args.link, &weights, args.flash.as_deref())?;
+    let weights = Weights::find(args.device.common.weights.as_deref())?;
+    whole(&args.device.common, &weights)?;
+    let mut session = Session::using(&args.device, &weights)?;
     let threshold = session.threshold()?;
     ensure!(
         threshold != NO_THRESHOLD,
@@ -24,8 +25,8 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
         weights.path.display()
     );
     let half = args.images / 2;
-    let mut stream = images::test(&args.data, Some(half), &weights)?;
-    let shifted = args.shift.images(&args.data, Set::Test, Some(2 * half), &weights)?;
+    let mut stream = images::test(&args.source.data, Some(half), &weights)?;
+    let shifted = args.shift.images(&args.source.data, Set::Test, Some(2 * half), &weights)?;
     let half = half as usize;
     stream.extend(shifted.into_iter().skip(half));
 
@@ -46,7 +47,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let auc = auc(steady, shifted);
     let halves = [(steady, &drifted[..half]), (shifted, &drifted[half..])];
     let [before, after] = halves.map(|(scores, drifted)| Part::of(scores, drifted, threshold, weights.inputs));
-    if args.common.json {
+    if args.device.common.json {
         return Ok(report.json(json!({
             "images": scores.len(),
             "shift": args.shift.to_string(),
