@@ -47,12 +47,14 @@ pub const BOARD: Board =
 const BEGIN: u8 = b'\n';
 
 /// Guards the stack, starts the clock and the line: what every image with a line begins with.
+#[inline]
 pub fn init() {
     chip::guard_stack();
     board::init();
 }
 
 /// Sends bytes.
+#[inline]
 pub fn send(bytes: &[u8]) {
     bytes.iter().copied().for_each(board::put);
 }
@@ -63,6 +65,8 @@ pub fn wait() {
 }
 
 /// Answers what comes over the line, for as long as the board runs.
+#[allow(clippy::inline_always)] // where the application is a static, its addresses are constants: 60 bytes less
+#[inline(always)]
 pub fn serve<E, D, L, const FRAME: usize>(app: &mut App<'_, E, D, FRAME, L>) -> !
 where
     E: Stored,
@@ -70,6 +74,8 @@ where
     L: Learning<E, D>,
 {
     loop {
-        send(app.push_on(&BOARD, board::get()).unwrap_or_default());
+        for byte in app.push_on(&BOARD, board::get()).unwrap_or_default() {
+            board::put(*byte);
+        }
     }
 }
