@@ -136,9 +136,9 @@ pub struct Roundtrip {
 #[derive(Options)]
 #[command(mut_arg("link", |link| link.default_value("qemu")))]
 pub struct Bench {
-    /// How many test images
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    pub images: u32,
+    /// How many test images [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub images: Option<u32>,
     /// Take pseudo-random weights and inputs of this topology, none of them zero
     #[arg(long, value_name = "NAME", conflicts_with_all = ["weights", "data"])]
     pub topology: Option<String>,
@@ -159,9 +159,9 @@ pub struct Monitor {
     /// What happens to the sensor: gain-offset, invert, columns, rotate, or a folder of other images
     #[arg(long, value_name = "SHIFT", default_value_t)]
     pub shift: Shift,
-    /// How many test images; of the second half the sensor is shifted
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(2..))]
-    pub images: u32,
+    /// How many test images; of the second half the sensor is shifted [default: 2000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub images: Option<u32>,
     #[command(flatten)]
     pub source: Source,
     #[command(flatten)]
@@ -194,9 +194,9 @@ pub struct Learn {
     /// What happens to the sensor: gain-offset, invert, columns, rotate, or a folder of other images
     #[arg(long, value_name = "SHIFT", default_value_t)]
     pub shift: Shift,
-    /// How many training images to learn from; a few more are held out to judge by
-    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub images: u32,
+    /// How many training images to learn from; a few more are held out to judge by [default: 4000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub images: Option<u32>,
     /// On how many test images to measure [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub test_images: Option<u32>,
@@ -235,12 +235,12 @@ pub struct Train {
     /// How often the parameters are updated
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
-    /// How many training images to learn from, over and over
-    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..=7000))]
-    pub images: u32,
-    /// On how many test images to measure
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(2..=1000))]
-    pub test_images: u32,
+    /// How many training images to learn from, over and over [default: 4000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=7000))]
+    pub images: Option<u32>,
+    /// On how many test images to measure [default: 500]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub test_images: Option<u32>,
     /// Where the picture goes: test images above their reconstructions
     #[arg(long, value_name = "PNG", default_value = "artifacts/trained.png")]
     pub out: PathBuf,

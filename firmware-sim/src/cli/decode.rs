@@ -1,6 +1,7 @@
 //! `firmware-sim decode`
 
 use super::drawing::{self, DRAWN};
+use super::images::Count;
 use super::report::Report;
 use super::session::Session;
 use super::weights::Weights;
@@ -13,7 +14,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Test images that are taken where nothing else is said.
-const IMAGES: u32 = 16;
+const IMAGES: usize = 16;
 
 pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     let weights = Weights::find(args.device.common.weights.as_deref())?;
@@ -23,7 +24,7 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
         (None, decoded, skipped)
     } else {
         let originals =
-            shift::test(args.shift.as_ref(), &args.source.data, Some(args.images.unwrap_or(IMAGES)), &weights)?;
+            shift::test(args.shift.as_ref(), &args.source.data, Count::or("--images", args.images, IMAGES), &weights)?;
         let decoded = session.reconstruct_all(&originals)?;
         (Some(originals), decoded, 0)
     };
@@ -54,23 +55,22 @@ fn from_file(path: &Path, session: &mut Session<'_>) -> anyhow::Result<(Vec<Vec<
     let (codes, mut problems) = codes::read(&bytes);
     let mut skipped = problems.iter().filter(|problem| problem.contains("skipped")).count();
     let mut decoded = Vec::new();
-    let mut foreign = Vec::new();
+    let mut foreign = Vec::new(); // what the packets were made with, and what the device has
     for code in codes {
         match session.decode(code.weights, &code.packed)? {
             Ok(image) => decoded.push(image),
-            Err(Error::OtherWeights { .. }) => foreign.push(code.weights),
+            Err(Error::OtherWeights { expected, found }) => foreign.push((found, expected)),
             Err(error) => {
                 skipped += 1;
                 problems.push(format!("byte {}: skipped a packet: {error}", code.at));
             }
         }
     }
-    if let Some(first) = foreign.first() {
+    if let Some((found, expected)) = foreign.first() {
         skipped += foreign.len();
         let refused = format!(
-            "refused {} packets made with other weights ({first:08x}; these are {:08x}, {})",
+            "refused {} packets made with other weights or other learned tables ({found:08x}; these are {expected:08x}, {})",
             foreign.len(),
-            session.weights.crc,
             session.weights.path.display()
         );
         ensure!(!decoded.is_empty(), "{}: {refused}", path.display());

@@ -1,6 +1,7 @@
 //! `firmware-sim encode`
 
 use super::drawing::{self, DRAWN};
+use super::images::Count;
 use super::session::Session;
 use super::weights::Weights;
 use super::{args, codes, images, progress};
@@ -11,13 +12,13 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 /// Test images that are taken where nothing else is said.
-const IMAGES: u32 = 16;
+const IMAGES: usize = 16;
 
 pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     let weights = Weights::find(args.device.common.weights.as_deref())?;
     let mut session = Session::using(&args.device, &weights)?;
     let images = if args.inputs.is_empty() {
-        images::test(&args.source.data, Some(args.images.unwrap_or(IMAGES)), &weights)?
+        images::test(&args.source.data, Count::or("--images", args.images, IMAGES), &weights)?
     } else {
         images::files(&args.inputs, &weights)?
     };

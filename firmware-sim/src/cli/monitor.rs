@@ -1,5 +1,6 @@
 //! `firmware-sim monitor`
 
+use super::images::Count;
 use super::session::{Session, whole};
 use super::shift::Set;
 use super::weights::Weights;
@@ -10,6 +11,8 @@ use firmware_sim::monitor::WINDOW;
 use serde_json::json;
 use std::fmt::Write;
 
+/// Test images that are taken where nothing else is said.
+const IMAGES: usize = 2000;
 /// Of the chart, in characters.
 const COLUMNS: usize = 72;
 const ROWS: usize = 12;
@@ -24,10 +27,11 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
         "{}: no threshold was calibrated (`cargo run -p host -- export --format int8` does it)",
         weights.path.display()
     );
-    let half = args.images / 2;
-    let mut stream = images::test(&args.source.data, Some(half), &weights)?;
-    let shifted = args.shift.images(&args.source.data, Set::Test, Some(2 * half), &weights)?;
-    let half = half as usize;
+    let count = Count::or("--images", args.images, IMAGES);
+    let shifted = args.shift.images(&args.source.data, Set::Test, count, &weights)?;
+    ensure!(shifted.len() >= 2, "a stream that changes takes two images");
+    let half = shifted.len() / 2;
+    let mut stream = images::test(&args.source.data, Count::Asked(half, "--images"), &weights)?;
     stream.extend(shifted.into_iter().skip(half));
 
     let (mut scores, mut drifted) = (Vec::new(), Vec::new());

@@ -1,5 +1,6 @@
 //! `firmware-sim roundtrip`
 
+use super::images::Count;
 use super::session::Session;
 use super::weights::Weights;
 use super::{args, images, shift};
@@ -10,7 +11,7 @@ use std::fmt::Write;
 pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
     let weights = Weights::find(args.device.common.weights.as_deref())?;
     let mut session = Session::using(&args.device, &weights)?;
-    let images = shift::test(args.shift.as_ref(), &args.source.data, args.images, &weights)?;
+    let images = shift::test(args.shift.as_ref(), &args.source.data, Count::of("--images", args.images), &weights)?;
     let decoded = session.reconstruct_all(&images)?;
     let sum = images.iter().zip(&decoded).map(|(a, b)| images::squared_error(a, b)).sum();
     let report = session.finish()?;

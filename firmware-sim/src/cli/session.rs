@@ -93,7 +93,11 @@ impl<'w> Session<'w> {
         ensure!(path.exists(), "{}: no such file: nothing was learned there", path.display());
         let mut session = Self::learning(common, weights, flash::read(path)?)?;
         let kept = session.status(Learning::Status)?.kept?;
-        ensure!(!matches!(kept, Kept::Damaged | Kept::OtherWeights { .. }), "{}: {}", path.display(), describe(kept));
+        match kept {
+            Kept::Damaged => bail!("{}: damaged: there is no whole record in it", path.display()),
+            Kept::OtherWeights { found } => bail!("{}: learned with other weights ({found:08x})", path.display()),
+            Kept::Nothing | Kept::Learned(_) | Kept::Factory(_) => {}
+        }
         session.sequence = 1; // packets are counted from the first image on
         session.record = if let Kept::Learned(record) = kept { Some(record.sequence) } else { None };
         if !common.json {
@@ -118,6 +122,11 @@ impl<'w> Session<'w> {
             note(&format!("{} holds the encoder alone; this program decodes", board.name));
         }
         Ok(session)
+    }
+
+    /// Whether the device holds the encoder alone.
+    pub fn encoder_only(&self) -> bool {
+        self.decoder.is_some()
     }
 
     /// From an image to the frame that carries its code.
@@ -339,7 +348,7 @@ fn introduce(common: &Common, weights: &Weights) {
 }
 
 /// What the application takes with these weights, measured in this process.
-fn footprint(weights: &Weights) -> anyhow::Result<Footprint> {
+pub fn footprint(weights: &Weights) -> anyhow::Result<Footprint> {
     let (_, memory) = Footprint::measured(weights.topology)?;
     Footprint::of(weights.topology, Some((weights.format, weights.length)), memory)
 }

@@ -1,10 +1,11 @@
 //! `firmware-sim train`: a whole small network trained on the device, from random weights.
 
 use super::image::Program;
+use super::images::Count;
 use super::link::{Kind, Memory};
 use super::speaker;
 use super::stack::Stack;
-use super::{args, drawing};
+use super::{args, drawing, writable};
 use anyhow::{Context, bail, ensure};
 use firmware_sim::app::Board;
 use firmware_sim::frame;
@@ -17,13 +18,28 @@ use serde_json::json;
 use std::fmt::Write;
 use std::path::Path;
 
+/// Training and test images that are taken where nothing else is said.
+const IMAGES: usize = 4000;
+const TEST_IMAGES: usize = 500;
+
 /// An image of 8 by 8 pixels.
 type Image = [u8; PIXELS];
 
 pub fn run(args: &args::Train) -> anyhow::Result<String> {
+    let count = Count::or;
     let (learned, held_out) = (
-        small(&Images::train(&args.source.data)?, args.images, &args.source.data)?,
-        small(&Images::test(&args.source.data)?, args.test_images, &args.source.data)?,
+        small(
+            &Images::train(&args.source.data)?,
+            count("--images", args.images, IMAGES),
+            "training",
+            &args.source.data,
+        )?,
+        small(
+            &Images::test(&args.source.data)?,
+            count("--test-images", args.test_images, TEST_IMAGES),
+            "test",
+            &args.source.data,
+        )?,
     );
     let task = Task { steps: args.steps, learned: &learned, held_out: &held_out };
     if let Some(path) = &args.export {
@@ -31,6 +47,8 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         files::replace(path, &flash(&task))?;
         return Ok(format!("{}: what a board needs in its flash that trains a whole network\n", path.display()));
     }
+    files::spare(&args.out, [args.source.data.as_path()])?;
+    writable(&args.out)?;
     let reports = match &args.link {
         Kind::InProcess => here(&task)?,
         link => there(&task, link)?,
@@ -41,14 +59,13 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
     };
     ensure!(memory.ram() <= RAM, "over budget: training takes {} bytes of RAM of {RAM}", memory.ram());
     let originals: Vec<Vec<u8>> = held_out.iter().take(DRAWN).map(|image| image.to_vec()).collect();
-    files::spare(&args.out, [args.source.data.as_path()])?;
     drawing::png(Some(&originals), images, PIXELS).write(&args.out)?;
     if args.json {
         let object = json!({
             "steps": args.steps,
             "batch": BATCH,
-            "images": args.images,
-            "test_images": args.test_images,
+            "images": learned.len(),
+            "test_images": held_out.len(),
             "mse_before": before,
             "mse_after": after,
             "parameters_crc": format!("{crc:08x}"),
@@ -63,8 +80,8 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         return Ok(format!("{object}\n"));
     }
     let mut text = drawing::terminal(Some(&originals), images, PIXELS);
-    writeln!(text, "\n64-16-4-16-64 in f32 from random weights, {} images, batches of {BATCH}", args.images)?;
-    writeln!(text, "    step  MSE of {} test images", args.test_images)?;
+    writeln!(text, "\n64-16-4-16-64 in f32 from random weights, {} images, batches of {BATCH}", learned.len())?;
+    writeln!(text, "    step  MSE of {} test images", held_out.len())?;
     for (step, mse, _) in progress {
         writeln!(text, "  {step:6}  {mse:.6}")?;
     }
@@ -77,8 +94,8 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// The first `count` images, each a mean of 3 by 3 pixels; the outer two rows and columns are left out.
-fn small(images: &Images, count: u32, folder: &Path) -> anyhow::Result<Vec<Image>> {
+/// The first images, each a mean of 3 by 3 pixels; the outer two rows and columns are left out.
+fn small(images: &Images, count: Count, set: &str, folder: &Path) -> anyhow::Result<Vec<Image>> {
     const WIDTH: usize = 28;
     ensure!(
         (images.height, images.width) == (WIDTH, WIDTH),
@@ -87,13 +104,13 @@ fn small(images: &Images, count: u32, folder: &Path) -> anyhow::Result<Vec<Image
         images.width,
         images.height
     );
-    ensure!(count as usize <= images.len(), "{}: {} images, not {count}", folder.display(), images.len());
+    let count = count.among(images.len(), set, folder)?;
     let mean = |image: &[u8], i: usize| {
         let corner = (2 + 3 * (i / 8)) * WIDTH + 2 + 3 * (i % 8);
         let block = (0..9).map(|j| u16::from(image[corner + j / 3 * WIDTH + j % 3]));
         ((block.sum::<u16>() + 4) / 9) as u8
     };
-    Ok((0..count as usize).map(|n| std::array::from_fn(|i| mean(images.image(n), i))).collect())
+    Ok((0..count).map(|n| std::array::from_fn(|i| mean(images.image(n), i))).collect())
 }
 
 /// What a device said of its training.
@@ -159,7 +176,7 @@ pub fn measured() -> anyhow::Result<Memory> {
 
 /// What training takes on the emulated board, and the instructions of a step.
 pub fn emulated(data: &Path, steps: u32) -> anyhow::Result<(Memory, u32)> {
-    let images = small(&Images::train(data)?, 500, data)?;
+    let images = small(&Images::train(data)?, Count::Asked(500, "--data"), "training", data)?;
     let (learned, held_out) = images.split_at(400);
     let Reports { memory, instructions, .. } = there(&Task { steps, learned, held_out }, &Kind::Qemu)?;
     Ok((memory, instructions))

@@ -1,5 +1,6 @@
 //! `firmware-sim verify`: whether a device computes what this process computes, layer by layer.
 
+use super::images::Count;
 use super::link::Kind;
 use super::report::Report;
 use super::session::{Session, whole};
@@ -22,7 +23,7 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         against.topology,
         weights.topology
     );
-    let images = images::test(&args.source.data, args.images, &weights)?;
+    let images = images::test(&args.source.data, Count::of("--images", args.images), &weights)?;
     whole(&args.common, &weights)?;
     // Of emulators, as many as there are cores: a line of theirs takes longer than what the device computes.
     let devices = if args.common.link == Kind::Qemu { available_parallelism().map_or(1, usize::from) } else { 1 };
