@@ -138,11 +138,11 @@ where
     D: Mirrors<E>,
     L: Learning<E, D>,
 {
-    let own = codec.weights()?;
+    let weights = codec.weights()?;
     Ok(match command {
         Command::Info => Reply::Info(Info {
             version: message::VERSION,
-            weights: own,
+            weights,
             inputs: E::In8::LEN as u16,
             code: E::Out8::LEN as u16,
             code_bits: codec.code_bits(),

@@ -54,8 +54,8 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
             let instructions = device.instructions()?;
             decode.add(instructions, profile.decode(&code, weights.code)?);
         }
-        let own = here.encode(image)?;
-        equal += usize::from(same_code(&code, &own) && decoded == here.decode_frame(&mut own.clone())?);
+        let expected = here.encode(image)?;
+        equal += usize::from(same_code(&code, &expected) && decoded == here.decode_frame(&mut expected.clone())?);
     }
     // The digit again, no pixel of it zero: nothing can be left out.
     let first = images.first().context("no images")?;
@@ -95,11 +95,11 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     }
     let count = images.len();
     if args.common.json {
-        let mut own = serde_json::to_value(figures)?;
-        own["images"] = json!(count);
-        own["equal_digits"] = json!(equal);
-        own["layers"] = json!({ "encode": encode.json(), "encode_dense": dense.json(), "decode": decode.json() });
-        return Ok(report.json(own));
+        let mut keys = serde_json::to_value(figures)?;
+        keys["images"] = json!(count);
+        keys["equal_digits"] = json!(equal);
+        keys["layers"] = json!({ "encode": encode.json(), "encode_dense": dense.json(), "decode": decode.json() });
+        return Ok(report.json(keys));
     }
     let mut text = String::new();
     if let Some(per_mac) = figures.instructions_per_mac {

@@ -118,11 +118,11 @@ impl Measured {
     /// Has a device carry out each command of the network, and asks it.
     fn of(args: &args::Common, weights: &Weights) -> anyhow::Result<Self> {
         let board = session::board(args)?;
-        let image = if args.link == Kind::Qemu {
+        let (board, image) = if args.link == Kind::Qemu {
             let firmware = Firmware::of(board, weights)?;
-            Some(firmware.images.layout(Program::Application)?.flash)
+            (board.emulated().0, Some(firmware.images.layout(Program::Application)?.flash))
         } else {
-            None
+            (board, None)
         };
         let mut device = Session::open(args, weights)?;
         let encoder_only = device.encoder_only();

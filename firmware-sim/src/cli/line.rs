@@ -87,7 +87,7 @@ impl<P: Port> Line<P> {
     }
 
     /// Takes what has come, or waits for it; no more than so many bytes in all.
-    fn receive(&mut self, most: usize) -> Result<(), LinkError> {
+    fn receive(&mut self, limit: usize) -> Result<(), LinkError> {
         let mut buffer = [0; 4096];
         let count = loop {
             match self.port.read(&mut buffer) {
@@ -98,7 +98,7 @@ impl<P: Port> Line<P> {
             }
         };
         self.answer.extend_from_slice(&buffer[..count]);
-        if self.answer.len() > most { Err(LinkError::Foreign) } else { Ok(()) }
+        if self.answer.len() > limit { Err(LinkError::Foreign) } else { Ok(()) }
     }
 
     /// Tells a device to begin.

@@ -29,8 +29,8 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         files::replace(path, &flash(&device, &images)?)?;
         return Ok(format!("{}: what a board needs in its flash that trains the small topology\n", path.display()));
     }
-    let own = args.against.as_deref().map(BlobFile::read).transpose()?;
-    let here = here(own.as_ref().unwrap_or(&device), &images)?;
+    let against = args.against.as_deref().map(BlobFile::read).transpose()?;
+    let here = here(against.as_ref().unwrap_or(&device), &images)?;
     let there = match &args.common.link {
         Kind::InProcess => self::here(&device, &images)?,
         link => {
