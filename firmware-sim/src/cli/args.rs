@@ -27,7 +27,7 @@ pub enum Command {
     Roundtrip(Roundtrip),
     /// Show which board has the flash and RAM for which topology
     Budget(Common),
-    /// Count the instructions that encoding and decoding take on the emulated board
+    /// Measure what encoding and decoding take; in the emulator, count instructions
     Bench(Bench),
     /// Score a stream of images that drifts half-way; show when the device notices
     Monitor(Monitor),
@@ -47,7 +47,7 @@ pub struct Common {
     /// int8 weights [default: artifacts/model.int8.blob, else models/classic.int8.blob]
     #[arg(long, value_name = "BLOB")]
     pub weights: Option<PathBuf>,
-    /// Board whose flash and RAM are the limit; `budget` lists them [default: nucleo-f446re]
+    /// Board whose flash and RAM are the limit; `budget` lists them [default: nucleo-f446re, in the emulator mps2-an386]
     #[arg(long, value_name = "NAME")]
     pub board: Option<String>,
     /// How to reach the device

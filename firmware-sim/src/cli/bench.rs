@@ -5,12 +5,13 @@
 //! process nothing does. The code's size is read off the images that the emulator runs. Over the other links there
 //! remain RAM, stack, and whether the bytes are the same.
 
+use super::firmware::{self, Firmware};
 use super::image::Program;
 use super::images::Count;
 use super::limits::{Figures, Limits};
 use super::link::{Kind, Link};
 use super::qemu::Qemu;
-use super::session::{self, Firmware, Session};
+use super::session::Session;
 use super::synthetic::{self, Random};
 use super::weights::Weights;
 use super::{args, images, progress};
@@ -37,7 +38,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     } else {
         images::test(&args.source.data, Count::or("--images", args.images, IMAGES), &weights)?
     };
-    let board = session::board(&args.common)?;
+    let board = firmware::board(&args.common)?;
     let firmware = counted.then(|| Firmware::of(board, &weights)).transpose()?;
     let mut device = Session::open(&args.common, &weights)?;
     let mut here = Session::open(&args::Common { board: None, ..args.common.here() }, &weights)?;

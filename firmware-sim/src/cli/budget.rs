@@ -1,10 +1,11 @@
 //! `firmware-sim budget`
 
 use super::boards::{self, BOARDS, Board};
+use super::firmware::{self, Firmware};
 use super::image::Program;
 use super::ledger::{CODE_BYTES, Footprint, LEARNING_CODE_BYTES, Learning, Needs};
 use super::link::{Kind, Memory};
-use super::session::{self, Firmware, Session};
+use super::session::Session;
 use super::weights::Weights;
 use super::{args, train};
 use autoencoder_core::model::NAMES;
@@ -17,7 +18,7 @@ pub fn run(args: &args::Common) -> anyhow::Result<String> {
     let device = args.link != Kind::InProcess;
     let boards: Vec<&Board> = match &args.board {
         None if !device => BOARDS.iter().collect(),
-        _ => vec![session::board(args)?],
+        _ => vec![firmware::board(args)?],
     };
     let weights = (device || args.weights.is_some()).then(|| Weights::find(args.weights.as_deref())).transpose()?;
     let names = weights.as_ref().map_or(NAMES.to_vec(), |weights| vec![weights.topology]);
@@ -117,7 +118,7 @@ struct Measured {
 impl Measured {
     /// Has a device carry out each command of the network, and asks it.
     fn of(args: &args::Common, weights: &Weights) -> anyhow::Result<Self> {
-        let board = session::board(args)?;
+        let board = firmware::board(args)?;
         let (board, image) = if args.link == Kind::Qemu {
             let firmware = Firmware::of(board, weights)?;
             (board.emulated().0, Some(firmware.images.layout(Program::Application)?.flash))
@@ -132,7 +133,7 @@ impl Measured {
         if !encoder_only {
             device.score(&pixels)?;
         }
-        let footprint = session::footprint(weights)?;
+        let footprint = firmware::footprint(weights)?;
         Ok(Self {
             link: args.link.clone(),
             board: board.name,

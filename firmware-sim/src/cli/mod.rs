@@ -8,6 +8,7 @@ mod codes;
 mod decode;
 mod drawing;
 mod encode;
+mod firmware;
 mod flash;
 mod image;
 mod images;

@@ -1,7 +1,8 @@
 //! `firmware-sim monitor`
 
+use super::firmware::whole;
 use super::images::Count;
-use super::session::{Session, whole};
+use super::session::Session;
 use super::shift::Set;
 use super::weights::Weights;
 use super::{args, images, progress};

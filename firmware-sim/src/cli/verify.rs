@@ -1,9 +1,10 @@
 //! `firmware-sim verify`: whether a device computes what this process computes, layer by layer.
 
+use super::firmware::whole;
 use super::images::Count;
 use super::link::Kind;
 use super::report::Report;
-use super::session::{Session, whole};
+use super::session::Session;
 use super::weights::Weights;
 use super::{args, images, progress};
 use anyhow::{bail, ensure};

@@ -1,6 +1,7 @@
 //! Devices that misbehave, and lines that do.
 
 use super::*;
+use crate::cli::boards;
 use firmware_sim::Info;
 use firmware_sim::learn::{Begin, HELD_OUT, Method};
 use serialport::{SerialPort, TTYPort};
