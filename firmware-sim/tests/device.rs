@@ -272,7 +272,12 @@ mod emulated {
         let board = Board::with("mps2-an386-whole-tiny/whole", &flash);
         let link = format!("serial:{}", board.port);
         for _ in 0..2 {
-            assert_eq!(object(over(&link, &train)), emulated);
+            let mut there = object(over(&link, &train));
+            // Counted in ticks of 40: where in a tick a step begins depends on how long the board waited.
+            let instructions = |report: &Value| report["instructions_per_step"].as_i64().unwrap();
+            assert!((instructions(&there) - instructions(&emulated)).abs() <= 80, "{there} {emulated}");
+            there["instructions_per_step"] = emulated["instructions_per_step"].clone();
+            assert_eq!(there, emulated);
         }
         let here = object(over("in-process", &train));
         for key in ["progress", "parameters_crc", "mse_before", "mse_after"] {
