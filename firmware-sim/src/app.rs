@@ -48,11 +48,22 @@ where
     /// Bytes of RAM, the stack not counted.
     pub const STATIC_BYTES: usize = size_of::<Self>();
 
-    /// Without weights: it answers every command with that.
+    /// Without weights: it answers every command with that. A `FRAME` without room for the longest answer does not compile:
+    ///
+    /// ```compile_fail,E0080
+    /// use autoencoder_core::{Dense, Sigmoid};
+    /// use firmware_sim::{App, Learner, flash::Nor, frame::frame_bytes};
+    ///
+    /// type E = Dense<16, 8, Sigmoid>;
+    /// type D = Dense<8, 16, Sigmoid>;
+    /// // 16 pixels fit; the 128 bytes of flash that a learner answers with do not.
+    /// App::<E, D, { frame_bytes(16) }, Learner<E, D, Nor<Vec<u8>>>>::new();
+    /// ```
     pub const fn new() -> Self {
         const {
             assert!(frame_bytes(E::In8::LEN) <= FRAME, "a frame has to hold an image");
             assert!(frame_bytes(E::Out8::LEN) <= FRAME, "a frame has to hold a code");
+            assert!(frame_bytes(L::ROW) <= FRAME, "a frame has to hold a piece of the flash");
         }
         // All zeros, lest the whole static lie in flash for the sake of one word. `load` brings the threshold.
         let monitor = Monitor::new(0);
@@ -127,11 +138,11 @@ where
     D: Mirrors<E>,
     L: Learning<E, D>,
 {
-    let own = codec.weights()?;
+    let weights = codec.weights()?;
     Ok(match command {
         Command::Info => Reply::Info(Info {
             version: message::VERSION,
-            weights: own,
+            weights,
             inputs: E::In8::LEN as u16,
             code: E::Out8::LEN as u16,
             code_bits: codec.code_bits(),

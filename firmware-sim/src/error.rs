@@ -21,11 +21,11 @@ pub enum Error {
         /// What was sent; 65,535 stands for more, too.
         found: u16,
     },
-    /// The code was made with other weights.
+    /// The code was made with other weights, or with other tables that were learned.
     OtherWeights {
-        /// CRC of the device's weights.
+        /// CRC of the device's weights; after learning, exclusive or that of the tables.
         expected: u32,
-        /// CRC of those the code was made with.
+        /// That of those the code was made with.
         found: u32,
     },
     /// The device has no weights that it can use.
@@ -49,7 +49,7 @@ impl fmt::Display for Error {
             Self::Malformed => f.write_str("not a message of this protocol"),
             Self::Length { expected, found } => write!(f, "{found} bytes where the network takes {expected}"),
             Self::OtherWeights { expected, found } => {
-                write!(f, "made with the weights {found:08x}, these are {expected:08x}")
+                write!(f, "made with other weights or tables: {found:08x}, these are {expected:08x}")
             }
             Self::Weights(error) => error.fmt(f),
             Self::Absent => f.write_str("this device holds only the other half of the network"),

@@ -63,6 +63,13 @@ pub enum Command<'a> {
     Learning(Learning<'a>),
 }
 
+impl Command<'_> {
+    /// Whether the device is the same if it carries this out twice: a stream has no image twice, nor a course.
+    pub const fn repeatable(&self) -> bool {
+        !matches!(self, Self::Monitor { .. } | Self::Learning(Learning::Image(_) | Learning::End))
+    }
+}
+
 /// What a device that learns can be asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Learning<'a> {

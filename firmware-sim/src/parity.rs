@@ -10,7 +10,7 @@ use autoencoder_core::layer::Row;
 use autoencoder_core::optimizer::{Adam, Optimizer, RmsProp, Sgd};
 use autoencoder_core::{Backward, Error, Parameters};
 use core::fmt::{self, Write};
-use zerocopy::IntoBytes;
+use zerocopy::{FromZeros, IntoBytes};
 
 /// Images in the batch that host and device train on.
 pub const IMAGES: usize = 4;
@@ -18,9 +18,11 @@ pub const IMAGES: usize = 4;
 impl<N, const B: usize> Training<N, B>
 where
     N: Backward<In: Row<Element = f32>, Out: Row<Element = f32>> + Parameters,
+    Self: FromZeros,
 {
-    /// Takes an `f32` blob and, behind it, `B` images: one `u8` for each pixel.
+    /// Takes an `f32` blob and, behind it, `B` images: one `u8` for each pixel. Nothing is left of what was before.
     pub fn load(&mut self, flash: &[u8]) -> Result<(), Error> {
+        self.zero();
         let blob = Blob::open(flash)?;
         blob.copy_f32(&mut self.net)?;
         let behind = flash.get(blob.bytes().len()..).unwrap_or_default();

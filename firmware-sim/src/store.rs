@@ -231,11 +231,6 @@ impl<F: NorFlash> Store<F> {
         Ok(count)
     }
 
-    /// The flash, for whoever else needs it.
-    pub fn into_flash(self) -> F {
-        self.flash
-    }
-
     /// Half of the flash, in whole pages.
     fn slot_size(&self) -> usize {
         self.flash.capacity() / 2 / F::ERASE_SIZE * F::ERASE_SIZE

@@ -16,7 +16,7 @@ use autoencoder_core::optimizer::Adam;
 use autoencoder_core::{Layer, Parameters};
 use rand_pcg::Pcg32;
 use serde::{Deserialize, Serialize};
-use zerocopy::IntoBytes;
+use zerocopy::{FromZeros, IntoBytes};
 
 /// Pixels of an image.
 pub const PIXELS: usize = <Tiny as Layer>::In::LEN;
@@ -34,8 +34,10 @@ const RATE: f32 = 0.03;
 const FLOOR: f32 = 0.01;
 /// Of the random weights.
 const SEED: u64 = 0;
-/// Reports on the way.
+/// Measurements on the way.
 const REPORTS: u32 = 10;
+/// Steps after which a sign of life is given: on a slow part, a few seconds.
+const BEAT: u32 = 100;
 
 /// Everything that it takes.
 pub type Whole = Training<Tiny, BATCH>;
@@ -69,6 +71,10 @@ pub enum Report<'a> {
     Image(&'a [u8]),
     /// Last: what it took; the instructions are those of a step.
     Usage(Usage),
+    /// First: the [CRC](Task::crc) of the task in flash, if there is one. Without, nothing follows.
+    Task(Option<u32>),
+    /// A sign of life: steps so far.
+    Step(u32),
 }
 
 impl<'a> Report<'a> {
@@ -89,6 +95,16 @@ impl<'f> Task<'f> {
         (!learned.is_empty() && !held_out.is_empty()).then_some(Self { steps, learned, held_out })
     }
 
+    /// CRC-32 of its bytes in flash.
+    pub fn crc(&self) -> u32 {
+        let mut crc = Digest::new();
+        let header = self.header();
+        for part in [header.as_flattened(), self.learned.as_flattened(), self.held_out.as_flattened()] {
+            crc.update(part);
+        }
+        crc.finalize()
+    }
+
     /// The numbers in front of the images.
     pub fn header(&self) -> [[u8; 4]; 3] {
         [self.steps, self.learned.len() as u32, self.held_out.len() as u32].map(u32::to_le_bytes)
@@ -96,8 +112,10 @@ impl<'f> Task<'f> {
 }
 
 impl Whole {
-    /// Trains from random weights.
+    /// Trains from random weights, whatever was trained before.
     pub fn train(&mut self, task: &Task<'_>, board: &Board, report: &mut impl FnMut(&Report<'_>)) {
+        report(&Report::Task(Some(task.crc())));
+        self.zero();
         Init::GlorotNormal.fill(&mut self.net, &mut Pcg32::new(SEED, 0));
         let mut images = task.learned.iter().cycle();
         let mut instructions = 0;
@@ -110,6 +128,9 @@ impl Whole {
             let left = 1.0 - (step - 1) as f32 / task.steps as f32;
             self.update(step, RATE * if left < FLOOR { FLOOR } else { left }, &Adam::default());
             instructions = (board.instructions)().wrapping_sub(before);
+            if step.is_multiple_of(BEAT) {
+                report(&Report::Step(step));
+            }
             if step.is_multiple_of((task.steps / REPORTS).max(1)) || step == task.steps {
                 report(&self.progress(step, task));
             }

@@ -235,7 +235,7 @@ fn packets_made_with_other_weights_are_refused() {
     place.refuses(
         "decode codes.bin --weights other.blob --out out.png",
         &format!(
-            "codes.bin: refused 2 packets made with other weights ({one:08x}; these are {:08x}, other.blob)",
+            "codes.bin: refused 2 packets made with other weights or other learned tables ({one:08x}; these are {:08x}, other.blob)",
             crc(&other)
         ),
     );
@@ -314,7 +314,7 @@ fn bad_images_are_refused_by_name() {
     place.refuses("encode nothing --weights classic.blob --out out", "nothing: No such file");
     place.refuses("decode --weights classic.blob --data nowhere", "nowhere: No such file");
     let many = format!("decode --images 10001 --weights classic.blob --data {}", data().display());
-    place.refuses(&many, "--images 10001: ");
+    place.refuses(&many, "--images: ");
     assert!(!place.path("out").exists() && !place.path("artifacts").exists());
 }
 
@@ -338,17 +338,84 @@ fn a_board_that_is_too_small_is_refused_with_what_would_fit() {
     let flash = fs::metadata(place.path("classic.blob")).unwrap().len() + 24 * 1024;
     let decode = format!("decode --out out.png --weights classic.blob --data {}", data().display());
     let over = format!("over budget: classic on microbit exceeds flash by {} bytes", flash - 256 * 1024);
-    place.refuses(&format!("{decode} --board microbit"), &over);
-    let instead = "what would fit: the encoder alone, the topology small, the board nucleo-f401re";
-    place.refuses(&format!("{decode} --board microbit"), instead);
+    // What takes both halves is refused, whatever the link.
+    for link in ["in-process", "qemu"] {
+        let whole = format!("--weights classic.blob --data {} --board microbit --link {link}", data().display());
+        for command in ["monitor --images 2", "verify --images 1"] {
+            place.refuses(&format!("{command} {whole}"), &over);
+            let instead = "what would fit: the encoder alone, the topology small, the board nucleo-f401re";
+            place.refuses(&format!("{command} {whole}"), instead);
+        }
+    }
     place.refuses(&format!("{decode} --board stm32f103"), "what would fit: the board nucleo-f401re");
     assert!(!place.path("out.png").exists());
+    // The encoder fits: what is decoded is decoded here.
+    let assert = place.run(&format!("{decode} --board microbit")).success();
+    let (text, err) = (stdout(&assert), stderr(&assert));
+    assert!(err.contains("microbit holds the encoder alone; this program decodes"), "{err}");
+    assert!(text.contains("of   262144 bytes"), "{text}");
+    place.with_blob("decode --out whole.png").success();
+    assert_eq!(fs::read(place.path("out.png")).unwrap(), fs::read(place.path("whole.png")).unwrap());
+    fs::remove_file(place.path("out.png")).unwrap();
     place.write("small.blob", &Net::new::<SmallEncoder, SmallDecoder>(1).blob());
     let small = format!("decode --board microbit --json --weights small.blob --data {}", data().display());
     assert_eq!(json(&place.run(&small).success())["board"], "microbit");
     for command in [&decode, "budget"] {
         place
             .refuses(&format!("{command} --board esp8266"), "no board is named \"esp8266\"; there are nucleo-f401re, ");
+    }
+}
+
+#[test]
+fn an_option_that_asks_for_too_much_is_named() {
+    let place = Place::new();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/classic.int8.blob");
+    let rest = format!("--weights {} --data {}", shipped.display(), data().display());
+    for (command, because) in [
+        ("roundtrip --images 10001", "--images: "),
+        ("monitor --images 10001", "--images: "),
+        ("learn --images 1 --test-images 10001", "--test-images: "),
+        (
+            "decode --shift gainoffset",
+            "--shift gainoffset: neither gain-offset, invert, columns or rotate nor a folder",
+        ),
+    ] {
+        place.refuses(&format!("{command} {rest}"), because);
+    }
+    place.refuses(&format!("monitor --images 10001 {rest}"), "has 10000 test images, 10001 are needed");
+    // Six more are held out.
+    place.refuses(&format!("learn --images 59995 {rest}"), "--images: ");
+    place.refuses(&format!("learn --images 59995 {rest}"), "has 60000 training images, 60001 are needed");
+}
+
+#[test]
+fn without_the_emulator_nobody_counts_instructions_and_the_rest_is_measured() {
+    let place = Place::new();
+    let object = json(&place.with_blob("bench --images 3 --link in-process --json").success());
+    assert_eq!((&object["equal_digits"], &object["encode_instructions"]), (&3.into(), &Value::Null), "{object}");
+    assert!(object["image_ram_bytes"].as_u64().unwrap() > 3000, "{object}");
+    let text = stdout(&place.with_blob("bench --images 3 --link in-process").success());
+    assert!(text.contains("counted by the emulator alone (--link qemu)"), "{text}");
+    assert!(text.contains("3 of 3 digits: codes and images the same bytes as in process"), "{text}");
+    place.refuses("bench --link in-process --budget none --weights classic.blob", "--budget: only the emulator counts");
+    place.refuses(
+        "bench --link in-process --learning --weights classic.blob",
+        "which only the emulator can: --link qemu",
+    );
+    place.refuses("budget --link serial:/dev/none --weights classic.blob", "/dev/none: No such file");
+}
+
+#[test]
+fn a_folder_with_fewer_images_than_are_taken_by_default_gives_what_it_has() {
+    let place = Place::new();
+    let header = [0x803, 3, 28, 28].map(u32::to_be_bytes);
+    let images = Images::test(&data()).unwrap();
+    let pixels = (0..3).flat_map(|i| images.image(i).to_vec()).collect::<Vec<_>>();
+    place.write("few/t10k-images-idx3-ubyte", &[header.as_flattened(), &pixels].concat());
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/classic.int8.blob");
+    for command in ["encode", "decode", "monitor --shift invert", "bench --link in-process"] {
+        let assert = place.run(&format!("{command} --json --data few --weights {}", shipped.display())).success();
+        assert_eq!(json(&assert)["images"], 3, "{command}");
     }
 }
 
@@ -479,5 +546,7 @@ fn verify_names_the_first_image_and_layer_that_differ() {
     }
     place.write("small.blob", &Net::new::<SmallEncoder, SmallDecoder>(1).blob());
     place.refuses(&format!("{verify} --against small.blob"), "small.blob: of the topology small, not classic");
-    place.refuses("verify --training --link in-process", "training in f32 takes the emulated board's memory");
+    let training = format!("verify --training --link in-process --data {}", data().display());
+    let text = stdout(&place.run(&training).success());
+    assert_eq!(text, "75 arrays of three training steps in f32: the same bits as in process\n");
 }

@@ -124,12 +124,50 @@ fn what_was_learned_is_used_where_its_flash_is_named_and_nowhere_else() {
     assert_eq!(ask("decode codes.bin --flash flash --out decoded.png")["skipped"], 0);
     let assert = place.run("decode codes.bin --out decoded.png").code(1);
     let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
-    assert!(err.contains("refused 3 packets made with other weights"), "{err}");
+    assert!(err.contains("refused 3 packets made with other weights or other learned tables ("), "{err}");
     let assert = place.run("roundtrip --flash nowhere").code(1);
     let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
     assert!(err.contains("nowhere: no such file: nothing was learned there"), "{err}");
     place.run("reset --flash flash").success();
     assert_eq!(ask(&format!("{roundtrip} --flash flash"))["mse"], ask(roundtrip)["mse"]);
+}
+
+#[test]
+fn a_flash_of_other_weights_or_a_damaged_one_is_refused_by_what_reads_it() {
+    let place = Place::new();
+    place.json(LEARN);
+    let read = format!("roundtrip --images 2 --flash flash --data {ROOT}/data/mnist");
+    place.run(&read).success();
+    let said = |because: &str| {
+        let assert = place.run(&read).code(1);
+        let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+        assert!(err.contains(&format!("error: flash: {because}")), "{err}");
+    };
+    let kept = place.flash();
+    let mut other = kept.clone();
+    other[8] ^= 1; // the CRC of the weights, and the record's own made right
+    let end = 20 + u32::from_le_bytes(*other[16..].first_chunk().unwrap()) as usize;
+    let crc = autoencoder_core::crc::checksum(&other[..end]).to_le_bytes();
+    other[end..end + 4].copy_from_slice(&crc);
+    fs::write(place.path("flash"), &other).unwrap();
+    said("learned with other weights (");
+    let mut damaged = kept;
+    damaged[100] ^= 1;
+    fs::write(place.path("flash"), &damaged).unwrap();
+    said("damaged: there is no whole record in it");
+}
+
+#[test]
+fn what_could_not_be_written_is_said_before_anything_is_learned() {
+    let place = Place::new();
+    fs::write(place.path("file"), b"no folder").unwrap();
+    for (flash, out) in [("flash", "file/picture.png"), ("file/flash", "out.png")] {
+        let options = format!("--images 60 --flash {flash} --out {out} --data {ROOT}/data/mnist");
+        let assert = place.run(&format!("learn {options}")).code(1);
+        let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+        assert!(err.contains("error: file/"), "{err}");
+        assert!(!place.path("flash").exists() && !place.path("out.png").exists());
+    }
 }
 
 #[test]

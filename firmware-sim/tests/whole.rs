@@ -51,8 +51,14 @@ fn the_same_task_gives_the_same_bytes_and_another_one_others() {
         told
     };
     assert_eq!(told(50), told(50));
-    // Before the first step, after each tenth, ten images, what it took.
-    assert_eq!(told(50).len(), 1 + 10 + 10 + 1);
+    // The task, before the first step, after each tenth, ten images, what it took.
+    assert_eq!(told(50).len(), 1 + 1 + 10 + 10 + 1);
+    // A sign of life after every hundred steps.
+    assert_eq!(told(250).iter().filter(|told| told.starts_with("Step")).count(), 2);
+    assert_eq!(
+        told(50)[0],
+        format!("Task(Some({}))", Task { steps: 50, learned: &images[..30], held_out: &images[30..] }.crc())
+    );
     assert_ne!(told(50).last_chunk::<4>(), told(60).last_chunk::<4>());
     assert_eq!(told(3).iter().filter(|told| told.starts_with("Progress")).count(), 1 + 3);
 }
@@ -86,7 +92,7 @@ fn what_the_static_leaves_is_the_stacks() {
 #[test]
 fn what_cannot_be_trained_on_is_refused() {
     for (arguments, expected) in [
-        ("--link serial:/dev/none", "train: there is --link in-process and --link qemu"),
+        ("--link serial:/dev/none", "/dev/none: No such file"),
         ("--data nowhere", "nowhere: No such file"),
         ("--images 7001", "7001"),
     ] {

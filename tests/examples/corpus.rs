@@ -7,8 +7,11 @@ mod common;
 
 use autoencoder_core::{Dense, Parameters, Sigmoid, Zeroed};
 use common::{Net, crc};
+use firmware_sim::learn::{Begin, HELD_OUT, Method};
+use firmware_sim::message::Learning;
 use firmware_sim::{Command, Request, frame};
 use host::quantise::{About, f32_blob};
+use std::iter::repeat_n;
 use std::path::Path;
 use std::{fs, io};
 
@@ -38,13 +41,30 @@ fn main() -> io::Result<()> {
         ("monitor", Command::Monitor { image: &image }),
         ("digest", Command::Digest { image: &image, layers: 3 }),
         ("oversize", Command::Encode { image: &[7; 300] }),
+        ("learning-status", Command::Learning(Learning::Status)),
+        ("learning-flash", Command::Learning(Learning::Flash { at: 100 })),
+        ("learning-reset", Command::Learning(Learning::Reset)),
     ];
     let mut all = Vec::new();
     for (sequence, (name, command)) in (1..).zip(commands) {
-        let mut buffer = [0; 512];
-        let frame = frame::write(&Request { sequence, command }, &mut buffer).map_err(io::Error::other)?;
-        fs::write(folder.join("line").join(name), frame)?;
-        all.splice(0..0, frame.iter().copied());
+        let frame = frame(sequence, command)?;
+        fs::write(folder.join("line").join(name), &frame)?;
+        all.splice(0..0, frame);
     }
-    fs::write(folder.join("line/backwards"), all)
+    fs::write(folder.join("line/backwards"), all)?;
+    // A course with each rule: held out, learned from, judged, kept; then an image with what was learned.
+    for (name, method) in [("adam", Method::Adam), ("rmsprop", Method::RmsProp), ("sgd", Method::Sgd)] {
+        let begin = Begin { method, rate: method.rate(), batch: 2, images: 5 };
+        let image = Command::Learning(Learning::Image(&image));
+        let course = [Command::Learning(Learning::Begin(begin))].into_iter().chain(repeat_n(image, HELD_OUT + 5));
+        let course = course.chain([Command::Learning(Learning::End), Command::Encode { image: &[9; 16] }]);
+        let frames: Result<Vec<_>, _> = (1..).zip(course).map(|(sequence, command)| frame(sequence, command)).collect();
+        fs::write(folder.join("line").join(format!("learning-{name}")), frames?.concat())?;
+    }
+    Ok(())
+}
+
+fn frame(sequence: u32, command: Command<'_>) -> io::Result<Vec<u8>> {
+    let mut buffer = [0; 512];
+    Ok(frame::write(&Request { sequence, command }, &mut buffer).map_err(io::Error::other)?.to_vec())
 }

@@ -13,7 +13,9 @@ pub mod chip;
 #[cfg_attr(feature = "lm3s6965evb", path = "board/lm3s6965evb.rs")]
 pub mod board;
 
+use autoencoder_core::blob::{Mirrors, Stored};
 use autoencoder_core::model;
+use firmware_sim::learn::Learning;
 use firmware_sim::{App, Board, Codec};
 
 #[cfg(feature = "anomaly")]
@@ -40,3 +42,40 @@ pub type Device = App<'static, Encoder, Decoder>;
 /// What the board measures of itself.
 pub const BOARD: Board =
     Board { static_bytes: chip::static_bytes, stack_bytes: chip::stack_bytes, instructions: board::instructions };
+
+/// What tells an image to begin that waits for it: a line feed.
+const BEGIN: u8 = b'\n';
+
+/// Guards the stack, starts the clock and the line: what every image with a line begins with.
+#[inline]
+pub fn init() {
+    chip::guard_stack();
+    board::init();
+}
+
+/// Sends bytes.
+#[inline]
+pub fn send(bytes: &[u8]) {
+    bytes.iter().copied().for_each(board::put);
+}
+
+/// Waits until the host says that it listens.
+pub fn wait() {
+    while board::get() != BEGIN {}
+}
+
+/// Answers what comes over the line, for as long as the board runs.
+#[allow(clippy::inline_always)] // where the application is a static, its addresses are constants: 60 bytes less
+#[inline(always)]
+pub fn serve<E, D, L, const FRAME: usize>(app: &mut App<'_, E, D, FRAME, L>) -> !
+where
+    E: Stored,
+    D: Mirrors<E>,
+    L: Learning<E, D>,
+{
+    loop {
+        for byte in app.push_on(&BOARD, board::get()).unwrap_or_default() {
+            board::put(*byte);
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub enum Command {
     Roundtrip(Roundtrip),
     /// Show which board has the flash and RAM for which topology
     Budget(Common),
-    /// Count the instructions that encoding and decoding take on the emulated board
+    /// Measure what encoding and decoding take; in the emulator, count instructions
     Bench(Bench),
     /// Score a stream of images that drifts half-way; show when the device notices
     Monitor(Monitor),
@@ -41,17 +41,46 @@ pub enum Command {
     Train(Train),
 }
 
+/// The device, and how it is spoken of.
 #[derive(Clone, Options)]
 pub struct Common {
     /// int8 weights [default: artifacts/model.int8.blob, else models/classic.int8.blob]
     #[arg(long, value_name = "BLOB")]
     pub weights: Option<PathBuf>,
-    /// Board whose flash and RAM are the limit; `budget` lists them [default: nucleo-f446re]
+    /// Board whose flash and RAM are the limit; `budget` lists them [default: nucleo-f446re, in the emulator mps2-an386]
     #[arg(long, value_name = "NAME")]
     pub board: Option<String>,
+    /// How to reach the device
+    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
+    pub link: Kind,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+impl Common {
+    /// The same weights in this process, without a word of it.
+    pub fn here(&self) -> Self {
+        Self { link: Kind::InProcess, json: true, ..self.clone() }
+    }
+}
+
+/// A device with what it has learned.
+#[derive(Clone, Options)]
+pub struct Device {
+    /// Take what the device has learned: the contents of its flash, which `learn` wrote
+    #[arg(long, value_name = "FILE")]
+    pub flash: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Where images come from.
+#[derive(Options)]
+pub struct Source {
+    /// Folder of the images: IDX files, plain or gzip
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    pub data: PathBuf,
 }
 
 #[derive(Options)]
@@ -65,17 +94,10 @@ pub struct Encode {
     /// Where the packets go
     #[arg(long, value_name = "FILE", default_value = "artifacts/codes.bin")]
     pub out: PathBuf,
-    /// Folder of the test images: IDX files, plain or gzip
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
-    pub data: PathBuf,
-    /// Take what the device has learned: the contents of its flash, which `learn` wrote
-    #[arg(long, value_name = "FILE")]
-    pub flash: Option<PathBuf>,
-    /// How to reach the device
-    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
-    pub link: Kind,
     #[command(flatten)]
-    pub common: Common,
+    pub source: Source,
+    #[command(flatten)]
+    pub device: Device,
 }
 
 #[derive(Options)]
@@ -88,20 +110,13 @@ pub struct Decode {
     /// Where the picture goes
     #[arg(long, value_name = "PNG", default_value = "artifacts/decoded.png")]
     pub out: PathBuf,
-    /// Folder of the test images: IDX files, plain or gzip
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
-    pub data: PathBuf,
+    #[command(flatten)]
+    pub source: Source,
     /// What happened to the sensor: gain-offset, invert, columns, rotate, or a folder of other images
     #[arg(long, value_name = "SHIFT", conflicts_with = "codes")]
     pub shift: Option<Shift>,
-    /// Take what the device has learned: the contents of its flash, which `learn` wrote
-    #[arg(long, value_name = "FILE")]
-    pub flash: Option<PathBuf>,
-    /// How to reach the device
-    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
-    pub link: Kind,
     #[command(flatten)]
-    pub common: Common,
+    pub device: Device,
 }
 
 #[derive(Options)]
@@ -109,39 +124,29 @@ pub struct Roundtrip {
     /// How many test images [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub images: Option<u32>,
-    /// Folder of the test images: IDX files, plain or gzip
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
-    pub data: PathBuf,
+    #[command(flatten)]
+    pub source: Source,
     /// What happened to the sensor: gain-offset, invert, columns, rotate, or a folder of other images
     #[arg(long, value_name = "SHIFT")]
     pub shift: Option<Shift>,
-    /// Take what the device has learned: the contents of its flash, which `learn` wrote
-    #[arg(long, value_name = "FILE")]
-    pub flash: Option<PathBuf>,
-    /// How to reach the device
-    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
-    pub link: Kind,
     #[command(flatten)]
-    pub common: Common,
+    pub device: Device,
 }
 
 #[derive(Options)]
+#[command(mut_arg("link", |link| link.default_value("qemu")))]
 pub struct Bench {
-    /// How many test images
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    pub images: u32,
+    /// How many test images [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub images: Option<u32>,
     /// Take pseudo-random weights and inputs of this topology, none of them zero
     #[arg(long, value_name = "NAME", conflicts_with_all = ["weights", "data"])]
     pub topology: Option<String>,
     /// Count what learning takes instead: a step of the image that learns, a step of training a whole network
     #[arg(long, conflicts_with = "topology")]
     pub learning: bool,
-    /// Folder of the test images: IDX files, plain or gzip
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
-    pub data: PathBuf,
-    /// How to reach the device
-    #[arg(long, value_name = LINKS, default_value_t = Kind::Qemu)]
-    pub link: Kind,
+    #[command(flatten)]
+    pub source: Source,
     /// Fail if a figure is above its limit in this file
     #[arg(long, value_name = "TOML")]
     pub budget: Option<PathBuf>,
@@ -154,23 +159,17 @@ pub struct Monitor {
     /// What happens to the sensor: gain-offset, invert, columns, rotate, or a folder of other images
     #[arg(long, value_name = "SHIFT", default_value_t)]
     pub shift: Shift,
-    /// How many test images; of the second half the sensor is shifted
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(2..))]
-    pub images: u32,
-    /// Folder of the test images: IDX files, plain or gzip
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
-    pub data: PathBuf,
-    /// Take what the device has learned: the contents of its flash, which `learn` wrote
-    #[arg(long, value_name = "FILE")]
-    pub flash: Option<PathBuf>,
-    /// How to reach the device
-    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
-    pub link: Kind,
+    /// How many test images; of the second half the sensor is shifted [default: 2000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub images: Option<u32>,
     #[command(flatten)]
-    pub common: Common,
+    pub source: Source,
+    #[command(flatten)]
+    pub device: Device,
 }
 
 #[derive(Options)]
+#[command(mut_arg("link", |link| link.default_value("qemu")))]
 pub struct Verify {
     /// How many test images [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -181,12 +180,11 @@ pub struct Verify {
     /// Weights that this process computes with, if not those of the device
     #[arg(long, value_name = "BLOB")]
     pub against: Option<PathBuf>,
-    /// Folder of the test images: IDX files, plain or gzip
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
-    pub data: PathBuf,
-    /// How to reach the device
-    #[arg(long, value_name = LINKS, default_value_t = Kind::Qemu)]
-    pub link: Kind,
+    /// With --training: write what a board needs in its flash to this file, and end
+    #[arg(long, value_name = "FILE", requires = "training")]
+    pub export: Option<PathBuf>,
+    #[command(flatten)]
+    pub source: Source,
     #[command(flatten)]
     pub common: Common,
 }
@@ -196,9 +194,9 @@ pub struct Learn {
     /// What happens to the sensor: gain-offset, invert, columns, rotate, or a folder of other images
     #[arg(long, value_name = "SHIFT", default_value_t)]
     pub shift: Shift,
-    /// How many training images to learn from; a few more are held out to judge by
-    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub images: u32,
+    /// How many training images to learn from; a few more are held out to judge by [default: 4000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub images: Option<u32>,
     /// On how many test images to measure [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub test_images: Option<u32>,
@@ -217,12 +215,8 @@ pub struct Learn {
     /// Where the picture goes: originals, reconstructions before, reconstructions after
     #[arg(long, value_name = "PNG", default_value = "artifacts/learned.png")]
     pub out: PathBuf,
-    /// Folder of the images: IDX files, plain or gzip
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
-    pub data: PathBuf,
-    /// How to reach the device
-    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
-    pub link: Kind,
+    #[command(flatten)]
+    pub source: Source,
     #[command(flatten)]
     pub common: Common,
 }
@@ -232,9 +226,6 @@ pub struct Reset {
     /// The contents of the device's flash
     #[arg(long, value_name = "FILE", default_value = FLASH)]
     pub flash: PathBuf,
-    /// How to reach the device
-    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
-    pub link: Kind,
     #[command(flatten)]
     pub common: Common,
 }
@@ -244,20 +235,22 @@ pub struct Train {
     /// How often the parameters are updated
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
-    /// How many training images to learn from, over and over
-    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..=7000))]
-    pub images: u32,
-    /// On how many test images to measure
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(2..=1000))]
-    pub test_images: u32,
+    /// How many training images to learn from, over and over [default: 4000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=7000))]
+    pub images: Option<u32>,
+    /// On how many test images to measure [default: 500]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub test_images: Option<u32>,
     /// Where the picture goes: test images above their reconstructions
     #[arg(long, value_name = "PNG", default_value = "artifacts/trained.png")]
     pub out: PathBuf,
-    /// Folder of the images: IDX files of 28 by 28 pixels, plain or gzip
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
-    pub data: PathBuf,
-    /// Where the device is: in-process or qemu
-    #[arg(long, value_name = "in-process|qemu", default_value_t = Kind::InProcess)]
+    /// Write what a board needs in its flash to this file, and end
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+    #[command(flatten)]
+    pub source: Source,
+    /// How to reach the device
+    #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,
     /// Print one JSON object
     #[arg(long)]

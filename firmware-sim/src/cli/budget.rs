@@ -1,7 +1,11 @@
 //! `firmware-sim budget`
 
 use super::boards::{self, BOARDS, Board};
-use super::ledger::{CODE_BYTES, Footprint, LEARNING_CODE_BYTES, Learning};
+use super::firmware::{self, Firmware};
+use super::image::Program;
+use super::ledger::{CODE_BYTES, Footprint, LEARNING_CODE_BYTES, Learning, Needs};
+use super::link::{Kind, Memory};
+use super::session::Session;
 use super::weights::Weights;
 use super::{args, train};
 use autoencoder_core::model::NAMES;
@@ -10,11 +14,13 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 
 pub fn run(args: &args::Common) -> anyhow::Result<String> {
+    // A device has one board, and weights.
+    let device = args.link != Kind::InProcess;
     let boards: Vec<&Board> = match &args.board {
-        Some(name) => vec![boards::find(Some(name))?],
-        None => BOARDS.iter().collect(),
+        None if !device => BOARDS.iter().collect(),
+        _ => vec![firmware::board(args)?],
     };
-    let weights = args.weights.as_deref().map(|path| Weights::find(Some(path))).transpose()?;
+    let weights = (device || args.weights.is_some()).then(|| Weights::find(args.weights.as_deref())).transpose()?;
     let names = weights.as_ref().map_or(NAMES.to_vec(), |weights| vec![weights.topology]);
     let mut rows = Vec::new();
     let mut text = String::new();
@@ -43,6 +49,10 @@ pub fn run(args: &args::Common) -> anyhow::Result<String> {
         )?;
         rows.extend(boards.iter().map(|board| Row { board, topology: name, footprint, learning }));
     }
+    let measured = match &weights {
+        Some(weights) if device => Some(Measured::of(args, weights)?),
+        _ => None,
+    };
     let training = train::measured()?;
     if args.json {
         let rows: Vec<Value> = rows.iter().map(Row::json).collect();
@@ -53,7 +63,8 @@ pub fn run(args: &args::Common) -> anyhow::Result<String> {
             "stack_bytes": training.stack,
             "ram_available": whole::RAM,
         });
-        return Ok(format!("{}\n", json!({ "budget": rows, "training": training })));
+        let measured = measured.map(|measured| measured.json());
+        return Ok(format!("{}\n", json!({ "budget": rows, "training": training, "measured": measured })));
     }
     writeln!(
         text,
@@ -84,7 +95,85 @@ pub fn run(args: &args::Common) -> anyhow::Result<String> {
          application. Kept: two slots of flash for what was learned, in this flash or another one.",
         boards::RESERVE
     )?;
+    if let Some(measured) = measured {
+        measured.text(&mut text)?;
+    }
     Ok(text)
+}
+
+/// What a device takes, as it says itself, beside what was estimated.
+struct Measured {
+    link: Kind,
+    board: &'static str,
+    topology: &'static str,
+    /// Of the whole network, or of its encoder where that is all that the device holds.
+    estimate: Needs,
+    encoder_only: bool,
+    /// Bytes of the image in flash; a board cannot say.
+    image: Option<usize>,
+    weights: usize,
+    memory: Memory,
+}
+
+impl Measured {
+    /// Has a device carry out each command of the network, and asks it.
+    fn of(args: &args::Common, weights: &Weights) -> anyhow::Result<Self> {
+        let board = firmware::board(args)?;
+        let (board, image) = if args.link == Kind::Qemu {
+            let firmware = Firmware::of(board, weights)?;
+            (board.emulated().0, Some(firmware.images.layout(Program::Application)?.flash))
+        } else {
+            (board, None)
+        };
+        let mut device = Session::open(args, weights)?;
+        let encoder_only = device.encoder_only();
+        // A stack is as deep as its deepest call, whatever the pixels: some are zero, some are not.
+        let pixels: Vec<u8> = (0..weights.inputs).map(|i| if i % 3 == 0 { 0 } else { i as u8 }).collect();
+        device.reconstruct(&pixels)?;
+        if !encoder_only {
+            device.score(&pixels)?;
+        }
+        let footprint = firmware::footprint(weights)?;
+        Ok(Self {
+            link: args.link.clone(),
+            board: board.name,
+            topology: weights.topology,
+            estimate: if encoder_only { footprint.encoder } else { footprint.whole },
+            encoder_only,
+            image,
+            weights: if encoder_only { weights.encoder.bytes().len() } else { weights.length },
+            memory: device.finish()?.memory,
+        })
+    }
+
+    fn json(&self) -> Value {
+        let Self { link, board, topology, estimate, encoder_only, image, weights, memory } = self;
+        json!({
+            "link": link.to_string(),
+            "board": board,
+            "topology": topology,
+            "encoder_only": encoder_only,
+            "flash_bytes": image.map(|image| image + weights),
+            "image_bytes": image,
+            "weights_bytes": weights,
+            "ram_bytes": memory.ram(),
+            "static_bytes": memory.statics,
+            "stack_bytes": memory.stack,
+            "flash_estimate": estimate.flash,
+            "ram_estimate": estimate.ram,
+        })
+    }
+
+    fn text(&self, text: &mut String) -> std::fmt::Result {
+        let Self { link, board, topology, estimate, encoder_only, image, weights, memory } = self;
+        let half = if *encoder_only { ", the encoder alone" } else { "" };
+        writeln!(text, "\n{topology}{half} on {board}, --link {link}\n         estimate  measured")?;
+        let flash = image.map_or("unknown".to_owned(), |image| (image + weights).to_string());
+        let parts = image.map_or("a board cannot tell its image".to_owned(), |image| format!("image {image}"));
+        writeln!(text, "  flash  {:8}  {flash:>8}   {parts}, weights {weights}", estimate.flash)?;
+        let Memory { statics, stack, .. } = memory;
+        writeln!(text, "  RAM    {:8}  {:8}   static {statics}, stack {stack}", estimate.ram, memory.ram())
+    }
 }
 
 /// One topology on one board.

@@ -1,6 +1,7 @@
 //! `firmware-sim decode`
 
 use super::drawing::{self, DRAWN};
+use super::images::Count;
 use super::report::Report;
 use super::session::Session;
 use super::weights::Weights;
@@ -13,29 +14,31 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Test images that are taken where nothing else is said.
-const IMAGES: u32 = 16;
+const IMAGES: usize = 16;
 
 pub fn run(args: &args::Decode) -> anyhow::Result<String> {
-    let weights = Weights::find(args.common.weights.as_deref())?;
-    let mut session = Session::using(&args.common, &args.link, &weights, args.flash.as_deref())?;
+    let weights = Weights::find(args.device.common.weights.as_deref())?;
+    let mut session = Session::using(&args.device, &weights)?;
     let (originals, decoded, skipped) = if let Some(path) = &args.codes {
         let (decoded, skipped) = from_file(path, &mut session)?;
         (None, decoded, skipped)
     } else {
-        let originals = shift::test(args.shift.as_ref(), &args.data, Some(args.images.unwrap_or(IMAGES)), &weights)?;
+        let originals =
+            shift::test(args.shift.as_ref(), &args.source.data, Count::or("--images", args.images, IMAGES), &weights)?;
         let decoded = session.reconstruct_all(&originals)?;
         (Some(originals), decoded, 0)
     };
     let report = session.finish()?;
     let originals = originals.as_deref();
-    let inputs = args.codes.iter().chain(&args.flash).chain([&weights.path, &args.data]).map(PathBuf::as_path);
+    let inputs =
+        args.codes.iter().chain(&args.device.flash).chain([&weights.path, &args.source.data]).map(PathBuf::as_path);
     files::spare(&args.out, inputs)?;
     drawing::png(originals, &decoded, weights.inputs).write(&args.out)?;
     let mse = originals.map(|originals| {
         let sum = originals.iter().zip(&decoded).map(|(a, b)| images::squared_error(a, b)).sum();
         images::mse(sum, decoded.len() * weights.inputs)
     });
-    if args.common.json {
+    if args.device.common.json {
         return Ok(report.json(json!({
             "images": decoded.len(), "skipped": skipped, "mse": mse, "out": args.out.display().to_string(),
         })));
@@ -52,23 +55,22 @@ fn from_file(path: &Path, session: &mut Session<'_>) -> anyhow::Result<(Vec<Vec<
     let (codes, mut problems) = codes::read(&bytes);
     let mut skipped = problems.iter().filter(|problem| problem.contains("skipped")).count();
     let mut decoded = Vec::new();
-    let mut foreign = Vec::new();
+    let mut foreign = Vec::new(); // what the packets were made with, and what the device has
     for code in codes {
         match session.decode(code.weights, &code.packed)? {
             Ok(image) => decoded.push(image),
-            Err(Error::OtherWeights { .. }) => foreign.push(code.weights),
+            Err(Error::OtherWeights { expected, found }) => foreign.push((found, expected)),
             Err(error) => {
                 skipped += 1;
                 problems.push(format!("byte {}: skipped a packet: {error}", code.at));
             }
         }
     }
-    if let Some(first) = foreign.first() {
+    if let Some((found, expected)) = foreign.first() {
         skipped += foreign.len();
         let refused = format!(
-            "refused {} packets made with other weights ({first:08x}; these are {:08x}, {})",
+            "refused {} packets made with other weights or other learned tables ({found:08x}; these are {expected:08x}, {})",
             foreign.len(),
-            session.weights.crc,
             session.weights.path.display()
         );
         ensure!(!decoded.is_empty(), "{}: {refused}", path.display());

@@ -1,6 +1,7 @@
 //! `firmware-sim encode`
 
 use super::drawing::{self, DRAWN};
+use super::images::Count;
 use super::session::Session;
 use super::weights::Weights;
 use super::{args, codes, images, progress};
@@ -11,19 +12,20 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 /// Test images that are taken where nothing else is said.
-const IMAGES: u32 = 16;
+const IMAGES: usize = 16;
 
 pub fn run(args: &args::Encode) -> anyhow::Result<String> {
-    let weights = Weights::find(args.common.weights.as_deref())?;
-    let mut session = Session::using(&args.common, &args.link, &weights, args.flash.as_deref())?;
+    let weights = Weights::find(args.device.common.weights.as_deref())?;
+    let mut session = Session::using(&args.device, &weights)?;
     let images = if args.inputs.is_empty() {
-        images::test(&args.data, Some(args.images.unwrap_or(IMAGES)), &weights)?
+        images::test(&args.source.data, Count::or("--images", args.images, IMAGES), &weights)?
     } else {
         images::files(&args.inputs, &weights)?
     };
     let picture = args.out.with_extension("png");
     ensure!(picture != args.out, "{}: that is where the picture of the codes goes", args.out.display());
-    let inputs = args.inputs.iter().chain(&args.flash).chain([&weights.path, &args.data]).map(PathBuf::as_path);
+    let inputs =
+        args.inputs.iter().chain(&args.device.flash).chain([&weights.path, &args.source.data]).map(PathBuf::as_path);
     for out in [&args.out, &picture] {
         files::spare(out, inputs.clone())?;
     }
@@ -37,7 +39,7 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     let (read, _) = codes::read(&packets);
     let pictures: Vec<_> = read.iter().take(DRAWN).map(|code| drawing::code(&code.packed, weights.inputs)).collect();
     drawing::png(Some(drawn), &pictures, weights.inputs).write(&picture)?;
-    if args.common.json {
+    if args.device.common.json {
         return Ok(report.json(json!({
             "images": images.len(), "out": args.out.display().to_string(), "out_bytes": packets.len(),
             "picture": picture.display().to_string(),

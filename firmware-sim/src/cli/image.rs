@@ -53,9 +53,10 @@ impl Images {
         Self::of(&features, target, &Program::OF_A_BOARD)
     }
 
-    /// Builds the program that trains, if it is not up to date.
-    pub fn training(target: &str) -> Result<Self, LinkError> {
-        Self::of("mps2-an386-training,small", target, &[Program::Training])
+    /// Builds a program that trains, with a board of its own, if it is not up to date.
+    pub fn training(program: Program, target: &str) -> Result<Self, LinkError> {
+        let features = if program == Program::Whole { "mps2-an386-whole,tiny" } else { "mps2-an386-training,small" };
+        Self::of(features, target, &[program])
     }
 
     /// Builds the one that learns, if it is not up to date.
@@ -64,11 +65,6 @@ impl Images {
             return Err(LinkError::Image(format!("no image for {} learns; --board mps2-an386", board.name)));
         }
         Self::of(&format!("{},{topology},learn", board.name), target, &[Program::Learner])
-    }
-
-    /// Builds the one that trains a whole network, if it is not up to date.
-    pub fn whole(target: &str) -> Result<Self, LinkError> {
-        Self::of("mps2-an386-whole,tiny", target, &[Program::Whole])
     }
 
     fn of(features: &str, target: &str, programs: &[Program]) -> Result<Self, LinkError> {

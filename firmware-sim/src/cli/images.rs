@@ -10,25 +10,62 @@ use std::path::{Path, PathBuf};
 
 const PNG_SIGNATURE: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n'];
 
-/// The first `count` test images of a folder, or all of them.
-pub fn test(folder: &Path, count: Option<u32>, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
+/// How many images of a set are taken.
+#[derive(Clone, Copy, Debug)]
+pub enum Count {
+    /// All there are.
+    All,
+    /// So many, or as many as there are: nobody has asked for them.
+    UpTo(usize),
+    /// So many, since this option asks for them.
+    Asked(usize, &'static str),
+}
+
+impl Count {
+    /// What an option asks for, or else all.
+    pub fn of(option: &'static str, asked: Option<u32>) -> Self {
+        asked.map_or(Self::All, |count| Self::Asked(count as usize, option))
+    }
+
+    /// What an option asks for, or else so many.
+    pub fn or(option: &'static str, asked: Option<u32>, default: usize) -> Self {
+        asked.map_or(Self::UpTo(default), |count| Self::Asked(count as usize, option))
+    }
+
+    /// So many images more, that the option does not count.
+    pub fn and(self, more: usize) -> Self {
+        match self {
+            Self::All => Self::All,
+            Self::UpTo(count) => Self::UpTo(count + more),
+            Self::Asked(count, option) => Self::Asked(count + more, option),
+        }
+    }
+
+    /// How many that is of those that a folder has.
+    pub fn among(self, there: usize, set: &str, folder: &Path) -> anyhow::Result<usize> {
+        match self {
+            Self::All => Ok(there),
+            Self::UpTo(count) => Ok(count.min(there)),
+            Self::Asked(count, _) if count <= there => Ok(count),
+            Self::Asked(count, option) => {
+                bail!("{option}: {} has {there} {set} images, {count} are needed", folder.display())
+            }
+        }
+    }
+}
+
+/// The first test images of a folder.
+pub fn test(folder: &Path, count: Count, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
     first(count, &Images::test(folder)?, "test", folder, weights)
 }
 
-/// The first `count` training images of a folder, or all of them.
-pub fn train(folder: &Path, count: Option<u32>, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
+/// The first training images of a folder.
+pub fn train(folder: &Path, count: Count, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
     first(count, &Images::train(folder)?, "training", folder, weights)
 }
 
-fn first(
-    count: Option<u32>,
-    images: &Images,
-    set: &str,
-    folder: &Path,
-    weights: &Weights,
-) -> anyhow::Result<Vec<Vec<u8>>> {
-    let count = count.map_or(images.len(), |count| count as usize);
-    ensure!(count <= images.len(), "--images {count}: {} has {} {set} images", folder.display(), images.len());
+fn first(count: Count, images: &Images, set: &str, folder: &Path, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
+    let count = count.among(images.len(), set, folder)?;
     rows(images, folder, weights).map(|rows| rows.take(count).collect())
 }
 

@@ -1,9 +1,11 @@
 //! `firmware-sim learn`
 
+use super::images::Count;
 use super::session::Session;
 use super::shift::Set;
 use super::weights::Weights;
-use super::{args, flash, images, note, progress};
+use super::{args, flash, images, note, progress, writable};
+use anyhow::ensure;
 use firmware_sim::learn::{Begin, HELD_OUT, Judgement};
 use firmware_sim::message::Learning;
 use firmware_sim::store::{ENDURANCE, Kept, Record};
@@ -12,6 +14,8 @@ use host::picture::Gray;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
+/// Training images that are learned from where nothing else is said.
+const IMAGES: usize = 4000;
 /// Images in the picture.
 const DRAWN: usize = 16;
 /// Screen pixels for each pixel in the PNG.
@@ -19,15 +23,20 @@ const ZOOM: usize = 2;
 
 pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
-    files::spare(&args.out, [weights.path.as_path(), &args.flash, &args.data])?;
-    files::spare(&args.flash, [weights.path.as_path(), &args.data])?;
-    let shifted = args.shift.images(&args.data, Set::Test, args.test_images, &weights)?;
-    let old = images::test(&args.data, args.test_images, &weights)?;
-    let stream = args.shift.images(&args.data, Set::Training, Some(args.images + HELD_OUT as u32), &weights)?;
+    files::spare(&args.out, [weights.path.as_path(), &args.flash, &args.source.data])?;
+    files::spare(&args.flash, [weights.path.as_path(), &args.source.data])?;
+    let test_images = Count::of("--test-images", args.test_images);
+    let shifted = args.shift.images(&args.source.data, Set::Test, test_images, &weights)?;
+    let old = images::test(&args.source.data, test_images, &weights)?;
+    let count = Count::or("--images", args.images, IMAGES).and(HELD_OUT);
+    let stream = args.shift.images(&args.source.data, Set::Training, count, &weights)?;
+    let count = stream.len().saturating_sub(HELD_OUT);
+    ensure!(count > 0, "{} training images: {HELD_OUT} are held out, none is left", stream.len());
     let drawn = &shifted[..DRAWN.min(shifted.len())];
 
-    let mut session = Session::learning(&args.common, &args.link, &weights, flash::read(&args.flash)?)?;
+    let mut session = Session::learning(&args.common, &weights, flash::read(&args.flash)?)?;
     let kept = session.status(Learning::Status)?.kept?;
+    [&args.flash, &args.out].into_iter().try_for_each(|path| writable(path))?;
     if !args.common.json {
         note(&format!("flash: {}: {}", args.flash.display(), describe(kept)));
     }
@@ -37,7 +46,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
 
     let method = args.optimizer.method();
     let rate = args.rate.unwrap_or(method.rate());
-    session.status(Learning::Begin(Begin { method, rate, batch: args.batch, images: args.images }))?;
+    session.status(Learning::Begin(Begin { method, rate, batch: args.batch, images: count as u32 }))?;
     let course = course(&mut session, &stream)?;
     let instructions = session.instructions()?;
     let judgement = session.judge()?;
@@ -55,7 +64,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     if args.common.json {
         return Ok(report.json(json!({
             "shift": args.shift.to_string(),
-            "images": args.images,
+            "images": count,
             "held_out": HELD_OUT,
             "test_images": shifted.len(),
             "mse_before": before,
@@ -71,7 +80,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
         })));
     }
     let mut text = String::new();
-    writeln!(text, "{} images learned from, the sensor {}: {}", args.images, args.shift, args.out.display())?;
+    writeln!(text, "{count} images learned from, the sensor {}: {}", args.shift, args.out.display())?;
     chart(&mut text, &course)?;
     writeln!(text, "                 MSE before     after   {} test images", shifted.len())?;
     writeln!(text, "  shifted sensor   {before:.6}  {after:.6}")?;

@@ -3,12 +3,13 @@
 
 use super::boards::STAND_IN;
 use super::image::{Images, Program};
+use super::images::Count;
 use super::limits::Limits;
 use super::link::Kind;
 use super::session::Session;
 use super::shift::{Set, Shift};
 use super::weights::Weights;
-use super::{args, flash, progress, train};
+use super::{args, bench, flash, progress, train};
 use anyhow::ensure;
 use firmware_sim::learn::{Begin, HELD_OUT, Method};
 use firmware_sim::message::Learning;
@@ -27,7 +28,10 @@ struct Figures {
 }
 
 pub fn run(args: &args::Bench) -> anyhow::Result<String> {
-    ensure!(args.link == Kind::Qemu, "instructions are counted on the emulated board: --link qemu");
+    ensure!(
+        args.common.link == Kind::Qemu,
+        "bench --learning counts instructions, which only the emulator can: --link qemu"
+    );
     let limits = args.budget.as_deref().map(Limits::read).transpose()?;
     let weights = Weights::find(args.common.weights.as_deref())?;
     let measured = [
@@ -52,10 +56,12 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
 
 /// A course from its beginning to the record that keeps it.
 fn adapting(args: &args::Bench, weights: &Weights) -> anyhow::Result<Figures> {
-    let stream = Shift::default().images(&args.data, Set::Training, Some(args.images + HELD_OUT as u32), weights)?;
-    let mut session = Session::learning(&args.common, &args.link, weights, flash::erased())?;
+    let count = Count::or("--images", args.images, bench::IMAGES);
+    let stream = Shift::default().images(&args.source.data, Set::Training, count.and(HELD_OUT), weights)?;
+    let mut session = Session::learning(&args.common, weights, flash::erased())?;
+    let images = stream.len().saturating_sub(HELD_OUT) as u32;
     let (method, batch) = (Method::Adam, 1);
-    session.status(Learning::Begin(Begin { method, rate: method.rate(), batch, images: args.images }))?;
+    session.status(Learning::Begin(Begin { method, rate: method.rate(), batch, images }))?;
     let mut instructions = 0;
     for image in progress(&stream) {
         let (_, held_out) = session.learn(image)?;
@@ -68,7 +74,7 @@ fn adapting(args: &args::Bench, weights: &Weights) -> anyhow::Result<Figures> {
     let (board, target) = STAND_IN.emulated();
     let code = Images::learning(board, target, weights.topology)?.layout(Program::Learner)?.flash;
     Ok(Figures {
-        step_instructions: instructions / u64::from(args.images),
+        step_instructions: instructions / u64::from(images.max(1)),
         image_code_bytes: code,
         image_ram_bytes: memory.ram(),
         stack_bytes: memory.stack,
@@ -77,11 +83,11 @@ fn adapting(args: &args::Bench, weights: &Weights) -> anyhow::Result<Figures> {
 
 /// A whole network trained for a while.
 fn training(args: &args::Bench) -> anyhow::Result<Figures> {
-    let (memory, instructions) = train::emulated(&args.data, 1000)?;
+    let (memory, instructions) = train::emulated(&args.source.data, 1000)?;
     let (_, target) = STAND_IN.emulated();
     Ok(Figures {
         step_instructions: instructions.into(),
-        image_code_bytes: Images::whole(target)?.layout(Program::Whole)?.flash,
+        image_code_bytes: Images::training(Program::Whole, target)?.layout(Program::Whole)?.flash,
         image_ram_bytes: memory.ram(),
         stack_bytes: memory.stack,
     })

@@ -93,6 +93,11 @@ impl Footprint {
         Ok((Self::of(topology, None, memory)?, memory))
     }
 
+    /// Whether a board has room for the encoder, but not for the whole network.
+    pub fn encoder_alone(&self, board: &Board) -> bool {
+        matches!(self.on(board), Fit::Encoder | Fit::EitherHalf)
+    }
+
     /// What of it fits a board.
     pub fn on(&self, board: &Board) -> Fit {
         match (self.whole.fit(board), self.encoder.fit(board), self.decoder.fit(board)) {

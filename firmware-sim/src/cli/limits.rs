@@ -6,21 +6,21 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What `bench` measures of an image.
+/// What `bench` measures of an image; instructions and code where the emulator runs it.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Figures {
-    pub encode_instructions: u64,
+    pub encode_instructions: Option<u64>,
     /// For an image without a zero pixel.
-    pub encode_dense_instructions: u64,
-    /// `None` where the device holds the encoder alone.
+    pub encode_dense_instructions: Option<u64>,
+    /// `None`, too, where the device holds the encoder alone.
     pub decode_instructions: Option<u64>,
     /// Where nothing is left out.
-    pub instructions_per_mac: f64,
+    pub instructions_per_mac: Option<f64>,
     /// The network and the reader of its blob, without driver and protocol.
-    pub engine_code_bytes: usize,
-    pub image_code_bytes: usize,
+    pub engine_code_bytes: Option<usize>,
+    pub image_code_bytes: Option<usize>,
     /// The network's statics, and the stack.
-    pub engine_ram_bytes: usize,
+    pub engine_ram_bytes: Option<usize>,
     pub image_ram_bytes: usize,
     pub stack_bytes: usize,
 }
@@ -65,13 +65,13 @@ mod tests {
     use super::*;
 
     const FIGURES: Figures = Figures {
-        encode_instructions: 100,
-        encode_dense_instructions: 200,
+        encode_instructions: Some(100),
+        encode_dense_instructions: Some(200),
         decode_instructions: None,
-        instructions_per_mac: 0.9,
-        engine_code_bytes: 1,
-        image_code_bytes: 2,
-        engine_ram_bytes: 3,
+        instructions_per_mac: Some(0.9),
+        engine_code_bytes: Some(1),
+        image_code_bytes: Some(2),
+        engine_ram_bytes: Some(3),
         image_ram_bytes: 4,
         stack_bytes: 5,
     };

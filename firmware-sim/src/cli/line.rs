@@ -3,7 +3,9 @@
 use super::link::LinkError;
 use firmware_sim::message::Usage;
 use firmware_sim::{Command, Reply, Request, Response, frame};
-use std::io::{ErrorKind, Read, Write};
+use serialport::{SerialPort, TTYPort};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 /// Larger than any number that a session counts to.
@@ -13,8 +15,23 @@ const OWN_SEQUENCE: u32 = u32::MAX;
 const EIO: i32 = 5;
 
 /// What a line is made of; its reads and writes end after some time with an error.
-pub trait Port: Read + Write {}
-impl<T: Read + Write> Port for T {}
+pub trait Port: Read + Write {
+    /// After how long.
+    fn wait(&mut self, patience: Duration) -> io::Result<()>;
+}
+
+impl Port for UnixStream {
+    fn wait(&mut self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))?;
+        self.set_write_timeout(Some(patience))
+    }
+}
+
+impl Port for TTYPort {
+    fn wait(&mut self, patience: Duration) -> io::Result<()> {
+        Ok(self.set_timeout(patience)?)
+    }
+}
 
 /// A line, and what came over it last.
 pub struct Line<P> {
@@ -24,13 +41,35 @@ pub struct Line<P> {
     answer: Vec<u8>,
 }
 
-/// Longer than any frame.
+/// Longer than any frame that answers another.
 const LONGEST: usize = 4096;
+/// As long as nothing comes, nothing more will.
+const QUIET: Duration = Duration::from_millis(200);
+/// Tells a device to begin that speaks at length.
+pub const BEGIN: u8 = b'\n';
 
 impl<P: Port> Line<P> {
-    /// A line of a port that waits for so long.
-    pub fn new(port: P, patience: Duration) -> Self {
-        Self { port, patience, answer: Vec::new() }
+    /// A line of a port that is to wait for so long.
+    pub fn new(mut port: P, patience: Duration) -> io::Result<Self> {
+        port.wait(patience)?;
+        Ok(Self { port, patience, answer: Vec::new() })
+    }
+
+    /// Ends whatever frame was begun and throws away what still comes.
+    pub fn resynchronise(&mut self) -> Result<(), LinkError> {
+        self.answer.clear();
+        self.port.write_all(&[0]).map_err(|error| self.failed(error))?;
+        self.port.wait(QUIET)?;
+        let mut old = [0; 1024];
+        // Not for ever: there are devices that never stop.
+        for _ in 0..64 {
+            match self.port.read(&mut old) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                _ => break,
+            }
+        }
+        Ok(self.port.wait(self.patience)?)
     }
 
     /// Sends bytes and returns what comes back: as many frames.
@@ -38,18 +77,8 @@ impl<P: Port> Line<P> {
         self.answer.clear();
         self.port.write_all(request).map_err(|error| self.failed(error))?;
         let expected = frames(request);
-        let mut buffer = [0; 4096];
         while frames(&self.answer) < expected {
-            let count = match self.port.read(&mut buffer) {
-                Ok(0) => return Err(self.gone()),
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.failed(error)),
-            };
-            self.answer.extend_from_slice(&buffer[..count]);
-            if self.answer.len() > LONGEST * expected.max(1) {
-                return Err(LinkError::Foreign);
-            }
+            self.receive(LONGEST * expected)?;
         }
         match last_words(&self.answer) {
             Some(words) => Err(LinkError::Stopped(words)),
@@ -57,15 +86,52 @@ impl<P: Port> Line<P> {
         }
     }
 
-    /// All that a device says before it ends.
-    pub fn rest(&mut self) -> Result<Vec<u8>, LinkError> {
-        let mut said = Vec::new();
-        self.port.read_to_end(&mut said).map_err(|error| self.failed(error))?;
-        last_words(&said).map_or(Ok(said), |words| Err(LinkError::Stopped(words)))
+    /// Takes what has come, or waits for it; no more than so many bytes in all.
+    fn receive(&mut self, limit: usize) -> Result<(), LinkError> {
+        let mut buffer = [0; 4096];
+        let count = loop {
+            match self.port.read(&mut buffer) {
+                Ok(0) => return Err(self.gone()),
+                Ok(count) => break count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        };
+        self.answer.extend_from_slice(&buffer[..count]);
+        if self.answer.len() > limit { Err(LinkError::Foreign) } else { Ok(()) }
+    }
+
+    /// Tells a device to begin.
+    pub fn begin(&mut self) -> Result<(), LinkError> {
+        self.answer.clear();
+        self.port.write_all(&[BEGIN]).map_err(|error| self.failed(error))
+    }
+
+    /// The next frame of what a device says, its zero included.
+    pub fn hear(&mut self) -> Result<Vec<u8>, LinkError> {
+        loop {
+            let begins = self.answer.iter().position(|byte| *byte != 0).unwrap_or(self.answer.len());
+            self.answer.drain(..begins);
+            if let Some(end) = self.answer.iter().position(|byte| *byte == 0) {
+                let frame = self.answer.drain(..=end).collect::<Vec<_>>();
+                return last_words(&frame).map_or(Ok(frame), |words| Err(LinkError::Stopped(words)));
+            }
+            self.receive(4 * LONGEST)?;
+        }
     }
 
     /// What the device says it has taken.
     pub fn usage(&mut self) -> Result<Usage, LinkError> {
+        self.ask_usage().or_else(|error| {
+            let LinkError::Frame(firmware_sim::Error::Frame | firmware_sim::Error::Crc) = error else {
+                return Err(error);
+            };
+            self.resynchronise()?;
+            self.ask_usage()
+        })
+    }
+
+    fn ask_usage(&mut self) -> Result<Usage, LinkError> {
         let mut buffer = [0; 64];
         let request = Request { sequence: OWN_SEQUENCE, command: Command::Usage };
         let request = frame::write(&request, &mut buffer).map_err(LinkError::Frame)?;
@@ -111,16 +177,14 @@ fn frames(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::net::UnixStream;
     use std::thread;
 
     /// A line to something that reads a request and then does as it likes.
     fn line(device: impl FnOnce(UnixStream) + Send + 'static) -> Line<UnixStream> {
         let (here, there) = UnixStream::pair().unwrap();
         let patience = Duration::from_millis(300);
-        here.set_read_timeout(Some(patience)).unwrap();
         thread::spawn(move || device(there));
-        Line::new(here, patience)
+        Line::new(here, patience).unwrap()
     }
 
     #[test]

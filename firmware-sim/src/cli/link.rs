@@ -1,7 +1,7 @@
 //! The line to a device, and the device that runs in process, under guard.
 
 use super::stack::Stack;
-use autoencoder_core::blob::Mirrors;
+use autoencoder_core::blob::{Mirrors, Stored, Without};
 use autoencoder_core::model::{Half, Visitor, with_topology};
 use firmware_sim::flash::Nor;
 use firmware_sim::frame::frame_bytes;
@@ -15,6 +15,12 @@ use std::str::FromStr;
 pub trait Link {
     /// Sends bytes and returns what comes back: the frames that answer them.
     fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError>;
+
+    /// Ends whatever was begun on the line and throws away what still comes, so that the next answer is that to the next
+    /// request.
+    fn resynchronise(&mut self) -> Result<(), LinkError> {
+        Ok(())
+    }
 
     /// The RAM that the device has taken so far.
     fn memory(&mut self) -> Result<Memory, LinkError>;
@@ -143,7 +149,7 @@ trait Application<'b> {
     fn push(&mut self, byte: u8) -> Option<&[u8]>;
 }
 
-impl<'b, E: Half, D: Half + Mirrors<E>> Application<'b> for App<'b, E, D> {
+impl<'b, E: Stored, D: Mirrors<E>> Application<'b> for App<'b, E, D> {
     fn load(&mut self, blob: &'b [u8]) {
         self.load(blob);
     }
@@ -157,10 +163,21 @@ impl<'b, E: Half, D: Half + Mirrors<E>> Application<'b> for App<'b, E, D> {
 struct Make<'b>(PhantomData<&'b [u8]>);
 
 impl<'b> Visitor for Make<'b> {
-    type Output = Box<dyn Application<'b> + Send + 'b>;
+    type Output = Box<dyn Application<'b> + 'b>;
 
     fn visit<E: Half, D: Half + Mirrors<E>>(self) -> Self::Output {
         Box::new(App::<'b, E, D>::new())
+    }
+}
+
+/// Makes the application of a topology's encoder alone.
+struct MakeEncoder<'b>(PhantomData<&'b [u8]>);
+
+impl<'b> Visitor for MakeEncoder<'b> {
+    type Output = Box<dyn Application<'b> + 'b>;
+
+    fn visit<E: Half, D: Half + Mirrors<E>>(self) -> Self::Output {
+        Box::new(App::<'b, E, Without<E>>::new())
     }
 }
 
@@ -189,7 +206,7 @@ impl<'b, E: Half, D: Half + Mirrors<E>> Application<'b> for Adaptive<'b, E, D> {
 struct MakeAdaptive<'b>(Vec<u8>, PhantomData<&'b [u8]>);
 
 impl<'b> Visitor for MakeAdaptive<'b> {
-    type Output = Box<dyn Application<'b> + Send + 'b>;
+    type Output = Box<dyn Application<'b> + 'b>;
 
     fn visit<E: Half, D: Half + Mirrors<E>>(self) -> Self::Output {
         Box::new(Adaptive { app: AdaptiveApp::<'b, E, D>::new(), flash: Some(self.0) })
@@ -198,7 +215,7 @@ impl<'b> Visitor for MakeAdaptive<'b> {
 
 /// The application in this process: on a stack of its own, every allocation of its counted.
 pub struct InProcess<'b> {
-    app: Box<dyn Application<'b> + Send + 'b>,
+    app: Box<dyn Application<'b> + 'b>,
     stack: Stack,
     /// What comes back. Reserved before the application runs: it is the line's, not the application's.
     answer: Vec<u8>,
@@ -210,16 +227,17 @@ impl<'b> InProcess<'b> {
         Self::start(with_topology(topology, Make(PhantomData)), topology, blob)
     }
 
+    /// The same of the encoder alone, with a blob of it.
+    pub fn boot_encoder(topology: &str, blob: &'b [u8]) -> Result<Self, LinkError> {
+        Self::start(with_topology(topology, MakeEncoder(PhantomData)), topology, blob)
+    }
+
     /// The same with an application that learns and a flash with these contents to keep it in.
     pub fn boot_learning(topology: &str, blob: &'b [u8], flash: Vec<u8>) -> Result<Self, LinkError> {
         Self::start(with_topology(topology, MakeAdaptive(flash, PhantomData)), topology, blob)
     }
 
-    fn start(
-        app: Option<Box<dyn Application<'b> + Send + 'b>>,
-        topology: &str,
-        blob: &'b [u8],
-    ) -> Result<Self, LinkError> {
+    fn start(app: Option<Box<dyn Application<'b> + 'b>>, topology: &str, blob: &'b [u8]) -> Result<Self, LinkError> {
         let app = app.ok_or_else(|| LinkError::Topology(topology.to_owned()))?;
         let mut device = Self { app, stack: Stack::new(), answer: Vec::new() };
         device.guarded(|app, _| app.load(blob))?;
@@ -227,7 +245,7 @@ impl<'b> InProcess<'b> {
     }
 
     /// Runs a part of the application.
-    fn guarded(&mut self, f: impl FnOnce(&mut dyn Application<'b>, &mut Vec<u8>) + Send) -> Result<(), LinkError> {
+    fn guarded(&mut self, f: impl FnOnce(&mut dyn Application<'b>, &mut Vec<u8>)) -> Result<(), LinkError> {
         let Self { app, stack, answer } = self;
         stack.guard(|| f(&mut **app, answer))
     }

@@ -8,6 +8,7 @@ mod codes;
 mod decode;
 mod drawing;
 mod encode;
+mod firmware;
 mod flash;
 mod image;
 mod images;
@@ -25,6 +26,7 @@ mod roundtrip;
 mod serial;
 mod session;
 mod shift;
+mod speaker;
 mod stack;
 mod synthetic;
 mod train;
@@ -32,9 +34,12 @@ mod training;
 mod verify;
 mod weights;
 
+use anyhow::{Context, ensure};
 use args::{Args, Command};
 use indicatif::{ProgressBar, ProgressIterator, ProgressStyle};
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 pub fn run(args: Args) -> anyhow::Result<String> {
     match args.command {
@@ -56,6 +61,18 @@ pub fn run(args: Args) -> anyhow::Result<String> {
 /// A line for whoever watches. That nobody does is no error.
 fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// An error if nothing can be written where a file is to be: said before long work, not after it.
+fn writable(path: &Path) -> anyhow::Result<()> {
+    let shown = || path.display().to_string();
+    ensure!(!path.is_dir(), "{}: a folder", path.display());
+    if path.exists() && !path.is_file() {
+        return Ok(()); // a device, a pipe: it is written to as it is
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder)).with_context(shown)?;
+    Ok(())
 }
 
 /// The images one by one, with a bar on a terminal and nothing elsewhere.

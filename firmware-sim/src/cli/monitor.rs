@@ -1,5 +1,7 @@
 //! `firmware-sim monitor`
 
+use super::firmware::whole;
+use super::images::Count;
 use super::session::Session;
 use super::shift::Set;
 use super::weights::Weights;
@@ -10,23 +12,27 @@ use firmware_sim::monitor::WINDOW;
 use serde_json::json;
 use std::fmt::Write;
 
+/// Test images that are taken where nothing else is said.
+const IMAGES: usize = 2000;
 /// Of the chart, in characters.
 const COLUMNS: usize = 72;
 const ROWS: usize = 12;
 
 pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
-    let weights = Weights::find(args.common.weights.as_deref())?;
-    let mut session = Session::using(&args.common, &args.link, &weights, args.flash.as_deref())?;
+    let weights = Weights::find(args.device.common.weights.as_deref())?;
+    whole(&args.device.common, &weights)?;
+    let mut session = Session::using(&args.device, &weights)?;
     let threshold = session.threshold()?;
     ensure!(
         threshold != NO_THRESHOLD,
         "{}: no threshold was calibrated (`cargo run -p host -- export --format int8` does it)",
         weights.path.display()
     );
-    let half = args.images / 2;
-    let mut stream = images::test(&args.data, Some(half), &weights)?;
-    let shifted = args.shift.images(&args.data, Set::Test, Some(2 * half), &weights)?;
-    let half = half as usize;
+    let count = Count::or("--images", args.images, IMAGES);
+    let shifted = args.shift.images(&args.source.data, Set::Test, count, &weights)?;
+    ensure!(shifted.len() >= 2, "a stream that changes takes two images");
+    let half = shifted.len() / 2;
+    let mut stream = images::test(&args.source.data, Count::Asked(half, "--images"), &weights)?;
     stream.extend(shifted.into_iter().skip(half));
 
     let (mut scores, mut drifted) = (Vec::new(), Vec::new());
@@ -46,7 +52,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let auc = auc(steady, shifted);
     let halves = [(steady, &drifted[..half]), (shifted, &drifted[half..])];
     let [before, after] = halves.map(|(scores, drifted)| Part::of(scores, drifted, threshold, weights.inputs));
-    if args.common.json {
+    if args.device.common.json {
         return Ok(report.json(json!({
             "images": scores.len(),
             "shift": args.shift.to_string(),

@@ -1,9 +1,10 @@
 //! The device as a real image on an emulated board, its UART a socket of this program's.
 
-use super::boards::{Board, STAND_IN};
+use super::boards::Board;
 use super::image::{Images, Program, output};
 use super::line::Line;
 use super::link::{Link, LinkError, Memory};
+use super::speaker::Speaker;
 use firmware_sim::message::Usage;
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -81,29 +82,12 @@ impl Qemu {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(fs::File::create(&said)?);
         let mut keeper = command.spawn()?;
         match connect(&mut keeper, &socket) {
-            Ok(line) => Ok(Self { keeper, line: Line::new(line, PATIENCE), folder }),
+            Ok(line) => Ok(Self { keeper, line, folder }),
             Err(error) => {
                 end(&mut keeper);
                 Err(error.unwrap_or_else(|| ended(&said)))
             }
         }
-    }
-
-    /// What the image that trains says about the blob and the images in its flash.
-    pub fn training(flash: &[u8]) -> Result<String, LinkError> {
-        let (board, target) = STAND_IN.emulated();
-        let said = Self::boot(board, &Images::training(target)?, Program::Training, flash)?.rest()?;
-        Ok(String::from_utf8_lossy(&said).into_owned())
-    }
-
-    /// What the image that trains a whole network says about the task in its flash.
-    pub fn whole(flash: &[u8]) -> Result<Vec<u8>, LinkError> {
-        let (board, target) = STAND_IN.emulated();
-        Self::boot(board, &Images::whole(target)?, Program::Whole, flash)?.rest()
-    }
-
-    fn rest(&mut self) -> Result<Vec<u8>, LinkError> {
-        self.line.rest().map_err(|error| told(error, &self.folder))
     }
 
     fn usage(&mut self) -> Result<Usage, LinkError> {
@@ -116,6 +100,10 @@ impl Link for Qemu {
         self.line.exchange(request).map_err(|error| told(error, &self.folder))
     }
 
+    fn resynchronise(&mut self) -> Result<(), LinkError> {
+        self.line.resynchronise().map_err(|error| told(error, &self.folder))
+    }
+
     fn memory(&mut self) -> Result<Memory, LinkError> {
         let Usage { static_bytes, stack_bytes, .. } = self.usage()?;
         Ok(Memory { statics: static_bytes as usize, stack: stack_bytes as usize, heap: 0 })
@@ -126,6 +114,16 @@ impl Link for Qemu {
     }
 }
 
+impl Speaker for Qemu {
+    fn begin(&mut self) -> Result<(), LinkError> {
+        self.line.begin().map_err(|error| told(error, &self.folder))
+    }
+
+    fn hear(&mut self) -> Result<Vec<u8>, LinkError> {
+        self.line.hear().map_err(|error| told(error, &self.folder))
+    }
+}
+
 impl Drop for Qemu {
     fn drop(&mut self) {
         end(&mut self.keeper);
@@ -133,14 +131,11 @@ impl Drop for Qemu {
 }
 
 /// Waits until the emulator listens. `Err(None)`: it has ended.
-fn connect(keeper: &mut Child, socket: &Path) -> Result<UnixStream, Option<LinkError>> {
+fn connect(keeper: &mut Child, socket: &Path) -> Result<Line<UnixStream>, Option<LinkError>> {
     let begun = Instant::now();
     loop {
-        if let Ok(line) = UnixStream::connect(socket) {
-            for limit in [UnixStream::set_read_timeout, UnixStream::set_write_timeout] {
-                limit(&line, Some(PATIENCE)).map_err(|error| Some(error.into()))?;
-            }
-            return Ok(line);
+        if let Ok(port) = UnixStream::connect(socket) {
+            return Line::new(port, PATIENCE).map_err(|error| Some(error.into()));
         }
         if keeper.try_wait().map_err(|error| Some(error.into()))?.is_some() {
             return Err(None);

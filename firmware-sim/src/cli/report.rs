@@ -17,10 +17,10 @@ pub struct Report {
 
 impl Report {
     /// As an object of `--json`, to which a command adds its own keys.
-    pub fn json(&self, own: Value) -> String {
+    pub fn json(&self, keys: Value) -> String {
         let mut object = Map::new();
-        if let Value::Object(own) = own {
-            object.extend(own);
+        if let Value::Object(keys) = keys {
+            object.extend(keys);
         }
         let memory = json!({
             "ram_bytes": self.memory.ram(),

@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 pub fn run(args: &args::Reset) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
-    let mut session = Session::learning(&args.common, &args.link, &weights, flash::read(&args.flash)?)?;
+    let mut session = Session::learning(&args.common, &weights, flash::read(&args.flash)?)?;
     let before = session.status(Learning::Status)?.kept?;
     let after = session.status(Learning::Reset)?.kept?;
     let contents = session.flash()?;

@@ -1,5 +1,6 @@
 //! `firmware-sim roundtrip`
 
+use super::images::Count;
 use super::session::Session;
 use super::weights::Weights;
 use super::{args, images, shift};
@@ -8,14 +9,14 @@ use serde_json::json;
 use std::fmt::Write;
 
 pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
-    let weights = Weights::find(args.common.weights.as_deref())?;
-    let mut session = Session::using(&args.common, &args.link, &weights, args.flash.as_deref())?;
-    let images = shift::test(args.shift.as_ref(), &args.data, args.images, &weights)?;
+    let weights = Weights::find(args.device.common.weights.as_deref())?;
+    let mut session = Session::using(&args.device, &weights)?;
+    let images = shift::test(args.shift.as_ref(), &args.source.data, Count::of("--images", args.images), &weights)?;
     let decoded = session.reconstruct_all(&images)?;
     let sum = images.iter().zip(&decoded).map(|(a, b)| images::squared_error(a, b)).sum();
     let report = session.finish()?;
     let mse = images::mse(sum, images.len() * weights.inputs);
-    if args.common.json {
+    if args.device.common.json {
         return Ok(report.json(json!({ "images": images.len(), "mse": mse })));
     }
     let mut text = String::new();

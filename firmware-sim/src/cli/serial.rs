@@ -2,9 +2,9 @@
 
 use super::line::Line;
 use super::link::{Link, LinkError, Memory};
+use super::speaker::Speaker;
 use firmware_sim::message::Usage;
-use serialport::{SerialPort, TTYPort};
-use std::io::{ErrorKind, Read, Write};
+use serialport::TTYPort;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,8 +12,6 @@ use std::time::Duration;
 const BAUD: u32 = 115_200;
 /// Longer than any command takes on a small board, its bytes on the line included.
 const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 1500 } else { 15_000 });
-/// As long as nothing comes, nothing more will.
-const QUIET: Duration = Duration::from_millis(200);
 
 /// A board on a serial port. Its weights are in its flash already.
 pub struct Serial(Line<TTYPort>);
@@ -23,19 +21,10 @@ impl Serial {
     pub fn open(path: &Path) -> Result<Self, LinkError> {
         let refused = |error: serialport::Error| LinkError::Port(path.display().to_string(), error.to_string());
         let name = path.to_string_lossy();
-        let mut port = serialport::new(name, BAUD).timeout(QUIET).open_native().map_err(refused)?;
-        port.write_all(&[0])?; // the end of whatever frame was begun
-        let mut old = [0; 1024];
-        // Not for ever: there are devices that never stop.
-        for _ in 0..64 {
-            match port.read(&mut old) {
-                Ok(1..) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                _ => break,
-            }
-        }
-        port.set_timeout(PATIENCE).map_err(refused)?;
-        Ok(Self(Line::new(port, PATIENCE)))
+        let port = serialport::new(name, BAUD).open_native().map_err(refused)?;
+        let mut line = Line::new(port, PATIENCE)?;
+        line.resynchronise()?;
+        Ok(Self(line))
     }
 }
 
@@ -44,9 +33,23 @@ impl Link for Serial {
         self.0.exchange(request)
     }
 
+    fn resynchronise(&mut self) -> Result<(), LinkError> {
+        self.0.resynchronise()
+    }
+
     fn memory(&mut self) -> Result<Memory, LinkError> {
         let Usage { static_bytes, stack_bytes, .. } = self.0.usage()?;
         Ok(Memory { statics: static_bytes as usize, stack: stack_bytes as usize, heap: 0 })
+    }
+}
+
+impl Speaker for Serial {
+    fn begin(&mut self) -> Result<(), LinkError> {
+        self.0.begin()
+    }
+
+    fn hear(&mut self) -> Result<Vec<u8>, LinkError> {
+        self.0.hear()
     }
 }
 
@@ -55,6 +58,8 @@ mod tests {
     use super::super::link::InProcess;
     use super::*;
     use firmware_sim::{Command, Error, Reply, Request, Response, frame};
+    use serialport::SerialPort;
+    use std::io::{Read, Write};
     use std::thread;
 
     /// What a request brings from a device at the other end of a line.

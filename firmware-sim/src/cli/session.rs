@@ -1,10 +1,11 @@
 //! A device and the program that talks to it: requests numbered, answers checked, the budget held.
 
-use super::args::{Common, FLASH};
-use super::boards::{self, Board};
+use super::args::{Common, Device, FLASH};
+use super::boards::Board;
+use super::firmware::{Firmware, board, footprint};
 use super::image::{Images, Program};
 use super::learn::describe;
-use super::ledger::{Fit, Footprint, Learning as Needed, OverBudget};
+use super::ledger::{Footprint, Learning as Needed, OverBudget};
 use super::link::{InProcess, Kind, Link, LinkError, Memory};
 use super::qemu::Qemu;
 use super::report::Report;
@@ -44,12 +45,15 @@ pub struct Session<'w> {
 
 impl<'w> Session<'w> {
     /// Boots a device with these weights, if they fit the board, and greets it.
-    pub fn open(common: &Common, link: &Kind, weights: &'w Weights) -> anyhow::Result<Self> {
-        let board = board(common, link)?;
-        if !common.json {
-            note(&format!("weights: {} ({}, {:08x})", weights.path.display(), weights.topology, weights.crc));
-        }
-        let link: Box<dyn Link + 'w> = match link {
+    ///
+    /// A board that has room for the encoder alone gets that; this program then decodes.
+    pub fn open(common: &Common, weights: &'w Weights) -> anyhow::Result<Self> {
+        let board = board(common)?;
+        introduce(common, weights);
+        let link: Box<dyn Link + 'w> = match &common.link {
+            Kind::InProcess if footprint(weights)?.encoder_alone(board) => {
+                Box::new(InProcess::boot_encoder(weights.topology, weights.encoder.bytes())?)
+            }
             Kind::InProcess => Box::new(InProcess::boot(weights.topology, weights.bytes())?),
             Kind::Qemu => {
                 let firmware = Firmware::of(board, weights)?;
@@ -61,12 +65,10 @@ impl<'w> Session<'w> {
     }
 
     /// The same with a device that learns and keeps it in a flash with these contents; one at a serial port has its own.
-    pub fn learning(common: &Common, link: &Kind, weights: &'w Weights, flash: Vec<u8>) -> anyhow::Result<Self> {
-        let board = board(common, link)?;
-        if !common.json {
-            note(&format!("weights: {} ({}, {:08x})", weights.path.display(), weights.topology, weights.crc));
-        }
-        let link: Box<dyn Link + 'w> = match link {
+    pub fn learning(common: &Common, weights: &'w Weights, flash: Vec<u8>) -> anyhow::Result<Self> {
+        let board = board(common)?;
+        introduce(common, weights);
+        let link: Box<dyn Link + 'w> = match &common.link {
             Kind::InProcess => Box::new(InProcess::boot_learning(weights.topology, weights.bytes(), flash)?),
             Kind::Qemu => {
                 let (board, target) = board.emulated();
@@ -79,17 +81,24 @@ impl<'w> Session<'w> {
     }
 
     /// One with what it learned before, where a flash is named that keeps it.
-    pub fn using(common: &Common, link: &Kind, weights: &'w Weights, flash: Option<&Path>) -> anyhow::Result<Self> {
+    ///
+    /// A flash that holds nothing of these weights, or nothing whole, is refused: whoever names it means what is in it.
+    pub fn using(Device { flash, common }: &Device, weights: &'w Weights) -> anyhow::Result<Self> {
         let Some(path) = flash else {
-            let session = Self::open(common, link, weights)?;
+            let session = Self::open(common, weights)?;
             if Path::new(FLASH).exists() && !common.json {
                 note(&format!("tables: the factory's; --flash {FLASH} uses those that were learned"));
             }
             return Ok(session);
         };
         ensure!(path.exists(), "{}: no such file: nothing was learned there", path.display());
-        let mut session = Self::learning(common, link, weights, flash::read(path)?)?;
+        let mut session = Self::learning(common, weights, flash::read(path)?)?;
         let kept = session.status(Learning::Status)?.kept?;
+        match kept {
+            Kept::Damaged => bail!("{}: damaged: there is no whole record in it", path.display()),
+            Kept::OtherWeights { found } => bail!("{}: learned with other weights ({found:08x})", path.display()),
+            Kept::Nothing | Kept::Learned(_) | Kept::Factory(_) => {}
+        }
         session.sequence = 1; // packets are counted from the first image on
         session.record = if let Kept::Learned(record) = kept { Some(record.sequence) } else { None };
         if !common.json {
@@ -114,6 +123,11 @@ impl<'w> Session<'w> {
             note(&format!("{} holds the encoder alone; this program decodes", board.name));
         }
         Ok(session)
+    }
+
+    /// Whether the device holds the encoder alone.
+    pub fn encoder_only(&self) -> bool {
+        self.decoder.is_some()
     }
 
     /// From an image to the frame that carries its code.
@@ -297,56 +311,44 @@ impl<'w> Session<'w> {
         Ok(())
     }
 
-    /// Sends the next request and returns the frame that came back.
+    /// Sends the next request and returns the frame that came back. If the line damaged either, and the device may carry
+    /// the request out twice, it is sent once more.
     fn exchange(&mut self, command: Command<'_>) -> anyhow::Result<Vec<u8>> {
-        let request = Request { sequence: self.sequence, command };
+        let sequence = self.sequence;
         self.sequence += 1;
-        let request = frame::write(&request, &mut self.buffer)?;
+        let request = frame::write(&Request { sequence, command }, &mut self.buffer)?;
         let link: &mut dyn Link = match (&mut self.decoder, command) {
             (Some(decoder), Command::Decode { .. }) => decoder,
             _ => &mut *self.link,
         };
-        Ok(link.exchange(request)?.to_vec())
+        let answer = link.exchange(request).map(<[u8]>::to_vec);
+        // What does not speak at all when it is greeted is no device of ours.
+        let ours = sequence > 0 || answer.is_ok();
+        if ours && command.repeatable() && damaged(&answer) {
+            link.resynchronise()?;
+            return Ok(link.exchange(request)?.to_vec());
+        }
+        Ok(answer?)
     }
 }
 
-/// The board whose memory is the limit: the one that was named, or the one that the emulator has.
-fn board(common: &Common, link: &Kind) -> anyhow::Result<&'static Board> {
-    let named = common.board.as_deref();
-    if *link == Kind::Qemu && named.is_none() {
-        return Ok(boards::STAND_IN);
+/// Says which weights are taken.
+fn introduce(common: &Common, weights: &Weights) {
+    if !common.json {
+        note(&format!("weights: {} ({}, {:08x})", weights.path.display(), weights.topology, weights.crc));
     }
-    boards::find(named)
 }
 
-/// What the emulator runs: a board's images, with the whole network or, where it has no room for that, the encoder.
-pub struct Firmware<'w> {
-    pub images: Images,
-    pub encoder_only: bool,
-    board: &'static Board,
-    blob: &'w [u8],
-}
-
-impl<'w> Firmware<'w> {
-    /// The images of a board, or of the one that stands in for it, for these weights.
-    pub fn of(board: &'static Board, weights: &'w Weights) -> anyhow::Result<Self> {
-        let (board, target) = board.emulated();
-        let (_, memory) = Footprint::measured(weights.topology)?;
-        let whole = Footprint::of(weights.topology, Some((weights.format, weights.length)), memory)?;
-        let encoder_only = matches!(whole.on(board), Fit::Encoder | Fit::EitherHalf);
-        let images = Images::build(board, target, weights.topology, encoder_only)?;
-        let blob = if encoder_only { weights.encoder.bytes() } else { weights.bytes() };
-        Ok(Self { images, encoder_only, board, blob })
-    }
-
-    /// Board, topology and, if it is alone, half.
-    pub fn name(&self, topology: &str) -> String {
-        format!("{}-{topology}{}", self.board.name, if self.encoder_only { "-encoder-only" } else { "" })
-    }
-
-    /// An emulator that runs one of them.
-    pub fn boot(&self, program: Program) -> Result<Qemu, LinkError> {
-        Qemu::boot(self.board, &self.images, program, self.blob)
+/// Whether the line has damaged a request or its answer: what came back cannot be read, or says so of the request.
+fn damaged(answer: &Result<Vec<u8>, LinkError>) -> bool {
+    let read = |frame: &mut [u8]| {
+        let response = Response::read(frame::read(frame)?)?;
+        if response.sequence == 0 { response.result.map(|_| ()) } else { Ok(()) }
+    };
+    match answer {
+        Ok(frame) => matches!(read(&mut frame.clone()), Err(Error::Frame | Error::Crc | Error::Oversize)),
+        // Its last byte is not the zero that it was.
+        Err(error) => matches!(error, LinkError::Foreign | LinkError::TimeOut(_)),
     }
 }
 

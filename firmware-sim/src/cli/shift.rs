@@ -10,7 +10,7 @@
 //!
 //! Rows and columns count from 0.
 
-use super::images;
+use super::images::{self, Count};
 use super::weights::Weights;
 use anyhow::ensure;
 use std::convert::Infallible;
@@ -67,7 +67,7 @@ impl std::fmt::Display for Shift {
 }
 
 /// The first test images, as the sensor sees them if it is shifted.
-pub fn test(shift: Option<&Shift>, data: &Path, count: Option<u32>, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
+pub fn test(shift: Option<&Shift>, data: &Path, count: Count, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
     match shift {
         Some(shift) => shift.images(data, Set::Test, count, weights),
         None => images::test(data, count, weights),
@@ -75,9 +75,14 @@ pub fn test(shift: Option<&Shift>, data: &Path, count: Option<u32>, weights: &We
 }
 
 impl Shift {
-    /// The first `count` images of a set, or all of them, as the shifted sensor sees them.
-    pub fn images(&self, data: &Path, set: Set, count: Option<u32>, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
+    /// The first images of a set as the shifted sensor sees them.
+    pub fn images(&self, data: &Path, set: Set, count: Count, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
         let folder = if let Self::Folder(folder) = self { folder } else { data };
+        ensure!(
+            *folder == *data || folder.is_dir(),
+            "--shift {}: neither gain-offset, invert, columns or rotate nor a folder of images",
+            folder.display()
+        );
         let mut images = match set {
             Set::Training => images::train(folder, count, weights)?,
             Set::Test => images::test(folder, count, weights)?,

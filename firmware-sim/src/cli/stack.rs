@@ -34,11 +34,9 @@ impl Stack {
     }
 
     /// Runs a part of the application on this stack: an error if it allocates, panics or overflows it.
-    pub fn guard(&mut self, f: impl FnOnce() + Send) -> Result<(), LinkError> {
+    pub fn guard(&mut self, f: impl FnOnce()) -> Result<(), LinkError> {
         let mut outcome = Ok(());
-        // A thread of its own, so that what is counted is its allocations and nobody else's.
-        let run = || measure(|| outcome = self.run(f));
-        let heap = thread::scope(|scope| scope.spawn(run).join()).map_err(|_| LinkError::Panic)?;
+        let heap = measure(|| outcome = self.run(f)); // of this thread alone
         if outcome.is_err() {
             return Err(LinkError::Panic);
         }

@@ -57,12 +57,12 @@ pub fn weights(topology: &str) -> anyhow::Result<Weights> {
 /// Weights and channels of one layer: sums within the accumulator's bound, outputs about 128.
 fn numbers(layer: LayerSpec, random: &mut Random) -> (Vec<u8>, Vec<u8>) {
     let (inputs, outputs) = (usize::from(layer.inputs), usize::from(layer.outputs));
-    let most = ((ACCUMULATOR_LIMIT - 1) / (255 * i64::from(layer.inputs))).min(127) as i32;
-    let mut weight = || random.range(-most, most) as i8;
+    let largest = ((ACCUMULATOR_LIMIT - 1) / (255 * i64::from(layer.inputs))).min(127) as i32;
+    let mut weight = || random.range(-largest, largest) as i8;
     let quads: Vec<Quad> =
         (0..inputs / 4 * (outputs / 4)).map(|_| Quad::pack([(); 4].map(|()| [(); 4].map(|()| weight())))).collect();
     // The deviation of a sum of uniform products, which is to move an output by 16.
-    let deviation = f64::from(most) / 3f64.sqrt() * (255.0 / 3f64.sqrt()) * f64::from(layer.inputs).sqrt();
+    let deviation = f64::from(largest) / 3f64.sqrt() * (255.0 / 3f64.sqrt()) * f64::from(layer.inputs).sqrt();
     let step = deviation / 16.0;
     let channel = Channel { bias: (128.0 * step) as i32, multiplier: (4_294_967_296.0 / step) as i32 };
     (quads.as_bytes().to_vec(), channel.as_bytes().repeat(outputs))

@@ -1,9 +1,11 @@
 //! `firmware-sim train`: a whole small network trained on the device, from random weights.
 
+use super::image::Program;
+use super::images::Count;
 use super::link::{Kind, Memory};
-use super::qemu::Qemu;
+use super::speaker;
 use super::stack::Stack;
-use super::{args, drawing};
+use super::{args, drawing, writable};
 use anyhow::{Context, bail, ensure};
 use firmware_sim::app::Board;
 use firmware_sim::frame;
@@ -16,34 +18,54 @@ use serde_json::json;
 use std::fmt::Write;
 use std::path::Path;
 
+/// Training and test images that are taken where nothing else is said.
+const IMAGES: usize = 4000;
+const TEST_IMAGES: usize = 500;
+
 /// An image of 8 by 8 pixels.
 type Image = [u8; PIXELS];
 
 pub fn run(args: &args::Train) -> anyhow::Result<String> {
+    let count = Count::or;
     let (learned, held_out) = (
-        small(&Images::train(&args.data)?, args.images, &args.data)?,
-        small(&Images::test(&args.data)?, args.test_images, &args.data)?,
+        small(
+            &Images::train(&args.source.data)?,
+            count("--images", args.images, IMAGES),
+            "training",
+            &args.source.data,
+        )?,
+        small(
+            &Images::test(&args.source.data)?,
+            count("--test-images", args.test_images, TEST_IMAGES),
+            "test",
+            &args.source.data,
+        )?,
     );
     let task = Task { steps: args.steps, learned: &learned, held_out: &held_out };
-    let told = match args.link {
+    if let Some(path) = &args.export {
+        files::spare(path, [args.source.data.as_path()])?;
+        files::replace(path, &flash(&task))?;
+        return Ok(format!("{}: what a board needs in its flash that trains a whole network\n", path.display()));
+    }
+    files::spare(&args.out, [args.source.data.as_path()])?;
+    writable(&args.out)?;
+    let reports = match &args.link {
         Kind::InProcess => here(&task)?,
-        Kind::Qemu => there(&task)?,
-        Kind::Serial(_) => bail!("train: there is --link in-process and --link qemu"),
+        link => there(&task, link)?,
     };
-    let Told { progress, images, memory, instructions } = &told;
+    let Reports { progress, images, memory, instructions, .. } = &reports;
     let (Some((_, before, _)), Some((_, after, crc))) = (progress.first(), progress.last()) else {
         bail!("the device said nothing of its training");
     };
     ensure!(memory.ram() <= RAM, "over budget: training takes {} bytes of RAM of {RAM}", memory.ram());
     let originals: Vec<Vec<u8>> = held_out.iter().take(DRAWN).map(|image| image.to_vec()).collect();
-    files::spare(&args.out, [args.data.as_path()])?;
     drawing::png(Some(&originals), images, PIXELS).write(&args.out)?;
     if args.json {
         let object = json!({
             "steps": args.steps,
             "batch": BATCH,
-            "images": args.images,
-            "test_images": args.test_images,
+            "images": learned.len(),
+            "test_images": held_out.len(),
             "mse_before": before,
             "mse_after": after,
             "parameters_crc": format!("{crc:08x}"),
@@ -58,8 +80,8 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         return Ok(format!("{object}\n"));
     }
     let mut text = drawing::terminal(Some(&originals), images, PIXELS);
-    writeln!(text, "\n64-16-4-16-64 in f32 from random weights, {} images, batches of {BATCH}", args.images)?;
-    writeln!(text, "    step  MSE of {} test images", args.test_images)?;
+    writeln!(text, "\n64-16-4-16-64 in f32 from random weights, {} images, batches of {BATCH}", learned.len())?;
+    writeln!(text, "    step  MSE of {} test images", held_out.len())?;
     for (step, mse, _) in progress {
         writeln!(text, "  {step:6}  {mse:.6}")?;
     }
@@ -72,8 +94,8 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// The first `count` images, each a mean of 3 by 3 pixels; the outer two rows and columns are left out.
-fn small(images: &Images, count: u32, folder: &Path) -> anyhow::Result<Vec<Image>> {
+/// The first images, each a mean of 3 by 3 pixels; the outer two rows and columns are left out.
+fn small(images: &Images, count: Count, set: &str, folder: &Path) -> anyhow::Result<Vec<Image>> {
     const WIDTH: usize = 28;
     ensure!(
         (images.height, images.width) == (WIDTH, WIDTH),
@@ -82,18 +104,20 @@ fn small(images: &Images, count: u32, folder: &Path) -> anyhow::Result<Vec<Image
         images.width,
         images.height
     );
-    ensure!(count as usize <= images.len(), "{}: {} images, not {count}", folder.display(), images.len());
+    let count = count.among(images.len(), set, folder)?;
     let mean = |image: &[u8], i: usize| {
         let corner = (2 + 3 * (i / 8)) * WIDTH + 2 + 3 * (i % 8);
         let block = (0..9).map(|j| u16::from(image[corner + j / 3 * WIDTH + j % 3]));
         ((block.sum::<u16>() + 4) / 9) as u8
     };
-    Ok((0..count as usize).map(|n| std::array::from_fn(|i| mean(images.image(n), i))).collect())
+    Ok((0..count).map(|n| std::array::from_fn(|i| mean(images.image(n), i))).collect())
 }
 
 /// What a device said of its training.
 #[derive(Default)]
-struct Told {
+struct Reports {
+    /// CRC of the task that it carries out; `None` before it says so.
+    task: Option<u32>,
     /// Steps, MSE, and CRC of the parameters.
     progress: Vec<(u32, f32, u32)>,
     /// The first test images, reconstructed.
@@ -103,9 +127,14 @@ struct Told {
     instructions: u32,
 }
 
-impl Told {
-    fn add(&mut self, report: &Report<'_>) {
-        match *report {
+impl Reports {
+    /// Takes the report in a frame; whether it was the last.
+    fn add(&mut self, frame: &mut [u8]) -> anyhow::Result<bool> {
+        let report = frame::read(frame).and_then(Report::read).context("what the device said of its training")?;
+        match report {
+            Report::Task(Some(crc)) => self.task = Some(crc),
+            Report::Task(None) => bail!("the device has no task in its flash: --export writes what belongs there"),
+            Report::Step(_) => {}
             Report::Progress { step, mse, crc } => self.progress.push((step, mse, crc)),
             Report::Image(pixels) => self.images.push(pixels.to_vec()),
             Report::Usage(Usage { static_bytes, stack_bytes, instructions }) => {
@@ -113,23 +142,30 @@ impl Told {
                 self.instructions = instructions;
             }
         }
+        Ok(matches!(report, Report::Usage(_)))
     }
 }
 
 /// In this process, under guard.
-fn here(task: &Task<'_>) -> anyhow::Result<Told> {
+fn here(task: &Task<'_>) -> anyhow::Result<Reports> {
     /// Of a frame of the longest report.
     const FRAME: usize = frame::frame_bytes(PIXELS);
     let mut whole = zeroed_box::<Whole>();
     let (mut stack, mut frames) = (Stack::new(), Vec::with_capacity(64 * FRAME));
     stack.guard(|| {
         whole.train(task, &Board::UNKNOWN, &mut |report| {
-            frames.extend_from_slice(frame::write(report, &mut [0; FRAME]).unwrap_or_default());
+            // Signs of life are for a line: there is room for those that stay.
+            if !matches!(report, Report::Step(_)) {
+                frames.extend_from_slice(frame::write(report, &mut [0; FRAME]).unwrap_or_default());
+            }
         });
     })?;
-    let mut told = told(&frames)?;
-    told.memory = Memory { statics: size_of::<Whole>(), stack: stack.used(), heap: 0 };
-    Ok(told)
+    let mut reports = Reports::default();
+    for frame in frames.split_inclusive_mut(|byte| *byte == 0) {
+        reports.add(frame)?;
+    }
+    reports.memory = Memory { statics: size_of::<Whole>(), stack: stack.used(), heap: 0 };
+    Ok(reports)
 }
 
 /// What training takes in this process.
@@ -140,28 +176,26 @@ pub fn measured() -> anyhow::Result<Memory> {
 
 /// What training takes on the emulated board, and the instructions of a step.
 pub fn emulated(data: &Path, steps: u32) -> anyhow::Result<(Memory, u32)> {
-    let images = small(&Images::train(data)?, 500, data)?;
+    let images = small(&Images::train(data)?, Count::Asked(500, "--data"), "training", data)?;
     let (learned, held_out) = images.split_at(400);
-    let Told { memory, instructions, .. } = there(&Task { steps, learned, held_out })?;
+    let Reports { memory, instructions, .. } = there(&Task { steps, learned, held_out }, &Kind::Qemu)?;
     Ok((memory, instructions))
 }
 
-/// On the emulated board.
-fn there(task: &Task<'_>) -> anyhow::Result<Told> {
-    let header = task.header();
-    let parts = [header.as_flattened(), task.learned.as_flattened(), task.held_out.as_flattened()];
-    told(&Qemu::whole(&parts.concat())?)
+/// What lies in the device's flash.
+fn flash(task: &Task<'_>) -> Vec<u8> {
+    [task.header().as_flattened(), task.learned.as_flattened(), task.held_out.as_flattened()].concat()
 }
 
-/// The reports in frames, the last of which is of what it took.
-fn told(frames: &[u8]) -> anyhow::Result<Told> {
-    let (mut told, mut ended) = (Told::default(), false);
-    for frame in frames.split_inclusive(|byte| *byte == 0) {
-        let mut frame = frame.to_vec();
-        let report = frame::read(&mut frame).and_then(Report::read).context("what the device said of its training")?;
-        told.add(&report);
-        ended = matches!(report, Report::Usage(_));
+/// On the device at the other end of a link.
+fn there(task: &Task<'_>, link: &Kind) -> anyhow::Result<Reports> {
+    let mut device = speaker::open(link, Program::Whole, &flash(task))?;
+    let mut reports = Reports::default();
+    while !reports.add(&mut device.hear()?)? {
+        ensure!(
+            reports.task.is_none_or(|crc| crc == task.crc()),
+            "the device has another task in its flash: --export writes the one that belongs there"
+        );
     }
-    ensure!(ended, "the device stopped in the middle of its training");
-    Ok(told)
+    Ok(reports)
 }

@@ -1,32 +1,44 @@
-//! `firmware-sim verify --training`: the small topology trained in `f32`, here and on the emulated board.
+//! `firmware-sim verify --training`: the small topology trained in `f32`, here and on the device.
 
-use super::args;
+use super::image::Program;
 use super::link::Kind;
-use super::qemu::Qemu;
+use super::{args, speaker};
 use anyhow::{Context, bail, ensure};
 use autoencoder_core::model::{Small, SmallEncoder};
 use autoencoder_core::{Error, Layer};
 use firmware_sim::parity::IMAGES;
 use firmware_sim::training::Training;
 use host::blob_file::BlobFile;
+use host::files;
 use host::idx::Images;
 use host::quantise::{About, f32_blob};
 use host::recipe::Recipe;
 use host::trainer::{Trainer, zeroed_box};
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub fn run(args: &args::Verify) -> anyhow::Result<String> {
-    ensure!(args.link == Kind::Qemu, "training in f32 takes the emulated board's memory: --link qemu");
-    let images = Images::test(&args.data)?;
-    ensure!(images.len() >= IMAGES, "{}: fewer than {IMAGES} images", args.data.display());
+    let images = Images::test(&args.source.data)?;
+    ensure!(images.len() >= IMAGES, "{}: fewer than {IMAGES} images", args.source.data.display());
     let device = match args.common.weights.as_deref() {
         Some(path) => BlobFile::read(path)?,
         None => BlobFile::new("weights".as_ref(), &trained(&images)?),
     };
-    let own = args.against.as_deref().map(BlobFile::read).transpose()?;
-    let here = here(own.as_ref().unwrap_or(&device), &images)?;
-    let there = Qemu::training(&flash(&device, &images)?)?;
+    if let Some(path) = &args.export {
+        files::spare(path, args.common.weights.iter().chain([&args.source.data]).map(PathBuf::as_path))?;
+        files::replace(path, &flash(&device, &images)?)?;
+        return Ok(format!("{}: what a board needs in its flash that trains the small topology\n", path.display()));
+    }
+    let against = args.against.as_deref().map(BlobFile::read).transpose()?;
+    let here = here(against.as_ref().unwrap_or(&device), &images)?;
+    let there = match &args.common.link {
+        Kind::InProcess => self::here(&device, &images)?,
+        link => {
+            let mut said = speaker::open(link, Program::Training, &flash(&device, &images)?)?.hear()?;
+            said.pop(); // the zero
+            String::from_utf8_lossy(&said).into_owned()
+        }
+    };
     let total = here.lines().count();
     let equal = here.lines().zip(there.lines()).take_while(|(here, there)| here == there).count();
     if let Some(expected) = here.lines().nth(equal) {

@@ -1,5 +1,7 @@
 //! `firmware-sim verify`: whether a device computes what this process computes, layer by layer.
 
+use super::firmware::whole;
+use super::images::Count;
 use super::link::Kind;
 use super::report::Report;
 use super::session::Session;
@@ -22,9 +24,10 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         against.topology,
         weights.topology
     );
-    let images = images::test(&args.data, args.images, &weights)?;
+    let images = images::test(&args.source.data, Count::of("--images", args.images), &weights)?;
+    whole(&args.common, &weights)?;
     // Of emulators, as many as there are cores: a line of theirs takes longer than what the device computes.
-    let devices = if args.link == Kind::Qemu { available_parallelism().map_or(1, usize::from) } else { 1 };
+    let devices = if args.common.link == Kind::Qemu { available_parallelism().map_or(1, usize::from) } else { 1 };
     let chunk = images.len().div_ceil(devices);
     let parts: Vec<anyhow::Result<Part>> = scope(|scope| {
         let chunks = images.chunks(chunk).enumerate();
@@ -32,7 +35,7 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
             .map(|(i, images)| {
                 let (weights, common) =
                     (&weights, args::Common { json: args.common.json || i > 0, ..args.common.clone() });
-                scope.spawn(move || compare(&common, &args.link, [weights, against], images, i * chunk))
+                scope.spawn(move || compare(&common, [weights, against], images, i * chunk))
             })
             .collect();
         parts.into_iter().map(|part| part.join().expect("a comparison that ends")).collect()
@@ -98,13 +101,12 @@ struct Part {
 /// Holds a device with the first weights against this process with the second. `at` is the first image's number.
 fn compare(
     common: &args::Common,
-    link: &Kind,
     [weights, against]: [&Weights; 2],
     images: &[Vec<u8>],
     at: usize,
 ) -> anyhow::Result<Part> {
-    let mut device = Session::open(common, link, weights)?;
-    let mut here = Session::open(&args::Common { json: true, ..common.clone() }, &Kind::InProcess, against)?;
+    let mut device = Session::open(common, weights)?;
+    let mut here = Session::open(&common.here(), against)?;
     let (mut equal, mut first) = (0, None);
     for (image, pixels) in (at..).zip(progress(images)) {
         if device.digest(pixels, weights.layers)? == here.digest(pixels, weights.layers)? {

@@ -51,6 +51,7 @@ where
     D: Adapt + Mirrors<E>,
     F: NorFlash,
 {
+    const ROW: usize = PIECE;
     const NEW: Self = Self {
         store: None,
         kept: Ok(Kept::Nothing),

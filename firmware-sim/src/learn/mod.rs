@@ -42,6 +42,8 @@ pub const MAX_BATCH: u8 = 8;
 pub trait Learning<E: Stored, D: Stored>: Sized {
     /// Nothing learned yet.
     const NEW: Self;
+    /// Bytes of the longest row that it answers with, besides images and codes.
+    const ROW: usize;
 
     /// Weights were loaded.
     fn start(&mut self, net: &Autoencoder<E::Int8<'_>, D::Int8<'_>>);
@@ -74,6 +76,7 @@ pub struct Frozen;
 
 impl<E: Stored, D: Stored> Learning<E, D> for Frozen {
     const NEW: Self = Self;
+    const ROW: usize = 0;
 
     fn start(&mut self, _: &Autoencoder<E::Int8<'_>, D::Int8<'_>>) {}
 

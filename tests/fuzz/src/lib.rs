@@ -2,8 +2,11 @@
 
 use autoencoder_core::blob::{Blob, MAGIC, VERSION};
 use autoencoder_core::{Dense, Layer, Plain, Sigmoid, Zeroed};
+use firmware_sim::flash::Nor;
 use firmware_sim::frame::{self, Receiver, frame_bytes};
-use firmware_sim::{App, Codec, Command, Reply, Request, Response};
+use firmware_sim::learn::Learning;
+use firmware_sim::store::slot_bytes;
+use firmware_sim::{App, Codec, Command, Frozen, Learner, Reply, Request, Response};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 use zerocopy::IntoBytes;
 
@@ -15,26 +18,41 @@ pub type D = (Dense<4, 8, Sigmoid>, Dense<8, 16, Sigmoid>);
 /// Its weights.
 const BLOB: &[u8] = include_bytes!("../corpus/blob/int8");
 const ROW: usize = 16;
-const FRAME: usize = frame_bytes(ROW);
+/// Of a frame: a piece of the flash is the longest answer.
+const FRAME: usize = frame_bytes(128);
+/// Of the flash that keeps what is learned.
+const PAGE: usize = 512;
 
-/// Bytes on the line: as they are, then each of their frames with the CRC made right, so that mutations of a message
-/// come past it. Whatever it was, every answer is a response, and the next request is served.
+type Tiny<'b, L> = App<'b, E, D, FRAME, L>;
+type Learns = Learner<E, D, Nor<Vec<u8>, PAGE>>;
+
+/// Bytes on the line to a device, and to one that learns: as they are, then each of their frames with the CRC made right,
+/// so that mutations of a message come past it. Whatever it was, every answer is a response, and the next request is
+/// served.
 pub fn line(bytes: &[u8]) {
-    let mut flash = Flash::default();
-    let mut app = App::<E, D, FRAME>::new();
+    let (mut flash, mut other) = (Flash::default(), Flash::default());
+    let mut app = Tiny::<Frozen>::new();
     app.load(flash.hold(BLOB));
-    send(&mut app, bytes);
-    served(&mut app);
+    talk(&mut app, bytes);
+    let mut learner = Tiny::<Learns>::new();
+    learner.load(other.hold(BLOB));
+    learner.keep_in(Nor::new(vec![0xff; 2 * slot_bytes(Learns::KEPT_BYTES, PAGE)]));
+    talk(&mut learner, bytes);
+}
+
+fn talk<L: Learning<E, D>>(app: &mut Tiny<'_, L>, bytes: &[u8]) {
+    send(app, bytes);
+    served(app);
     for frame in bytes.split(|byte| *byte == 0).filter(|frame| !frame.is_empty()) {
         both_readers(frame);
         let mut message = frame.to_vec();
         let length = cobs::decode_in_place(&mut message).unwrap_or(0);
         let message = &message[..length.saturating_sub(4)];
         if let Ok(frame) = frame::write(&Raw(message), &mut vec![0; 2 * message.len() + 16]) {
-            send(&mut app, frame);
+            send(app, frame);
         }
     }
-    served(&mut app);
+    served(app);
 }
 
 /// Bytes in flash: as they are, then with magic, version, length and CRC made right, so that mutations of a header or a
@@ -77,7 +95,7 @@ fn run(bytes: &[u8]) {
 }
 
 /// Sends bytes; each answer is a whole frame with a response in it.
-fn send(app: &mut App<'_, E, D, FRAME>, bytes: &[u8]) {
+fn send<L: Learning<E, D>>(app: &mut Tiny<'_, L>, bytes: &[u8]) {
     for byte in bytes {
         if let Some(frame) = app.push(*byte) {
             let mut frame = frame.to_vec();
@@ -90,7 +108,7 @@ fn send(app: &mut App<'_, E, D, FRAME>, bytes: &[u8]) {
 }
 
 /// Ends the frame that was begun, if one was, and asks: the answer is that to the question.
-fn served(app: &mut App<'_, E, D, FRAME>) {
+fn served<L: Learning<E, D>>(app: &mut Tiny<'_, L>) {
     const SEQUENCE: u32 = 0x00c0_ffee;
     send(app, &[0]);
     let mut buffer = [0; 32];

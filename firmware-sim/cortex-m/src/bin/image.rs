@@ -10,18 +10,13 @@ mod fault;
 #[path = "../panic.rs"]
 mod panic;
 
-use cortex_m_image::{BOARD, Device, board, chip};
+use cortex_m_image::{Device, chip, init, serve};
 use cortex_m_rt::entry;
 
 #[entry]
 fn main() -> ! {
     static mut APP: Device = Device::new();
-    chip::guard_stack();
-    board::init();
+    init();
     APP.load(chip::blob());
-    loop {
-        for byte in APP.push_on(&BOARD, board::get()).unwrap_or_default() {
-            board::put(*byte);
-        }
-    }
+    serve(APP)
 }

@@ -7,7 +7,7 @@ mod fault;
 #[path = "../panic.rs"]
 mod panic;
 
-use cortex_m_image::{BOARD, Decoder, Encoder, board, chip};
+use cortex_m_image::{Decoder, Encoder, chip, init, serve};
 use cortex_m_rt::entry;
 use firmware_sim::flash::Nor;
 use firmware_sim::frame::frame_bytes;
@@ -18,13 +18,8 @@ type Device = App<'static, Encoder, Decoder, { frame_bytes(784) }, Learner<Encod
 #[entry]
 fn main() -> ! {
     static mut APP: Device = Device::new();
-    chip::guard_stack();
-    board::init();
+    init();
     APP.load(chip::blob());
     APP.keep_in(Nor::new(chip::kept()));
-    loop {
-        for byte in APP.push_on(&BOARD, board::get()).unwrap_or_default() {
-            board::put(*byte);
-        }
-    }
+    serve(APP)
 }

@@ -16,7 +16,7 @@ use autoencoder_core::layer::Row;
 use autoencoder_core::quant::Dense;
 use autoencoder_core::{Activation, Autoencoder, Error as WeightsError, Kernels, Layer, Native, Zeroed};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
-use cortex_m_image::{Decoder, Encoder, board, chip};
+use cortex_m_image::{Decoder, Encoder, board, chip, init, send};
 use cortex_m_rt::entry;
 use firmware_sim::frame::{self, Receiver, frame_bytes};
 use firmware_sim::{Command, Error, Reply, Request, Response};
@@ -66,8 +66,7 @@ fn main() -> ! {
     static mut RECEIVER: Receiver<{ frame_bytes(784) }> = Receiver::new();
     static mut ENCODER: <Encoder as Stored>::Acts8 = Zeroed::ZERO;
     static mut DECODER: <Decoder as Stored>::Acts8 = Zeroed::ZERO;
-    chip::guard_stack();
-    board::init();
+    init();
     let blob = Blob::open(chip::blob());
     let weights = blob.as_ref().map_or(0, Blob::crc);
     let net: Result<Net, WeightsError> = blob.and_then(|blob| blob.int8::<Encoder, Decoder>());
@@ -94,9 +93,7 @@ fn main() -> ! {
             (Ok(Err((sequence, error))), _) => (sequence, Err(error)),
             (Err(error), _) => (0, Err(error)),
         };
-        for byte in frame::write(&Response { sequence, result }, &mut frame).unwrap_or_default() {
-            board::put(*byte);
-        }
+        send(frame::write(&Response { sequence, result }, &mut frame).unwrap_or_default());
     }
 }
 

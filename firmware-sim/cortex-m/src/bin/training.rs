@@ -1,5 +1,5 @@
-//! Training in `f32` on the device, to be held against the host's: takes the blob and the images that lie in flash,
-//! says on the line what came of every array, and ends.
+//! Training in `f32` on the device, to be held against the host's: told to begin, it takes the blob and the images that
+//! lie in flash and says on the line what came of every array, as text with a zero behind it.
 //!
 //! A network, its gradients and its moments take 3.4 MB: this program has all of the emulated board's memory.
 #![no_std]
@@ -12,7 +12,7 @@ use autoencoder_core::Zeroed;
 use autoencoder_core::model::Small;
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
-use cortex_m_image::{board, chip};
+use cortex_m_image::{chip, init, send, wait};
 use cortex_m_rt::entry;
 use firmware_sim::parity::IMAGES;
 use firmware_sim::training::Training;
@@ -20,12 +20,15 @@ use firmware_sim::training::Training;
 #[entry]
 fn main() -> ! {
     static mut TRAINING: Training<Small, IMAGES> = Training::ZERO;
-    board::init();
-    let _ = match TRAINING.load(chip::blob()) {
-        Ok(()) => TRAINING.tell(&mut Line),
-        Err(error) => write!(Line, "{error}"),
-    };
-    chip::reset()
+    init();
+    loop {
+        wait();
+        let _ = match TRAINING.load(chip::blob()) {
+            Ok(()) => TRAINING.tell(&mut Line),
+            Err(error) => write!(Line, "{error}"),
+        };
+        send(&[0]);
+    }
 }
 
 /// What is written goes to the host.
@@ -33,7 +36,7 @@ struct Line;
 
 impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.bytes().for_each(board::put);
+        send(text.as_bytes());
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! The image that trains a whole small network: takes the images that lie in flash, says on the line in frames how the
-//! error falls and what the network has become, and ends.
+//! The image that trains a whole small network: told to begin, it takes the images that lie in flash and says on the line
+//! in frames how the error falls and what the network has become. Then it waits to be told again.
 #![no_std]
 #![no_main]
 
@@ -9,22 +9,24 @@ mod fault;
 mod panic;
 
 use autoencoder_core::Zeroed;
-use cortex_m_image::{BOARD, board, chip};
+use cortex_m_image::{BOARD, chip, init, send, wait};
 use cortex_m_rt::entry;
 use firmware_sim::frame::{self, frame_bytes};
-use firmware_sim::whole::{PIXELS, Task, Whole};
+use firmware_sim::whole::{PIXELS, Report, Task, Whole};
 
 #[entry]
 fn main() -> ! {
     static mut WHOLE: Whole = Whole::ZERO;
-    chip::guard_stack();
-    board::init();
-    if let Some(task) = Task::read(chip::blob()) {
-        WHOLE.train(&task, &BOARD, &mut |report| {
-            for byte in frame::write(report, &mut [0; frame_bytes(PIXELS)]).unwrap_or_default() {
-                board::put(*byte);
-            }
-        });
+    init();
+    loop {
+        wait();
+        match Task::read(chip::blob()) {
+            Some(task) => WHOLE.train(&task, &BOARD, &mut say),
+            None => say(&Report::Task(None)),
+        }
     }
-    chip::reset()
+}
+
+fn say(report: &Report<'_>) {
+    send(frame::write(report, &mut [0; frame_bytes(PIXELS)]).unwrap_or_default());
 }
