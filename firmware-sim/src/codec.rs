@@ -58,7 +58,7 @@ where
             blob.int8::<E, D>()
         });
         if let Ok(net) = &self.net {
-            self.learner.start(net);
+            self.learner.start(net, self.weights);
         }
     }
 

@@ -59,7 +59,7 @@ pub enum Kept {
         /// Their CRC.
         found: u32,
     },
-    /// Bytes, but no whole record.
+    /// Bytes, but no whole record of this version.
     Damaged,
 }
 
@@ -105,6 +105,8 @@ pub enum StoreError {
     /// What was written or read is not what the flash had or has: it is worn out. A save that ends so has left the
     /// record before it as it was.
     Verify,
+    /// There is none.
+    Missing,
 }
 
 impl fmt::Display for StoreError {
@@ -115,6 +117,7 @@ impl fmt::Display for StoreError {
             Self::Refused => "the flash refused the address",
             Self::Flash => "the flash failed",
             Self::Verify => "the flash does not keep what is written to it",
+            Self::Missing => "no flash to keep what is learned",
         })
     }
 }
@@ -212,16 +215,27 @@ impl<F: NorFlash> Store<F> {
         self.write(self.length, tables.into_iter().flatten().copied())
     }
 
-    /// Forgets what was learned, in both slots, so that no bit that changes later brings it back. Whenever the power is
-    /// cut, the last record or the factory's tables are found.
+    /// Forgets what was learned, in both slots, so that no bit that changes later brings it back: a damaged slot may be a
+    /// record of which one bit was read wrong. Whenever the power is cut, the last record or the factory's tables are
+    /// found.
     pub fn reset(&mut self) -> Result<(), StoreError> {
         for _ in 0..2 {
             let slots = self.slots()?;
-            if slots.into_iter().any(|slot| self.is_own(slot) && !matches!(slot, Slot::Whole { length: 0, .. })) {
+            let remembers = |slot| match slot {
+                Slot::Blank => false,
+                Slot::Damaged => true,
+                Slot::Whole { length, .. } => self.is_own(slot) && length > 0,
+            };
+            if slots.into_iter().any(remembers) {
                 self.write(0, [])?;
             }
         }
         Ok(())
+    }
+
+    /// From now on for other weights of the same network.
+    pub fn rebind(&mut self, weights: u32) {
+        self.weights = weights;
     }
 
     /// Reads the flash itself, as much as there is from a byte on; how much that was.
@@ -296,6 +310,11 @@ impl<F: NorFlash> Store<F> {
             (None, [Slot::Whole { .. }, _]) => 1,
             (None, _) => 0,
         };
+        // Sequence numbers start afresh: a higher one must not come back with a bit that is read right again.
+        let other = self.start(1 - slot);
+        if self.latest(slots).is_none() && slots.get(usize::from(1 - slot)) == Some(&Slot::Damaged) {
+            self.flash.erase(other, other + F::ERASE_SIZE as u32).map_err(|error| error.kind())?;
+        }
         let last = slots.map(|slot| if let Slot::Whole { sequence, .. } = slot { sequence } else { 0 });
         let sequence = last.into_iter().max().unwrap_or(0).saturating_add(1);
         let header = [u32::from_le_bytes(MAGIC), VERSION, self.weights, sequence, length].map(u32::to_le_bytes);

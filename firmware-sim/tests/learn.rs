@@ -1,143 +1,16 @@
 //! The application that learns: what helps is kept, what does not is undone, and either survives the power.
 
 mod common;
+#[path = "common/learner.rs"]
+mod learner;
 
-use autoencoder_core::blob::{Format, Header};
-use autoencoder_core::{Dense, Sigmoid};
+use autoencoder_core::blob::Format;
 use common::{Net, Random};
-use firmware_sim::flash::Nor;
-use firmware_sim::learn::{Begin, HELD_OUT, Judgement, Learner, Method, Status};
+use firmware_sim::learn::{HELD_OUT, Judgement, Method, Status};
 use firmware_sim::message::Learning;
 use firmware_sim::store::Kept;
 use firmware_sim::{App, Command, Error, Reply, Request, Response, frame};
-use host::blob_file::BlobFile;
-
-type E = (Dense<16, 8, Sigmoid>, Dense<8, 4, Sigmoid>);
-type D = (Dense<4, 8, Sigmoid>, Dense<8, 16, Sigmoid>);
-const FRAME: usize = frame::frame_bytes(256);
-type Tiny<'b> = App<'b, E, D, FRAME, Learner<E, D, Nor<Vec<u8>>>>;
-
-const IMAGES: u32 = 300;
-const THRESHOLD: u32 = 10_000;
-
-/// A device with a flash.
-struct Device<'b> {
-    app: Tiny<'b>,
-}
-
-impl<'b> Device<'b> {
-    fn boot(blob: &'b BlobFile, flash: Vec<u8>) -> Self {
-        let mut app = Tiny::new();
-        app.load(blob.bytes());
-        app.keep_in(Nor::new(flash));
-        Self { app }
-    }
-
-    fn ask<R>(&mut self, command: Command<'_>, take: impl FnOnce(Result<Reply<'_>, Error>) -> R) -> R {
-        let request = frame::write(&Request { sequence: 1, command }, &mut [0; FRAME]).unwrap().to_vec();
-        let mut answer = request.iter().find_map(|byte| self.app.push(*byte).map(<[u8]>::to_vec)).unwrap();
-        take(Response::read(frame::read(&mut answer).unwrap()).unwrap().result)
-    }
-
-    fn status(&mut self, command: Learning<'_>) -> Status {
-        self.ask(Command::Learning(command), |reply| match reply {
-            Ok(Reply::Status(status)) => status,
-            other => panic!("{other:?}"),
-        })
-    }
-
-    fn begin(&mut self, method: Method, batch: u8, rate: u32) {
-        let begin = Begin { method, rate, batch, images: IMAGES };
-        self.status(Learning::Begin(begin));
-    }
-
-    fn learn(&mut self, image: &[u8]) -> (u32, bool) {
-        self.ask(Command::Learning(Learning::Image(image)), |reply| match reply {
-            Ok(Reply::Learned { error, held_out }) => (error, held_out),
-            other => panic!("{other:?}"),
-        })
-    }
-
-    fn end(&mut self) -> Judgement {
-        self.ask(Command::Learning(Learning::End), |reply| match reply {
-            Ok(Reply::Judged(judgement)) => judgement,
-            other => panic!("{other:?}"),
-        })
-    }
-
-    /// A course in which what is learned from is not what is held out.
-    fn course(&mut self, held_out: fn(&mut Random) -> Vec<u8>, learned: fn(&mut Random) -> Vec<u8>) -> Judgement {
-        self.begin(Method::Adam, 1, Method::Adam.rate());
-        let mut random = Random::new(3);
-        for _ in 0..HELD_OUT {
-            assert!(self.learn(&held_out(&mut random)).1);
-        }
-        for _ in 0..IMAGES {
-            assert!(!self.learn(&learned(&mut random)).1);
-        }
-        self.end()
-    }
-
-    /// What the monitor says at the end of a stream.
-    fn drifted(&mut self, images: fn(&mut Random) -> Vec<u8>) -> bool {
-        let mut random = Random::new(6);
-        let mut drifted = |image: Vec<u8>| {
-            self.ask(Command::Monitor { image: &image }, |reply| match reply {
-                Ok(Reply::Monitored { verdict, .. }) => verdict.drifted,
-                other => panic!("{other:?}"),
-            })
-        };
-        (0..200).map(|_| drifted(images(&mut random))).last().unwrap()
-    }
-
-    /// What the network makes of a few images.
-    fn codes(&mut self) -> Vec<Vec<u8>> {
-        let mut random = Random::new(4);
-        let mut code = |image: Vec<u8>| {
-            self.ask(Command::Encode { image: &image }, |reply| match reply {
-                Ok(Reply::Code { code, .. }) => code.to_vec(),
-                other => panic!("{other:?}"),
-            })
-        };
-        (0..20).map(|_| code(random.bytes(16))).collect()
-    }
-
-    fn flash(&mut self) -> Vec<u8> {
-        let mut contents = Vec::new();
-        loop {
-            let at = contents.len() as u32;
-            let piece = self.ask(Command::Learning(Learning::Flash { at }), |reply| match reply {
-                Ok(Reply::Flash(piece)) => piece.to_vec(),
-                other => panic!("{other:?}"),
-            });
-            if piece.is_empty() {
-                return contents;
-            }
-            contents.extend(piece);
-        }
-    }
-}
-
-fn blob(seed: u64) -> BlobFile {
-    blob_of(&Net::new::<E, D>(seed))
-}
-
-/// With a threshold, which few images of a network that was not trained are below.
-fn blob_of(net: &Net) -> BlobFile {
-    BlobFile::new("flash".as_ref(), &net.blob_with(&Header { threshold: THRESHOLD, ..net.header() }))
-}
-
-fn erased() -> Vec<u8> {
-    vec![0xff; 8192]
-}
-
-fn light(random: &mut Random) -> Vec<u8> {
-    random.bytes(16).into_iter().map(|pixel| 190 + pixel / 4).collect()
-}
-
-fn dark(random: &mut Random) -> Vec<u8> {
-    random.bytes(16).into_iter().map(|pixel| pixel / 4).collect()
-}
+use learner::{D, Device, E, FRAME, IMAGES, THRESHOLD, blob, blob_of, dark, erased, light};
 
 #[test]
 fn learning_that_helps_is_kept_and_is_there_after_the_power_was_off() {

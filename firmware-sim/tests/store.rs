@@ -230,7 +230,10 @@ fn a_bit_that_rots_falls_back_to_the_other_slot() {
         rotten.bytes_mut()[first] ^= 1 << (bit % 8);
         assert_eq!(rotten.boot_of(SMALL), Ok((Kept::Damaged, vec![0; SMALL])));
         assert_eq!(rotten.save_of(&new), Ok(1));
-        assert_eq!(rotten.boot_of(SMALL), Ok((learned(1, 0, true), new.clone())));
+        assert_eq!(rotten.boot_of(SMALL), Ok((learned(1, 0, false), new.clone())));
+        // And though the sequence starts afresh, a bit that is read right again brings nothing back.
+        rotten.bytes_mut()[second] ^= 1 << (bit % 8);
+        assert_eq!(rotten.boot_of(SMALL).unwrap().1, new);
 
         let mut rotten = flash.clone();
         rotten.bytes_mut()[first] ^= 1 << (bit % 8);
@@ -283,6 +286,31 @@ fn a_reset_stays_even_when_its_record_rots() {
     let new = tables(SMALL, 3);
     flash.save_of(&new).unwrap();
     assert_eq!(flash.boot_of(SMALL).unwrap().1, new);
+}
+
+#[test]
+fn a_reset_forgets_a_record_that_is_damaged_too() {
+    let mut flash = small();
+    flash.save_of(&tables(SMALL, 1)).unwrap();
+    flash.save_of(&tables(SMALL, 2)).unwrap();
+    for (bit, damaged) in
+        (0..8 * (20 + SMALL + 4)).flat_map(|bit| [&[0][..], &[256], &[0, 256]].map(|slots| (bit, slots)))
+    {
+        let mut flash = flash.clone();
+        let flip =
+            |flash: &mut Small| damaged.iter().for_each(|slot| flash.bytes_mut()[slot + bit / 8] ^= 1 << (bit % 8));
+        flip(&mut flash);
+        flash.reset_of(SMALL).unwrap();
+        let kept = flash.boot_of(SMALL).unwrap().0;
+        assert!(matches!(kept, Kept::Factory(Record { other_damaged: false, .. })), "{kept:?}");
+        // Nothing is left that could be read right again: in either slot there is an empty record, or none.
+        for slot in [0, 256] {
+            assert!(
+                matches!(flash.bytes()[slot + 16..slot + 20], [0, 0, 0, 0] | [0xff, 0xff, 0xff, 0xff]),
+                "bit {bit}"
+            );
+        }
+    }
 }
 
 #[test]

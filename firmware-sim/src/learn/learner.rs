@@ -71,10 +71,11 @@ where
         piece: [0; PIECE],
     };
 
-    fn start(&mut self, net: &Autoencoder<E::Int8<'_>, D::Int8<'_>>) {
-        E::copy_tables(&net.encoder, &mut self.tables.0);
-        D::copy_tables(&net.decoder, &mut self.tables.1);
-        (self.running, self.images, self.threshold, self.identity) = (false, 0, None, 0);
+    fn start(&mut self, net: &Autoencoder<E::Int8<'_>, D::Int8<'_>>, weights: u32) {
+        if let Some(store) = &mut self.store {
+            store.rebind(weights);
+        }
+        self.go_back(net);
     }
 
     fn encoder<'t, 'b: 't>(
@@ -96,13 +97,14 @@ where
     }
 
     fn identity(&self) -> u32 {
-        self.identity
+        // As long as they change, there is no number to keep.
+        if self.running && self.images > 0 { self.tables_crc() } else { self.identity }
     }
 
     fn answer<'a>(codec: &'a mut Codec<'_, E, D, Self>, command: message::Learning<'_>) -> Result<Reply<'a>, Error> {
         match command {
             message::Learning::Status => {}
-            message::Learning::Begin(begin) => codec.begin(begin),
+            message::Learning::Begin(begin) => codec.begin(begin)?,
             message::Learning::Image(image) => return codec.learn(image),
             message::Learning::End => return codec.end().map(Reply::Judged),
             message::Learning::Reset => codec.reset()?,
@@ -122,36 +124,53 @@ where
     /// Bytes of a record's contents: the tables, and the threshold.
     pub const KEPT_BYTES: usize = size_of::<E::Tables>() + size_of::<D::Tables>() + size_of::<u32>();
 
+    /// To the tables in flash; where there are none, to the factory's.
+    fn go_back(&mut self, net: &Autoencoder<E::Int8<'_>, D::Int8<'_>>) {
+        self.factory(net);
+        if self.store.is_some() {
+            self.kept = self.load();
+        }
+        if self.kept.is_err() {
+            self.factory(net);
+        }
+    }
+
+    /// To the factory's tables.
+    fn factory(&mut self, net: &Autoencoder<E::Int8<'_>, D::Int8<'_>>) {
+        E::copy_tables(&net.encoder, &mut self.tables.0);
+        D::copy_tables(&net.decoder, &mut self.tables.1);
+        (self.running, self.images, self.threshold, self.identity) = (false, 0, None, 0);
+    }
+
     /// Takes the tables that were kept; the factory's are there already.
     fn load(&mut self) -> Result<Kept, StoreError> {
-        let Some(store) = &mut self.store else { return Ok(Kept::Nothing) };
+        let store = self.store.as_mut().ok_or(StoreError::Missing)?;
         let (encoder, decoder) = &mut self.tables;
         let mut threshold = [0; 4];
         let parts = E::bytes_mut(encoder).chain(D::bytes_mut(decoder)).chain([&mut threshold[..]]);
         let kept = store.load(parts)?;
         if let Kept::Learned(_) = kept {
             self.threshold = Some(u32::from_le_bytes(threshold));
-            self.identify();
+            self.identity = self.tables_crc();
         }
         Ok(kept)
     }
 
-    /// Writes the tables and the threshold; the number of their record, if there is a flash.
-    fn save(&mut self) -> Result<Option<u32>, StoreError> {
-        let Some(store) = &mut self.store else { return Ok(None) };
+    /// Writes the tables and the threshold; the number of their record.
+    fn save(&mut self) -> Result<u32, StoreError> {
+        let store = self.store.as_mut().ok_or(StoreError::Missing)?;
         let (encoder, decoder) = &self.tables;
         let threshold = self.threshold.unwrap_or_default().to_le_bytes();
         let record = store.save(E::bytes(encoder).chain(D::bytes(decoder)).chain([&threshold[..]]))?;
         self.kept = store.find();
-        Ok(Some(record))
+        Ok(record)
     }
 
-    /// The tables are no longer the factory's.
-    fn identify(&mut self) {
+    fn tables_crc(&self) -> u32 {
         let mut crc = Digest::new();
         let (encoder, decoder) = &self.tables;
         E::bytes(encoder).chain(D::bytes(decoder)).for_each(|bytes| crc.update(bytes));
-        self.identity = crc.finalize();
+        crc.finalize()
     }
 
     /// Bytes of the flash.
@@ -172,26 +191,29 @@ where
     pub fn keep_in(&mut self, flash: F) {
         let Ok(weights) = self.weights() else { return };
         match Store::new(flash, weights, Learner::<E, D, F>::KEPT_BYTES) {
-            Ok(store) => {
-                self.learner.store = Some(store);
-                self.go_back();
-            }
+            Ok(store) => self.learner.store = Some(store),
             Err(error) => self.learner.kept = Err(error),
         }
+        self.go_back();
     }
 
-    /// Begins a course; one that is under way ends without a trace.
-    fn begin(&mut self, Begin { method, rate, batch, images }: Begin) {
+    /// Begins a course; one that is under way ends without a trace. There has to be a flash: what does not help is taken
+    /// back to what is kept there.
+    fn begin(&mut self, Begin { method, rate, batch, images }: Begin) -> Result<(), Error> {
         if self.learner.running {
             self.go_back();
         }
         let learner = &mut self.learner;
+        if learner.store.is_none() {
+            return Err(learner.kept.err().unwrap_or(StoreError::Missing).into());
+        }
         learner.course = Course::new(method.rule(), rate as f32 * 1e-6, batch.min(MAX_BATCH), images);
         learner.running = true;
         learner.moments.zero(); // in place: they would not fit on the stack
         (learner.images, learner.held, learner.before) = (0, 0, 0);
         learner.highest = Highest::NONE;
         learner.early = images - (images / 4).min(Highest::MOST - HELD_OUT as u32);
+        Ok(())
     }
 
     /// The next image of the course: held out, or learned from.
@@ -213,8 +235,6 @@ where
             learner.highest.push(error);
         }
         learner.images = learner.images.saturating_add(1);
-        // As long as they change, the tables of no other moment decode what these encode.
-        learner.identity = learner.identity.rotate_left(1) ^ error ^ 1;
         // L = Σ (y - x)² / 510, by the `u8` values.
         let y = row(D::Int8::output::<1>(decoder, 1));
         let dy = y.iter().zip(image).map(|(y, x)| (f32::from(*y) - f32::from(*x)) * (1.0 / 255.0));
@@ -226,7 +246,7 @@ where
         Ok(Reply::Learned { error, held_out: false })
     }
 
-    /// Ends the course: keeps what was learned if it helps.
+    /// Ends the course: keeps what was learned if it helps and the flash takes it; goes back if not.
     fn end(&mut self) -> Result<Judgement, Error> {
         if !self.learner.running || self.learner.held == 0 {
             return Err(Error::NoCourse);
@@ -250,10 +270,13 @@ where
             return Ok(Judgement { before, after, kept: None });
         }
         learner.threshold = Some(learner.highest.threshold());
-        learner.identify();
-        let kept = learner.save()?;
+        learner.identity = learner.tables_crc();
+        let saved = learner.save();
         learner.running = false;
-        Ok(Judgement { before, after, kept })
+        if saved.is_err() {
+            self.go_back();
+        }
+        Ok(Judgement { before, after, kept: Some(saved?) })
     }
 
     /// The factory's tables, in RAM and in flash.
@@ -265,11 +288,8 @@ where
 
     /// To the tables in flash; where there are none, to the factory's.
     fn go_back(&mut self) {
-        let Ok(net) = &self.net else { return };
-        self.learner.start(net);
-        self.learner.kept = self.learner.load();
-        if self.learner.kept.is_err() {
-            self.learner.start(net);
+        if let Ok(net) = &self.net {
+            self.learner.go_back(net);
         }
     }
 }

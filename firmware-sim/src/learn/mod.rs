@@ -45,8 +45,8 @@ pub trait Learning<E: Stored, D: Stored>: Sized {
     /// Bytes of the longest row that it answers with, besides images and codes.
     const ROW: usize;
 
-    /// Weights were loaded.
-    fn start(&mut self, net: &Autoencoder<E::Int8<'_>, D::Int8<'_>>);
+    /// Weights were loaded, with this CRC.
+    fn start(&mut self, net: &Autoencoder<E::Int8<'_>, D::Int8<'_>>, weights: u32);
 
     /// The encoder as it has learned to be.
     fn encoder<'t, 'b: 't>(
@@ -78,7 +78,7 @@ impl<E: Stored, D: Stored> Learning<E, D> for Frozen {
     const NEW: Self = Self;
     const ROW: usize = 0;
 
-    fn start(&mut self, _: &Autoencoder<E::Int8<'_>, D::Int8<'_>>) {}
+    fn start(&mut self, _: &Autoencoder<E::Int8<'_>, D::Int8<'_>>, _: u32) {}
 
     fn encoder<'t, 'b: 't>(
         &'t self,
@@ -167,7 +167,7 @@ pub struct Judgement {
     pub before: u32,
     /// The same by those that it ended with.
     pub after: u32,
-    /// The number of their record, if the tables were written to flash. Unless `after` is lower than `before`, they are
-    /// as before the course.
+    /// The number of the record that was written to flash; `None` where `after` is not lower than `before`, and the
+    /// tables are as before the course.
     pub kept: Option<u32>,
 }
