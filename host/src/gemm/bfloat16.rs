@@ -113,14 +113,13 @@ fn tiles(left: &[f32], right: &[f32], pairs: usize, columns: usize, out: &mut [f
             let mut sums = [_mm512_setzero_ps(); STRIP];
             for (left, right) in left.as_chunks::<STRIP>().0.iter().zip(right.as_chunks::<STRIP>().0) {
                 let right = pairs_of(load(right));
-                for (sum, left) in sums.iter_mut().zip(left) {
-                    *sum = _mm512_dpbf16_ps(*sum, right, pairs_of(_mm512_set1_ps(*left)));
-                }
+                // A new array, not changes to the old one: that stays in registers whatever the build.
+                sums = std::array::from_fn(|i| _mm512_dpbf16_ps(sums[i], right, pairs_of(_mm512_set1_ps(left[i]))));
             }
-            for (sum, out) in sums.iter().zip(out.chunks_exact_mut(columns)) {
+            for (sum, out) in sums.into_iter().zip(out.chunks_exact_mut(columns)) {
                 let out = &mut out[STRIP * strip..][..STRIP];
                 // SAFETY: there is room for sixteen numbers.
-                unsafe { _mm512_storeu_ps(out.as_mut_ptr(), *sum) };
+                unsafe { _mm512_storeu_ps(out.as_mut_ptr(), sum) };
             }
         }
     }
