@@ -120,7 +120,7 @@ impl Gemm {
         let may = self.rounds >= rounds && inner >= FEW && out.len() >= FEW;
         #[cfg(target_arch = "x86_64")]
         return may
-            && SCRATCH.with_borrow_mut(|s| bfloat16::multiply(self.arch, &mut s.strips, left, inner, right, out));
+            && SCRATCH.with_borrow_mut(|s| bfloat16::multiply(self.arch, &mut s.rounded, left, inner, right, out));
         #[cfg(not(target_arch = "x86_64"))]
         {
             let _ = (may, left, right);
@@ -142,10 +142,10 @@ impl Gemm {
         if x.len() < FEW {
             return multiply(View::new(x), I, View::new(w).transposed(), y);
         }
-        let sparse = sparse::pays(self.arch, x.as_flattened(), O);
-        if !sparse && self.rounded(Rounds::Everything, View::new(x), I, View::new(w).transposed(), y) {
+        if self.rounded(Rounds::Everything, View::new(x), I, View::new(w).transposed(), y) {
             return;
         }
+        let sparse = sparse::pays(self.arch, x.as_flattened(), O);
         // Transposed here, not in the product: it would read each row of `w` a number at a time.
         SCRATCH.with_borrow_mut(|Scratch { transposed, lists, .. }| {
             let wt = transposed.numbers(I * O);
@@ -162,12 +162,12 @@ impl Gemm {
     /// `dw = dyᵀ · x`
     fn gradients<const I: usize, const O: usize>(self, dy: &[[f32; O]], x: &[[f32; I]], dw: &mut [[f32; I]; O]) {
         let rows = dy.len().min(x.len());
-        if rows < FEW || !sparse::pays(self.arch, x.as_flattened(), O) {
-            let (dyt, x) = (View::new(dy).transposed(), View::new(x));
-            if !self.rounded(Rounds::Gradients, dyt, rows, x, dw) {
-                multiply(dyt, rows, x, dw);
-            }
+        let dyt = View::new(dy).transposed();
+        if self.rounded(Rounds::Gradients, dyt, rows, View::new(x), dw) {
             return;
+        }
+        if rows < FEW || !sparse::pays(self.arch, x.as_flattened(), O) {
+            return multiply(dyt, rows, View::new(x), dw);
         }
         // dWᵀ = xᵀ · dy
         SCRATCH.with_borrow_mut(|Scratch { transposed, lists, .. }| {
@@ -212,7 +212,7 @@ struct Scratch {
     transposed: Buffer,
     lists: Lists,
     #[cfg(target_arch = "x86_64")]
-    strips: bfloat16::Strips,
+    rounded: bfloat16::Scratch,
 }
 
 /// Numbers that begin where a cache line does: a vector that lies across two lines takes two reads.
@@ -220,14 +220,25 @@ struct Scratch {
 struct Buffer(Vec<f32>);
 
 impl Buffer {
+    const LINE: usize = 64;
+
+    /// Room for `count` numbers.
     fn numbers(&mut self, count: usize) -> &mut [f32] {
-        const LINE: usize = 64;
-        let room = count + LINE / size_of::<f32>();
+        let room = count + Self::LINE / size_of::<f32>();
         if self.0.len() < room {
             self.0.resize(room, 0.0);
         }
-        let start = self.0.as_ptr().align_offset(LINE);
+        let start = self.start();
         &mut self.0[start..][..count]
+    }
+
+    /// These numbers, and what there is beyond them.
+    fn all(&self) -> &[f32] {
+        &self.0[self.start()..]
+    }
+
+    fn start(&self) -> usize {
+        self.0.as_ptr().align_offset(Self::LINE)
     }
 }
 
@@ -392,7 +403,12 @@ mod tests {
                 let number = |i: usize| (i * factor % 31) as f32 - 15.0;
                 (0..rows).map(|r| std::array::from_fn(|c| number(r * C + c))).collect()
             }
-            let (dy, x, w) = (integers::<O>(B, 7), integers::<I>(B, 11), integers::<I>(O, 13));
+            let (dy, mut x, w) = (integers::<O>(B, 7), integers::<I>(B, 11), integers::<I>(O, 13));
+            // Whole strips' pairs of 0, of either sign, which are passed over.
+            for (r, row) in x.iter_mut().enumerate() {
+                let zeros = row.iter_mut().enumerate().filter(|(c, _)| !(r / 40 + c / 7).is_multiple_of(3));
+                zeros.for_each(|(c, x)| *x = if c % 2 == 0 { 0.0 } else { -0.0 });
+            }
             let w: &[[f32; I]; O] = w.first_chunk().unwrap();
             let kernels = Gemm::default().rounding(Rounds::Everything);
             let (mut fast, mut plain) = (vec![[7.0; O]; B], vec![[8.0; O]; B]);
