@@ -160,7 +160,8 @@ impl Gemm {
         if x.len() < FEW {
             return multiply(View::new(x), I, View::new(w).transposed(), O, y.as_flattened_mut(), false);
         }
-        if self.rounded(Rounds::Everything, View::new(x), I, View::new(w).transposed(), O, y.as_flattened_mut(), false) {
+        if self.rounded(Rounds::Everything, View::new(x), I, View::new(w).transposed(), O, y.as_flattened_mut(), false)
+        {
             return;
         }
         let sparse = sparse::pays(self.arch, x.as_flattened(), O);

@@ -347,6 +347,8 @@ mod loops {
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) {
+            // They lie anywhere: all at once, or each would wait for the one before it.
+            self.rows.iter().for_each(|index| self.source.fetch(*index as usize));
             for (i, (x, index)) in self.x.iter_mut().zip(self.rows).enumerate() {
                 if i < self.still || self.moved == [0, 0] {
                     self.source.copy(*index as usize, x.elements_mut());

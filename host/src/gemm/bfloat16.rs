@@ -17,8 +17,8 @@ use super::{Buffer, View};
 use crate::transpose::transpose;
 use pulp::Arch;
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_castps_si512, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps,
-    _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_castps_si512, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps,
+    _mm512_loadu_ps, _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     _mm512_test_epi32_mask,
 };
 use std::mem::transmute;
@@ -103,7 +103,10 @@ impl Strips {
     /// Each strip, and its pairs that are not 0 in all of it.
     fn iter(&self, pairs: usize) -> impl Iterator<Item = (&[[f32; STRIP]], &[u32])> {
         let strips = self.words.all().as_chunks::<STRIP>().0.chunks_exact(pairs);
-        strips.zip(self.pairs.chunks_exact(pairs)).zip(&self.counts).map(|((strip, pairs), count)| (strip, &pairs[..*count]))
+        strips
+            .zip(self.pairs.chunks_exact(pairs))
+            .zip(&self.counts)
+            .map(|((strip, pairs), count)| (strip, &pairs[..*count]))
     }
 }
 
