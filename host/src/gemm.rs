@@ -464,6 +464,27 @@ mod tests {
         check::<100, 32, 18>();
     }
 
+    /// Two blocks of rows, from shards of which the last has an odd number of rows; small integers, as above.
+    #[test]
+    fn gradients_by_rows_and_shards_equal_the_whole() {
+        const ROWS: usize = 128;
+        for (zeros_of_ten, rounds) in [(0, Rounds::Nothing), (9, Rounds::Nothing), (9, Rounds::Gradients)] {
+            let x: Vec<[f32; 48]> = (0..97)
+                .map(|r| std::array::from_fn(|c| if (r + c) % 10 < zeros_of_ten { 0.0 } else { (r * c % 9) as f32 }))
+                .collect();
+            let dy: Vec<[f32; 2 * ROWS]> =
+                (0..97).map(|r| std::array::from_fn(|c| (r * c % 15) as f32 - 7.0)).collect();
+            let (mut whole, mut rows) = (vec![[7.0; 48]; 2 * ROWS], vec![[8.0; 48]; 2 * ROWS]);
+            Plain.dyt_x(&dy, &x, whole.first_chunk_mut::<{ 2 * ROWS }>().unwrap());
+            let shards = dy.chunks(64).zip(x.chunks(64)).map(|(dy, x)| [dy.as_flattened(), x.as_flattened()]);
+            for (block, rows) in rows.chunks_mut(ROWS).enumerate() {
+                let kernels = Gemm::default().rounding(rounds);
+                kernels.gradient(shards.clone(), 2 * ROWS, block * ROWS, 48, rows.as_flattened_mut());
+            }
+            assert_eq!(rows, whole, "{zeros_of_ten} of ten 0, {rounds:?}");
+        }
+    }
+
     #[test]
     fn no_rows_give_zero_gradients() {
         let mut dw = [[1.0f32; 3]; 2];
