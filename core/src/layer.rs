@@ -79,6 +79,8 @@ pub trait Row: Zeroed + Copy + Send + Sync + 'static {
     fn elements(&self) -> &[Self::Element];
     /// The same, to be written.
     fn elements_mut(&mut self) -> &mut [Self::Element];
+    /// Rows one after the other as a slice.
+    fn flattened(rows: &[Self]) -> &[Self::Element];
 }
 
 /// The shape of one dense layer.
@@ -220,6 +222,10 @@ impl<T: Zeroed + Copy + Send + Sync + 'static, const N: usize> Row for [T; N] {
 
     fn elements_mut(&mut self) -> &mut [T] {
         self
+    }
+
+    fn flattened(rows: &[Self]) -> &[T] {
+        rows.as_flattened()
     }
 }
 

@@ -238,6 +238,9 @@ pub trait Coded: Layer {
     /// One row of code.
     type Code: Row<Element = f32>;
 
+    /// How many dense layers there are before the code.
+    fn layers_before_code() -> usize;
+
     /// The forward pass with a code of `bits` bits an element. Below 8, `code` is what the decoder was given.
     fn forward_coded<'a, const B: usize>(
         &self,
@@ -271,6 +274,10 @@ where
     D: Layer<In = E::Out, Out = E::In>,
 {
     type Code = E::Out;
+
+    fn layers_before_code() -> usize {
+        E::specs().count()
+    }
 
     fn forward_coded<'a, const B: usize>(
         &self,

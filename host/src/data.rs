@@ -2,6 +2,7 @@
 
 use crate::idx::Images;
 use ndarray::Array2;
+use std::hint::black_box;
 
 /// A set of rows, each read by its index.
 pub trait Source: Sync {
@@ -10,6 +11,12 @@ pub trait Source: Sync {
 
     /// Numbers in a row.
     fn width(&self) -> usize;
+
+    /// Has a row that will soon be copied brought into the cache.
+    #[inline(always)]
+    fn fetch(&self, index: usize) {
+        let _ = index;
+    }
 
     /// Copies a row out.
     fn copy(&self, index: usize, row: &mut [f32]);
@@ -33,6 +40,13 @@ impl Source for Images {
     }
 
     #[inline(always)]
+    fn fetch(&self, index: usize) {
+        const LINE: usize = 64;
+        // Reads that nothing waits for.
+        black_box(self.image(index).iter().step_by(LINE).fold(0, |all, pixel| all | pixel));
+    }
+
+    #[inline(always)]
     fn copy(&self, index: usize, row: &mut [f32]) {
         for (x, pixel) in row.iter_mut().zip(self.image(index)) {
             *x = f32::from(*pixel) * (1.0 / 255.0);
@@ -42,19 +56,25 @@ impl Source for Images {
     /// What comes in at an edge repeats the edge.
     #[inline(always)]
     fn copy_moved(&self, index: usize, [down, right]: [isize; 2], row: &mut [f32]) {
-        let image = self.image(index);
-        let last = self.width - 1;
-        for (y, row) in row.chunks_exact_mut(self.width).enumerate() {
-            let y = y.saturating_add_signed(-down).min(self.height - 1);
-            let line = &image[y * self.width..][..self.width];
-            // The pixels that stay within the line in one loop, which vectorises; then those at its edge.
-            let first = right.clamp(0, last as isize) as usize;
-            let from = &line[(-right).clamp(0, last as isize) as usize..];
-            for (x, pixel) in row[first..].iter_mut().zip(from) {
-                *x = f32::from(*pixel) * (1.0 / 255.0);
+        let pixel = |pixel: u8| f32::from(pixel) * (1.0 / 255.0);
+        let (image, width) = (self.image(index), self.width);
+        // All of it in one loop, which vectorises; then what that took from beyond an edge.
+        let by = down * width.cast_signed() + right;
+        let [to, from] = [by, -by].map(|by| by.clamp(0, row.len().cast_signed()).cast_unsigned());
+        for (x, p) in row[to..].iter_mut().zip(&image[from..]) {
+            *x = pixel(*p);
+        }
+        let [first, last] = [right, -right].map(|by| by.clamp(0, width.cast_signed()).cast_unsigned());
+        for (y, row) in row.chunks_exact_mut(width).enumerate() {
+            let source = y.saturating_add_signed(-down).min(self.height - 1);
+            let line = &image[source * width..][..width];
+            if source.checked_add_signed(down) != Some(y) {
+                for (x, p) in row[first..].iter_mut().zip(&line[last..]) {
+                    *x = pixel(*p);
+                }
             }
-            row[..first].fill(f32::from(line[0]) * (1.0 / 255.0));
-            row[from.len().min(self.width)..].fill(f32::from(line[last]) * (1.0 / 255.0));
+            row[..first].fill(pixel(line[0]));
+            row[width - last..].fill(pixel(line[width - 1]));
         }
     }
 }

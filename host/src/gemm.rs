@@ -17,6 +17,7 @@ use autoencoder_core::{Activation, Kernels, Plain, quant};
 use gemm::{Parallelism, gemm};
 use pulp::{Arch, Simd, WithSimd};
 use std::cell::RefCell;
+use std::iter;
 use std::marker::PhantomData;
 use std::time::Instant;
 
@@ -62,35 +63,37 @@ impl<'a> View<'a> {
     }
 }
 
-/// `out = left · right`, where `left` has `inner` columns.
-fn multiply<const C: usize>(left: View<'_>, inner: usize, right: View<'_>, out: &mut [[f32; C]]) {
-    let rows = out.len();
+/// `out = left · right`, or that added to `out`, where `left` has `inner` columns and `right` has `columns`.
+fn multiply(left: View<'_>, inner: usize, right: View<'_>, columns: usize, out: &mut [f32], add: bool) {
+    let rows = out.len() / columns;
     if rows == 0 || inner == 0 {
-        out.as_flattened_mut().fill(0.0);
+        if !add {
+            out.fill(0.0);
+        }
         return;
     }
     // The last element each matrix is read or written at lies within its slice.
     let last = |view: View<'_>, r: usize, c: usize| (r - 1) * view.strides[0] + (c - 1) * view.strides[1];
-    assert!(C > 0 && last(left, rows, inner) < left.numbers.len() && last(right, inner, C) < right.numbers.len());
+    assert!(last(left, rows, inner) < left.numbers.len() && last(right, inner, columns) < right.numbers.len());
     let (l, r) = (left.strides.map(usize::cast_signed), right.strides.map(usize::cast_signed));
-    // SAFETY: the assertion above bounds every read. `out` is `rows` rows of `C` numbers, all written and none read
-    // (`read_dst` is false), and cannot overlap the others: it is borrowed mutably, they are shared.
+    // SAFETY: the assertion above bounds every read. `out` has room for `rows` rows of `columns` numbers, is read only
+    // where `add` is, and cannot overlap the others: it is borrowed mutably, they are shared.
     unsafe {
         gemm(
             rows,
-            C,
+            columns,
             inner,
-            out.as_flattened_mut().as_mut_ptr(),
+            out.as_mut_ptr(),
             1,
-            C.cast_signed(),
-            false,
+            columns.cast_signed(),
+            add,
             left.numbers.as_ptr(),
             l[1],
             l[0],
             right.numbers.as_ptr(),
             r[1],
             r[0],
-            0.0,
+            f32::from(u8::from(add)),
             1.0,
             false,
             false,
@@ -107,23 +110,38 @@ impl Gemm {
         Self { rounds, ..self }
     }
 
-    /// `out = left · right` with operands rounded to bfloat16; false, and nothing done, unless the products of a pass
-    /// that `rounds` names may be and the machine can.
-    fn rounded<const C: usize>(
+    /// Whether the products of a pass that `rounds` names may be rounded, and the machine can.
+    fn may_round(self, rounds: Rounds) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self.rounds >= rounds && bfloat16::available();
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = rounds;
+            false
+        }
+    }
+
+    /// [`multiply`] with operands rounded to bfloat16; false, and nothing done, unless it may be and is worth it.
+    #[expect(clippy::too_many_arguments, reason = "those of `multiply`, and whether")]
+    fn rounded(
         self,
         rounds: Rounds,
         left: View<'_>,
         inner: usize,
         right: View<'_>,
-        out: &mut [[f32; C]],
+        columns: usize,
+        out: &mut [f32],
+        add: bool,
     ) -> bool {
-        let may = self.rounds >= rounds && inner >= FEW && out.len() >= FEW;
+        let may = self.may_round(rounds) && inner >= FEW && out.len() >= FEW * columns;
         #[cfg(target_arch = "x86_64")]
         return may
-            && SCRATCH.with_borrow_mut(|s| bfloat16::multiply(self.arch, &mut s.strips, left, inner, right, out));
+            && SCRATCH.with_borrow_mut(|Scratch { rounded, .. }| {
+                bfloat16::multiply(self.arch, rounded, left, inner, right, columns, out, add)
+            });
         #[cfg(not(target_arch = "x86_64"))]
         {
-            let _ = (may, left, right);
+            let _ = (may, left, right, add);
             false
         }
     }
@@ -140,41 +158,56 @@ impl Gemm {
     /// `y = x · wᵀ`
     fn forward<const I: usize, const O: usize>(self, x: &[[f32; I]], w: &[[f32; I]; O], y: &mut [[f32; O]]) {
         if x.len() < FEW {
-            return multiply(View::new(x), I, View::new(w).transposed(), y);
+            return multiply(View::new(x), I, View::new(w).transposed(), O, y.as_flattened_mut(), false);
         }
-        let sparse = sparse::pays(self.arch, x.as_flattened(), O);
-        if !sparse && self.rounded(Rounds::Everything, View::new(x), I, View::new(w).transposed(), y) {
+        if self.rounded(Rounds::Everything, View::new(x), I, View::new(w).transposed(), O, y.as_flattened_mut(), false)
+        {
             return;
         }
+        let sparse = sparse::pays(self.arch, x.as_flattened(), O);
         // Transposed here, not in the product: it would read each row of `w` a number at a time.
         SCRATCH.with_borrow_mut(|Scratch { transposed, lists, .. }| {
             let wt = transposed.numbers(I * O);
             transpose(self.arch, w.as_flattened(), I, wt);
             if sparse {
                 lists.rows(self.arch, x.as_flattened(), I);
-                lists.multiply(self.arch, wt, O, y.as_flattened_mut());
+                lists.multiply(self.arch, wt, O, O, y.as_flattened_mut(), false);
             } else {
-                multiply(View::new(x), I, View { numbers: wt, strides: [O, 1] }, y);
+                multiply(View::new(x), I, View { numbers: wt, strides: [O, 1] }, O, y.as_flattened_mut(), false);
             }
         });
     }
 
-    /// `dw = dyᵀ · x`
-    fn gradients<const I: usize, const O: usize>(self, dy: &[[f32; O]], x: &[[f32; I]], dw: &mut [[f32; I]; O]) {
-        let rows = dy.len().min(x.len());
-        if rows < FEW || !sparse::pays(self.arch, x.as_flattened(), O) {
-            let (dyt, x) = (View::new(dy).transposed(), View::new(x));
-            if !self.rounded(Rounds::Gradients, dyt, rows, x, dw) {
-                multiply(dyt, rows, x, dw);
+    /// Rows of `dw = Σ dyᵀ · x`, summed over `shards` of `dy`, with rows of `outputs` numbers, and of `x`, with rows of
+    /// `inputs`: those from `first` on, as many as `dw` has.
+    pub(crate) fn gradient<'a>(
+        self,
+        shards: impl Iterator<Item = [&'a [f32]; 2]> + Clone,
+        outputs: usize,
+        first: usize,
+        inputs: usize,
+        dw: &mut [f32],
+    ) {
+        let rows = dw.len() / inputs;
+        let pays = |[_, x]: [&[f32]; 2]| x.len() >= FEW * inputs && sparse::pays(self.arch, x, rows);
+        if self.may_round(Rounds::Gradients) || !shards.clone().all(pays) {
+            for (i, [dy, x]) in shards.enumerate() {
+                let (batch, x) = (x.len() / inputs, View { numbers: x, strides: [inputs, 1] });
+                let dyt = View { numbers: dy.get(first..).unwrap_or_default(), strides: [1, outputs] };
+                if !self.rounded(Rounds::Gradients, dyt, batch, x, inputs, dw, i > 0) {
+                    multiply(dyt, batch, x, inputs, dw, i > 0);
+                }
             }
             return;
         }
         // dWᵀ = xᵀ · dy
         SCRATCH.with_borrow_mut(|Scratch { transposed, lists, .. }| {
-            let dwt = transposed.numbers(I * O);
-            lists.columns(self.arch, x[..rows].as_flattened(), I);
-            lists.multiply(self.arch, dy.as_flattened(), O, dwt);
-            transpose(self.arch, dwt, O, dw.as_flattened_mut());
+            let dwt = transposed.numbers(dw.len());
+            for (i, [dy, x]) in shards.enumerate() {
+                lists.columns(self.arch, x, inputs);
+                lists.multiply(self.arch, &dy[first..], outputs, rows, dwt, i > 0);
+            }
+            transpose(self.arch, dwt, rows, dw);
         });
     }
 }
@@ -187,11 +220,11 @@ pub fn rate() -> f64 {
     const TIMES: usize = 200;
     let times = rayon::broadcast(|_| {
         let (left, right) = (vec![[0.5; INNER]; ROWS], vec![[0.5; COLUMNS]; INNER]);
-        let mut out = vec![[0.0; COLUMNS]; ROWS];
+        let mut out = vec![0.0; COLUMNS * ROWS];
         let mut times: Vec<f64> = (0..TIMES)
             .map(|_| {
                 let start = Instant::now();
-                multiply(View::new(&left), INNER, View::new(&right), &mut out);
+                multiply(View::new(&left), INNER, View::new(&right), COLUMNS, &mut out, false);
                 std::hint::black_box(&mut out);
                 start.elapsed().as_secs_f64()
             })
@@ -212,22 +245,33 @@ struct Scratch {
     transposed: Buffer,
     lists: Lists,
     #[cfg(target_arch = "x86_64")]
-    strips: bfloat16::Strips,
+    rounded: bfloat16::Scratch,
 }
 
 /// Numbers that begin where a cache line does: a vector that lies across two lines takes two reads.
 #[derive(Default)]
-struct Buffer(Vec<f32>);
+pub(crate) struct Buffer(Vec<f32>);
 
 impl Buffer {
-    fn numbers(&mut self, count: usize) -> &mut [f32] {
-        const LINE: usize = 64;
-        let room = count + LINE / size_of::<f32>();
+    const LINE: usize = 64;
+
+    /// Room for `count` numbers.
+    pub(crate) fn numbers(&mut self, count: usize) -> &mut [f32] {
+        let room = count + Self::LINE / size_of::<f32>();
         if self.0.len() < room {
             self.0.resize(room, 0.0);
         }
-        let start = self.0.as_ptr().align_offset(LINE);
+        let start = self.start();
         &mut self.0[start..][..count]
+    }
+
+    /// These numbers, and what there is beyond them.
+    fn all(&self) -> &[f32] {
+        &self.0[self.start()..]
+    }
+
+    fn start(&self) -> usize {
+        self.0.as_ptr().align_offset(Self::LINE)
     }
 }
 
@@ -238,15 +282,17 @@ impl Kernels for Gemm {
 
     fn dy_w<const I: usize, const O: usize>(&self, dy: &[[f32; O]], w: &[[f32; I]; O], dx: &mut [[f32; I]]) {
         timed(Phase::Backward, || {
-            let (dy, w) = (View::new(dy), View::new(w));
-            if !self.rounded(Rounds::Gradients, dy, O, w, dx) {
-                multiply(dy, O, w, dx);
+            let (dy, w, dx) = (View::new(dy), View::new(w), dx.as_flattened_mut());
+            if !self.rounded(Rounds::Gradients, dy, O, w, I, dx, false) {
+                multiply(dy, O, w, I, dx, false);
             }
         });
     }
 
     fn dyt_x<const I: usize, const O: usize>(&self, dy: &[[f32; O]], x: &[[f32; I]], dw: &mut [[f32; I]; O]) {
-        timed(Phase::Gradients, || self.gradients(dy, x, dw));
+        let rows = dy.len().min(x.len());
+        let shard = [dy[..rows].as_flattened(), x[..rows].as_flattened()];
+        timed(Phase::Gradients, || self.gradient(iter::once(shard), O, 0, I, dw.as_flattened_mut()));
     }
 
     fn dense_int8<const I: usize, const O: usize, A: Activation>(
@@ -392,7 +438,12 @@ mod tests {
                 let number = |i: usize| (i * factor % 31) as f32 - 15.0;
                 (0..rows).map(|r| std::array::from_fn(|c| number(r * C + c))).collect()
             }
-            let (dy, x, w) = (integers::<O>(B, 7), integers::<I>(B, 11), integers::<I>(O, 13));
+            let (dy, mut x, w) = (integers::<O>(B, 7), integers::<I>(B, 11), integers::<I>(O, 13));
+            // Whole strips' pairs of 0, of either sign, which are passed over.
+            for (r, row) in x.iter_mut().enumerate() {
+                let zeros = row.iter_mut().enumerate().filter(|(c, _)| !(r / 40 + c / 7).is_multiple_of(3));
+                zeros.for_each(|(c, x)| *x = if c % 2 == 0 { 0.0 } else { -0.0 });
+            }
             let w: &[[f32; I]; O] = w.first_chunk().unwrap();
             let kernels = Gemm::default().rounding(Rounds::Everything);
             let (mut fast, mut plain) = (vec![[7.0; O]; B], vec![[8.0; O]; B]);
@@ -411,6 +462,27 @@ mod tests {
         check::<128, 48, 144>();
         check::<32, 16, 32>();
         check::<100, 32, 18>();
+    }
+
+    /// Two blocks of rows, from shards of which the last has an odd number of rows; small integers, as above.
+    #[test]
+    fn gradients_by_rows_and_shards_equal_the_whole() {
+        const ROWS: usize = 128;
+        for (zeros_of_ten, rounds) in [(0, Rounds::Nothing), (9, Rounds::Nothing), (9, Rounds::Gradients)] {
+            let x: Vec<[f32; 48]> = (0..97)
+                .map(|r| std::array::from_fn(|c| if (r + c) % 10 < zeros_of_ten { 0.0 } else { (r * c % 9) as f32 }))
+                .collect();
+            let dy: Vec<[f32; 2 * ROWS]> =
+                (0..97).map(|r| std::array::from_fn(|c| (r * c % 15) as f32 - 7.0)).collect();
+            let (mut whole, mut rows) = (vec![[7.0; 48]; 2 * ROWS], vec![[8.0; 48]; 2 * ROWS]);
+            Plain.dyt_x(&dy, &x, whole.first_chunk_mut::<{ 2 * ROWS }>().unwrap());
+            let shards = dy.chunks(64).zip(x.chunks(64)).map(|(dy, x)| [dy.as_flattened(), x.as_flattened()]);
+            for (block, rows) in rows.chunks_mut(ROWS).enumerate() {
+                let kernels = Gemm::default().rounding(rounds);
+                kernels.gradient(shards.clone(), 2 * ROWS, block * ROWS, 48, rows.as_flattened_mut());
+            }
+            assert_eq!(rows, whole, "{zeros_of_ten} of ten 0, {rounds:?}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub enum Phase {
     Slope,
     /// The weights as the blob will hold them.
     Rounding,
-    /// The sum of the shards' gradients and the optimizer.
+    /// The optimizer, once a block's gradient is there.
     Update,
 }
 

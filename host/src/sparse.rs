@@ -87,10 +87,18 @@ impl Lists {
         arch.dispatch(Op(self, left, columns));
     }
 
-    /// `out = left · right`, both with rows of `columns` numbers.
-    pub(crate) fn multiply(&self, arch: Arch, right: &[f32], columns: usize, out: &mut [f32]) {
+    /// `out = left · right`, or that added to `out`: rows of `columns` numbers, which in `right` begin `stride` apart.
+    pub(crate) fn multiply(
+        &self,
+        arch: Arch,
+        right: &[f32],
+        stride: usize,
+        columns: usize,
+        out: &mut [f32],
+        add: bool,
+    ) {
         assert!(fits(columns), "whole passes of registers");
-        arch.dispatch(Multiply { lists: self, right, columns, out });
+        arch.dispatch(Multiply { lists: self, right, stride, columns, out, add });
     }
 
     /// Forgets what was listed; room for `numbers` entries and one that is written but does not count.
@@ -172,8 +180,10 @@ fn all_zero(numbers: &[f32]) -> bool {
 struct Multiply<'a> {
     lists: &'a Lists,
     right: &'a [f32],
+    stride: usize,
     columns: usize,
     out: &'a mut [f32],
+    add: bool,
 }
 
 impl WithSimd for Multiply<'_> {
@@ -181,16 +191,16 @@ impl WithSimd for Multiply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { lists: Lists { rows, starts, entries }, right, columns, out } = self;
+        let Self { lists: Lists { rows, starts, entries }, right, stride, columns, out, add } = self;
         let width = VECTORS * S::F32_LANES;
         for first in (0..columns).step_by(width) {
             for (block, starts) in starts.windows(rows + 1).step_by(*rows).enumerate() {
                 for (ends, out) in starts.windows(2).zip(out.chunks_exact_mut(columns)) {
                     let (out, _) = S::as_mut_simd_f32s(&mut out[first..first + width]);
                     let Some(out) = out.first_chunk_mut::<VECTORS>() else { return };
-                    let mut sums = if block == 0 { [simd.splat_f32s(0.0); VECTORS] } else { *out };
+                    let mut sums = if block == 0 && !add { [simd.splat_f32s(0.0); VECTORS] } else { *out };
                     for (row, x) in &entries[ends[0] as usize..ends[1] as usize] {
-                        let (right, _) = S::as_simd_f32s(&right[*row as usize * columns + first..][..width]);
+                        let (right, _) = S::as_simd_f32s(&right[*row as usize * stride + first..][..width]);
                         let x = simd.splat_f32s(*x);
                         for (sum, right) in sums.iter_mut().zip(right) {
                             *sum = simd.mul_add_e_f32s(x, *right, *sum);

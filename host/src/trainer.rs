@@ -1,6 +1,7 @@
-//! Training, generic over the network: batches split into shards, one gradient a shard, one update for all.
+//! Training, generic over the network: batches split into shards, each of which goes forward and backward; then, some
+//! rows of a layer at a time, the gradient of all shards and the update made with it.
 //!
-//! Shards do not depend on the number of threads, and their gradients are added in their order: the same seed gives
+//! Neither shards nor rows depend on the number of threads, and shards are added in their order: the same seed gives
 //! the same bytes on one thread as on eight.
 
 use crate::aware::{self, CodedBackward};
@@ -11,14 +12,14 @@ use crate::profile::{Phase, timed};
 use crate::recipe::Recipe;
 use crate::update::{Rule, update};
 use autoencoder_core::layer::Row;
-use autoencoder_core::{Backward, Layer, Parameters, Zeroed, loss};
+use autoencoder_core::{Activation, Backward, Kernels, Layer, Parameters, Zeroed, loss};
 use loops::{Gather, Loss};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg32;
 use rayon::prelude::*;
 use std::ops::{Deref, DerefMut};
-use zerocopy::FromZeros;
+use zerocopy::{FromBytes, FromZeros};
 
 /// Rows in a shard.
 pub const SHARD: usize = 128;
@@ -48,19 +49,22 @@ pub struct Trainer<N: Trainable> {
     first_moment: Box<Aligned<N>>,
     second_moment: Box<Aligned<N>>,
     shards: Vec<Shard<N>>,
-    /// One for each shard.
-    gradients: Vec<Box<Aligned<N>>>,
     centres: Vec<Option<Centre>>,
     order: Vec<u32>,
     kernels: Gemm,
 }
 
 /// What one shard of a batch needs, forward and backward.
-struct Shard<N: Trainable> {
+pub(crate) struct Shard<N: Trainable> {
+    rows: usize,
+    /// Whether the decoder was given `code`.
+    coded: bool,
     x: Box<Aligned<[N::In; SHARD]>>,
     code: Box<Aligned<[N::Code; SHARD]>>,
     acts: Box<Aligned<N::Acts<SHARD>>>,
     d: Box<Aligned<N::Acts<SHARD>>>,
+    /// Its biases: the rest is never touched, so that it takes no memory.
+    gradient: Box<Aligned<N>>,
     squared_error: f32,
 }
 
@@ -99,7 +103,16 @@ impl<N: Trainable> Trainer<N> {
         let rows = source.rows().min(recipe.rows);
         assert!(steps > 0 && batch > 0 && rows > 0, "training takes steps and rows");
         let batch = batch.min(rows);
-        let shard = || Shard { x: aligned(), code: aligned(), acts: aligned(), d: aligned(), squared_error: 0.0 };
+        let shard = || Shard {
+            rows: 0,
+            coded: false,
+            x: aligned(),
+            code: aligned(),
+            acts: aligned(),
+            d: aligned(),
+            gradient: aligned(),
+            squared_error: 0.0,
+        };
         let mut net = aligned::<N>();
         recipe.init.fill(&mut **net, &mut Pcg32::new(seed, 0));
         let centres = if recipe.centred { centres::<N>(source, rows) } else { Vec::new() };
@@ -118,7 +131,6 @@ impl<N: Trainable> Trainer<N> {
             first_moment: aligned(),
             second_moment,
             shards: (0..batch.div_ceil(SHARD)).map(|_| shard()).collect(),
-            gradients: (0..batch.div_ceil(SHARD)).map(|_| aligned()).collect(),
             centres,
             order: Vec::new(),
             kernels: Gemm::default(),
@@ -195,14 +207,12 @@ impl<N: Trainable> Trainer<N> {
         let net = if aware && self.recipe.aware.weights.is_some() { &**self.rounded } else { &**self.net };
         let order = &self.order[first..first + batch];
         let shards = &mut self.shards[..batch.div_ceil(SHARD)];
-        let gradients = &mut self.gradients[..batch.div_ceil(SHARD)];
-        let work = shards.par_iter_mut().zip(&mut *gradients).zip(order.par_chunks(SHARD));
-        work.enumerate().for_each(|(i, ((shard, gradient), rows))| {
+        shards.par_iter_mut().zip(order.par_chunks(SHARD)).enumerate().for_each(|(i, (shard, rows))| {
             // Half of the batch, to within a shard's rows.
             let still = (batch / 2).saturating_sub(i * SHARD).min(rows.len());
             let gather = Gather { source, rows, still, moved, x: &mut shard.x[..rows.len()] };
             timed(Phase::Gather, || kernels.vectorise(gather));
-            shard.gradient(net, code_bits, kernels, rows.len(), scale, gradient);
+            shard.pass(net, code_bits, kernels, rows.len(), scale);
         });
 
         let rule = Rule {
@@ -212,7 +222,7 @@ impl<N: Trainable> Trainer<N> {
             centres: &self.centres,
         };
         let nets = [&mut **self.net, &mut **self.first_moment, &mut **self.second_moment];
-        update(kernels, rule, nets, gradients);
+        update(kernels, rule, nets, shards);
         self.round();
         self.shards.iter().take(batch.div_ceil(SHARD)).map(|shard| shard.squared_error).sum::<f32>() * scale
     }
@@ -270,13 +280,51 @@ impl<N: Trainable> Trainer<N> {
 }
 
 impl<N: Trainable> Shard<N> {
-    /// Forward, loss and backward over its first rows.
-    fn gradient(&mut self, net: &N, code_bits: u8, kernels: Gemm, rows: usize, scale: f32, gradient: &mut N) {
+    /// Forward, loss and backward over its first rows, but for the gradients of weights.
+    fn pass(&mut self, net: &N, code_bits: u8, kernels: Gemm, rows: usize, scale: f32) {
+        (self.rows, self.coded) = (rows, code_bits < 8);
         let x = &self.x[..rows];
         let y = net.forward_coded::<SHARD>(&kernels, x, code_bits, &mut **self.code, &mut self.acts);
         let d = N::output_mut::<SHARD>(&mut self.d, rows);
         self.squared_error = timed(Phase::Loss, || kernels.vectorise(Loss { y, x, scale, d }));
+        let (kernels, gradient) = (WithoutGradients(kernels), &mut **self.gradient);
         net.backward_coded::<SHARD>(&kernels, x, code_bits, &**self.code, &self.acts, &mut self.d, gradient);
+    }
+
+    /// What the gradient of a layer's weights is the product of: `dL/dz`, and the layer's input.
+    pub(crate) fn operands(&self, layer: usize) -> [&[f32]; 2] {
+        let stage = |acts, stage| numbers(N::stages::<SHARD>(acts, self.rows).nth(stage).unwrap_or_default());
+        let input = match layer {
+            0 => Row::flattened(&self.x[..self.rows]),
+            _ if self.coded && layer == N::layers_before_code() => Row::flattened(&self.code[..self.rows]),
+            _ => stage(&self.acts, layer - 1),
+        };
+        [stage(&self.d, layer), input]
+    }
+
+    /// The gradient of a layer's biases.
+    pub(crate) fn bias_gradient(&self, layer: usize) -> &[f32] {
+        self.gradient.slices().nth(2 * layer + 1).unwrap_or_default()
+    }
+}
+
+/// A stage's bytes as what they are.
+fn numbers(stage: &[u8]) -> &[f32] {
+    <[f32]>::ref_from_bytes(stage).expect("stages of `f32`")
+}
+
+/// The kernels of a backward pass that leaves the gradients of weights for later.
+struct WithoutGradients(Gemm);
+
+impl Kernels for WithoutGradients {
+    fn dy_w<const I: usize, const O: usize>(&self, dy: &[[f32; O]], w: &[[f32; I]; O], dx: &mut [[f32; I]]) {
+        self.0.dy_w(dy, w, dx);
+    }
+
+    fn dyt_x<const I: usize, const O: usize>(&self, _: &[[f32; O]], _: &[[f32; I]], _: &mut [[f32; I]; O]) {}
+
+    fn slope<A: Activation, const O: usize>(&self, y: &[[f32; O]], d: &mut [[f32; O]], db: &mut [f32; O]) {
+        self.0.slope::<A, O>(y, d, db);
     }
 }
 
@@ -299,6 +347,8 @@ mod loops {
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) {
+            // They lie anywhere: all at once, or each would wait for the one before it.
+            self.rows.iter().for_each(|index| self.source.fetch(*index as usize));
             for (i, (x, index)) in self.x.iter_mut().zip(self.rows).enumerate() {
                 if i < self.still || self.moved == [0, 0] {
                     self.source.copy(*index as usize, x.elements_mut());
