@@ -241,6 +241,9 @@ impl<F: NorFlash> Store<F> {
     /// Reads the flash itself, as much as there is from a byte on; how much that was.
     pub fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<usize, StoreError> {
         let count = self.flash.capacity().saturating_sub(at as usize).min(bytes.len());
+        if count == 0 {
+            return Ok(0);
+        }
         self.flash.read(at, bytes.get_mut(..count).unwrap_or_default()).map_err(|error| error.kind())?;
         Ok(count)
     }

@@ -92,7 +92,7 @@ impl<'f> Task<'f> {
         let images = pixels.as_flattened().as_chunks().0;
         let (learned, rest) = images.split_at_checked(learned as usize)?;
         let held_out = rest.get(..held_out as usize)?;
-        (!learned.is_empty() && !held_out.is_empty()).then_some(Self { steps, learned, held_out })
+        (!learned.is_empty() && held_out.len() >= BATCH).then_some(Self { steps, learned, held_out })
     }
 
     /// CRC-32 of its bytes in flash.

@@ -207,6 +207,10 @@ fn without_a_course_there_is_nothing_to_learn_or_to_judge() {
     }
     device.begin(Method::Adam, 1, 10_000);
     device.ask(Command::Learning(Learning::End), |reply| assert_eq!(reply, Err(Error::NoCourse)));
+    // Nor is there flash beyond its end.
+    for at in [8192, 9000, u32::MAX] {
+        device.ask(Command::Learning(Learning::Flash { at }), |reply| assert_eq!(reply, Ok(Reply::Flash(&[]))));
+    }
     let wrong = Error::Length { expected: 16, found: 3 };
     device.ask(Command::Learning(Learning::Image(&[1; 3])), |reply| assert_eq!(reply, Err(wrong)));
 }

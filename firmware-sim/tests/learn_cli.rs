@@ -150,7 +150,7 @@ fn a_flash_of_other_weights_or_a_damaged_one_is_refused_by_what_reads_it() {
     let crc = autoencoder_core::crc::checksum(&other[..end]).to_le_bytes();
     other[end..end + 4].copy_from_slice(&crc);
     fs::write(place.path("flash"), &other).unwrap();
-    said("learned with other weights (");
+    said("a record of other weights (");
     let mut damaged = kept;
     damaged[100] ^= 1;
     fs::write(place.path("flash"), &damaged).unwrap();
@@ -236,4 +236,33 @@ fn a_file_that_is_no_flash_is_refused_and_stays() {
         assert_eq!(place.flash(), [1; 100]);
     }
     assert!(!place.path("artifacts").exists());
+}
+
+#[test]
+fn nothing_that_is_read_or_written_is_replaced_by_the_picture() {
+    let place = Place::new();
+    let world = place.path("world");
+    fs::create_dir(&world).unwrap();
+    for name in ["train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"] {
+        fs::copy(Path::new(ROOT).join("data/mnist").join(name), world.join(name)).unwrap();
+    }
+    let size = || fs::metadata(world.join("t10k-images-idx3-ubyte.gz")).unwrap().len();
+    let before = size();
+    for (out, shift) in [("flash", "invert"), ("world/t10k-images-idx3-ubyte.gz", "world")] {
+        let arguments = format!("learn --images 10 --shift {shift} --out {out} --flash flash --data {ROOT}/data/mnist");
+        let assert = place.run(&arguments).code(1);
+        let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+        assert!(err.ends_with(&format!("error: {out}: the output would replace an input\n")), "{err}");
+    }
+    assert!(!place.path("flash").exists() && size() == before);
+}
+
+#[test]
+fn the_rows_of_the_chart_are_where_they_say() {
+    let place = Place::new();
+    let arguments = format!("learn --images 15 --test-images 20 --flash flash --data {ROOT}/data/mnist");
+    let assert = place.run(&arguments).success();
+    let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+    let rows = text.lines().skip(1).map_while(|line| line.split_whitespace().next()?.parse().ok());
+    assert_eq!(rows.collect::<Vec<usize>>(), [0, 2, 4, 6, 8, 10, 12, 14]);
 }

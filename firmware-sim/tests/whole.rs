@@ -66,7 +66,7 @@ fn the_same_task_gives_the_same_bytes_and_another_one_others() {
 #[test]
 fn a_task_is_read_as_it_was_written_and_what_is_none_is_refused() {
     let images = [[1; PIXELS], [2; PIXELS], [3; PIXELS]];
-    let task = Task { steps: 7, learned: &images[..2], held_out: &images[2..] };
+    let task = Task { steps: 7, learned: &images[..1], held_out: &images[1..] };
     let header = task.header();
     let mut flash = [header.as_flattened(), images.as_flattened(), &[0xff; 100]].concat();
     // Bytes are as good as words: nothing has to be aligned.
@@ -75,6 +75,8 @@ fn a_task_is_read_as_it_was_written_and_what_is_none_is_refused() {
     assert_eq!(Task::read(&[0xff; 4096]), None, "erased");
     assert_eq!(Task::read(&[0; 4096]), None, "no images");
     assert_eq!(Task::read(&[]), None);
+    flash[8] = 1;
+    assert_eq!(Task::read(&flash), None, "less held out than a batch, of which no error could be told");
     flash[8..12].fill(0xff);
     assert_eq!(Task::read(&flash), None, "more than there are");
 }

@@ -3,7 +3,7 @@
 use atomic_write_file::AtomicWriteFile;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 /// A larger file than this, a device node say, is refused before it fills the memory.
 const MAX_BYTES: u64 = 1 << 30;
@@ -34,13 +34,18 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
-/// An error if writing `output` would replace one of `inputs`: a file, one in a folder, or one whose name begins so.
+/// An error if writing `output` would replace one of `inputs`: a file, one in a folder, or one whose name begins so; or
+/// a file that is not there yet, another output.
 pub fn spare<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), FileError> {
-    let Ok(file) = fs::canonicalize(output) else { return Ok(()) }; // nothing there yet
+    let there = fs::canonicalize(output);
+    let is_new = there.is_err();
+    let file = there.or_else(|_| path::absolute(output)).map_err(|e| FileError::new(output, e))?;
     let folder = file.parent().filter(|_| file.is_file());
     let name = file.file_name().unwrap_or_default().as_encoded_bytes();
     for input in inputs {
-        let replaced = if let Ok(input) = fs::canonicalize(input) {
+        let replaced = if is_new {
+            path::absolute(input).is_ok_and(|input| input == file)
+        } else if let Ok(input) = fs::canonicalize(input) {
             input == file || folder == Some(&input)
         } else {
             let begins = input.file_name().is_some_and(|start| name.starts_with(start.as_encoded_bytes()));
@@ -154,6 +159,7 @@ mod tests {
         assert!(spare(&input, [folder.path()]).is_err());
         assert!(spare(&folder.path().join("./input"), [other.as_path(), input.as_path()]).is_err());
         assert!(spare(&other, [input.as_path(), folder.path()]).is_ok(), "a new file replaces nothing");
+        assert!(spare(&other, [folder.path().join("./other").as_path()]).is_err(), "but not two outputs in one");
         assert!(spare(&input, [other.as_path()]).is_ok());
         assert!(spare(&input, [folder.path().join("in").as_path()]).is_err(), "files whose names begin so");
         assert!(spare(&input, [folder.path().join("out").as_path()]).is_ok());

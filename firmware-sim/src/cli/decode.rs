@@ -32,8 +32,10 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     let originals = originals.as_deref();
     let inputs =
         args.codes.iter().chain(&args.device.flash).chain([&weights.path, &args.source.data]).map(PathBuf::as_path);
-    files::spare(&args.out, inputs)?;
-    drawing::png(originals, &decoded, weights.inputs).write(&args.out)?;
+    let shifted = args.shift.as_ref().and_then(shift::Shift::folder);
+    files::spare(&args.out, inputs.chain(shifted))?;
+    let kinds: Vec<_> = originals.into_iter().chain([&decoded[..]]).collect();
+    drawing::png(&kinds, weights.inputs).write(&args.out)?;
     let mse = originals.map(|originals| {
         let sum = originals.iter().zip(&decoded).map(|(a, b)| images::squared_error(a, b)).sum();
         images::mse(sum, decoded.len() * weights.inputs)

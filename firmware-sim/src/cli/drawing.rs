@@ -7,19 +7,17 @@ use host::picture::{Gray, colours, columns, half_blocks};
 const COLUMNS: usize = 16;
 /// Most images that are drawn in the terminal.
 pub const DRAWN: usize = 64;
-/// Screen pixels for each pixel in the PNG.
-const ZOOM: usize = 2;
+/// About how many screen pixels an image is wide in the PNG.
+const WIDTH: usize = 56;
 
-/// Rows of originals, where there are any, each above a row of the others.
-pub fn png(originals: Option<&[Vec<u8>]>, decoded: &[Vec<u8>], inputs: usize) -> Gray {
+/// Rows of images, those of each kind above those of the next: originals, reconstructions.
+pub fn png(kinds: &[&[Vec<u8>]], inputs: usize) -> Gray {
     let mut rows: Vec<Vec<&[u8]>> = Vec::new();
-    for (i, below) in decoded.chunks(COLUMNS).enumerate() {
-        if let Some(above) = originals.and_then(|originals| originals.chunks(COLUMNS).nth(i)) {
-            rows.push(above.iter().map(Vec::as_slice).collect());
-        }
-        rows.push(below.iter().map(Vec::as_slice).collect());
+    for first in (0..kinds.first().map_or(0, |images| images.len())).step_by(COLUMNS) {
+        rows.extend(kinds.iter().map(|images| images.iter().skip(first).take(COLUMNS).map(Vec::as_slice).collect()));
     }
-    Gray::grid(&rows, images::width(inputs), ZOOM)
+    let width = images::width(inputs);
+    Gray::grid(&rows, width, (WIDTH / width).max(1))
 }
 
 /// The first of them as half blocks.

@@ -38,7 +38,7 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     let drawn = &images[..images.len().min(DRAWN)];
     let (read, _) = codes::read(&packets);
     let pictures: Vec<_> = read.iter().take(DRAWN).map(|code| drawing::code(&code.packed, weights.inputs)).collect();
-    drawing::png(Some(drawn), &pictures, weights.inputs).write(&picture)?;
+    drawing::png(&[drawn, &pictures], weights.inputs).write(&picture)?;
     if args.device.common.json {
         return Ok(report.json(json!({
             "images": images.len(), "out": args.out.display().to_string(), "out_bytes": packets.len(),

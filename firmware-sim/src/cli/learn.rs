@@ -4,13 +4,12 @@ use super::images::Count;
 use super::session::Session;
 use super::shift::Set;
 use super::weights::Weights;
-use super::{args, flash, images, note, progress, writable};
+use super::{args, drawing, flash, images, note, progress, writable};
 use anyhow::ensure;
 use firmware_sim::learn::{Begin, HELD_OUT, Judgement};
 use firmware_sim::message::Learning;
 use firmware_sim::store::{ENDURANCE, Kept, Record};
 use host::files;
-use host::picture::Gray;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -18,13 +17,12 @@ use std::fmt::Write;
 const IMAGES: usize = 4000;
 /// Images in the picture.
 const DRAWN: usize = 16;
-/// Screen pixels for each pixel in the PNG.
-const ZOOM: usize = 2;
 
 pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
-    files::spare(&args.out, [weights.path.as_path(), &args.flash, &args.source.data])?;
-    files::spare(&args.flash, [weights.path.as_path(), &args.source.data])?;
+    let read = || [weights.path.as_path(), &args.source.data].into_iter().chain(args.shift.folder());
+    files::spare(&args.out, read().chain([args.flash.as_path()]))?;
+    files::spare(&args.flash, read())?;
     let test_images = Count::of("--test-images", args.test_images);
     let shifted = args.shift.images(&args.source.data, Set::Test, test_images, &weights)?;
     let old = images::test(&args.source.data, test_images, &weights)?;
@@ -47,8 +45,9 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let method = args.optimizer.method();
     let rate = args.rate.unwrap_or(method.rate());
     session.status(Learning::Begin(Begin { method, rate, batch: args.batch, images: count as u32 }))?;
-    let course = course(&mut session, &stream)?;
-    let instructions = session.instructions()?;
+    let (course, instructions) = course(&mut session, &stream)?;
+    let steps = course.len().div_ceil(args.batch.into()).max(1);
+    let instructions = instructions / steps as u64;
     let judgement = session.judge()?;
     let now = session.status(Learning::Status)?.kept?;
 
@@ -58,8 +57,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let contents = session.flash()?;
     let report = session.finish()?;
     flash::write(&args.flash, &contents)?;
-    let rows = [drawn, &drawn_before, &drawn_after].map(|row| row.iter().map(Vec::as_slice).collect());
-    Gray::grid(&rows, images::width(weights.inputs), ZOOM).write(&args.out)?;
+    drawing::png(&[drawn, &drawn_before, &drawn_after], weights.inputs).write(&args.out)?;
 
     if args.common.json {
         return Ok(report.json(json!({
@@ -98,29 +96,32 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     }
     writeln!(text, "  {}", describe(now))?;
     if instructions > 0 {
-        writeln!(text, "{instructions} instructions for an image and its step")?;
+        let images = if args.batch == 1 { "an image and its step" } else { "a batch and its step" };
+        writeln!(text, "{instructions} instructions for {images}")?;
     }
     report.text(&mut text)?;
     Ok(text)
 }
 
-/// Errors of the images in the order in which they were learned from, each before its step.
-fn course(session: &mut Session<'_>, stream: &[Vec<u8>]) -> anyhow::Result<Vec<f64>> {
-    let mut errors = Vec::new();
+/// Errors of the images in the order in which they were learned from, each before its step; the instructions of it all.
+fn course(session: &mut Session<'_>, stream: &[Vec<u8>]) -> anyhow::Result<(Vec<f64>, u64)> {
+    let (mut errors, mut instructions) = (Vec::new(), 0);
     for image in progress(stream) {
         let (error, held_out) = session.learn(image)?;
         if !held_out {
             errors.push(images::mse(error.into(), image.len()));
+            instructions += u64::from(session.instructions()?);
         }
     }
-    Ok(errors)
+    Ok((errors, instructions))
 }
 
 /// The mean error of each tenth of the course.
 fn chart(text: &mut String, errors: &[f64]) -> std::fmt::Result {
-    for (i, part) in errors.chunks(errors.len().div_ceil(10).max(1)).enumerate() {
+    let size = errors.len().div_ceil(10).max(1);
+    for (i, part) in errors.chunks(size).enumerate() {
         let mean = part.iter().sum::<f64>() / part.len() as f64;
-        writeln!(text, "  {:6}  {mean:.6}", i * part.len())?;
+        writeln!(text, "  {:6}  {mean:.6}", i * size)?;
     }
     Ok(())
 }
@@ -131,8 +132,8 @@ pub fn describe(kept: Kept) -> String {
         Kept::Nothing => "nothing was learned yet".into(),
         Kept::Learned(record) => format!("tables that were learned, {}", describe_record(record)),
         Kept::Factory(record) => format!("the factory's tables, {}", describe_record(record)),
-        Kept::OtherWeights { found } => format!("ignored: it was learned with other weights ({found:08x})"),
-        Kept::Damaged => "damaged; the factory's tables are used".into(),
+        Kept::OtherWeights { found } => format!("ignored: a record of other weights ({found:08x})"),
+        Kept::Damaged => "no whole record of this version; the factory's tables are used".into(),
     }
 }
 

@@ -316,7 +316,7 @@ fn zero_blob(layers: &[LayerSpec], encoder_layers: usize, format: Format) -> Res
     Ok(buffer)
 }
 
-/// Has an application carry out every command, and these about learning.
+/// Has an application carry out the commands that take most stack, and these about learning.
 fn exercise(
     mut device: InProcess<'_>,
     blob: &[u8],

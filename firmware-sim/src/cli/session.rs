@@ -96,7 +96,7 @@ impl<'w> Session<'w> {
         let kept = session.status(Learning::Status)?.kept?;
         match kept {
             Kept::Damaged => bail!("{}: damaged: there is no whole record in it", path.display()),
-            Kept::OtherWeights { found } => bail!("{}: learned with other weights ({found:08x})", path.display()),
+            Kept::OtherWeights { found } => bail!("{}: a record of other weights ({found:08x})", path.display()),
             Kept::Nothing | Kept::Learned(_) | Kept::Factory(_) => {}
         }
         session.sequence = 1; // packets are counted from the first image on

@@ -75,11 +75,18 @@ pub fn test(shift: Option<&Shift>, data: &Path, count: Count, weights: &Weights)
 }
 
 impl Shift {
+    /// The folder that it reads, if any.
+    pub fn folder(&self) -> Option<&Path> {
+        if let Self::Folder(folder) = self { Some(folder) } else { None }
+    }
+
     /// The first images of a set as the shifted sensor sees them.
     pub fn images(&self, data: &Path, set: Set, count: Count, weights: &Weights) -> anyhow::Result<Vec<Vec<u8>>> {
-        let folder = if let Self::Folder(folder) = self { folder } else { data };
+        let folder = self.folder().unwrap_or(data);
+        // A folder, or one and what the names of a data set in it begin with.
+        let leads_to_one = |folder: &Path| folder.is_dir() || folder.parent().is_some_and(Path::is_dir);
         ensure!(
-            *folder == *data || folder.is_dir(),
+            *folder == *data || leads_to_one(folder),
             "--shift {}: neither gain-offset, invert, columns or rotate nor a folder of images",
             folder.display()
         );

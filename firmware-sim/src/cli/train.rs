@@ -59,7 +59,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
     };
     ensure!(memory.ram() <= RAM, "over budget: training takes {} bytes of RAM of {RAM}", memory.ram());
     let originals: Vec<Vec<u8>> = held_out.iter().take(DRAWN).map(|image| image.to_vec()).collect();
-    drawing::png(Some(&originals), images, PIXELS).write(&args.out)?;
+    drawing::png(&[&originals, images], PIXELS).write(&args.out)?;
     if args.json {
         let object = json!({
             "steps": args.steps,
