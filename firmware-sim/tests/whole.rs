@@ -37,7 +37,7 @@ fn it_converges_below_what_any_linear_code_of_four_numbers_reaches() {
     assert!((last / before - 1.0).abs() < 0.02, "{report}");
     assert!(number(&report, "ram_bytes") <= RAM as f64 && report["heap_bytes"] == 0, "{report}");
     let picture = Gray::read(&out).unwrap();
-    assert_eq!((picture.width, picture.height), (16 * 18 + 2, 2 * 18 + 2));
+    assert_eq!((picture.width, picture.height), (16 * 58 + 2, 2 * 58 + 2));
 }
 
 #[test]
