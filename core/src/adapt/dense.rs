@@ -37,7 +37,7 @@ impl<const I: usize, const O: usize, A: Activation> Adapt for Dense<I, O, A> {
     fn backward(
         factory: &Self::Int8<'_>,
         turn: &Turn,
-        last: bool,
+        output_layer: bool,
         [y]: &Self::Acts8,
         mut dy: impl Iterator<Item = f32>,
         dx: Option<&mut [f32]>,
@@ -55,7 +55,7 @@ impl<const I: usize, const O: usize, A: Activation> Adapt for Dense<I, O, A> {
         for (group, (((y, own), channels), moments)) in y.iter().zip(own).zip(tables).zip(moments).enumerate() {
             let mut d = [0.0; 4];
             d.iter_mut().zip(&mut dy).for_each(|(d, dy)| *d = dy);
-            learn_rows(turn, last, (A::KIND, offset), *y, own, &mut d, channels, moments);
+            learn_rows(turn, output_layer, (A::KIND, offset), *y, own, &mut d, channels, moments);
             // dx = Wᵀ · dacc
             match factory.weights {
                 Weights::Int8(quads) => add_rows(dx, rows(quads, I / 4, group), d),
@@ -79,7 +79,7 @@ fn rows<W>(weights: &[W], length: usize, group: usize) -> &[W] {
 #[expect(clippy::too_many_arguments, reason = "those of `backward`, for four channels")]
 fn learn_rows(
     turn: &Turn,
-    last: bool,
+    output_layer: bool,
     activation: (ActivationKind, i32),
     y: [u8; 4],
     own: &[Channel; 4],
@@ -89,7 +89,7 @@ fn learn_rows(
 ) {
     for ((((d, y), own), channel), moments) in d.iter_mut().zip(y).zip(own).zip(channels).zip(moments) {
         let (index, slope) = read_back(activation, y);
-        *d = learn(turn, last, own.multiplier as f32, index, *d * slope, channel, moments);
+        *d = learn(turn, output_layer, own.multiplier as f32, index, *d * slope, channel, moments);
     }
 }
 
@@ -124,7 +124,7 @@ fn add_rows_int4(dx: &mut [f32], group: &[Octet], d: [f32; 4]) {
 #[inline(always)]
 fn learn(
     turn: &Turn,
-    last: bool,
+    output_layer: bool,
     unit: f32,
     index: f32,
     d: f32,
@@ -137,17 +137,21 @@ fn learn(
     /// The bias learns in units of `z`.
     const STEP: f32 = STEPS as f32;
 
+    // A constant, whatever comes in: it has no gradient, and its scale no unit.
+    if unit == 0.0 {
+        return 0.0;
+    }
     let multiplier = channel.multiplier as f32;
     let b = channel.bias as f32 * multiplier * UNIT;
-    let scaled = if last { index } else { index - b };
+    let scaled = if output_layer { index } else { index - b };
     // index = s · scaled/s (+ b), with s = multiplier / unit
     let ds = turn.step(d * (scaled * unit / multiplier), scale);
     let db = turn.step(d * STEP, bias);
-    if turn.last {
+    if turn.completes_batch {
         let least = if unit * LEAST < 1.0 { 1.0 } else { unit * LEAST };
         let new = multiplier - ds * unit;
         let new = if new.abs() < least { least.copysign(new) } else { new };
-        let b = if last { b * new / multiplier } else { b } - db * STEP;
+        let b = if output_layer { b * new / multiplier } else { b } - db * STEP;
         channel.multiplier = new as i32;
         channel.bias = (b / (new * UNIT)).clamp(-LARGEST, LARGEST) as i32;
     }

@@ -6,9 +6,11 @@ use zerocopy::FromBytes;
 
 /// Which optimizer.
 ///
-/// With a batch of one, each gives the bits of its [`Optimizer`](crate::optimizer::Optimizer). With more, a gradient goes into
-/// the moments as it comes. For SGD and RMSProp that is the same arithmetic in another order. Adam's `v` takes the mean of
-/// the squares instead of the square of the mean: `AdamA` (Zhang et al., 2023).
+/// With a batch of one, the steps are those of its [`Optimizer`](crate::optimizer::Optimizer) within 4 ε, where Adam's `β₂`
+/// is 0.95. Its `βᵗ` is a running product in `f32` here, and `1 - βᵗ` starts out small: with 0.999 it is 64 ε.
+///
+/// With more, a gradient goes into the moments as it comes. For SGD and RMSProp that is the same arithmetic in another
+/// order. Adam's `v` takes the mean of the squares instead of the square of the mean: `AdamA` (Zhang et al., 2023).
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)] // a tag of its own, 0 for the first: [`Course::IDLE`] is all zeros
 pub enum Rule {
@@ -54,9 +56,9 @@ pub struct Course {
 pub struct Turn {
     rule: Rule,
     /// It is the first of its batch.
-    first: bool,
+    starts_batch: bool,
     /// It is the last of its batch: the parameters take their step.
-    pub(super) last: bool,
+    pub(super) completes_batch: bool,
     /// 1 over the images of a batch.
     share: f32,
     /// The learning rate; with Adam, `1 / (1 - β₁ᵗ)` is in it.
@@ -88,20 +90,21 @@ impl Course {
 
     /// The next image's. Beyond the end, the rate stays where it is.
     pub fn turn(&mut self) -> Turn {
-        let first = self.place == 0;
+        let starts_batch = self.place == 0;
         let left = 1.0 - self.done as f32 / self.batches.max(1) as f32;
-        let last = self.place + 1 >= self.batch;
-        (self.place, self.done) = if last { (0, self.done.saturating_add(1)) } else { (self.place + 1, self.done) };
+        let completes_batch = self.place + 1 >= self.batch;
+        (self.place, self.done) =
+            if completes_batch { (0, self.done.saturating_add(1)) } else { (self.place + 1, self.done) };
         let mut corrections = [1.0; 2];
         if let Rule::Adam(Adam { beta1, beta2, .. }) = self.rule {
-            if first {
+            if starts_batch {
                 self.powers = [self.powers[0] * beta1, self.powers[1] * beta2];
             }
             corrections = self.powers.map(|power| 1.0 / (1.0 - power));
         }
         let rate = self.rate * if left < Self::FLOOR { Self::FLOOR } else { left } * corrections[0];
         let share = 1.0 / self.batch.max(1) as f32;
-        Turn { rule: self.rule, first, last, share, rate, correction: corrections[1] }
+        Turn { rule: self.rule, starts_batch, completes_batch, share, rate, correction: corrections[1] }
     }
 }
 
@@ -112,25 +115,25 @@ impl Turn {
         let Moments { m, v } = moments;
         match self.rule {
             Rule::Sgd(Sgd { momentum }) => {
-                let kept = if self.first { momentum * *m } else { *m };
+                let kept = if self.starts_batch { momentum * *m } else { *m };
                 *m = kept + self.share * g;
-                if self.last { self.rate * *m } else { 0.0 }
+                if self.completes_batch { self.rate * *m } else { 0.0 }
             }
             Rule::RmsProp(RmsProp { decay, epsilon }) => {
-                *m = if self.first { 0.0 } else { *m } + self.share * g;
-                if !self.last {
+                *m = if self.starts_batch { 0.0 } else { *m } + self.share * g;
+                if !self.completes_batch {
                     return 0.0;
                 }
                 *v = decay * *v + (1.0 - decay) * *m * *m;
                 self.rate * *m / sqrt(*v + epsilon)
             }
             Rule::Adam(Adam { beta1, beta2, epsilon, nesterov: _ }) => {
-                if self.first {
+                if self.starts_batch {
                     (*m, *v) = (beta1 * *m, beta2 * *v);
                 }
                 *m += (1.0 - beta1) * (self.share * g);
                 *v += (1.0 - beta2) * (self.share * g) * g;
-                if self.last { self.rate * *m / (sqrt(*v * self.correction) + epsilon) } else { 0.0 }
+                if self.completes_batch { self.rate * *m / (sqrt(*v * self.correction) + epsilon) } else { 0.0 }
             }
         }
     }
