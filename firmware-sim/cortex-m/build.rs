@@ -22,11 +22,17 @@ fn main() {
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
     println!("cargo::rustc-link-arg-bins=--nmagic");
     println!("cargo::rerun-if-changed=boards");
-    // The smallest instruction set, without memory protection, and the largest, as the core's build script has it.
-    for (target, cfg) in [("thumbv6m", "armv6m"), ("thumbv7em", "dsp")] {
+    // What has no memory protection, what has a limit for its stack pointer, and, as the core's build script has it,
+    // what has the DSP extension.
+    let target = env::var("TARGET").unwrap_or_default();
+    let m33 = env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("target-cpu=cortex-m33"));
+    let (armv6m, armv8m) = (target.starts_with("thumbv6m"), target.starts_with("thumbv8m.main"));
+    let dsp = target.starts_with("thumbv7em") || armv8m && m33;
+    for (cfg, is) in [("armv6m", armv6m), ("armv8m", armv8m), ("dsp", dsp)] {
         println!("cargo::rustc-check-cfg=cfg({cfg})");
-        if env::var("TARGET").is_ok_and(|name| name.starts_with(target)) {
+        if is {
             println!("cargo::rustc-cfg={cfg}");
         }
     }
+    println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
 }

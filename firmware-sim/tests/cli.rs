@@ -457,7 +457,7 @@ fn budget_needs_no_weights() {
     let text = stdout(&place.run("budget").success());
     let object = json(&place.run("budget --json").success());
     let rows = object["budget"].as_array().unwrap();
-    assert_eq!(rows.len(), 27);
+    assert_eq!(rows.len(), 30);
     for row in rows {
         let (board, topology) = (row["board"].as_str().unwrap(), row["topology"].as_str().unwrap());
         let fits = match (board, topology) {

@@ -77,9 +77,10 @@ pub fn stack_bytes() -> u32 {
 }
 
 /// Nothing may touch what is below the stack, farther than any function's frame goes: there is no memory on many a
-/// board, but an access need not fault there. A Cortex-M0 has no such protection: there is nothing below its stack.
+/// board, but an access need not fault there. A Cortex-M0 has no such protection: there is nothing below its stack. On a
+/// Cortex-M33 the stack pointer has a limit, which was set before this program began.
 pub fn guard_stack() {
-    if cfg!(armv6m) {
+    if cfg!(any(armv6m, armv8m)) {
         return;
     }
     const NUMBER: usize = 0xe000_ed98;
@@ -113,8 +114,11 @@ pub struct Fault {
 pub fn fault(sp: usize) -> Option<Fault> {
     /// Eight words; the seventh is the program counter.
     const SAVED: usize = 32;
-    let on_stack = (stack_end()..=stack_start() - SAVED).contains(&sp) && sp.is_multiple_of(4);
-    let cause = || [peek(0xe000_ed28), peek(0xe000_ed38)];
+    const STATUS: usize = 0xe000_ed28;
+    // At its limit the stack pointer stays, and nothing need have been saved there.
+    let limit = cfg!(armv8m) && peek(STATUS) & 1 << 20 != 0;
+    let on_stack = (stack_end()..=stack_start() - SAVED).contains(&sp) && sp.is_multiple_of(4) && !limit;
+    let cause = || [peek(STATUS), peek(0xe000_ed38)];
     on_stack.then(|| Fault { at: peek(sp + 24), cause: (!cfg!(armv6m)).then(cause) })
 }
 

@@ -6,8 +6,13 @@
 pub mod chip;
 
 #[cfg_attr(
-    any(feature = "mps2-an386", feature = "mps2-an386-training", feature = "mps2-an386-whole"),
-    path = "board/mps2_an386.rs"
+    any(
+        feature = "mps2-an386",
+        feature = "mps2-an386-training",
+        feature = "mps2-an386-whole",
+        feature = "mps2-an505"
+    ),
+    path = "board/mps2.rs"
 )]
 #[cfg_attr(feature = "microbit", path = "board/microbit.rs")]
 #[cfg_attr(feature = "lm3s6965evb", path = "board/lm3s6965evb.rs")]

@@ -15,7 +15,7 @@ pub struct Board {
 const KIB: usize = 1024;
 
 /// Sizes from the vendors' data sheets; of the last two, what the emulator gives them.
-pub const BOARDS: [Board; 9] = [
+pub const BOARDS: [Board; 10] = [
     Board { name: "nucleo-f401re", flash: 512 * KIB, ram: 96 * KIB, target: None },
     Board { name: "nucleo-f446re", flash: 512 * KIB, ram: 128 * KIB, target: None },
     Board { name: "nrf52840", flash: 1024 * KIB, ram: 256 * KIB, target: None },
@@ -24,6 +24,7 @@ pub const BOARDS: [Board; 9] = [
     Board { name: "stm32f103", flash: 64 * KIB, ram: 20 * KIB, target: None },
     Board { name: "microbit", flash: 256 * KIB, ram: 16 * KIB, target: Some("thumbv6m-none-eabi") },
     Board { name: "lm3s6965evb", flash: 256 * KIB, ram: 64 * KIB, target: Some("thumbv7m-none-eabi") },
+    Board { name: "mps2-an505", flash: 4096 * KIB, ram: 4096 * KIB, target: Some("thumbv8m.main-none-eabihf") },
     Board { name: "mps2-an386", flash: 4096 * KIB, ram: 4096 * KIB, target: Some("thumbv7em-none-eabihf") },
 ];
 

@@ -81,7 +81,7 @@ impl Images {
         cargo.args(["build", "--quiet", "--release", "--locked", "--target", target, "--no-default-features"]);
         cargo.args(["--features", features, "--target-dir"]).arg(&built);
         cargo.args(programs.iter().flat_map(|program| ["--bin", program.name()]));
-        if !target.starts_with("thumbv7em") {
+        if !target.starts_with("thumbv7em") && cpu(target).is_none() {
             // There the layers are the compiler's work, not an assembly kernel's.
             cargo.args(["--config", "profile.release.package.autoencoder-core.opt-level=3"]);
         }
@@ -150,11 +150,20 @@ impl Layout {
     }
 }
 
+/// What says that the target's processor has the DSP extension, where the target alone does not.
+fn cpu(target: &str) -> Option<&'static str> {
+    target.starts_with("thumbv8m.main").then_some("-Ctarget-cpu=cortex-m33")
+}
+
 /// Rustup's cargo if it has the target; else Debian's, which builds the standard library's core from its source.
 fn toolchain(target: &str) -> Result<Command, LinkError> {
     let rustup = Command::new("rustup").args(["target", "list", "--installed"]).current_dir(PACKAGE).output();
     if rustup.is_ok_and(|list| String::from_utf8_lossy(&list.stdout).lines().any(|line| line == target)) {
-        return Ok(Command::new("cargo"));
+        let mut cargo = Command::new("cargo");
+        if let Some(cpu) = cpu(target) {
+            cargo.env("CARGO_ENCODED_RUSTFLAGS", cpu);
+        }
+        return Ok(cargo);
     }
     let debian = ["/usr/bin/cargo", "/usr/bin/rustc", "/usr/bin/arm-none-eabi-ld"];
     let source = || {
@@ -164,7 +173,8 @@ fn toolchain(target: &str) -> Result<Command, LinkError> {
     if debian.iter().all(|program| Path::new(program).exists()) && source() {
         let mut cargo = Command::new(debian[0]);
         cargo.env("RUSTC", debian[1]).env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core");
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Clinker=arm-none-eabi-ld");
+        let flags: Vec<&str> = ["-Clinker=arm-none-eabi-ld"].into_iter().chain(cpu(target)).collect();
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
         return Ok(cargo);
     }
     Err(LinkError::Missing(format!(

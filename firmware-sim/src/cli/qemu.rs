@@ -175,8 +175,12 @@ mod tests {
     use object::{Object, ObjectSection};
 
     /// Boards of each kind of processor, with a topology that each has room for.
-    const EACH: [(&str, &str, bool); 3] =
-        [("mps2-an386", "small", false), ("lm3s6965evb", "small", false), ("microbit", "classic", true)];
+    const EACH: [(&str, &str, bool); 4] = [
+        ("mps2-an386", "small", false),
+        ("mps2-an505", "small", false),
+        ("lm3s6965evb", "small", false),
+        ("microbit", "classic", true),
+    ];
 
     fn images(board: &str, topology: &str, encoder_only: bool) -> (&'static Board, Images) {
         let (board, target) = find(Some(board)).unwrap().emulated();
@@ -234,7 +238,7 @@ mod tests {
             let mut bytes = fs::read(&path).unwrap();
             let vectors = object::File::parse(&*bytes).unwrap().section_by_name(".vector_table").unwrap().file_range();
             let at = vectors.unwrap().0 as usize;
-            bytes[at..at + 4].copy_from_slice(&0x2000_0360_u32.to_le_bytes());
+            bytes[at..at + 2].copy_from_slice(&0x0360_u16.to_le_bytes()); // the RAM begins where the other half says
             let folder = tempfile::tempdir().unwrap();
             let small = Images { folder: folder.path().to_owned() };
             fs::write(small.path(Program::Application), bytes).unwrap();
