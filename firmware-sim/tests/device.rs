@@ -10,7 +10,7 @@ mod common;
 #[test]
 fn left_out() {
     let command = "cargo test -p firmware-sim --features emulator";
-    let _ = writeln!(std::io::stderr(), "left out: the tests on an emulated Cortex-M4; include them with `{command}`");
+    let _ = writeln!(std::io::stderr(), "left out: the tests on emulated boards; include them with `{command}`");
 }
 
 #[cfg(feature = "emulator")]
@@ -29,6 +29,8 @@ mod emulated {
     use std::time::Duration;
 
     const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    /// A Cortex-M4 and a Cortex-M33: where the layers are assembly.
+    const WITH_THE_KERNEL: [&str; 2] = ["mps2-an386", "mps2-an505"];
 
     /// Runs a command in the repository, its output in a folder; the object that it prints.
     fn run(arguments: &str, link: &str, out: &Path) -> Value {
@@ -51,13 +53,15 @@ mod emulated {
     #[test]
     fn codes_and_images_are_the_same_bytes() {
         let folder = tempfile::tempdir().unwrap();
-        let [emulated, here] = both("encode --images 100", folder.path());
-        assert!(emulated == here, "the codes differ");
-        assert_eq!(emulated.split(|byte| *byte == 0).count(), 101); // nothing behind the last zero
-        let codes = folder.path().join("codes");
-        fs::write(&codes, &here).unwrap();
-        let [emulated, here] = both(&format!("decode {}", codes.display()), folder.path());
-        assert!(emulated == here, "the images differ");
+        for board in WITH_THE_KERNEL {
+            let [emulated, here] = both(&format!("encode --images 100 --board {board}"), folder.path());
+            assert!(emulated == here, "{board}: the codes differ");
+            assert_eq!(emulated.split(|byte| *byte == 0).count(), 101); // nothing behind the last zero
+            let codes = folder.path().join("codes");
+            fs::write(&codes, &here).unwrap();
+            let [emulated, here] = both(&format!("decode {} --board {board}", codes.display()), folder.path());
+            assert!(emulated == here, "{board}: the images differ");
+        }
     }
 
     /// The kernel leaves out zeros as long as the rest fits its scratch: images of every number of pairs that are not
@@ -79,8 +83,10 @@ mod emulated {
             }));
         }
         fs::write(&path, images).unwrap();
-        let [emulated, here] = both(&format!("encode {}", path.display()), folder.path());
-        assert!(emulated == here, "the codes differ");
+        for board in WITH_THE_KERNEL {
+            let [emulated, here] = both(&format!("encode {} --board {board}", path.display()), folder.path());
+            assert!(emulated == here, "{board}: the codes differ");
+        }
     }
 
     /// What `verify` prints, as it ends.
@@ -95,6 +101,9 @@ mod emulated {
         let report: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
         let _ = writeln!(std::io::stderr(), "{report}");
         assert_eq!((&report["images"], &report["equal_digits"]), (&10_000.into(), &10_000.into()));
+        let m33 = "--json --images 500 --weights models/classic.int8.blob --board mps2-an505";
+        let report: Value = serde_json::from_slice(&verify(m33).success().get_output().stdout).unwrap();
+        assert_eq!((&report["board"], &report["equal_digits"]), (&"mps2-an505".into(), &500.into()), "{report}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub struct Board {
 
 const KIB: usize = 1024;
 
-/// Sizes from the vendors' data sheets; of the last two, what the emulator gives them.
+/// Sizes from the vendors' data sheets; of the last three, what the emulator gives them.
 pub const BOARDS: [Board; 10] = [
     Board { name: "nucleo-f401re", flash: 512 * KIB, ram: 96 * KIB, target: None },
     Board { name: "nucleo-f446re", flash: 512 * KIB, ram: 128 * KIB, target: None },
