@@ -6,12 +6,7 @@
 pub mod chip;
 
 #[cfg_attr(
-    any(
-        feature = "mps2-an386",
-        feature = "mps2-an386-training",
-        feature = "mps2-an386-whole",
-        feature = "mps2-an505"
-    ),
+    any(feature = "mps2-an386", feature = "mps2-an386-training", feature = "mps2-an386-whole", feature = "mps2-an505"),
     path = "board/mps2.rs"
 )]
 #[cfg_attr(feature = "microbit", path = "board/microbit.rs")]
