@@ -9,7 +9,7 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-const MAGIC: [u8; 4] = *b"AECK";
+pub(crate) const MAGIC: [u8; 4] = *b"AECK";
 const VERSION: u8 = 2;
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// The largest batch of a run.

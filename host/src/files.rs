@@ -8,6 +8,9 @@ use std::path::{self, Path, PathBuf};
 /// A larger file than this, a device node say, is refused before it fills the memory.
 const MAX_BYTES: u64 = 1 << 30;
 
+/// How files begin that took minutes to make.
+const PRECIOUS: [[u8; 4]; 2] = [autoencoder_core::blob::MAGIC, crate::checkpoint::MAGIC];
+
 /// A file that could not be read or written, and which.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", path.display())]
@@ -66,7 +69,7 @@ pub fn open(path: &Path) -> Result<File, FileError> {
 
 /// Replaces the file at `path`: written into one that has no name yet, synced, renamed, the folder synced. The folder is
 /// made if it is not there. A link stays a link, if it leads somewhere; a pipe or a device such as `/dev/null` is written
-/// to as it is.
+/// to as it is. What a training took minutes for, a weights blob or a checkpoint, is replaced by its like alone.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let write = || {
         let path = &match fs::canonicalize(path) {
@@ -76,6 +79,12 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         };
         if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
             return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+        }
+        let mut start = [0; 4];
+        let there = File::open(path).and_then(|mut there| there.read_exact(&mut start)).is_ok();
+        if there && PRECIOUS.contains(&start) && !bytes.starts_with(&start) {
+            let what = "a weights blob or a checkpoint is there, which this is not";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
         }
         make(folder_of(path))?;
         let mut file = AtomicWriteFile::open(path)?;
@@ -148,6 +157,19 @@ mod tests {
         assert!(error.source.to_string().contains("another process"), "{error}");
         drop(first);
         Claim::new(&out).unwrap();
+    }
+
+    #[test]
+    fn weights_are_replaced_by_weights_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        for precious in [b"AENC 1", b"AECK 1"] {
+            fs::write(&path, precious).unwrap();
+            assert!(replace(&path, b"a picture").is_err());
+            assert!(read(&path).unwrap() == precious);
+            replace(&path, &[&precious[..4], b" 2"].concat()).unwrap();
+            assert!(read(&path).unwrap().ends_with(b" 2"));
+        }
     }
 
     #[test]
