@@ -311,8 +311,17 @@ fn bad_images_are_refused_by_name() {
         place.write("bad", &bytes);
         place.refuses("encode bad --weights classic.blob --out out", because);
     }
-    place.refuses("encode nothing --weights classic.blob --out out", "nothing: No such file");
-    place.refuses("decode --weights classic.blob --data nowhere", "nowhere: No such file");
+    // What is not there is said before anything else is.
+    for (command, missing) in [
+        ("encode nothing --out out", "nothing"),
+        ("decode nothing --out out", "nothing"),
+        ("decode --data nowhere", "nowhere"),
+        ("roundtrip --data nowhere", "nowhere"),
+    ] {
+        let command = format!("{command} --weights classic.blob");
+        place.refuses(&command, &format!("{missing}: No such file"));
+        assert_eq!(stderr(&place.run(&command)).lines().count(), 1, "{command}");
+    }
     let many = format!("decode --images 10001 --weights classic.blob --data {}", data().display());
     place.refuses(&many, "--images: ");
     assert!(!place.path("out").exists() && !place.path("artifacts").exists());

@@ -1,5 +1,6 @@
 //! Blob files in memory: aligned as flash would be.
 
+use crate::checkpoint::Checkpoint;
 use crate::files::{self, FileError};
 use autoencoder_core::Error;
 use autoencoder_core::blob::Blob;
@@ -20,6 +21,12 @@ pub enum BlobFileError {
     /// It cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// It is a checkpoint.
+    #[error("{}: a checkpoint, of which `host export` makes a weights blob", path.display())]
+    Checkpoint {
+        /// Which file.
+        path: PathBuf,
+    },
     /// Not a blob, a damaged one, or one of another network.
     #[error("{}", path.display())]
     Blob {
@@ -50,6 +57,9 @@ impl BlobFile {
 
     /// Checks the blob.
     pub fn open(&self) -> Result<Blob<'_>, BlobFileError> {
+        if Checkpoint::is_one(self.bytes()) {
+            return Err(BlobFileError::Checkpoint { path: self.path.clone() });
+        }
         Blob::open(self.bytes()).map_err(|source| self.error(source))
     }
 

@@ -18,15 +18,17 @@ const IMAGES: usize = 16;
 
 pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     let weights = Weights::find(args.device.common.weights.as_deref())?;
-    let mut session = Session::using(&args.device, &weights)?;
-    let (originals, decoded, skipped) = if let Some(path) = &args.codes {
-        let (decoded, skipped) = from_file(path, &mut session)?;
-        (None, decoded, skipped)
+    let packets = args.codes.as_deref().map(files::read).transpose()?;
+    let originals = if packets.is_some() {
+        None
     } else {
-        let originals =
-            shift::test(args.shift.as_ref(), &args.source.data, Count::or("--images", args.images, IMAGES), &weights)?;
-        let decoded = session.reconstruct_all(&originals)?;
-        (Some(originals), decoded, 0)
+        let count = Count::or("--images", args.images, IMAGES);
+        Some(shift::test(args.shift.as_ref(), &args.source.data, count, &weights)?)
+    };
+    let mut session = Session::using(&args.device, &weights)?;
+    let (decoded, skipped) = match (&args.codes, packets, &originals) {
+        (Some(path), Some(packets), _) => from_file(path, &packets, &mut session)?,
+        (_, _, originals) => (session.reconstruct_all(originals.as_deref().unwrap_or_default())?, 0),
     };
     let report = session.finish()?;
     let originals = originals.as_deref();
@@ -49,12 +51,11 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
 }
 
 /// The images of a file of codes, and how many packets were skipped; what is wrong with it is said on the way.
-fn from_file(path: &Path, session: &mut Session<'_>) -> anyhow::Result<(Vec<Vec<u8>>, usize)> {
+fn from_file(path: &Path, bytes: &[u8], session: &mut Session<'_>) -> anyhow::Result<(Vec<Vec<u8>>, usize)> {
     /// Lines about damage, of which there may be thousands.
     const TOLD: usize = 10;
-    let bytes = files::read(path)?;
     ensure!(!bytes.is_empty(), "{}: the file is empty", path.display());
-    let (codes, mut problems) = codes::read(&bytes);
+    let (codes, mut problems) = codes::read(bytes);
     let mut skipped = problems.iter().filter(|problem| problem.contains("skipped")).count();
     let mut decoded = Vec::new();
     let mut foreign = Vec::new(); // what the packets were made with, and what the device has

@@ -16,7 +16,6 @@ const IMAGES: usize = 16;
 
 pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     let weights = Weights::find(args.device.common.weights.as_deref())?;
-    let mut session = Session::using(&args.device, &weights)?;
     let images = if args.inputs.is_empty() {
         images::test(&args.source.data, Count::or("--images", args.images, IMAGES), &weights)?
     } else {
@@ -29,6 +28,7 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     for out in [&args.out, &picture] {
         files::spare(out, inputs.clone())?;
     }
+    let mut session = Session::using(&args.device, &weights)?;
     let mut packets = Vec::new();
     for image in progress(&images) {
         packets.extend(session.encode(image)?);

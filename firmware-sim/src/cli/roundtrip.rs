@@ -10,8 +10,8 @@ use std::fmt::Write;
 
 pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
     let weights = Weights::find(args.device.common.weights.as_deref())?;
-    let mut session = Session::using(&args.device, &weights)?;
     let images = shift::test(args.shift.as_ref(), &args.source.data, Count::of("--images", args.images), &weights)?;
+    let mut session = Session::using(&args.device, &weights)?;
     let decoded = session.reconstruct_all(&images)?;
     let sum = images.iter().zip(&decoded).map(|(a, b)| images::squared_error(a, b)).sum();
     let report = session.finish()?;

@@ -210,6 +210,9 @@ fn bad_blobs_and_folders_are_one_line() {
             assert!(error.contains(message) && error.contains(name), "{command}: {error}");
         }
     }
+    for command in ["inspect artifacts/checkpoint", "eval artifacts/checkpoint --data data"] {
+        assert!(sandbox.error(command).contains("artifacts/checkpoint: a checkpoint, of which"), "{command}");
+    }
     assert!(sandbox.error("eval missing --data data").contains("missing: No such file"));
     assert!(sandbox.error("train --resume --data data --out nowhere").contains("nowhere/checkpoint"));
     fs::write(sandbox.path("a-file"), "").unwrap();
