@@ -89,7 +89,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
         let (above, drifted) = (100.0 * part.above, 100.0 * part.drifted);
         writeln!(text, "  {name:6}   {above:17.1} %   {drifted:5.1} %   {:.6}", part.mse)?;
     }
-    writeln!(text, "  AUC      {auc:.5}   a shifted image has the higher score of two\n")?;
+    writeln!(text, "  AUC      {auc:.5}   the chance that a shifted image scores higher than another\n")?;
     report.text(&mut text)?;
     Ok(text)
 }

@@ -269,7 +269,7 @@ impl<'a, N: Trainable> Session<'a, N> {
         files::replace(&out.join("model.f32.blob"), &f32_blob)?;
         report::plot(
             &out.join("loss.png"),
-            &format!("{} {}", run.topology, run.recipe),
+            &format!("training of {}, recipe {}", run.topology, run.recipe),
             &report::curves(&self.history),
         )?;
         reconstructions(net, run.code_bits, test).write(&out.join("reconstructions.png"))?;
