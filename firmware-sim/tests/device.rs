@@ -381,7 +381,13 @@ mod emulated {
 
     fn ends_with(signal: &str) {
         let own = tempfile::tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_firmware-sim"))
+        // A shell that starts the tests in the background has them ignore Ctrl-C: where `env` can undo that, it does.
+        let program = env!("CARGO_BIN_EXE_firmware-sim");
+        let undo = ["env", "--default-signal=INT"];
+        let works = Command::new(undo[0]).args([undo[1], "true"]).status().is_ok_and(|status| status.success());
+        let words: Vec<&str> = undo.into_iter().filter(|_| works).chain([program]).collect();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .current_dir(ROOT)
             .args(["roundtrip", "--link", "qemu", "--weights", "models/classic.int8.blob"])
             .env("TMPDIR", own.path())

@@ -245,7 +245,7 @@ pub struct Train {
     #[arg(long, value_name = "PNG", default_value = "artifacts/trained.png")]
     pub out: PathBuf,
     /// Write what a board needs in its flash to this file, and end
-    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    #[arg(long, value_name = "FILE")]
     pub export: Option<PathBuf>,
     #[command(flatten)]
     pub source: Source,
