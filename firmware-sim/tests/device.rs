@@ -277,6 +277,7 @@ mod emulated {
             assert_eq!(text, b"75 arrays of three training steps in f32: the same bits as in process\n");
         }
 
+        let flash = flash.with_extension("whole");
         over("qemu", &format!("{train} --export {}", flash.display())).success();
         let board = Board::with("mps2-an386-whole-tiny/whole", &flash);
         let link = format!("serial:{}", board.port);
