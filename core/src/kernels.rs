@@ -8,7 +8,7 @@ use crate::quant;
 /// The bodies given here are plain loops: they are what a small device runs and the oracle that a faster backend is
 /// tested against. Letters: `B` rows in the batch (the length of the slices), `I` inputs, `O` outputs. What a
 /// method computes goes to its last argument.
-pub trait Kernels: Sync {
+pub trait Kernels {
     /// `y = x · wᵀ`, that is `[B, O] = [B, I] · [O, I]ᵀ`
     #[inline]
     fn x_wt<const I: usize, const O: usize>(&self, x: &[[f32; I]], w: &[[f32; I]; O], y: &mut [[f32; O]]) {

@@ -10,13 +10,19 @@
 pub fn squared_error(y: &[f32], x: &[f32], scale: f32, d: &mut [f32]) -> f32 {
     const LANES: usize = 16;
     let mut sums = [0.0; LANES];
-    let rows = y.chunks(LANES).zip(x.chunks(LANES)).zip(d.chunks_mut(LANES));
-    for ((y, x), d) in rows {
-        for (((y, x), d), sum) in y.iter().zip(x).zip(d).zip(&mut sums) {
-            let e = y - x;
-            *d = scale * 2.0 * e;
-            *sum += e * e;
-        }
+    let ((y, y_rest), (x, x_rest)) = (y.as_chunks::<LANES>(), x.as_chunks::<LANES>());
+    let (d, d_rest) = d.as_chunks_mut::<LANES>();
+    let rest = y_rest.iter().zip(x_rest).zip(d_rest);
+    let add = |sum: &mut f32, y: f32, x: f32| {
+        let e = y - x;
+        *sum += e * e;
+        scale * 2.0 * e
+    };
+    for ((y, x), d) in y.iter().zip(x).zip(d) {
+        *d = core::array::from_fn(|i| add(&mut sums[i], y[i], x[i]));
+    }
+    for (((y, x), d), sum) in rest.zip(&mut sums) {
+        *d = add(sum, *y, *x);
     }
     sums.iter().sum()
 }

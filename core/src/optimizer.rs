@@ -5,10 +5,17 @@
 
 /// A rule that turns gradients into steps.
 pub trait Optimizer: Sync {
-    /// Turns the gradients `g`, in place, into what is to be subtracted from the parameters: `p -= g`.
-    ///
-    /// A moment that the rule does not use may be empty.
-    fn steps(&self, t: u32, lr: f32, g: &mut [f32], m: &mut [f32], v: &mut [f32]);
+    /// The rule at step `t`: from a gradient to what is to be subtracted from its parameter, `p -= rule(g, m, v)`.
+    fn at(&self, t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy;
+
+    /// The same for all of `g`, in place: `p -= g`. A moment that the rule does not use may be empty.
+    #[inline(always)]
+    fn steps(&self, t: u32, lr: f32, g: &mut [f32], m: &mut [f32], v: &mut [f32]) {
+        let rule = self.at(t, lr);
+        for ((g, m), v) in g.iter_mut().zip(m).zip(v) {
+            *g = rule(*g, m, v);
+        }
+    }
 }
 
 /// `m = momentum·m + g;  p -= lr·m`
@@ -67,15 +74,24 @@ impl Default for Adam {
 
 impl Optimizer for Sgd {
     #[inline(always)]
-    fn steps(&self, _t: u32, lr: f32, g: &mut [f32], m: &mut [f32], _v: &mut [f32]) {
+    fn at(&self, _t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy {
+        let Self { momentum } = *self;
+        move |g, m, _| {
+            *m = momentum * *m + g;
+            lr * *m
+        }
+    }
+
+    #[inline(always)]
+    fn steps(&self, t: u32, lr: f32, g: &mut [f32], m: &mut [f32], _v: &mut [f32]) {
+        let rule = self.at(t, lr);
         if self.momentum == 0.0 {
             for g in g {
-                *g *= lr;
+                *g = rule(*g, &mut 0.0, &mut 0.0);
             }
         } else {
             for (g, m) in g.iter_mut().zip(m) {
-                *m = self.momentum * *m + *g;
-                *g = lr * *m;
+                *g = rule(*g, m, &mut 0.0);
             }
         }
     }
@@ -83,26 +99,34 @@ impl Optimizer for Sgd {
 
 impl Optimizer for RmsProp {
     #[inline(always)]
-    fn steps(&self, _t: u32, lr: f32, g: &mut [f32], _m: &mut [f32], v: &mut [f32]) {
-        let keep = self.decay;
+    fn at(&self, _t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy {
+        let Self { decay, epsilon } = *self;
+        move |g, _, v| {
+            *v = decay * *v + (1.0 - decay) * g * g;
+            lr * g / sqrt(*v + epsilon)
+        }
+    }
+
+    #[inline(always)]
+    fn steps(&self, t: u32, lr: f32, g: &mut [f32], _m: &mut [f32], v: &mut [f32]) {
+        let rule = self.at(t, lr);
         for (g, v) in g.iter_mut().zip(v) {
-            *v = keep * *v + (1.0 - keep) * *g * *g;
-            *g = lr * *g / sqrt(*v + self.epsilon);
+            *g = rule(*g, &mut 0.0, v);
         }
     }
 }
 
 impl Optimizer for Adam {
     #[inline(always)]
-    fn steps(&self, t: u32, lr: f32, g: &mut [f32], m: &mut [f32], v: &mut [f32]) {
+    fn at(&self, t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy {
+        let Self { beta1: b1, beta2: b2, epsilon, nesterov } = *self;
         let unbias = |beta: f32| (1.0 / (1.0 - libm::pow(f64::from(beta), f64::from(t)))) as f32;
-        let (lr, c2) = (lr * unbias(self.beta1), unbias(self.beta2));
-        let (b1, b2) = (self.beta1, self.beta2);
-        for ((g, m), v) in g.iter_mut().zip(m).zip(v) {
-            *m = b1 * *m + (1.0 - b1) * *g;
-            *v = b2 * *v + (1.0 - b2) * *g * *g;
-            let ahead = if self.nesterov { b1 * *m + (1.0 - b1) * *g } else { *m };
-            *g = lr * ahead / (sqrt(*v * c2) + self.epsilon);
+        let (lr, c2) = (lr * unbias(b1), unbias(b2));
+        move |g, m, v| {
+            *m = b1 * *m + (1.0 - b1) * g;
+            *v = b2 * *v + (1.0 - b2) * g * g;
+            let ahead = if nesterov { b1 * *m + (1.0 - b1) * g } else { *m };
+            lr * ahead / (sqrt(*v * c2) + epsilon)
         }
     }
 }

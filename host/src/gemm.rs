@@ -1,12 +1,11 @@
 //! The host's matrix products, on whatever vector instructions this machine has: the `gemm` crate's, and where a batch
-//! is mostly zeros those of `sparse.rs`. In training, products may round their operands to bfloat16 where the machine
-//! multiplies these twice as fast ([`Rounds`]): the gradient of 256 images is uncertain by far more than that.
+//! is mostly zeros those of `sparse.rs`. Under it, the instructions for products in bfloat16.
 //!
 //! The one module of this crate with `unsafe`: a matrix product takes pointers and strides.
 #![allow(unsafe_code)]
 
-#[cfg(target_arch = "x86_64")]
-mod bfloat16;
+#[cfg_attr(not(target_arch = "x86_64"), path = "gemm/absent.rs")]
+pub(crate) mod avx512;
 
 #[cfg(target_arch = "x86_64")]
 use crate::int8;
@@ -30,19 +29,6 @@ const FEW: usize = 16;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gemm {
     arch: Arch,
-    rounds: Rounds,
-}
-
-/// Which dense products may round their operands to bfloat16; sums stay `f32`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rounds {
-    /// None.
-    #[default]
-    Nothing,
-    /// Those of the backward pass.
-    Gradients,
-    /// Those of both passes.
-    Everything,
 }
 
 /// A row-major matrix, or the transpose of one.
@@ -104,48 +90,6 @@ fn multiply(left: View<'_>, inner: usize, right: View<'_>, columns: usize, out: 
 }
 
 impl Gemm {
-    /// The same, with products that may be rounded.
-    #[must_use]
-    pub fn rounding(self, rounds: Rounds) -> Self {
-        Self { rounds, ..self }
-    }
-
-    /// Whether the products of a pass that `rounds` names may be rounded, and the machine can.
-    fn may_round(self, rounds: Rounds) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        return self.rounds >= rounds && bfloat16::available();
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            let _ = rounds;
-            false
-        }
-    }
-
-    /// [`multiply`] with operands rounded to bfloat16; false, and nothing done, unless it may be and is worth it.
-    #[expect(clippy::too_many_arguments, reason = "those of `multiply`, and whether")]
-    fn rounded(
-        self,
-        rounds: Rounds,
-        left: View<'_>,
-        inner: usize,
-        right: View<'_>,
-        columns: usize,
-        out: &mut [f32],
-        add: bool,
-    ) -> bool {
-        let may = self.may_round(rounds) && inner >= FEW && out.len() >= FEW * columns;
-        #[cfg(target_arch = "x86_64")]
-        return may
-            && SCRATCH.with_borrow_mut(|Scratch { rounded, .. }| {
-                bfloat16::multiply(self.arch, rounded, left, inner, right, columns, out, add)
-            });
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            let _ = (may, left, right, add);
-            false
-        }
-    }
-
     /// Runs a loop compiled for this machine's vector instructions.
     ///
     /// Its `with_simd` and all that this calls have to be `inline(always)`: what is not inlined is compiled for the
@@ -159,10 +103,6 @@ impl Gemm {
     fn forward<const I: usize, const O: usize>(self, x: &[[f32; I]], w: &[[f32; I]; O], y: &mut [[f32; O]]) {
         if x.len() < FEW {
             return multiply(View::new(x), I, View::new(w).transposed(), O, y.as_flattened_mut(), false);
-        }
-        if self.rounded(Rounds::Everything, View::new(x), I, View::new(w).transposed(), O, y.as_flattened_mut(), false)
-        {
-            return;
         }
         let sparse = sparse::pays(self.arch, x.as_flattened(), O);
         // Transposed here, not in the product: it would read each row of `w` a number at a time.
@@ -190,13 +130,11 @@ impl Gemm {
     ) {
         let rows = dw.len() / inputs;
         let pays = |[_, x]: [&[f32]; 2]| x.len() >= FEW * inputs && sparse::pays(self.arch, x, rows);
-        if self.may_round(Rounds::Gradients) || !shards.clone().all(pays) {
+        if !shards.clone().all(pays) {
             for (i, [dy, x]) in shards.enumerate() {
                 let (batch, x) = (x.len() / inputs, View { numbers: x, strides: [inputs, 1] });
                 let dyt = View { numbers: dy.get(first..).unwrap_or_default(), strides: [1, outputs] };
-                if !self.rounded(Rounds::Gradients, dyt, batch, x, inputs, dw, i > 0) {
-                    multiply(dyt, batch, x, inputs, dw, i > 0);
-                }
+                multiply(dyt, batch, x, inputs, dw, i > 0);
             }
             return;
         }
@@ -244,8 +182,6 @@ thread_local! {
 struct Scratch {
     transposed: Buffer,
     lists: Lists,
-    #[cfg(target_arch = "x86_64")]
-    rounded: bfloat16::Scratch,
 }
 
 /// Numbers that begin where a cache line does: a vector that lies across two lines takes two reads.
@@ -265,11 +201,6 @@ impl Buffer {
         &mut self.0[start..][..count]
     }
 
-    /// These numbers, and what there is beyond them.
-    fn all(&self) -> &[f32] {
-        &self.0[self.start()..]
-    }
-
     fn start(&self) -> usize {
         self.0.as_ptr().align_offset(Self::LINE)
     }
@@ -282,10 +213,7 @@ impl Kernels for Gemm {
 
     fn dy_w<const I: usize, const O: usize>(&self, dy: &[[f32; O]], w: &[[f32; I]; O], dx: &mut [[f32; I]]) {
         timed(Phase::Backward, || {
-            let (dy, w, dx) = (View::new(dy), View::new(w), dx.as_flattened_mut());
-            if !self.rounded(Rounds::Gradients, dy, O, w, I, dx, false) {
-                multiply(dy, O, w, I, dx, false);
-            }
+            multiply(View::new(dy), O, View::new(w), I, dx.as_flattened_mut(), false);
         });
     }
 

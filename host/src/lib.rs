@@ -2,6 +2,9 @@
 
 pub mod aware;
 pub mod baselines;
+// Elsewhere there are no such instructions, and nothing of this can run.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unreachable_code, unused_variables))]
+pub mod bfloat16;
 pub mod blob_file;
 pub mod calibrate;
 pub mod centre;

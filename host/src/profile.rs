@@ -19,6 +19,8 @@ pub enum Phase {
     Backward,
     /// `dyᵀ · x`, the gradients.
     Gradients,
+    /// What products read, rounded and put in order.
+    Operands,
     /// `σ(z + b)`
     Activation,
     /// The error and its slope.
@@ -31,10 +33,11 @@ pub enum Phase {
     Update,
 }
 
-const PHASES: [(Phase, &str); 10] = [
+const PHASES: [(Phase, &str); 11] = [
     (Phase::Forward, "products: x · wᵀ"),
     (Phase::Backward, "products: dy · w"),
     (Phase::Gradients, "products: dyᵀ · x"),
+    (Phase::Operands, "products: operands"),
     (Phase::Activation, "activation"),
     (Phase::Slope, "its slope, bias sums"),
     (Phase::Loss, "loss"),

@@ -1,9 +1,8 @@
 //! How a network is trained: initial weights, optimizer, learning rate, which rows.
 
 use crate::aware::{Aware, Precision};
-use crate::gemm::Rounds;
 use autoencoder_core::init::Init;
-use autoencoder_core::optimizer::{Adam, Optimizer, RmsProp};
+use autoencoder_core::optimizer::{Adam, RmsProp};
 use std::f32::consts::PI;
 
 /// The optimizers that recipes use.
@@ -21,16 +20,6 @@ impl Method {
         match self {
             Self::RmsProp(_) => 1.0,
             Self::Adam(_) => 0.0,
-        }
-    }
-}
-
-impl Optimizer for Method {
-    #[inline(always)]
-    fn steps(&self, t: u32, lr: f32, g: &mut [f32], m: &mut [f32], v: &mut [f32]) {
-        match self {
-            Self::RmsProp(method) => method.steps(t, lr, g, m, v),
-            Self::Adam(method) => method.steps(t, lr, g, m, v),
         }
     }
 }
@@ -82,9 +71,8 @@ pub struct Recipe {
     pub moved: f32,
     /// The last steps, which compute with weights and codes rounded as the blob will hold them.
     pub aware: Aware,
-    /// Which products may be rounded: those of the forward pass only as long as images are moved, so that the last steps
-    /// see the network as it is.
-    pub rounds: Rounds,
+    /// Whether products may be in bfloat16, where the processor has it.
+    pub bfloat16: bool,
     /// How many of the training rows it uses, from the first.
     pub rows: usize,
 }
@@ -99,7 +87,7 @@ impl Recipe {
         centred: true,
         moved: 0.7,
         aware: Aware { weights: Some(Precision::Int8), code_bits: 8, part: 1.0 / 30.0 },
-        rounds: Rounds::Everything,
+        bfloat16: true,
         rows: usize::MAX,
     };
 
@@ -112,7 +100,7 @@ impl Recipe {
         centred: false,
         moved: 0.0,
         aware: Aware::NONE,
-        rounds: Rounds::Nothing,
+        bfloat16: false,
         rows: 55_000,
     };
 

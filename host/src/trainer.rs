@@ -5,9 +5,10 @@
 //! the same bytes on one thread as on eight.
 
 use crate::aware::{self, CodedBackward};
+use crate::bfloat16::{Operands, Pass, Weights};
 use crate::centre::{Centre, centres, initial_biases};
 use crate::data::Source;
-use crate::gemm::{Gemm, Rounds};
+use crate::gemm::Gemm;
 use crate::profile::{Phase, timed};
 use crate::recipe::Recipe;
 use crate::update::{Rule, update};
@@ -52,6 +53,8 @@ pub struct Trainer<N: Trainable> {
     centres: Vec<Option<Centre>>,
     order: Vec<u32>,
     kernels: Gemm,
+    /// The weights that products read, where they are in bfloat16.
+    weights: Option<Weights>,
 }
 
 /// What one shard of a batch needs, forward and backward.
@@ -66,6 +69,8 @@ pub(crate) struct Shard<N: Trainable> {
     /// Its biases: the rest is never touched, so that it takes no memory.
     gradient: Box<Aligned<N>>,
     squared_error: f32,
+    /// What products read, where they are in bfloat16.
+    operands: Option<Operands>,
 }
 
 /// A value that begins where a cache line does: a vector that lies across two lines takes two reads.
@@ -103,6 +108,7 @@ impl<N: Trainable> Trainer<N> {
         let rows = source.rows().min(recipe.rows);
         assert!(steps > 0 && batch > 0 && rows > 0, "training takes steps and rows");
         let batch = batch.min(rows);
+        let weights = if recipe.bfloat16 { Weights::new(N::specs()) } else { None };
         let shard = || Shard {
             rows: 0,
             coded: false,
@@ -112,6 +118,7 @@ impl<N: Trainable> Trainer<N> {
             d: aligned(),
             gradient: aligned(),
             squared_error: 0.0,
+            operands: weights.as_ref().map(|_| Operands::new(N::specs())),
         };
         let mut net = aligned::<N>();
         recipe.init.fill(&mut **net, &mut Pcg32::new(seed, 0));
@@ -134,8 +141,9 @@ impl<N: Trainable> Trainer<N> {
             centres,
             order: Vec::new(),
             kernels: Gemm::default(),
+            weights,
         };
-        trainer.round();
+        trainer.prepare();
         trainer
     }
 
@@ -185,7 +193,7 @@ impl<N: Trainable> Trainer<N> {
         self.scales = scales.to_vec();
         self.order.clear();
         fill([&mut self.net, &mut self.first_moment, &mut self.second_moment]);
-        self.round();
+        self.prepare();
     }
 
     /// One step; returns the MSE of its batch before the update. Runs on the current rayon pool.
@@ -202,9 +210,10 @@ impl<N: Trainable> Trainer<N> {
         self.step += 1;
 
         let scale = 1.0 / (batch * N::In::LEN) as f32;
-        let kernels = self.kernels.rounding(self.rounds());
+        let kernels = self.kernels;
         let moved = self.movement();
         let net = if aware && self.recipe.aware.weights.is_some() { &**self.rounded } else { &**self.net };
+        let weights = self.weights.as_ref();
         let order = &self.order[first..first + batch];
         let shards = &mut self.shards[..batch.div_ceil(SHARD)];
         shards.par_iter_mut().zip(order.par_chunks(SHARD)).enumerate().for_each(|(i, (shard, rows))| {
@@ -212,7 +221,7 @@ impl<N: Trainable> Trainer<N> {
             let still = (batch / 2).saturating_sub(i * SHARD).min(rows.len());
             let gather = Gather { source, rows, still, moved, x: &mut shard.x[..rows.len()] };
             timed(Phase::Gather, || kernels.vectorise(gather));
-            shard.pass(net, code_bits, kernels, rows.len(), scale);
+            shard.pass(net, weights, code_bits, kernels, rows.len(), scale);
         });
 
         let rule = Rule {
@@ -222,29 +231,35 @@ impl<N: Trainable> Trainer<N> {
             centres: &self.centres,
         };
         let nets = [&mut **self.net, &mut **self.first_moment, &mut **self.second_moment];
-        update(kernels, rule, nets, shards);
+        update(kernels, rule, nets, self.weights.as_mut(), shards);
         self.round();
         self.shards.iter().take(batch.div_ceil(SHARD)).map(|shard| shard.squared_error).sum::<f32>() * scale
     }
 
-    /// Fills `rounded` from the parameters, where it is in use.
+    /// Fills what is made of the parameters.
+    fn prepare(&mut self) {
+        if let Some(weights) = &mut self.weights {
+            weights.fill(&**self.net);
+        }
+        self.round();
+    }
+
+    /// Fills `rounded` from the parameters, where it is in use: then it is what products read.
     fn round(&mut self) {
         if let (true, Some(precision)) = (self.aware(), self.recipe.aware.weights) {
             if precision.rescales() {
                 self.scales.clear();
             }
             aware::round(&**self.net, precision, &mut self.scales, &self.centres, &mut **self.rounded);
+            if let Some(weights) = &mut self.weights {
+                weights.fill(&**self.rounded);
+            }
         }
     }
 
     /// Whether half of the step's rows move.
     fn moves(&self) -> bool {
         self.step as f32 <= self.recipe.moved * self.steps as f32
-    }
-
-    /// Which of the step's products may be rounded.
-    fn rounds(&self) -> Rounds {
-        if self.moves() { self.recipe.rounds } else { self.recipe.rounds.min(Rounds::Gradients) }
     }
 
     /// How far the step's moved rows move, down and right: made from the seed and the step alone.
@@ -281,14 +296,30 @@ impl<N: Trainable> Trainer<N> {
 
 impl<N: Trainable> Shard<N> {
     /// Forward, loss and backward over its first rows, but for the gradients of weights.
-    fn pass(&mut self, net: &N, code_bits: u8, kernels: Gemm, rows: usize, scale: f32) {
+    fn pass(&mut self, net: &N, weights: Option<&Weights>, code_bits: u8, kernels: Gemm, rows: usize, scale: f32) {
         (self.rows, self.coded) = (rows, code_bits < 8);
-        let x = &self.x[..rows];
-        let y = net.forward_coded::<SHARD>(&kernels, x, code_bits, &mut **self.code, &mut self.acts);
-        let d = N::output_mut::<SHARD>(&mut self.d, rows);
-        self.squared_error = timed(Phase::Loss, || kernels.vectorise(Loss { y, x, scale, d }));
-        let (kernels, gradient) = (WithoutGradients(kernels), &mut **self.gradient);
-        net.backward_coded::<SHARD>(&kernels, x, code_bits, &**self.code, &self.acts, &mut self.d, gradient);
+        let mut operands = self.operands.take();
+        if let (Some(weights), Some(operands)) = (weights, &mut operands) {
+            self.walk(net, &Pass::new(kernels, weights, operands), code_bits, kernels, scale);
+        } else {
+            self.walk(net, &WithoutGradients(kernels), code_bits, kernels, scale);
+        }
+        self.operands = operands;
+    }
+
+    /// The same with these kernels.
+    fn walk(&mut self, net: &N, k: &impl Kernels, code_bits: u8, loops: Gemm, scale: f32) {
+        let x = &self.x[..self.rows];
+        let y = net.forward_coded::<SHARD>(k, x, code_bits, &mut **self.code, &mut self.acts);
+        let d = N::output_mut::<SHARD>(&mut self.d, self.rows);
+        self.squared_error = timed(Phase::Loss, || loops.vectorise(Loss { y, x, scale, d }));
+        let gradient = &mut **self.gradient;
+        net.backward_coded::<SHARD>(k, x, code_bits, &**self.code, &self.acts, &mut self.d, gradient);
+    }
+
+    /// What products in bfloat16 read.
+    pub(crate) fn bfloat16_operands(&self) -> Option<&Operands> {
+        self.operands.as_ref()
     }
 
     /// What the gradient of a layer's weights is the product of: `dL/dz`, and the layer's input.
@@ -313,10 +344,18 @@ fn numbers(stage: &[u8]) -> &[f32] {
     <[f32]>::ref_from_bytes(stage).expect("stages of `f32`")
 }
 
-/// The kernels of a backward pass that leaves the gradients of weights for later.
+/// The kernels of a pass that leaves the gradients of weights for later.
 struct WithoutGradients(Gemm);
 
 impl Kernels for WithoutGradients {
+    fn x_wt<const I: usize, const O: usize>(&self, x: &[[f32; I]], w: &[[f32; I]; O], y: &mut [[f32; O]]) {
+        self.0.x_wt(x, w, y);
+    }
+
+    fn activate<A: Activation, const O: usize>(&self, y: &mut [[f32; O]], b: &[f32; O]) {
+        self.0.activate::<A, O>(y, b);
+    }
+
     fn dy_w<const I: usize, const O: usize>(&self, dy: &[[f32; O]], w: &[[f32; I]; O], dx: &mut [[f32; I]]) {
         self.0.dy_w(dy, w, dx);
     }

@@ -5,6 +5,7 @@ use pulp::Arch;
 use pulp::{NullaryFnOnce, bytemuck::cast, core_arch::x86::Avx};
 
 /// Side of a block.
+#[cfg(target_arch = "x86_64")]
 const SIDE: usize = 8;
 
 /// `to = fromᵀ`, `from` with rows of `columns` numbers.

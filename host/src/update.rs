@@ -1,6 +1,7 @@
 //! Gradients and update of all parameters, some rows of a layer at a time: a thread makes the gradient of these rows from
 //! all shards and updates them with it while it is still in its cache.
 
+use crate::bfloat16::{self, STRIP, Weights};
 use crate::centre::Centre;
 use crate::gemm::{Buffer, Gemm};
 use crate::profile::{Phase, timed};
@@ -13,10 +14,12 @@ use std::cell::RefCell;
 
 /// The most rows at a time, which with 784 inputs fill less than half of a second level cache.
 const ROWS: usize = 128;
+/// Into how many blocks of rows a layer is split at most where products are in bfloat16.
+const SPLIT: usize = 32;
 /// Rows come in multiples of so many where there are as many: whole vectors.
-const MULTIPLE: usize = 16;
-/// About how many weights the optimizer passes over at a time: with their gradients and moments, a first level cache.
-const WEIGHTS: usize = 2048;
+const MULTIPLE: usize = STRIP;
+/// Numbers at a time.
+const LANES: usize = 16;
 /// The most blocks of rows of any network.
 const MAX_BLOCKS: usize = 512;
 
@@ -37,6 +40,8 @@ struct Rows<'a> {
     outputs: usize,
     weights: [&'a mut [f32]; 3],
     bias: [&'a mut [f32]; 3],
+    /// The weights as products in bfloat16 read them.
+    lines: Option<bfloat16::Lines<'a>>,
 }
 
 thread_local! {
@@ -44,37 +49,86 @@ thread_local! {
     static GRADIENTS: RefCell<[Buffer; 2]> = RefCell::default();
 }
 
-/// Updates `nets` (parameters, first and second moments) from the passes of `shards`, added in their order.
-pub(crate) fn update<N: Trainable>(kernels: Gemm, rule: Rule<'_>, nets: [&mut N; 3], shards: &[Shard<N>]) {
-    let [p, m, v] = nets;
+/// Updates `nets` (parameters, first and second moments), and `lines` after them, from the passes of `shards`, added in
+/// their order.
+pub(crate) fn update<N: Trainable>(
+    kernels: Gemm,
+    rule: Rule<'_>,
+    nets: [&mut N; 3],
+    lines: Option<&mut Weights>,
+    shards: &[Shard<N>],
+) {
     let mut blocks = heapless::Vec::<Rows<'_>, MAX_BLOCKS>::new();
-    let (mut p, mut m, mut v) = (p.slices_mut(), m.slices_mut(), v.slices_mut());
+    let [mut p, mut m, mut v] = nets.map(N::slices_mut);
+    let mut lines = lines.map(Weights::layers);
     for (layer, spec) in N::specs().enumerate() {
         let [inputs, outputs] = [spec.inputs, spec.outputs].map(usize::from);
-        let rows = outputs.div_ceil(outputs.div_ceil(ROWS)).next_multiple_of(MULTIPLE);
         let arrays = [p.next(), p.next(), m.next(), m.next(), v.next(), v.next()];
         let [Some(pw), Some(pb), Some(mw), Some(mb), Some(vw), Some(vb)] = arrays else { return };
-        let weights = pw.chunks_mut(rows * inputs).zip(mw.chunks_mut(rows * inputs)).zip(vw.chunks_mut(rows * inputs));
-        let biases = pb.chunks_mut(rows).zip(mb.chunks_mut(rows)).zip(vb.chunks_mut(rows));
-        for (i, (((pw, mw), vw), ((pb, mb), vb))) in weights.zip(biases).enumerate() {
-            let block = Rows { layer, first: i * rows, inputs, outputs, weights: [pw, mw, vw], bias: [pb, mb, vb] };
+        let lines = lines.as_mut().and_then(Iterator::next);
+        let rows = match lines {
+            Some(_) => outputs.div_ceil(SPLIT).next_multiple_of(bfloat16::rows_at_once(layer, outputs)),
+            None => outputs.div_ceil(outputs.div_ceil(ROWS)).next_multiple_of(MULTIPLE),
+        };
+        let whole = Rows { layer, first: 0, inputs, outputs, weights: [pw, mw, vw], bias: [pb, mb, vb], lines };
+        for block in whole.chunks(rows) {
             assert!(blocks.push(block).is_ok(), "a network of more than {MAX_BLOCKS} blocks");
         }
     }
-    blocks.par_iter_mut().with_max_len(1).for_each(|rows| {
-        GRADIENTS.with_borrow_mut(|[weights, bias]| {
-            let Rows { layer, first, inputs, outputs, .. } = *rows;
-            let (dw, db) = (weights.numbers(rows.weights[0].len()), bias.numbers(rows.bias[0].len()));
-            let operands = shards.iter().map(|shard| shard.operands(layer));
-            timed(Phase::Gradients, || kernels.gradient(operands, outputs, first, inputs, dw));
-            db.fill(0.0);
-            for shard in shards {
-                for (db, g) in db.iter_mut().zip(&shard.bias_gradient(layer)[first..]) {
-                    *db += g;
-                }
+    blocks.par_iter_mut().with_max_len(1).for_each(|block| {
+        let rows = if block.lines.is_some() { bfloat16::rows_at_once(block.layer, block.outputs) } else { ROWS };
+        block.reborrow().chunks(rows).for_each(|rows| step(kernels, rule, rows, shards));
+    });
+}
+
+impl<'a> Rows<'a> {
+    /// So many rows at a time.
+    fn chunks(self, rows: usize) -> impl Iterator<Item = Self> + use<'a> {
+        let Self { layer, first, inputs, outputs, weights: [p, m, v], bias: [pb, mb, vb], lines } = self;
+        let size = rows * inputs;
+        let weights = p.chunks_mut(size).zip(m.chunks_mut(size)).zip(v.chunks_mut(size));
+        let biases = pb.chunks_mut(rows).zip(mb.chunks_mut(rows)).zip(vb.chunks_mut(rows));
+        let mut lines = lines.map(|lines| lines.chunks(rows));
+        weights.zip(biases).enumerate().map(move |(i, (((p, m), v), ((pb, mb), vb)))| {
+            let lines = lines.as_mut().and_then(Iterator::next);
+            let (weights, bias) = ([p, m, v], [pb, mb, vb]);
+            Self { layer, first: first + i * rows, inputs, outputs, weights, bias, lines }
+        })
+    }
+
+    /// The same, for a shorter time.
+    fn reborrow(&mut self) -> Rows<'_> {
+        let Self { layer, first, inputs, outputs, weights, bias, lines } = self;
+        let (weights, bias) = (weights.each_mut().map(|w| &mut **w), bias.each_mut().map(|b| &mut **b));
+        let lines = lines.as_mut().map(bfloat16::Lines::reborrow);
+        Rows { layer: *layer, first: *first, inputs: *inputs, outputs: *outputs, weights, bias, lines }
+    }
+}
+
+/// The gradient of some rows, and their update.
+fn step<N: Trainable>(kernels: Gemm, rule: Rule<'_>, mut rows: Rows<'_>, shards: &[Shard<N>]) {
+    GRADIENTS.with_borrow_mut(|[weights, bias]| {
+        let Rows { layer, first, inputs, outputs, .. } = rows;
+        let (dw, db) = (weights.numbers(rows.weights[0].len()), bias.numbers(rows.bias[0].len()));
+        timed(Phase::Gradients, || {
+            if let Some(lines) = &rows.lines {
+                let operands = shards.iter().filter_map(Shard::bfloat16_operands);
+                bfloat16::gradient(lines.unit, operands, [layer, first, inputs], dw);
+            } else {
+                let operands = shards.iter().map(|shard| shard.operands(layer));
+                kernels.gradient(operands, outputs, first, inputs, dw);
             }
-            timed(Phase::Update, || kernels.vectorise(Update { rule, rows, gradients: [dw, db] }));
         });
+        db.fill(0.0);
+        for shard in shards {
+            for (db, g) in db.iter_mut().zip(&shard.bias_gradient(layer)[first..]) {
+                *db += g;
+            }
+        }
+        timed(Phase::Update, || kernels.vectorise(Update { rule, rows: &mut rows, gradients: [dw, db] }));
+        if let Some(lines) = &mut rows.lines {
+            timed(Phase::Operands, || lines.fill(rows.weights[0]));
+        }
     });
 }
 
@@ -90,50 +144,74 @@ impl WithSimd for Update<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { rule: Rule { method, step, rate, centres }, rows, gradients: [dw, db] } = self;
-        let Rows { layer, inputs, weights: [w, wm, wv], bias: [b, bm, bv], .. } = rows;
-        let centre = centres.get(*layer).and_then(Option::as_ref);
-        let rows = (WEIGHTS / *inputs).max(1);
-        let size = rows * *inputs;
-        let moments = wm.chunks_mut(size).zip(wv.chunks_mut(size));
-        let parameters = w.chunks_mut(size).zip(b.chunks_mut(rows));
-        for (((dw, db), (wm, wv)), (w, b)) in dw.chunks_mut(size).zip(db.chunks(rows)).zip(moments).zip(parameters) {
-            let Some(Centre { mean, scale }) = centre else {
-                method.steps(step, rate, dw, wm, wv);
-                subtract(w, dw);
-                continue;
-            };
-            for (dw, db) in dw.chunks_exact_mut(*inputs).zip(db) {
-                for (dw, c) in dw.iter_mut().zip(mean) {
-                    *dw -= db * c; // dW̃ = dW - db ⊗ c
-                }
-            }
-            method.steps(step, rate * scale, dw, wm, wv);
-            subtract(w, dw);
-            for (b, dw) in b.iter_mut().zip(dw.chunks_exact(*inputs)) {
-                *b += dot(dw, mean); // b = b̃ - W·c
-            }
+        match self.rule.method {
+            Method::RmsProp(method) => self.apply(&method),
+            Method::Adam(method) => self.apply(&method),
         }
-        method.steps(step, rate, db, bm, bv);
-        subtract(b, db);
+    }
+}
+
+impl Update<'_, '_> {
+    #[inline(always)]
+    fn apply(self, method: &impl Optimizer) {
+        let Self { rule: Rule { step, rate, centres, .. }, rows, gradients: [dw, db] } = self;
+        let Rows { layer, inputs, weights: [w, m, v], bias: [b, bm, bv], .. } = rows;
+        if let Some(Centre { mean, scale }) = centres.get(*layer).and_then(Option::as_ref) {
+            let rule = method.at(step, rate * scale);
+            let moments = m.chunks_exact_mut(*inputs).zip(v.chunks_exact_mut(*inputs));
+            let weights = w.chunks_exact_mut(*inputs).zip(dw.chunks_exact(*inputs)).zip(moments);
+            for (((w, dw), moments), (b, db)) in weights.zip(b.iter_mut().zip(&*db)) {
+                *b += centred(rule, w, dw, moments, mean, *db); // b = b̃ - W·c
+            }
+        } else {
+            plain(method.at(step, rate), w, dw, m, v);
+        }
+        plain(method.at(step, rate), b, db, bm, bv);
     }
 }
 
 #[inline(always)]
-fn subtract(p: &mut [f32], steps: &[f32]) {
-    for (p, step) in p.iter_mut().zip(steps) {
-        *p -= step;
+fn plain(rule: impl Fn(f32, &mut f32, &mut f32) -> f32, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
+    for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
+        *p -= rule(*g, m, v);
     }
 }
 
-/// `Σ a·b` in 16 partial sums, which stay in vector registers.
+/// One row, whose bias has the gradient `db`, where the inputs have the centre `c`; returns `Σ steps·c`.
 #[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 16];
-    for (a, b) in a.chunks(16).zip(b.chunks(16)) {
-        for ((a, b), sum) in a.iter().zip(b).zip(&mut sums) {
-            *sum += a * b;
+fn centred(
+    rule: impl Fn(f32, &mut f32, &mut f32) -> f32,
+    w: &mut [f32],
+    dw: &[f32],
+    (m, v): (&mut [f32], &mut [f32]),
+    c: &[f32],
+    db: f32,
+) -> f32 {
+    // Sixteen at a time and copied out of memory, so that all of it stays in vector registers.
+    let mut sums = [0.0; LANES];
+    let [(w, w_rest), (m, m_rest), (v, v_rest)] = [w, m, v].map(<[f32]>::as_chunks_mut::<LANES>);
+    let [(dw, dw_rest), (c, c_rest)] = [dw, c].map(<[f32]>::as_chunks::<LANES>);
+    for ((((w, dw), m), v), c) in w.iter_mut().zip(dw).zip(m).zip(v).zip(c) {
+        let (mut next_w, mut next_m, mut next_v) = (*w, *m, *v);
+        for i in 0..LANES {
+            let step = rule(dw[i] - db * c[i], &mut next_m[i], &mut next_v[i]); // dW̃ = dW - db ⊗ c
+            next_w[i] -= step;
+            sums[i] += step * c[i];
         }
+        (*w, *m, *v) = (next_w, next_m, next_v);
     }
-    sums.iter().sum()
+    let rest = w_rest.iter_mut().zip(dw_rest).zip(m_rest).zip(v_rest).zip(c_rest);
+    for (((((w, dw), m), v), c), sum) in rest.zip(&mut sums) {
+        let step = rule(dw - db * c, m, v);
+        *w -= step;
+        *sum += step * c;
+    }
+    // In halves: one after the other, they would wait for each other longer than a row takes.
+    let mut count = LANES / 2;
+    while count > 0 {
+        let (low, high) = sums.split_at_mut(count);
+        low.iter_mut().zip(high).for_each(|(low, high)| *low += *high);
+        count /= 2;
+    }
+    sums[0]
 }
