@@ -122,10 +122,20 @@ fn cut(from: &[f32], columns: usize, rows: &mut [u32], strips: &mut [Line], stri
         let (even_words, odd_words) = rows.split_at_mut(pairs(columns));
         let words = even_words.chunks_mut(STRIP).zip(odd_words.chunks_mut(STRIP));
         for (i, (even_words, odd_words)) in words.enumerate() {
-            let (a, b) = (load_from(even, 2 * i), load_from(even, 2 * i + 1));
-            let (c, d) = (load_from(odd, 2 * i), load_from(odd, 2 * i + 1));
-            store_words(even_words, rounded(a, b));
-            store_words(odd_words, rounded(c, d));
+            let block = 2 * STRIP * i..2 * STRIP * (i + 1);
+            let (a, b, c, d);
+            if let (Some(even), Some(odd)) = (even.get(block.clone()), odd.get(block)) {
+                // Whole vectors: no masks to be made.
+                (a, b) = (load(&even[..STRIP]), load(&even[STRIP..]));
+                (c, d) = (load(&odd[..STRIP]), load(&odd[STRIP..]));
+                store_words(&mut even_words[..STRIP], rounded(a, b));
+                store_words(&mut odd_words[..STRIP], rounded(c, d));
+            } else {
+                (a, b) = (load_from(even, 2 * i), load_from(even, 2 * i + 1));
+                (c, d) = (load_from(odd, 2 * i), load_from(odd, 2 * i + 1));
+                store_words(even_words, rounded(a, b));
+                store_words(odd_words, rounded(c, d));
+            }
             if let Some(line) = strips.get_mut(2 * i * stride + pair) {
                 store_words(&mut line.0, _mm512_permutexvar_epi16(order, rounded(a, c)));
             }
