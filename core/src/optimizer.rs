@@ -6,7 +6,7 @@
 /// A rule that turns gradients into steps.
 pub trait Optimizer: Sync {
     /// The rule at step `t`: from a gradient to what is to be subtracted from its parameter, `p -= rule(g, m, v)`.
-    fn at(&self, t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy;
+    fn at(&self, t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync;
 
     /// The same for all of `g`, in place: `p -= g`. A moment that the rule does not use may be empty.
     #[inline(always)]
@@ -74,7 +74,7 @@ impl Default for Adam {
 
 impl Optimizer for Sgd {
     #[inline(always)]
-    fn at(&self, _t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy {
+    fn at(&self, _t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync {
         let Self { momentum } = *self;
         move |g, m, _| {
             *m = momentum * *m + g;
@@ -99,7 +99,7 @@ impl Optimizer for Sgd {
 
 impl Optimizer for RmsProp {
     #[inline(always)]
-    fn at(&self, _t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy {
+    fn at(&self, _t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync {
         let Self { decay, epsilon } = *self;
         move |g, _, v| {
             *v = decay * *v + (1.0 - decay) * g * g;
@@ -118,7 +118,7 @@ impl Optimizer for RmsProp {
 
 impl Optimizer for Adam {
     #[inline(always)]
-    fn at(&self, t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy {
+    fn at(&self, t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync {
         let Self { beta1: b1, beta2: b2, epsilon, nesterov } = *self;
         let unbias = |beta: f32| (1.0 / (1.0 - libm::pow(f64::from(beta), f64::from(t)))) as f32;
         let (lr, c2) = (lr * unbias(b1), unbias(b2));

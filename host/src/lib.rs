@@ -23,6 +23,7 @@ pub mod quantise;
 pub mod recipe;
 pub mod report;
 mod sparse;
+mod together;
 pub mod trainer;
 mod transpose;
 mod update;

@@ -11,7 +11,8 @@ use crate::data::Source;
 use crate::gemm::Gemm;
 use crate::profile::{Phase, timed};
 use crate::recipe::Recipe;
-use crate::update::{Rule, update};
+use crate::together::Together;
+use crate::update::{Step, update};
 use autoencoder_core::layer::Row;
 use autoencoder_core::{Activation, Backward, Kernels, Layer, Parameters, Zeroed, loss};
 use loops::{Gather, Loss};
@@ -216,22 +217,25 @@ impl<N: Trainable> Trainer<N> {
         let weights = self.weights.as_ref();
         let order = &self.order[first..first + batch];
         let shards = &mut self.shards[..batch.div_ceil(SHARD)];
+        let together = Together::new(shards.len());
         shards.par_iter_mut().zip(order.par_chunks(SHARD)).enumerate().for_each(|(i, (shard, rows))| {
-            // Half of the batch, to within a shard's rows.
-            let still = (batch / 2).saturating_sub(i * SHARD).min(rows.len());
-            let gather = Gather { source, rows, still, moved, x: &mut shard.x[..rows.len()] };
-            timed(Phase::Gather, || kernels.vectorise(gather));
-            shard.pass(net, weights, code_bits, kernels, rows.len(), scale);
+            together.run(|| {
+                // Half of the batch, to within a shard's rows.
+                let still = (batch / 2).saturating_sub(i * SHARD).min(rows.len());
+                let gather = Gather { source, rows, still, moved, x: &mut shard.x[..rows.len()] };
+                timed(Phase::Gather, || kernels.vectorise(gather));
+                shard.pass(net, weights, code_bits, kernels, rows.len(), scale);
+            });
         });
 
-        let rule = Rule {
+        let step = Step {
             method: self.recipe.method,
             step: if aware { self.step - exact } else { self.step },
             rate: self.recipe.rate(self.step, self.steps),
             centres: &self.centres,
         };
         let nets = [&mut **self.net, &mut **self.first_moment, &mut **self.second_moment];
-        update(kernels, rule, nets, self.weights.as_mut(), shards);
+        update(kernels, step, nets, self.weights.as_mut(), shards);
         self.round();
         self.shards.iter().take(batch.div_ceil(SHARD)).map(|shard| shard.squared_error).sum::<f32>() * scale
     }

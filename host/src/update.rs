@@ -6,6 +6,7 @@ use crate::centre::Centre;
 use crate::gemm::{Buffer, Gemm};
 use crate::profile::{Phase, timed};
 use crate::recipe::Method;
+use crate::together::Together;
 use crate::trainer::{Shard, Trainable};
 use autoencoder_core::optimizer::Optimizer;
 use pulp::{Simd, WithSimd};
@@ -23,14 +24,18 @@ const LANES: usize = 16;
 /// The most blocks of rows of any network.
 const MAX_BLOCKS: usize = 512;
 
-/// What a step is made with.
+/// How a step is made.
 #[derive(Clone, Copy)]
-pub(crate) struct Rule<'a> {
+pub(crate) struct Step<'a> {
     pub(crate) method: Method,
     pub(crate) step: u32,
     pub(crate) rate: f32,
     pub(crate) centres: &'a [Option<Centre>],
 }
+
+/// An optimizer at one step: from a gradient and its moments to what is subtracted.
+trait Rule: Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync {}
+impl<R: Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync> Rule for R {}
 
 /// Some rows of one layer: parameters, first and second moments.
 struct Rows<'a> {
@@ -53,7 +58,7 @@ thread_local! {
 /// their order.
 pub(crate) fn update<N: Trainable>(
     kernels: Gemm,
-    rule: Rule<'_>,
+    step: Step<'_>,
     nets: [&mut N; 3],
     lines: Option<&mut Weights>,
     shards: &[Shard<N>],
@@ -75,9 +80,26 @@ pub(crate) fn update<N: Trainable>(
             assert!(blocks.push(block).is_ok(), "a network of more than {MAX_BLOCKS} blocks");
         }
     }
+    let Step { method, step, rate, centres } = step;
+    match method {
+        Method::RmsProp(method) => all_blocks(kernels, method.at(step, rate), centres, &mut blocks, shards),
+        Method::Adam(method) => all_blocks(kernels, method.at(step, rate), centres, &mut blocks, shards),
+    }
+}
+
+/// The gradients of all blocks, and their updates.
+fn all_blocks<N: Trainable>(
+    kernels: Gemm,
+    rule: impl Rule,
+    centres: &[Option<Centre>],
+    blocks: &mut [Rows<'_>],
+    shards: &[Shard<N>],
+) {
+    let together = Together::new(blocks.len());
     blocks.par_iter_mut().with_max_len(1).for_each(|block| {
         let rows = if block.lines.is_some() { bfloat16::rows_at_once(block.layer, block.outputs) } else { ROWS };
-        block.reborrow().chunks(rows).for_each(|rows| step(kernels, rule, rows, shards));
+        let centre = centres.get(block.layer).and_then(Option::as_ref);
+        together.run(|| block.reborrow().chunks(rows).for_each(|rows| some_rows(kernels, rule, centre, rows, shards)));
     });
 }
 
@@ -106,7 +128,13 @@ impl<'a> Rows<'a> {
 }
 
 /// The gradient of some rows, and their update.
-fn step<N: Trainable>(kernels: Gemm, rule: Rule<'_>, mut rows: Rows<'_>, shards: &[Shard<N>]) {
+fn some_rows<N: Trainable>(
+    kernels: Gemm,
+    rule: impl Rule,
+    centre: Option<&Centre>,
+    mut rows: Rows<'_>,
+    shards: &[Shard<N>],
+) {
     GRADIENTS.with_borrow_mut(|[weights, bias]| {
         let Rows { layer, first, inputs, outputs, .. } = rows;
         let (dw, db) = (weights.numbers(rows.weights[0].len()), bias.numbers(rows.bias[0].len()));
@@ -125,7 +153,7 @@ fn step<N: Trainable>(kernels: Gemm, rule: Rule<'_>, mut rows: Rows<'_>, shards:
                 *db += g;
             }
         }
-        timed(Phase::Update, || kernels.vectorise(Update { rule, rows: &mut rows, gradients: [dw, db] }));
+        timed(Phase::Update, || kernels.vectorise(Update { rule, centre, rows: &mut rows, gradients: [dw, db] }));
         if let Some(lines) = &mut rows.lines {
             timed(Phase::Operands, || lines.fill(rows.weights[0]));
         }
@@ -133,68 +161,58 @@ fn step<N: Trainable>(kernels: Gemm, rule: Rule<'_>, mut rows: Rows<'_>, shards:
 }
 
 /// The update of some rows, to be compiled for this machine's vector instructions.
-struct Update<'a, 'b> {
-    rule: Rule<'a>,
+struct Update<'a, 'b, R> {
+    rule: R,
+    centre: Option<&'a Centre>,
     rows: &'a mut Rows<'b>,
     gradients: [&'a mut [f32]; 2],
 }
 
-impl WithSimd for Update<'_, '_> {
+impl<R: Rule> WithSimd for Update<'_, '_, R> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        match self.rule.method {
-            Method::RmsProp(method) => self.apply(&method),
-            Method::Adam(method) => self.apply(&method),
-        }
-    }
-}
-
-impl Update<'_, '_> {
-    #[inline(always)]
-    fn apply(self, method: &impl Optimizer) {
-        let Self { rule: Rule { step, rate, centres, .. }, rows, gradients: [dw, db] } = self;
-        let Rows { layer, inputs, weights: [w, m, v], bias: [b, bm, bv], .. } = rows;
-        if let Some(Centre { mean, scale }) = centres.get(*layer).and_then(Option::as_ref) {
-            let rule = method.at(step, rate * scale);
+        let Self { rule, centre, rows, gradients: [dw, db] } = self;
+        let Rows { inputs, weights: [w, m, v], bias: [b, bm, bv], .. } = rows;
+        if let Some(centre) = centre {
             let moments = m.chunks_exact_mut(*inputs).zip(v.chunks_exact_mut(*inputs));
             let weights = w.chunks_exact_mut(*inputs).zip(dw.chunks_exact(*inputs)).zip(moments);
             for (((w, dw), moments), (b, db)) in weights.zip(b.iter_mut().zip(&*db)) {
-                *b += centred(rule, w, dw, moments, mean, *db); // b = b̃ - W·c
+                *b += centred(rule, centre, w, dw, moments, *db); // b = b̃ - W·c
             }
         } else {
-            plain(method.at(step, rate), w, dw, m, v);
+            plain(rule, w, dw, m, v);
         }
-        plain(method.at(step, rate), b, db, bm, bv);
+        plain(rule, b, db, bm, bv);
     }
 }
 
 #[inline(always)]
-fn plain(rule: impl Fn(f32, &mut f32, &mut f32) -> f32, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
+fn plain(rule: impl Rule, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
     for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
         *p -= rule(*g, m, v);
     }
 }
 
-/// One row, whose bias has the gradient `db`, where the inputs have the centre `c`; returns `Σ steps·c`.
+/// One row, whose bias has the gradient `db`; returns `Σ steps·c`.
 #[inline(always)]
 fn centred(
-    rule: impl Fn(f32, &mut f32, &mut f32) -> f32,
+    rule: impl Rule,
+    Centre { mean: c, scale }: &Centre,
     w: &mut [f32],
     dw: &[f32],
     (m, v): (&mut [f32], &mut [f32]),
-    c: &[f32],
     db: f32,
 ) -> f32 {
     // Sixteen at a time and copied out of memory, so that all of it stays in vector registers.
     let mut sums = [0.0; LANES];
     let [(w, w_rest), (m, m_rest), (v, v_rest)] = [w, m, v].map(<[f32]>::as_chunks_mut::<LANES>);
-    let [(dw, dw_rest), (c, c_rest)] = [dw, c].map(<[f32]>::as_chunks::<LANES>);
+    let [(dw, dw_rest), (c, c_rest)] = [dw, &c[..]].map(<[f32]>::as_chunks::<LANES>);
     for ((((w, dw), m), v), c) in w.iter_mut().zip(dw).zip(m).zip(v).zip(c) {
         let (mut next_w, mut next_m, mut next_v) = (*w, *m, *v);
         for i in 0..LANES {
-            let step = rule(dw[i] - db * c[i], &mut next_m[i], &mut next_v[i]); // dW̃ = dW - db ⊗ c
+            let step = scale * rule(dw[i] - db * c[i], &mut next_m[i], &mut next_v[i]); // dW̃ = dW - db ⊗ c
             next_w[i] -= step;
             sums[i] += step * c[i];
         }
@@ -202,7 +220,7 @@ fn centred(
     }
     let rest = w_rest.iter_mut().zip(dw_rest).zip(m_rest).zip(v_rest).zip(c_rest);
     for (((((w, dw), m), v), c), sum) in rest.zip(&mut sums) {
-        let step = rule(dw - db * c, m, v);
+        let step = scale * rule(dw - db * c, m, v);
         *w -= step;
         *sum += step * c;
     }
