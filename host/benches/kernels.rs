@@ -1,17 +1,18 @@
-//! The kernels of a training step on real digits, one whole step, and what there is to reach: a dense product and a
-//! bare loop of multiply-adds. On one thread, but for the step.
+//! The kernels of a training step on real digits, in `f32` and in bfloat16, one whole step, and what there is to reach: a
+//! dense product and a bare loop of multiply-adds. On one thread, but for the step.
 //!
 //!     cargo bench -p host --bench kernels
 
 use autoencoder_core::model::Classic;
-use autoencoder_core::{Kernels, Sigmoid};
+use autoencoder_core::{Dense, Kernels, Layer, Parameters, Sigmoid, Zeroed};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
+use host::bfloat16::{Operands, Pass, Weights, gradient};
 use host::data::Source;
 use host::gemm::Gemm;
 use host::idx::Images;
 use host::recipe::Recipe;
-use host::trainer::{SHARD, Trainer};
+use host::trainer::{SHARD, Trainer, zeroed_box};
 use pulp::{Arch, Simd, WithSimd};
 use std::path::Path;
 use std::sync::LazyLock;
@@ -98,6 +99,73 @@ fn gradients_784_256_dense(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn gradients_256_784(bencher: Bencher<'_, '_>) {
     gradients::<256, 784>(bencher, &dense(SHARD));
+}
+
+/// A layer of 784 outputs that is not the first.
+type Behind = (Dense<16, 256, Sigmoid>, Dense<256, 784, Sigmoid>);
+
+/// The operands and the weights of a network in bfloat16, all of them made of numbers that are not 0.
+fn rounded<N: Layer + Parameters + Zeroed>() -> Option<(Box<N>, Weights, Operands)> {
+    let (mut net, numbers) = (zeroed_box::<N>(), dense::<97>(1));
+    net.slices_mut().flatten().zip(numbers[0].iter().cycle()).for_each(|(w, x)| *w = *x);
+    let mut weights = Weights::new(N::specs())?;
+    weights.fill(&*net);
+    Some((net, weights, Operands::new(N::specs())))
+}
+
+/// `x · wᵀ` of digits, which are rounded and put in order as well.
+#[divan::bench]
+fn bfloat16_forward_784_256_digits(bencher: Bencher<'_, '_>) {
+    let Some((net, weights, mut operands)) = rounded::<Dense<784, 256, Sigmoid>>() else { return };
+    let (x, mut y) = (digits(), vec![[0.0; 256]; SHARD]);
+    bencher.counter(operations(784, 256)).bench_local(|| {
+        Pass::new(Gemm::default(), &weights, &mut operands).x_wt(black_box(&x), &net.weights, &mut y);
+    });
+}
+
+/// `dyᵀ · x` of digits.
+#[divan::bench]
+fn bfloat16_gradients_784_256_digits(bencher: Bencher<'_, '_>) {
+    let Some((mut net, weights, mut operands)) = rounded::<Dense<784, 256, Sigmoid>>() else { return };
+    let (x, dy, mut y) = (digits(), dense::<256>(SHARD), vec![[0.0; 256]; SHARD]);
+    let pass = Pass::new(Gemm::default(), &weights, &mut operands);
+    pass.x_wt(&x, &net.weights, &mut y);
+    pass.dyt_x(&dy, &x, &mut net.weights);
+    bencher.counter(operations(784, 256)).bench_local(|| {
+        for (i, dw) in net.weights.as_flattened_mut().chunks_mut(64 * 784).enumerate() {
+            gradient(weights.unit(), [&operands].into_iter(), [0, 64 * i, 784], dw);
+        }
+    });
+}
+
+/// `dy · w`
+#[divan::bench]
+fn bfloat16_backward_256_784(bencher: Bencher<'_, '_>) {
+    let Some((mut net, weights, mut operands)) = rounded::<Behind>() else { return };
+    let (x, h, dy) = (dense::<16>(SHARD), dense::<256>(SHARD), dense::<784>(SHARD));
+    let (mut y, mut dx) = (vec![[0.0; 784]; SHARD], vec![[0.0; 256]; SHARD]);
+    let pass = Pass::new(Gemm::default(), &weights, &mut operands);
+    pass.x_wt(&x, &net.0.weights, &mut dx);
+    pass.x_wt(&h, &net.1.weights, &mut y);
+    pass.dyt_x(&dy, &h, &mut net.1.weights);
+    bencher.counter(operations(256, 784)).bench_local(|| pass.dy_w(black_box(&dy), &net.1.weights, &mut dx));
+}
+
+/// `dyᵀ · x`
+#[divan::bench]
+fn bfloat16_gradients_256_784(bencher: Bencher<'_, '_>) {
+    let Some((mut net, weights, mut operands)) = rounded::<Behind>() else { return };
+    let (x, h, dy) = (dense::<16>(SHARD), dense::<256>(SHARD), dense::<784>(SHARD));
+    let (mut y, mut hidden) = (vec![[0.0; 784]; SHARD], vec![[0.0; 256]; SHARD]);
+    let pass = Pass::new(Gemm::default(), &weights, &mut operands);
+    pass.x_wt(&x, &net.0.weights, &mut hidden);
+    pass.x_wt(&h, &net.1.weights, &mut y);
+    pass.dyt_x(&dy, &h, &mut net.1.weights);
+    bencher.counter(operations(256, 784)).bench_local(|| {
+        for (i, dw) in net.1.weights.as_flattened_mut().chunks_mut(16 * 256).enumerate() {
+            gradient(weights.unit(), [&operands].into_iter(), [1, 16 * i, 256], dw);
+        }
+    });
 }
 
 #[divan::bench]

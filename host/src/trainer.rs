@@ -230,7 +230,7 @@ impl<N: Trainable> Trainer<N> {
 
         let step = Step {
             method: self.recipe.method,
-            step: if aware { self.step - exact } else { self.step },
+            number: if aware { self.step - exact } else { self.step },
             rate: self.recipe.rate(self.step, self.steps),
             centres: &self.centres,
         };

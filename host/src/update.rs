@@ -28,7 +28,7 @@ const MAX_BLOCKS: usize = 512;
 #[derive(Clone, Copy)]
 pub(crate) struct Step<'a> {
     pub(crate) method: Method,
-    pub(crate) step: u32,
+    pub(crate) number: u32,
     pub(crate) rate: f32,
     pub(crate) centres: &'a [Option<Centre>],
 }
@@ -80,10 +80,10 @@ pub(crate) fn update<N: Trainable>(
             assert!(blocks.push(block).is_ok(), "a network of more than {MAX_BLOCKS} blocks");
         }
     }
-    let Step { method, step, rate, centres } = step;
+    let Step { method, number, rate, centres } = step;
     match method {
-        Method::RmsProp(method) => all_blocks(kernels, method.at(step, rate), centres, &mut blocks, shards),
-        Method::Adam(method) => all_blocks(kernels, method.at(step, rate), centres, &mut blocks, shards),
+        Method::RmsProp(method) => all_blocks(kernels, method.at(number, rate), centres, &mut blocks, shards),
+        Method::Adam(method) => all_blocks(kernels, method.at(number, rate), centres, &mut blocks, shards),
     }
 }
 
