@@ -1,0 +1,34 @@
+//! How many pairs of numbers a product with digits has to multiply, if a pair that is 0 in all rows of the left operand
+//! that are multiplied at a time is passed over: a table of docs/benchmarks.md.
+//!
+//!     cargo run --release -p host --example zeros
+
+use host::idx::Images;
+use ndarray::{ArrayView2, Axis};
+use rand::seq::SliceRandom;
+use rand_pcg::Pcg32;
+use std::path::Path;
+
+/// Digits to count in.
+const DIGITS: usize = 12_800;
+
+fn main() -> anyhow::Result<()> {
+    let images = Images::train(Path::new("data/mnist"))?;
+    let mut order: Vec<usize> = (0..images.len()).collect();
+    order.shuffle(&mut Pcg32::new(1, 1));
+    let digits = images.pixels.select(Axis(0), &order[..DIGITS]);
+    for count in [16, 8, 4, 2, 1] {
+        println!(
+            "{count:2} at a time: {:.0} % of the pairs of pixels, {:.0} % of the pairs of images",
+            100.0 * share(digits.view(), count, 2),
+            100.0 * share(digits.view(), 2, count)
+        );
+    }
+    Ok(())
+}
+
+/// The share of blocks of `rows` images by `columns` pixels in which not all are 0.
+fn share(digits: ArrayView2<'_, u8>, rows: usize, columns: usize) -> f64 {
+    let used: Vec<bool> = digits.exact_chunks([rows, columns]).into_iter().map(|b| b.iter().any(|p| *p > 0)).collect();
+    used.iter().filter(|used| **used).count() as f64 / used.len() as f64
+}
