@@ -114,4 +114,21 @@ fn what_is_no_number_stays_none() {
     let (mut operands, mut y) = (Operands::new(Dense::<20, 3, Identity>::specs()), [[7.0; 3]]);
     Pass::new(Gemm::default(), &weights, &mut operands).x_wt(&[[1.0; 20]], &net.weights, &mut y);
     assert!(y[0][0] == 0.0 && y[0][1].is_nan() && y[0][2] == 0.0, "{y:?}");
+
+    // And in gradients, of the input or of the weights.
+    type Net = (Dense<16, 20, Identity>, Dense<20, 3, Identity>);
+    let mut weights = Weights::new(Net::specs()).unwrap();
+    let (mut net, mut operands) = (zeroed_box::<Net>(), Operands::new(Net::specs()));
+    net.1.weights[1][7] = f32::INFINITY;
+    weights.fill(&*net);
+    let (mut y, mut dx) = ([[7.0; 3]], [[7.0; 20]]);
+    let pass = Pass::new(Gemm::default(), &weights, &mut operands);
+    pass.x_wt(&[[1.0; 16]], &net.0.weights, &mut dx);
+    pass.x_wt(&[[1.0; 20]], &net.1.weights, &mut y);
+    pass.dyt_x(&[[f32::NAN, 0.0, 0.0]], &[[1.0; 20]], &mut [[0.0; 20]; 3]);
+    pass.dy_w(&[[f32::NAN, 0.0, 0.0]], &net.1.weights, &mut dx);
+    assert!(y[0][1] == f32::INFINITY && dx[0].iter().all(|dx| dx.is_nan()), "{y:?} {dx:?}");
+    let mut dw = vec![7.0; 60];
+    gradient(weights.unit(), [&operands].into_iter(), [1, 0, 20], &mut dw);
+    assert!(dw[..20].iter().all(|dw| dw.is_nan()) && dw[20..].iter().all(|dw| *dw == 0.0), "{dw:?}");
 }
