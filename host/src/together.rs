@@ -6,7 +6,7 @@
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Looks at the others: some tens of microseconds.
+/// Looks at the others: about a tenth of a millisecond.
 const LOOKS: u32 = 5_000;
 
 /// The pieces of a loop: of all, how many were begun and how many are done.
