@@ -19,8 +19,9 @@
 //!
 //! What a matrix has too few of to fill a strip are zeros.
 //!
-//! Four fifths of a digit's pixels are 0. A pair that is 0 in all rows of the left that are multiplied at a time is passed
-//! over; so in the first layer these are four instead of sixteen, and the input is the left of both its products.
+//! Four fifths of a digit's pixels are 0. Where `x` is the left operand, a pair that is 0 in all rows that are multiplied at
+//! a time is passed over; so in the first layer these are four instead of sixteen, and the input is the left of both its
+//! products. What it would be multiplied by may be infinite or NaN: a bias, a loss or the weights themselves will show it.
 
 mod pass;
 #[cfg(test)]
