@@ -115,8 +115,8 @@ impl Precision {
     #[inline(always)]
     fn squared_error(self, weights: &[f32], scale: f32) -> f32 {
         let inverse = 1.0 / scale;
-        let mut sums = [0.0f32; 16];
-        for weights in weights.chunks(16) {
+        let mut sums = [0.0f32; LANES];
+        for weights in weights.chunks(LANES) {
             for (w, sum) in weights.iter().zip(&mut sums) {
                 let error = self.round(w * inverse) * scale - w;
                 *sum += error * error;
