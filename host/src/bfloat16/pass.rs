@@ -126,6 +126,7 @@ fn product<const I: usize, const O: usize, const ROWS: usize, const STRIPS: usiz
 
 impl Kernels for Pass<'_> {
     fn x_wt<const I: usize, const O: usize>(&self, x: &[[f32; I]], _: &[[f32; I]; O], y: &mut [[f32; O]]) {
+        assert!(x.len() <= SHARD, "one shard");
         let (unit, layer, mut operands) = (self.weights.unit, self.layer.get(), self.operands.borrow_mut());
         self.layer.set(layer + 1);
         let Operands { layers, rows, list } = &mut **operands;
