@@ -1,0 +1,103 @@
+//! One step of training against the same step from plain loops: products, centred gradients, the sum over shards, the
+//! update, and the rounding of the last steps.
+
+use autoencoder_core::init::Init;
+use autoencoder_core::optimizer::RmsProp;
+use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Plain, Sigmoid};
+use host::aware::{Aware, Precision};
+use host::centre::{Centre, centres};
+use host::recipe::{Method, Recipe, Schedule};
+use host::trainer::{Trainer, zeroed_box};
+use ndarray::{Array2, s};
+use tests::digits;
+
+/// No whole vectors, but in the first hidden layer.
+type Net =
+    Autoencoder<(Dense<50, 64, Sigmoid>, Dense<64, 10, Sigmoid>), (Dense<10, 40, Sigmoid>, Dense<40, 50, Sigmoid>)>;
+type Numbers = Vec<Vec<f32>>;
+
+/// Two shards and a part of a third.
+const ROWS: usize = 300;
+/// So that steps follow gradients of any size.
+const METHOD: RmsProp = RmsProp { decay: 0.0, epsilon: 1e-6 };
+
+fn numbers(net: &Net) -> Numbers {
+    net.slices().map(<[f32]>::to_vec).collect()
+}
+
+/// The loss of all rows, and its gradients.
+fn gradients(net: &Net, rows: &Array2<f32>) -> (f32, Numbers) {
+    let x: Vec<[f32; 50]> = rows.outer_iter().map(|row| std::array::from_fn(|i| row[i])).collect();
+    let mut acts = zeroed_box::<<Net as Layer>::Acts<ROWS>>();
+    let (mut d, mut gradient) = (zeroed_box::<<Net as Layer>::Acts<ROWS>>(), zeroed_box::<Net>());
+    let y = net.forward(&Plain, &x, &mut acts).to_vec();
+    let (pixels, slopes) = (x.as_flattened(), Net::output_mut(&mut d, ROWS).as_flattened_mut());
+    let mut mse = 0.0;
+    for ((y, x), d) in y.as_flattened().iter().zip(pixels).zip(slopes) {
+        *d = 2.0 * (y - x) / pixels.len() as f32;
+        mse += f64::from(y - x).powi(2) / pixels.len() as f64;
+    }
+    net.backward(&Plain, &x, &acts, &mut d, None, &mut gradient);
+    (mse as f32, numbers(&gradient))
+}
+
+fn check(bfloat16: bool, aware: Aware, error: f32) {
+    let rows = digits(ROWS).pixels.slice_move(s![.., 370..420]).mapv(|pixel| f32::from(pixel) / 255.0);
+    let recipe = Recipe {
+        init: Init::UnitNormal,
+        method: Method::RmsProp(METHOD),
+        schedule: Schedule::Constant(0.002),
+        moved: 0.0,
+        aware,
+        bfloat16,
+        ..Recipe::DEFAULT
+    };
+    let mut trainer = Trainer::<Net>::new(recipe, 10, ROWS, 1, &rows);
+    let case = format!("{aware:?}, bfloat16 {bfloat16}");
+
+    let centres: Vec<Centre> = centres::<Net>(&rows, ROWS).into_iter().map(Option::unwrap).collect();
+    let (before, (mse, gradients)) = (numbers(trainer.state()[0]), gradients(trainer.net(), &rows));
+    if aware.weights.is_some() {
+        // What a unit's sum is at the centre of its inputs does not change.
+        let rounded = numbers(trainer.net());
+        assert_ne!(rounded, before, "nothing is rounded");
+        for (layer, Centre { mean, .. }) in centres.iter().enumerate() {
+            for unit in 0..before[2 * layer + 1].len() {
+                let [exact, rounded] = [&before, &rounded].map(|net| {
+                    let weights = net[2 * layer].chunks_exact(mean.len()).nth(unit).unwrap();
+                    weights.iter().zip(mean).map(|(w, c)| w * c).sum::<f32>() + net[2 * layer + 1][unit]
+                });
+                assert!((exact - rounded).abs() < 1e-4, "{case}: unit {unit} of layer {layer}: {exact}, {rounded}");
+            }
+        }
+    }
+    let found = trainer.train(&rows);
+    assert!((found / mse - 1.0).abs() < error, "{case}: a loss of {found} instead of {mse}");
+
+    let (after, rate) = (numbers(trainer.state()[0]), recipe.rate(1, 10));
+    let step = |g: f32| rate * g / (g * g + METHOD.epsilon).sqrt();
+    for (layer, Centre { mean, scale }) in centres.iter().enumerate() {
+        let [(mut dw, db), (w, b), (next_w, next_b)] =
+            [&gradients, &before, &after].map(|net| (net[2 * layer].clone(), &net[2 * layer + 1]));
+        let mut steps = Vec::new();
+        for (dw, db) in dw.chunks_exact_mut(mean.len()).zip(db) {
+            dw.iter_mut().zip(mean).for_each(|(dw, c)| *dw = scale * step(*dw - db * c));
+            steps.push(step(*db) - dw.iter().zip(mean).map(|(dw, c)| dw * c).sum::<f32>());
+        }
+        for (what, expected, from, to) in [("weights", &dw, &w, &next_w), ("biases", &steps, b, next_b)] {
+            let largest = expected.iter().fold(0.0f32, |largest, step| largest.max(step.abs()));
+            for ((expected, from), to) in expected.iter().zip(from).zip(to) {
+                let off = (from - to - expected).abs() / largest;
+                assert!(off < error, "{case}: {what} of layer {layer}: {} instead of {expected}", from - to);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_is_that_of_plain_loops() {
+    for (bfloat16, error) in [(false, 0.001), (true, 0.03)] {
+        check(bfloat16, Aware::NONE, error);
+        check(bfloat16, Aware { weights: Some(Precision::Int4), code_bits: 8, part: 1.0 }, error);
+    }
+}
