@@ -20,15 +20,15 @@ fn main() -> anyhow::Result<()> {
     for count in [16, 8, 4, 2, 1] {
         println!(
             "{count:2} at a time: {:.0} % of the pairs of pixels, {:.0} % of the pairs of images",
-            100.0 * share(digits.view(), count, 2),
-            100.0 * share(digits.view(), 2, count)
+            100.0 * share(&digits.view(), count, 2),
+            100.0 * share(&digits.view(), 2, count)
         );
     }
     Ok(())
 }
 
 /// The share of blocks of `rows` images by `columns` pixels in which not all are 0.
-fn share(digits: ArrayView2<'_, u8>, rows: usize, columns: usize) -> f64 {
+fn share(digits: &ArrayView2<'_, u8>, rows: usize, columns: usize) -> f64 {
     let used: Vec<bool> = digits.exact_chunks([rows, columns]).into_iter().map(|b| b.iter().any(|p| *p > 0)).collect();
     used.iter().filter(|used| **used).count() as f64 / used.len() as f64
 }
