@@ -64,6 +64,12 @@ struct Line {
 
 pub fn run(args: &args::Report) -> anyhow::Result<String> {
     let (train, test) = (Images::train(&args.data)?, Images::test(&args.data)?);
+    let (data, pixels) = (args.data.display(), train.pixels.ncols());
+    let components = CODES.map(|(elements, _)| elements).into_iter().max().unwrap_or_default();
+    anyhow::ensure!(pixels >= components, "{data}: images of {pixels} pixels, PCA takes at least {components}");
+    let mut images = train.pixels.outer_iter();
+    let first = images.next();
+    anyhow::ensure!(images.any(|image| Some(image) != first), "{data}: all training images are the same");
     let (mut lines, mut missing) = (Vec::new(), Vec::new());
     for model in MODELS {
         let path = Path::new(model.blob);
