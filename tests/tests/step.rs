@@ -2,7 +2,7 @@
 //! update, and the rounding of the last steps.
 
 use autoencoder_core::init::Init;
-use autoencoder_core::optimizer::RmsProp;
+use autoencoder_core::optimizer::{Adam, RmsProp};
 use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Plain, Sigmoid};
 use host::aware::{Aware, Precision};
 use host::centre::{Centre, centres};
@@ -20,6 +20,11 @@ type Numbers = Vec<Vec<f32>>;
 const ROWS: usize = 300;
 /// So that steps follow gradients of any size.
 const METHOD: RmsProp = RmsProp { decay: 0.0, epsilon: 1e-6 };
+
+/// A stretch from the middle of each digit.
+fn rows() -> Array2<f32> {
+    digits(ROWS).pixels.slice_move(s![.., 370..420]).mapv(|pixel| f32::from(pixel) / 255.0)
+}
 
 fn numbers(net: &Net) -> Numbers {
     net.slices().map(<[f32]>::to_vec).collect()
@@ -42,7 +47,7 @@ fn gradients(net: &Net, rows: &Array2<f32>) -> (f32, Numbers) {
 }
 
 fn check(bfloat16: bool, aware: Aware, error: f32) {
-    let rows = digits(ROWS).pixels.slice_move(s![.., 370..420]).mapv(|pixel| f32::from(pixel) / 255.0);
+    let rows = rows();
     let recipe = Recipe {
         init: Init::UnitNormal,
         method: Method::RmsProp(METHOD),
@@ -100,4 +105,20 @@ fn a_step_is_that_of_plain_loops() {
         check(bfloat16, Aware::NONE, error);
         check(bfloat16, Aware { weights: Some(Precision::Int4), code_bits: 8, part: 1.0 }, error);
     }
+}
+
+/// Adam's first step is the learning rate, whatever the gradient: its moments start afresh where weights are rounded.
+#[test]
+fn the_optimizer_begins_again_with_the_rounded_steps() {
+    let aware = Aware { weights: Some(Precision::Int8), code_bits: 8, part: 0.5 };
+    let method = Method::Adam(Adam::default());
+    let recipe = Recipe { init: Init::UnitNormal, method, centred: false, aware, ..Recipe::DEFAULT };
+    let rows = rows();
+    let mut trainer = Trainer::<Net>::new(recipe, 10, ROWS, 1, &rows);
+    (0..recipe.exact_steps(10)).for_each(|_| _ = trainer.train(&rows));
+    let before = numbers(trainer.state()[0]);
+    trainer.train(&rows);
+    let steps = before.iter().flatten().zip(trainer.state()[0].slices().flatten()).map(|(from, to)| (from - to).abs());
+    let (largest, rate) = (steps.fold(0.0, f32::max), trainer.learning_rate());
+    assert!((largest / rate - 1.0).abs() < 0.01, "a step of {largest} at a rate of {rate}");
 }
