@@ -138,16 +138,22 @@ fn bfloat16_gradients_784_256_digits(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// A pass that is through both layers and back at the second.
+fn behind<'a>(net: &mut Behind, weights: &'a Weights, operands: &'a mut Operands) -> Pass<'a> {
+    let (x, h, dy) = (dense::<16>(SHARD), dense::<256>(SHARD), dense::<784>(SHARD));
+    let pass = Pass::new(Gemm::default(), weights, operands);
+    pass.x_wt(&x, &net.0.weights, &mut vec![[0.0; 256]; SHARD]);
+    pass.x_wt(&h, &net.1.weights, &mut vec![[0.0; 784]; SHARD]);
+    pass.dyt_x(&dy, &h, &mut net.1.weights);
+    pass
+}
+
 /// `dy · w`
 #[divan::bench]
 fn bfloat16_backward_256_784(bencher: Bencher<'_, '_>) {
     let Some((mut net, weights, mut operands)) = rounded::<Behind>() else { return };
-    let (x, h, dy) = (dense::<16>(SHARD), dense::<256>(SHARD), dense::<784>(SHARD));
-    let (mut y, mut dx) = (vec![[0.0; 784]; SHARD], vec![[0.0; 256]; SHARD]);
-    let pass = Pass::new(Gemm::default(), &weights, &mut operands);
-    pass.x_wt(&x, &net.0.weights, &mut dx);
-    pass.x_wt(&h, &net.1.weights, &mut y);
-    pass.dyt_x(&dy, &h, &mut net.1.weights);
+    let (dy, mut dx) = (dense::<784>(SHARD), vec![[0.0; 256]; SHARD]);
+    let pass = behind(&mut net, &weights, &mut operands);
     bencher.counter(operations(256, 784)).bench_local(|| pass.dy_w(black_box(&dy), &net.1.weights, &mut dx));
 }
 
@@ -155,12 +161,7 @@ fn bfloat16_backward_256_784(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn bfloat16_gradients_256_784(bencher: Bencher<'_, '_>) {
     let Some((mut net, weights, mut operands)) = rounded::<Behind>() else { return };
-    let (x, h, dy) = (dense::<16>(SHARD), dense::<256>(SHARD), dense::<784>(SHARD));
-    let (mut y, mut hidden) = (vec![[0.0; 784]; SHARD], vec![[0.0; 256]; SHARD]);
-    let pass = Pass::new(Gemm::default(), &weights, &mut operands);
-    pass.x_wt(&x, &net.0.weights, &mut hidden);
-    pass.x_wt(&h, &net.1.weights, &mut y);
-    pass.dyt_x(&dy, &h, &mut net.1.weights);
+    behind(&mut net, &weights, &mut operands);
     bencher.counter(operations(256, 784)).bench_local(|| {
         for (i, dw) in net.1.weights.as_flattened_mut().chunks_mut(16 * 256).enumerate() {
             gradient(weights.unit(), [&operands].into_iter(), [1, 16 * i, 256], dw);

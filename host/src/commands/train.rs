@@ -85,7 +85,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         layers: Vec::new(), // by the visitor, who knows the types
         steps: args.steps.or(before.map(|run| run.steps)).unwrap_or(if from.is_some() { 1000 } else { 30_000 }),
         batch: args.batch.map(|batch| batch as usize).or(before.map(|run| run.batch)).unwrap_or(256),
-        seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(named.map_or(1, |recipe| recipe.seed)),
+        seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(named.unwrap_or(Recipe::DEFAULT).seed),
         data: train.crc(),
         quantise_aware,
         code_bits: args.code_bits.or(before.map(|run| run.code_bits)).unwrap_or(8),
