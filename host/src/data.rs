@@ -1,8 +1,9 @@
 //! Rows to train on.
 
+use crate::gemm::prefetch;
 use crate::idx::Images;
 use ndarray::Array2;
-use std::hint::black_box;
+use std::ops::Range;
 
 /// A set of rows, each read by its index.
 pub trait Source: Sync {
@@ -41,42 +42,54 @@ impl Source for Images {
 
     #[inline(always)]
     fn fetch(&self, index: usize) {
-        const LINE: usize = 64;
-        // Reads that nothing waits for.
-        black_box(self.image(index).iter().step_by(LINE).fold(0, |all, pixel| all | pixel));
+        prefetch(self.image(index));
     }
 
     #[inline(always)]
     fn copy(&self, index: usize, row: &mut [f32]) {
         for (x, pixel) in row.iter_mut().zip(self.image(index)) {
-            *x = f32::from(*pixel) * (1.0 / 255.0);
+            *x = number(*pixel);
         }
     }
 
     /// What comes in at an edge repeats the edge.
     #[inline(always)]
     fn copy_moved(&self, index: usize, [down, right]: [isize; 2], row: &mut [f32]) {
-        let pixel = |pixel: u8| f32::from(pixel) * (1.0 / 255.0);
         let (image, width) = (self.image(index), self.width);
+        let [(down, lines, inner_line), (right, columns, inner_column)] =
+            [(down, self.height), (right, width)].map(edge);
         // All of it in one loop, which vectorises; then what that took from beyond an edge.
         let by = down * width.cast_signed() + right;
-        let [to, from] = [by, -by].map(|by| by.clamp(0, row.len().cast_signed()).cast_unsigned());
-        for (x, p) in row[to..].iter_mut().zip(&image[from..]) {
-            *x = pixel(*p);
+        let [to, from] = [by, -by].map(|by| by.max(0).cast_unsigned());
+        for (x, pixel) in row[to..].iter_mut().zip(&image[from..]) {
+            *x = number(*pixel);
         }
-        let [first, last] = [right, -right].map(|by| by.clamp(0, width.cast_signed()).cast_unsigned());
-        for (y, row) in row.chunks_exact_mut(width).enumerate() {
-            let source = y.saturating_add_signed(-down).min(self.height - 1);
-            let line = &image[source * width..][..width];
-            if source.checked_add_signed(down) != Some(y) {
-                for (x, p) in row[first..].iter_mut().zip(&line[last..]) {
-                    *x = pixel(*p);
-                }
+        if !columns.is_empty() {
+            for line in row.chunks_exact_mut(width) {
+                let number = line[inner_column];
+                line[columns.clone()].fill(number);
             }
-            row[..first].fill(pixel(line[0]));
-            row[width - last..].fill(pixel(line[width - 1]));
+        }
+        for line in lines {
+            row.copy_within(inner_line * width..(inner_line + 1) * width, line * width);
         }
     }
+}
+
+/// A pixel as a number.
+#[inline(always)]
+fn number(pixel: u8) -> f32 {
+    f32::from(pixel) * (1.0 / 255.0)
+}
+
+/// A move by so many of `count` lines, or by as many as make a difference: the lines that it leaves empty, and the one
+/// beside them.
+#[inline(always)]
+fn edge((by, count): (isize, usize)) -> (isize, Range<usize>, usize) {
+    let most = count.saturating_sub(1);
+    let by = by.clamp(-most.cast_signed(), most.cast_signed());
+    let empty = by.unsigned_abs();
+    if by > 0 { (by, 0..empty, empty) } else { (by, count - empty..count, most - empty) }
 }
 
 /// Numbers as they are.

@@ -20,6 +20,8 @@ use std::iter;
 use std::marker::PhantomData;
 use std::time::Instant;
 
+/// Bytes of a cache line.
+const CACHE_LINE: usize = 64;
 /// Rows of a batch for which it does not pay to transpose or list anything.
 const FEW: usize = 16;
 
@@ -150,6 +152,19 @@ impl Gemm {
     }
 }
 
+/// Asks for these bytes in the second level cache, and does not wait for them.
+#[inline(always)]
+pub(crate) fn prefetch(bytes: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in bytes.chunks(CACHE_LINE) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: every x86-64 processor has the instruction, which reads nothing that a program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = bytes;
+}
+
 /// Operations a second of a dense product of this network's size, on all threads of the current rayon pool at once.
 pub fn rate() -> f64 {
     const ROWS: usize = 128;
@@ -189,11 +204,9 @@ struct Scratch {
 pub(crate) struct Buffer(Vec<f32>);
 
 impl Buffer {
-    const LINE: usize = 64;
-
     /// Room for `count` numbers.
     pub(crate) fn numbers(&mut self, count: usize) -> &mut [f32] {
-        let room = count + Self::LINE / size_of::<f32>();
+        let room = count + CACHE_LINE / size_of::<f32>();
         if self.0.len() < room {
             self.0.resize(room, 0.0);
         }
@@ -202,7 +215,7 @@ impl Buffer {
     }
 
     fn start(&self) -> usize {
-        self.0.as_ptr().align_offset(Self::LINE)
+        self.0.as_ptr().align_offset(CACHE_LINE)
     }
 }
 
