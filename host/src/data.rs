@@ -128,6 +128,12 @@ mod tests {
         assert_eq!(moved([0, 1]), [0, 0, 1, 3, 3, 4]);
         assert_eq!(moved([0, -1]), [1, 2, 2, 4, 5, 5]);
         assert_eq!(moved([-1, 9]), [3, 3, 3, 3, 3, 3]);
+        // However far: each pixel is the nearest there is of where it comes from.
+        let nearest = |at: isize, count: usize| at.clamp(0, count as isize - 1) as usize;
+        for (down, right) in (-4..=4).flat_map(|down| (-5..=5).map(move |right| (down, right))) {
+            let from = |i: isize| nearest(i / 3 - down, 2) * 3 + nearest(i % 3 - right, 3);
+            assert_eq!(moved([down, right]), std::array::from_fn(|i| from(i as isize) as u8), "{down}, {right}");
+        }
         let rows = images.pixels.mapv(f32::from);
         let mut row = [0.0; 6];
         rows.copy_moved(0, [1, 1], &mut row);
