@@ -93,9 +93,11 @@ pub(crate) const fn sigmoid(z: f32) -> f32 {
 /// `e^-z`, relative error below 2.5e-7 for -88 <= z <= 87 and clamped to that range. Of a NaN, any number: its low bits
 /// would be added to the exponent.
 ///
-/// `e^-z = 2^n · e^r` with `n = round(-z / ln 2)` and `|r| <= ln 2 / 2`. `e^r` is its Taylor polynomial of degree 7, whose
-/// truncation error is below `r^8 / 8! < 5.3e-9`; what remains is rounding. `n` is taken from the low mantissa bits
-/// of `-z / ln 2 + 1.5·2^23` and added to the exponent of the polynomial: no conversion, no branch.
+/// `e^-z = 2^n · e^r` with `n = round(-z / ln 2)` and `|r| <= ln 2 / 2`. `e^r` is `1 + r + r² q(r)`, where the cubic `q`
+/// is the one that makes the largest relative error least: 1.05e-7. Taylor's of the same degree is 30 times as far
+/// off, and what remains is rounding. Odd and even terms are summed apart, so that neither waits for the other. `n` is
+/// taken from the low mantissa bits of `-z / ln 2 + 1.5·2^23` and added to the exponent of the polynomial: no
+/// conversion, no branch.
 #[inline(always)]
 const fn exp_minus(z: f32) -> f32 {
     /// `1.5 · 2^23`: adding it rounds to an integer and leaves that integer in the low bits.
@@ -103,20 +105,17 @@ const fn exp_minus(z: f32) -> f32 {
     // ln 2 in two parts: the first has few enough bits that n · LN2_HI is exact.
     const LN2_HI: f32 = 0.693_359_4;
     const LN2_LO: f32 = -2.121_944_4e-4;
+    /// Minimax, with the terms before them held at 1 and `r`; Taylor's are 1/2, 1/6, 1/24, 1/120.
+    const Q: [f32; 4] = [0.499_992_3, 0.166_671_15, 0.041_890_33, 0.008_312_502];
 
     let z = if z > 87.0 { 87.0 } else { z };
     let z = if z < -88.0 { -88.0 } else { z };
     let shifted = z * -core::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = (n * -LN2_HI - z) - n * LN2_LO;
-    let mut p = 1.0 / 5040.0;
-    p = p * r + 1.0 / 720.0;
-    p = p * r + 1.0 / 120.0;
-    p = p * r + 1.0 / 24.0;
-    p = p * r + 1.0 / 6.0;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
+    let r2 = r * r;
+    let q = (Q[0] + Q[1] * r) + r2 * (Q[2] + Q[3] * r);
+    let p = (1.0 + r) + r2 * q;
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
