@@ -35,10 +35,10 @@ pub struct Gemm {
 
 /// A row-major matrix, or the transpose of one.
 #[derive(Clone, Copy)]
-struct View<'a> {
-    numbers: &'a [f32],
+pub(crate) struct View<'a> {
+    pub(crate) numbers: &'a [f32],
     /// From one row, and from one column, to the next.
-    strides: [usize; 2],
+    pub(crate) strides: [usize; 2],
 }
 
 impl<'a> View<'a> {
@@ -106,16 +106,21 @@ impl Gemm {
         if x.len() < FEW {
             return multiply(View::new(x), I, View::new(w).transposed(), O, y.as_flattened_mut(), false);
         }
-        let sparse = sparse::pays(self.arch, x.as_flattened(), O);
-        // Transposed here, not in the product: it would read each row of `w` a number at a time.
-        SCRATCH.with_borrow_mut(|Scratch { transposed, lists, .. }| {
-            let wt = transposed.numbers(I * O);
-            transpose(self.arch, w.as_flattened(), I, wt);
-            if sparse {
-                lists.rows(self.arch, x.as_flattened(), I);
-                lists.multiply(self.arch, wt, O, O, y.as_flattened_mut(), false);
+        let (arch, x, w, y) = (self.arch, x.as_flattened(), w.as_flattened(), y.as_flattened_mut());
+        SCRATCH.with_borrow_mut(|Scratch { transposed, tile, lists }| {
+            if sparse::pays(arch, x, O) {
+                lists.resize_with(lists.len().max(1), Lists::default);
+                lists[0].rows(arch, x, I);
+                for first in (0..O).step_by(sparse::width(arch)) {
+                    let wt = View { numbers: &w[first * I..], strides: [1, I] };
+                    lists[0].multiply(arch, wt, tile, &mut y[first..], O, false);
+                }
             } else {
-                multiply(View::new(x), I, View { numbers: wt, strides: [O, 1] }, O, y.as_flattened_mut(), false);
+                // Transposed here, not in the product: it would read each row of `w` a number at a time.
+                let wt = transposed.numbers(I * O);
+                transpose(arch, w, I, I, wt);
+                let view = |numbers, columns| View { numbers, strides: [columns, 1] };
+                multiply(view(x, I), I, view(wt, O), O, y, false);
             }
         });
     }
@@ -140,14 +145,21 @@ impl Gemm {
             }
             return;
         }
-        // dWᵀ = xᵀ · dy
-        SCRATCH.with_borrow_mut(|Scratch { transposed, lists, .. }| {
-            let dwt = transposed.numbers(dw.len());
-            for (i, [dy, x]) in shards.enumerate() {
+        // dWᵀ = xᵀ · dy, some rows of dW at a time.
+        SCRATCH.with_borrow_mut(|Scratch { transposed, tile, lists }| {
+            lists.resize_with(lists.len().max(shards.clone().count()), Lists::default);
+            for (lists, [_, x]) in lists.iter_mut().zip(shards.clone()) {
                 lists.columns(self.arch, x, inputs);
-                lists.multiply(self.arch, &dy[first..], outputs, rows, dwt, i > 0);
             }
-            transpose(self.arch, dwt, rows, dw);
+            let width = sparse::width(self.arch);
+            let dwt = transposed.numbers(inputs * width);
+            for (first, dw) in (first..).step_by(width).zip(dw.chunks_exact_mut(inputs * width)) {
+                for (i, (lists, [dy, _])) in lists.iter().zip(shards.clone()).enumerate() {
+                    let dy = View { numbers: &dy[first..], strides: [outputs, 1] };
+                    lists.multiply(self.arch, dy, tile, dwt, width, i > 0);
+                }
+                transpose(self.arch, dwt, width, width, dw);
+            }
         });
     }
 }
@@ -196,7 +208,8 @@ thread_local! {
 #[derive(Default)]
 struct Scratch {
     transposed: Buffer,
-    lists: Lists,
+    tile: Buffer,
+    lists: Vec<Lists>,
 }
 
 /// Numbers that begin where a cache line does: a vector that lies across two lines takes two reads.

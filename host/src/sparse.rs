@@ -2,13 +2,15 @@
 //!
 //! Four fifths of a digit's pixels are 0, and a product with 0 need not be taken. In `out = left · right`, `left` is
 //! given as lists of its numbers that are not 0: a row of `out` is the sum of the rows of `right` that its list names,
-//! each times its number. The lists are made for [`BLOCK`] rows of `right` at a time, so that these stay in the first
-//! level cache while every row of `out` passes over them, [`VECTORS`] registers of it at a time.
+//! each times its number. Some rows of `right` are taken at a time, as wide as [`VECTORS`] registers, and laid side by
+//! side in a tile, which stays in the first level cache while every row of `out` passes over it.
 
+use crate::gemm::{Buffer, View};
+use crate::transpose::transpose;
 use pulp::{Arch, Simd, WithSimd};
 
-/// Rows of `right` at a time.
-const BLOCK: usize = 56;
+/// Bytes of a tile.
+const TILE: usize = 28 * 1024;
 /// Vector registers of a row of `out` at a time.
 const VECTORS: usize = 8;
 /// Numbers in the widest of vector registers.
@@ -16,17 +18,23 @@ const WIDEST: usize = 16;
 /// The largest part of numbers that are not 0 at which lists still pay.
 const DENSITY: f32 = 0.4;
 /// Numbers that are passed over at once if all of them are 0.
-const STRIDE: usize = 8;
+const GROUP: usize = 8;
+
+/// A row of a tile, and the number to multiply it by.
+type Entry = (u32, f32);
 
 /// The numbers of a matrix that are not 0.
 #[derive(Default)]
 pub(crate) struct Lists {
     /// Rows of `left`.
     rows: usize,
-    /// Where each row's list begins, block after block; at last, where all of them end.
-    starts: Vec<u32>,
-    /// A row of `right`, and the number to multiply it by.
-    entries: Vec<(u32, f32)>,
+    /// Its columns, which are rows of `right`.
+    inner: usize,
+    /// So many of them in a tile.
+    block: usize,
+    /// Where each row's list begins and ends, block after block.
+    ranges: Vec<[u32; 2]>,
+    entries: Vec<Entry>,
 }
 
 /// Whether lists of these numbers, multiplied by rows of `columns`, are faster than a dense product.
@@ -46,12 +54,23 @@ pub(crate) fn pays(arch: Arch, numbers: &[f32], columns: usize) -> bool {
         }
     }
 
-    fits(columns) && arch.dispatch(Count(numbers)) as f32 <= DENSITY * numbers.len() as f32
+    columns.is_multiple_of(VECTORS * WIDEST) && arch.dispatch(Count(numbers)) as f32 <= DENSITY * numbers.len() as f32
 }
 
-/// Whether rows of so many numbers are whole passes of registers.
-fn fits(columns: usize) -> bool {
-    columns.is_multiple_of(VECTORS * WIDEST)
+/// Columns of `right` that are multiplied at a time.
+pub(crate) fn width(arch: Arch) -> usize {
+    struct Lanes;
+
+    impl WithSimd for Lanes {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+
+    VECTORS * arch.dispatch(Lanes)
 }
 
 impl Lists {
@@ -68,6 +87,7 @@ impl Lists {
             }
         }
 
+        self.clear(arch, left.len() / columns, columns);
         arch.dispatch(Op(self, left, columns));
     }
 
@@ -84,105 +104,147 @@ impl Lists {
             }
         }
 
+        self.clear(arch, columns, left.len() / columns);
         arch.dispatch(Op(self, left, columns));
     }
 
-    /// `out = left · right`, or that added to `out`: rows of `columns` numbers, which in `right` begin `stride` apart.
-    pub(crate) fn multiply(
-        &self,
-        arch: Arch,
-        right: &[f32],
-        stride: usize,
-        columns: usize,
-        out: &mut [f32],
-        add: bool,
-    ) {
-        assert!(fits(columns), "whole passes of registers");
-        arch.dispatch(Multiply { lists: self, right, stride, columns, out, add });
+    /// Forgets what was listed.
+    fn clear(&mut self, arch: Arch, rows: usize, inner: usize) {
+        let most = TILE / (width(arch) * size_of::<f32>());
+        let block = inner.div_ceil(inner.div_ceil(most)).next_multiple_of(GROUP);
+        (self.rows, self.inner, self.block) = (rows, inner, block);
+        self.ranges.clear();
     }
 
-    /// Forgets what was listed; room for `numbers` entries and one that is written but does not count.
+    /// Makes room for so many entries.
     #[inline(always)]
-    fn clear(&mut self, rows: usize, numbers: usize) {
-        self.rows = rows;
-        self.starts.clear();
-        self.entries.resize(self.entries.len().max(numbers + 1), (0, 0.0));
+    fn reserve(&mut self, count: usize) {
+        if self.entries.len() < count {
+            self.entries.resize(count, (0, 0.0));
+        }
     }
 
     #[inline(always)]
     fn list_rows(&mut self, left: &[f32], columns: usize) {
-        self.clear(left.len() / columns, left.len());
+        let block = self.block;
+        self.reserve(left.len() + GROUP);
         let mut at = 0;
-        for block in (0..columns).step_by(BLOCK) {
+        for first in (0..columns).step_by(block) {
             for line in left.chunks_exact(columns) {
-                self.starts.push(at as u32);
-                for (i, numbers) in line[block..columns.min(block + BLOCK)].chunks(STRIDE).enumerate() {
+                let begin = at;
+                for (i, numbers) in line[first..columns.min(first + block)].chunks(GROUP).enumerate() {
+                    let mut padded = [0.0; GROUP];
+                    let numbers = group(numbers, &mut padded);
                     if all_zero(numbers) {
                         continue;
                     }
+                    let free = &mut self.entries[at..][..GROUP];
+                    // No branch: a 0 is written as well, and the next number over it.
+                    let mut count = 0;
                     for (j, x) in numbers.iter().enumerate() {
-                        // No branch: a 0 is written as well, and the next number over it.
-                        self.entries[at] = ((block + i * STRIDE + j) as u32, *x);
-                        at += usize::from(*x != 0.0);
+                        free[count % GROUP] = ((i * GROUP + j) as u32, *x);
+                        count += usize::from(not_zero(*x));
                     }
+                    at += count;
                 }
+                self.ranges.push([begin as u32, at as u32]);
             }
         }
-        self.starts.push(at as u32);
     }
 
     #[inline(always)]
     fn list_columns(&mut self, left: &[f32], columns: usize) {
-        self.clear(columns, left.len());
-        let mut at = 0;
-        for (block, lines) in left.chunks(BLOCK * columns).enumerate() {
-            let first = self.starts.len();
-            self.starts.resize(first + columns, 0);
-            let starts = &mut self.starts[first..];
-            // How many there are in each column, then where each column's next entry goes.
-            for line in lines.chunks_exact(columns) {
-                for (start, x) in starts.iter_mut().zip(line) {
-                    *start += u32::from(*x != 0.0);
-                }
-            }
-            let begin = at;
-            for start in &mut *starts {
-                at += std::mem::replace(start, at);
-            }
-            for (row, line) in lines.chunks_exact(columns).enumerate() {
-                let row = (block * BLOCK + row) as u32;
-                for (numbers, starts) in line.chunks(STRIDE).zip(starts.chunks_mut(STRIDE)) {
+        let block = self.block;
+        // An odd number of cache lines from one column's list to the next: no two of eight in the same place of a cache.
+        let room = block | GROUP;
+        let groups = columns.next_multiple_of(GROUP);
+        self.reserve(left.len().div_ceil(columns * block) * groups * room);
+        for (i, lines) in left.chunks(block * columns).enumerate() {
+            for column in (0..columns).step_by(GROUP) {
+                let begin = (i * groups + column) * room;
+                let lists = &mut self.entries[begin..][..GROUP * room];
+                let mut ends: [usize; GROUP] = std::array::from_fn(|i| i * room);
+                for (row, line) in lines.chunks_exact(columns).enumerate() {
+                    let mut padded = [0.0; GROUP];
+                    let numbers = group(&line[column..], &mut padded);
                     if all_zero(numbers) {
                         continue;
                     }
-                    for (x, start) in numbers.iter().zip(starts) {
-                        if *x != 0.0 {
-                            self.entries[*start as usize] = (row, *x);
-                            *start += 1;
-                        }
+                    for (end, x) in ends.iter_mut().zip(numbers) {
+                        lists[*end] = (row as u32, *x);
+                        *end += usize::from(not_zero(*x));
                     }
                 }
+                for (i, end) in ends.iter().enumerate().take(columns - column) {
+                    self.ranges.push([begin + i * room, begin + end].map(|at| at as u32));
+                }
             }
-            // Each column's start has come to the next one's.
-            starts.rotate_right(1);
-            starts[0] = begin;
         }
-        self.starts.push(at);
     }
+
+    /// Columns of `out = left · right`, or of that added to `out`: as many as [`width`], rows `stride` apart.
+    pub(crate) fn multiply(
+        &self,
+        arch: Arch,
+        right: View<'_>,
+        tile: &mut Buffer,
+        out: &mut [f32],
+        stride: usize,
+        add: bool,
+    ) {
+        let width = width(arch);
+        let tile = tile.numbers(self.block * width);
+        for (i, ranges) in self.ranges.chunks_exact(self.rows).enumerate() {
+            let rows = self.block.min(self.inner - i * self.block);
+            let tile = &mut tile[..rows * width];
+            pack(arch, right, i * self.block, tile, rows);
+            arch.dispatch(Multiply { ranges, entries: &self.entries, tile, out, stride, add: add || i > 0 });
+        }
+    }
+}
+
+/// Rows of `right` from `first` on, side by side.
+fn pack(arch: Arch, right: View<'_>, first: usize, tile: &mut [f32], rows: usize) {
+    let width = tile.len() / rows;
+    let numbers = &right.numbers[first * right.strides[0]..];
+    if right.strides[1] == 1 {
+        for (to, from) in tile.chunks_exact_mut(width).zip(numbers.chunks(right.strides[0])) {
+            to.copy_from_slice(&from[..width]);
+        }
+    } else {
+        assert_eq!(right.strides[0], 1, "rows or columns side by side");
+        transpose(arch, numbers, right.strides[1], rows, tile);
+    }
+}
+
+/// The first of these numbers, in `padded` with zeros after them if they are too few.
+#[inline(always)]
+fn group<'a>(numbers: &'a [f32], padded: &'a mut [f32; GROUP]) -> &'a [f32; GROUP] {
+    if let Some(numbers) = numbers.first_chunk() {
+        return numbers;
+    }
+    padded[..numbers.len()].copy_from_slice(numbers);
+    padded
+}
+
+#[inline(always)]
+fn all_zero(numbers: &[f32; GROUP]) -> bool {
+    !numbers.iter().fold(false, |any, x| any | not_zero(*x))
 }
 
 /// Of either sign.
 #[inline(always)]
-fn all_zero(numbers: &[f32]) -> bool {
-    numbers.iter().fold(0, |bits, x| bits | x.to_bits()) << 1 == 0
+fn not_zero(x: f32) -> bool {
+    x.to_bits() << 1 != 0
 }
 
+/// The product with one tile.
 struct Multiply<'a> {
-    lists: &'a Lists,
-    right: &'a [f32],
-    stride: usize,
-    columns: usize,
+    ranges: &'a [[u32; 2]],
+    entries: &'a [Entry],
+    tile: &'a [f32],
     out: &'a mut [f32],
+    stride: usize,
     add: bool,
 }
 
@@ -191,24 +253,18 @@ impl WithSimd for Multiply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { lists: Lists { rows, starts, entries }, right, stride, columns, out, add } = self;
-        let width = VECTORS * S::F32_LANES;
-        for first in (0..columns).step_by(width) {
-            for (block, starts) in starts.windows(rows + 1).step_by(*rows).enumerate() {
-                for (ends, out) in starts.windows(2).zip(out.chunks_exact_mut(columns)) {
-                    let (out, _) = S::as_mut_simd_f32s(&mut out[first..first + width]);
-                    let Some(out) = out.first_chunk_mut::<VECTORS>() else { return };
-                    let mut sums = if block == 0 && !add { [simd.splat_f32s(0.0); VECTORS] } else { *out };
-                    for (row, x) in &entries[ends[0] as usize..ends[1] as usize] {
-                        let (right, _) = S::as_simd_f32s(&right[*row as usize * stride + first..][..width]);
-                        let x = simd.splat_f32s(*x);
-                        for (sum, right) in sums.iter_mut().zip(right) {
-                            *sum = simd.mul_add_e_f32s(x, *right, *sum);
-                        }
-                    }
-                    *out = sums;
+        let Self { ranges, entries, tile, out, stride, add } = self;
+        let (tile, _) = S::as_simd_f32s(tile).0.as_chunks::<VECTORS>();
+        for ([begin, end], out) in ranges.iter().zip(out.chunks_mut(stride)) {
+            let Some(out) = S::as_mut_simd_f32s(out).0.first_chunk_mut::<VECTORS>() else { return };
+            let mut sums = if add { *out } else { [simd.splat_f32s(0.0); VECTORS] };
+            for (row, x) in &entries[*begin as usize..*end as usize] {
+                let x = simd.splat_f32s(*x);
+                for (sum, right) in sums.iter_mut().zip(&tile[*row as usize]) {
+                    *sum = simd.mul_add_e_f32s(x, *right, *sum);
                 }
             }
+            *out = sums;
         }
     }
 }
