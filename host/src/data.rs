@@ -66,8 +66,8 @@ impl Source for Images {
         }
         if !columns.is_empty() {
             for line in row.chunks_exact_mut(width) {
-                let number = line[inner_column];
-                line[columns.clone()].fill(number);
+                let beside = line[inner_column];
+                line[columns.clone()].fill(beside);
             }
         }
         for line in lines {

@@ -1,7 +1,7 @@
 //! The host's matrix products, on whatever vector instructions this machine has: the `gemm` crate's, and where a batch
 //! is mostly zeros those of `sparse.rs`. Under it, the instructions for products in bfloat16.
 //!
-//! The one module of this crate with `unsafe`: a matrix product takes pointers and strides.
+//! The one module of this crate with `unsafe`: a matrix product takes pointers and strides, a prefetch a pointer.
 #![allow(unsafe_code)]
 
 #[cfg_attr(not(target_arch = "x86_64"), path = "gemm/absent.rs")]
@@ -109,7 +109,9 @@ impl Gemm {
         let (arch, x, w, y) = (self.arch, x.as_flattened(), w.as_flattened(), y.as_flattened_mut());
         SCRATCH.with_borrow_mut(|Scratch { transposed, tile, lists }| {
             if sparse::pays(arch, x, O) {
-                lists.resize_with(lists.len().max(1), Lists::default);
+                if lists.is_empty() {
+                    lists.push(Lists::default());
+                }
                 lists[0].rows(arch, x, I);
                 for first in (0..O).step_by(sparse::width(arch)) {
                     let wt = View { numbers: &w[first * I..], strides: [1, I] };
@@ -164,17 +166,20 @@ impl Gemm {
     }
 }
 
-/// Asks for these bytes in the second level cache, and does not wait for them.
+/// Asks for these bytes in the second level cache, and does not wait for them; elsewhere than on x86-64 by reading a
+/// byte of each line.
 #[inline(always)]
 pub(crate) fn prefetch(bytes: &[u8]) {
-    #[cfg(target_arch = "x86_64")]
     for line in bytes.chunks(CACHE_LINE) {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: every x86-64 processor has the instruction, which reads nothing that a program could see.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+            // SAFETY: every x86-64 processor has the instruction, which reads nothing that a program could see.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        std::hint::black_box(line[0]);
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = bytes;
 }
 
 /// Operations a second of a dense product of this network's size, on all threads of the current rayon pool at once.

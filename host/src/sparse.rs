@@ -32,8 +32,9 @@ pub(crate) struct Lists {
     inner: usize,
     /// So many of them in a tile.
     block: usize,
-    /// Where each row's list begins and ends, block after block.
+    /// Where each row's list begins and ends, tile after tile.
     ranges: Vec<[u32; 2]>,
+    /// The lists, with room left between those of columns: up to 9/8 of `left`'s numbers.
     entries: Vec<Entry>,
 }
 
@@ -139,7 +140,8 @@ impl Lists {
                         continue;
                     }
                     let free = &mut self.entries[at..][..GROUP];
-                    // No branch: a 0 is written as well, and the next number over it.
+                    // No branch: a 0 is written as well, and the next number over it. The remainder is `count` itself,
+                    // but known to be in bounds.
                     let mut count = 0;
                     for (j, x) in numbers.iter().enumerate() {
                         free[count % GROUP] = ((i * GROUP + j) as u32, *x);
@@ -157,11 +159,11 @@ impl Lists {
         let block = self.block;
         // An odd number of cache lines from one column's list to the next: no two of eight in the same place of a cache.
         let room = block | GROUP;
-        let groups = columns.next_multiple_of(GROUP);
-        self.reserve(left.len().div_ceil(columns * block) * groups * room);
-        for (i, lines) in left.chunks(block * columns).enumerate() {
+        let padded_columns = columns.next_multiple_of(GROUP);
+        self.reserve(left.len().div_ceil(columns * block) * padded_columns * room);
+        for (tile, lines) in left.chunks(block * columns).enumerate() {
             for column in (0..columns).step_by(GROUP) {
-                let begin = (i * groups + column) * room;
+                let begin = (tile * padded_columns + column) * room;
                 let lists = &mut self.entries[begin..][..GROUP * room];
                 let mut ends: [usize; GROUP] = std::array::from_fn(|i| i * room);
                 for (row, line) in lines.chunks_exact(columns).enumerate() {
@@ -193,6 +195,7 @@ impl Lists {
         add: bool,
     ) {
         let width = width(arch);
+        assert!(out.len() >= (self.rows - 1) * stride + width, "room for {} rows", self.rows);
         let tile = tile.numbers(self.block * width);
         for (i, ranges) in self.ranges.chunks_exact(self.rows).enumerate() {
             let rows = self.block.min(self.inner - i * self.block);
@@ -207,13 +210,12 @@ impl Lists {
 fn pack(arch: Arch, right: View<'_>, first: usize, tile: &mut [f32], rows: usize) {
     let width = tile.len() / rows;
     let numbers = &right.numbers[first * right.strides[0]..];
-    if right.strides[1] == 1 {
-        for (to, from) in tile.chunks_exact_mut(width).zip(numbers.chunks(right.strides[0])) {
-            to.copy_from_slice(&from[..width]);
-        }
-    } else {
-        assert_eq!(right.strides[0], 1, "rows or columns side by side");
-        transpose(arch, numbers, right.strides[1], rows, tile);
+    if right.strides[0] == 1 {
+        return transpose(arch, numbers, right.strides[1], rows, tile);
+    }
+    assert!(right.strides[1] == 1 && numbers.len() >= (rows - 1) * right.strides[0] + width, "rows of numbers");
+    for (to, from) in tile.chunks_exact_mut(width).zip(numbers.chunks(right.strides[0])) {
+        to.copy_from_slice(&from[..width]);
     }
 }
 

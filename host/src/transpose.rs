@@ -13,6 +13,8 @@ const SIDE: usize = 8;
 /// `to = fromᵀ`, where `from` has as many rows as `to` has room for of `columns` numbers, `stride` apart.
 pub(crate) fn transpose(arch: Arch, from: &[f32], stride: usize, columns: usize, to: &mut [f32]) {
     assert!(0 < columns && columns <= stride && to.len().is_multiple_of(columns), "whole rows");
+    let rows = to.len() / columns;
+    assert!(rows == 0 || from.len() >= (rows - 1) * stride + columns, "{rows} rows");
     #[cfg(target_arch = "x86_64")]
     match arch {
         Arch::V3(simd) => return simd.vectorize(Blocks { avx: simd.avx, from, stride, columns, to }),

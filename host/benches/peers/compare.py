@@ -2,11 +2,12 @@
 
     python -m venv target/peers && target/peers/bin/pip install -r host/benches/peers/requirements.txt
     cargo build --release -p host
-    target/peers/bin/python host/benches/peers/compare.py [--rounds N] [--steps N]
+    target/peers/bin/python host/benches/peers/compare.py [--rounds N] [--steps N] [--csv FILE]
 
 Each round runs every program once, so that a slow minute is slow for all of them; the ratios are of the medians. A
 machine that others use as well stretches the time of a step but hardly its processor time, which is therefore
-measured beside it (that of all threads, waiting in a loop for another thread included). Writes docs/data/peers.csv.
+measured beside it (that of all threads, waiting in a loop for another thread included). Writes
+docs/data/peers.csv, or FILE.
 """
 
 import argparse
@@ -59,6 +60,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--csv", type=pathlib.Path, default=ROOT / "docs/data/peers.csv")
     options = parser.parse_args()
     lines = []
     for number in range(1, options.rounds + 1):
@@ -66,9 +68,7 @@ def main():
             line = {"round": number, "system": system, "steps": options.steps} | measure(options.steps)
             lines.append({column: line[column] for column in COLUMNS})
             print(f"round {number}: {system:10} {line['ms_per_step']:7.2f} ms a step", file=sys.stderr)
-    path = ROOT / "docs/data/peers.csv"
-    path.parent.mkdir(exist_ok=True)
-    with open(path, "w", newline="") as file:
+    with open(options.csv, "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(lines)

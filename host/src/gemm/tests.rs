@@ -43,6 +43,14 @@ fn products_equal_the_plain_loops() {
     check::<129, 31, 130>();
 }
 
+/// This machine's vector instructions and all narrower ones: tiles and blocks are as wide as these.
+fn instruction_sets() -> Vec<Gemm> {
+    let mut sets = vec![Arch::Scalar, Arch::default()];
+    #[cfg(target_arch = "x86_64")]
+    sets.extend(pulp::x86::V3::try_new().map(Arch::V3));
+    sets.into_iter().map(|arch| Gemm { arch }).collect()
+}
+
 /// `B` rows of which one number in `every` is not 0.
 fn check_sparse<const B: usize, const I: usize, const O: usize>(every: usize) {
     let mut x = vec![[0.0f32; I]; B];
@@ -57,20 +65,21 @@ fn check_sparse<const B: usize, const I: usize, const O: usize>(every: usize) {
     fill(dy.as_flattened_mut(), 1);
     fill(w.as_flattened_mut(), 1);
     x[0][0] = -0.0;
-    assert!(sparse::pays(Arch::default(), x.as_flattened(), O), "the lists are what is tested");
     let w: &[[f32; I]; O] = w.first_chunk().unwrap();
-    let kernels = Gemm::default();
-    let (mut fast, mut plain) = (vec![[7.0; O]; B], vec![[8.0; O]; B]);
-    kernels.x_wt(&x, w, &mut fast);
-    Plain.x_wt(&x, w, &mut plain);
-    for (fast, plain) in fast.as_flattened().iter().zip(plain.as_flattened()) {
-        assert!((fast - plain).abs() < 1e-5, "{fast} {plain}");
-    }
-    let (mut fast, mut plain) = (vec![[7.0; I]; O], vec![[8.0; I]; O]);
-    kernels.dyt_x(&dy, &x, fast.first_chunk_mut::<O>().unwrap());
-    Plain.dyt_x(&dy, &x, plain.first_chunk_mut::<O>().unwrap());
-    for (fast, plain) in fast.as_flattened().iter().zip(plain.as_flattened()) {
-        assert!((fast - plain).abs() < 1e-5, "{fast} {plain}");
+    for kernels in instruction_sets() {
+        assert!(sparse::pays(kernels.arch, x.as_flattened(), O), "the lists are what is tested");
+        let (mut fast, mut plain) = (vec![[7.0; O]; B], vec![[8.0; O]; B]);
+        kernels.x_wt(&x, w, &mut fast);
+        Plain.x_wt(&x, w, &mut plain);
+        for (fast, plain) in fast.as_flattened().iter().zip(plain.as_flattened()) {
+            assert!((fast - plain).abs() < 1e-5, "{fast} {plain}");
+        }
+        let (mut fast, mut plain) = (vec![[7.0; I]; O], vec![[8.0; I]; O]);
+        kernels.dyt_x(&dy, &x, fast.first_chunk_mut::<O>().unwrap());
+        Plain.dyt_x(&dy, &x, plain.first_chunk_mut::<O>().unwrap());
+        for (fast, plain) in fast.as_flattened().iter().zip(plain.as_flattened()) {
+            assert!((fast - plain).abs() < 1e-5, "{fast} {plain}");
+        }
     }
 }
 
@@ -78,8 +87,26 @@ fn check_sparse<const B: usize, const I: usize, const O: usize>(every: usize) {
 fn products_with_zeros_equal_the_plain_loops() {
     check_sparse::<128, 784, 256>(7);
     check_sparse::<57, 113, 128>(11);
+    check_sparse::<60, 117, 128>(7);
     check_sparse::<16, 3, 384>(48);
+    check_sparse::<16, 1, 128>(48);
     check_sparse::<112, 56, 128>(10_000_000);
+}
+
+/// As many of one column's numbers as a tile has rows: no list runs into the next.
+#[test]
+fn a_column_without_zeros_fills_its_list() {
+    const ROWS: usize = 56;
+    let x: Vec<[f32; 9]> =
+        (0..ROWS).map(|r| std::array::from_fn(|c| if c % 4 == 0 { (r + c) as f32 + 1.0 } else { 0.0 })).collect();
+    let dy: Vec<[f32; 128]> = (0..ROWS).map(|r| std::array::from_fn(|o| (r * o % 15) as f32 - 7.0)).collect();
+    let (mut fast, mut plain) = ([[7.0; 9]; 128], [[8.0; 9]; 128]);
+    Plain.dyt_x(&dy, &x, &mut plain);
+    for kernels in instruction_sets() {
+        assert!(sparse::pays(kernels.arch, x.as_flattened(), 128), "the lists are what is tested");
+        kernels.dyt_x(&dy, &x, &mut fast);
+        assert_eq!(fast, plain);
+    }
 }
 
 /// Two blocks of rows, from shards of which the last has an odd number of rows; integers so small that no order of their
@@ -92,13 +119,17 @@ fn gradients_by_rows_and_shards_equal_the_whole() {
             .map(|r| std::array::from_fn(|c| if (r + c) % 10 < zeros_of_ten { 0.0 } else { (r * c % 9) as f32 }))
             .collect();
         let dy: Vec<[f32; 2 * ROWS]> = (0..97).map(|r| std::array::from_fn(|c| (r * c % 15) as f32 - 7.0)).collect();
-        let (mut whole, mut rows) = (vec![[7.0; 48]; 2 * ROWS], vec![[8.0; 48]; 2 * ROWS]);
-        Plain.dyt_x(&dy, &x, whole.first_chunk_mut::<{ 2 * ROWS }>().unwrap());
-        let shards = dy.chunks(64).zip(x.chunks(64)).map(|(dy, x)| [dy.as_flattened(), x.as_flattened()]);
-        for (block, rows) in rows.chunks_mut(ROWS).enumerate() {
-            Gemm::default().gradient(shards.clone(), 2 * ROWS, block * ROWS, 48, rows.as_flattened_mut());
+        // All rows, then fewer: of the second shard's lists nothing is left.
+        for count in [97, 60] {
+            let (dy, x) = (&dy[..count], &x[..count]);
+            let (mut whole, mut rows) = (vec![[7.0; 48]; 2 * ROWS], vec![[8.0; 48]; 2 * ROWS]);
+            Plain.dyt_x(dy, x, whole.first_chunk_mut::<{ 2 * ROWS }>().unwrap());
+            let shards = dy.chunks(64).zip(x.chunks(64)).map(|(dy, x)| [dy.as_flattened(), x.as_flattened()]);
+            for (block, rows) in rows.chunks_mut(ROWS).enumerate() {
+                Gemm::default().gradient(shards.clone(), 2 * ROWS, block * ROWS, 48, rows.as_flattened_mut());
+            }
+            assert_eq!(rows, whole, "{zeros_of_ten} of ten 0, {count} rows");
         }
-        assert_eq!(rows, whole, "{zeros_of_ten} of ten 0");
     }
 }
 
