@@ -15,8 +15,9 @@ const TILE: usize = 28 * 1024;
 const VECTORS: usize = 8;
 /// Numbers in the widest of vector registers.
 const WIDEST: usize = 16;
-/// The largest part of numbers that are not 0 at which lists still pay.
-const DENSITY: f32 = 0.4;
+/// The largest part of numbers that are not 0 at which lists surely pay: in AVX2 `dyᵀ · x` takes as long without them at
+/// two thirds, `x · wᵀ` at four fifths.
+const DENSITY: f32 = 0.5;
 /// Numbers that are passed over at once if all of them are 0.
 const GROUP: usize = 8;
 
