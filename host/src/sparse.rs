@@ -35,7 +35,7 @@ pub(crate) struct Lists {
     block: usize,
     /// Where each row's list begins and ends, tile after tile.
     ranges: Vec<[u32; 2]>,
-    /// The lists, with room left between those of columns: up to 9/8 of `left`'s numbers.
+    /// The lists, with room left between those of columns.
     entries: Vec<Entry>,
 }
 
