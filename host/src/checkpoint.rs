@@ -225,6 +225,11 @@ impl Checkpoint {
 
     /// An error unless `run`, where it is asked for, is the checkpoint's.
     pub fn expect(&self, path: &Path, run: &Run) -> Result<(), CheckpointError> {
+        let aware = |run: &Run| match run.quantise_aware {
+            Some(Precision::Int8) => "int8",
+            Some(Precision::Int4) => "int4",
+            None => "none",
+        };
         let pairs = [
             ("recipe", run.recipe.clone(), self.run.recipe.clone()),
             ("topology", run.topology.clone(), self.run.topology.clone()),
@@ -232,7 +237,7 @@ impl Checkpoint {
             ("steps", run.steps.to_string(), self.run.steps.to_string()),
             ("batch", run.batch.to_string(), self.run.batch.to_string()),
             ("seed", run.seed.to_string(), self.run.seed.to_string()),
-            ("quantise-aware", format!("{:?}", run.quantise_aware), format!("{:?}", self.run.quantise_aware)),
+            ("quantise-aware", aware(run).into(), aware(&self.run).into()),
             ("code-bits", run.code_bits.to_string(), self.run.code_bits.to_string()),
             ("training images of CRC", format!("{:08x}", run.data), format!("{:08x}", self.run.data)),
         ];

@@ -77,7 +77,10 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
             Err(_) => path.to_owned(),
             Ok(path) => path,
         };
-        if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        if path.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into()); // found when all is written, it would leave that behind
+        }
+        if path.exists() && !path.is_file() {
             return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
         }
         let mut start = [0; 4];
@@ -144,7 +147,9 @@ mod tests {
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file is left");
         let below_a_file = path.join("file");
         assert!(replace(&below_a_file, b"three").unwrap_err().to_string().starts_with(below_a_file.to_str().unwrap()));
-        assert!(replace(folder.path(), b"a folder").is_err());
+        let inner = path.parent().unwrap();
+        assert!(replace(inner, b"a folder").unwrap_err().source.kind() == io::ErrorKind::IsADirectory);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nor beside a folder");
         assert_eq!(read(&path).unwrap(), b"two");
     }
 

@@ -73,6 +73,17 @@ pub enum IdxError {
         /// Images they belong to.
         images: usize,
     },
+    /// Training and test images are of two sizes.
+    #[error("{}: training images of {} × {} pixels, test images of {} × {}", data.display(),
+        train[0], train[1], test[0], test[1])]
+    Sizes {
+        /// Where they are.
+        data: PathBuf,
+        /// Height and width of the first.
+        train: [usize; 2],
+        /// Height and width of the others.
+        test: [usize; 2],
+    },
     /// No file is named as such a file is.
     #[error("{}: no IDX file of {set} {what}; give --data a folder with one (.gz or not)", data.display())]
     Missing {
@@ -150,6 +161,14 @@ impl Images {
     /// The test images of a folder, or of a data set in it.
     pub fn test(data: &Path) -> Result<Self, IdxError> {
         Self::read(&find(data, &TEST, "images")?)
+    }
+
+    /// The training and the test images of a folder, or of a data set in it, all of one size.
+    pub fn both(data: &Path) -> Result<[Self; 2], IdxError> {
+        let (train, test) = rayon::join(|| Self::train(data), || Self::test(data));
+        let images = [train?, test?];
+        let [train, test] = images.each_ref().map(|images| [images.height, images.width]);
+        if train == test { Ok(images) } else { Err(IdxError::Sizes { data: data.to_owned(), train, test }) }
     }
 
     /// How many there are.

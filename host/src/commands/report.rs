@@ -63,7 +63,7 @@ struct Line {
 }
 
 pub fn run(args: &args::Report) -> anyhow::Result<String> {
-    let (train, test) = (Images::train(&args.data)?, Images::test(&args.data)?);
+    let [train, test] = Images::both(&args.data)?;
     let (data, pixels) = (args.data.display(), train.pixels.ncols());
     let components = CODES.map(|(elements, _)| elements).into_iter().max().unwrap_or_default();
     anyhow::ensure!(pixels >= components, "{data}: images of {pixels} pixels, PCA takes at least {components}");

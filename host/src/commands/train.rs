@@ -22,6 +22,7 @@ use host::recipe::Recipe;
 use host::trainer::{Trainable, Trainer, zeroed_box};
 use host::{evaluate, gemm, report};
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -52,15 +53,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         files::spare(&args.out.join(file), args.from.as_deref())?;
     }
     let from = args.from.as_deref().map(Source::read).transpose()?;
-    let (train, test) = rayon::join(|| Images::train(&args.data), || Images::test(&args.data));
-    let (train, test) = (train?, test?);
-    ensure!(
-        train.pixels.ncols() == test.pixels.ncols(),
-        "{}: training images of {} pixels, test images of {}",
-        args.data.display(),
-        train.pixels.ncols(),
-        test.pixels.ncols()
-    );
+    let [train, test] = Images::both(&args.data)?;
     let before = checkpoint.as_ref().map(|checkpoint| &checkpoint.run);
     let recipe = args.recipe.clone().or(before.map(|run| run.recipe.clone())).unwrap_or_else(|| "default".into());
     let named = Recipe::named(&recipe);
@@ -256,8 +249,8 @@ impl<'a, N: Trainable> Session<'a, N> {
         let Self { command: Command { args, run, train, test, .. }, trainer, .. } = self;
         let (out, net, step) = (&args.out, trainer.net(), trainer.step());
         if !finished {
-            let data = args.data.display();
-            bail!("stopped at step {step} of {}; go on with --resume --out {} --data {data}", run.steps, out.display());
+            let [out, data] = [out, &args.data].map(|path| quoted(path));
+            bail!("stopped at step {step} of {}; go on with --resume --out {out} --data {data}", run.steps);
         }
         let about =
             About { encoder_layers: E::specs().count(), steps: run.steps_behind(step), code_bits: run.code_bits };
@@ -339,4 +332,10 @@ fn reconstructions<N: Trainable>(net: &N, code_bits: u8, test: &Images) -> Gray 
         .collect();
     let originals = (0..shown).map(|i| test.image(i)).collect();
     Gray::grid(&[originals, decoded.iter().map(Vec::as_slice).collect()], test.width, 2)
+}
+
+/// A path as it can be given to a shell again.
+fn quoted(path: &Path) -> String {
+    let shown = path.display().to_string();
+    if shown.contains(char::is_whitespace) { format!("'{shown}'") } else { shown }
 }

@@ -129,9 +129,13 @@ fn bad_data_is_one_line_and_nothing_is_written() {
         let error = sandbox.error(train);
         assert!(error.contains(message), "{name}: {error}");
     }
-    let wide = [0x803u32, 1, 20, 30].map(u32::to_be_bytes).concat();
-    fs::write(&image_file, [&wide[..], &[0; 600]].concat()).unwrap();
-    assert!(sandbox.error(train).contains("training images of 600 pixels, test images of 784"));
+    for [height, width] in [[20u32, 30], [14, 56]] {
+        let header = [0x803, 1, height, width].map(u32::to_be_bytes).concat();
+        fs::write(&image_file, [header, vec![0; (height * width) as usize]].concat()).unwrap();
+        let error = sandbox.error(train);
+        let sizes = format!("training images of {height} × {width} pixels, test images of 28 × 28");
+        assert!(error.contains(&sizes), "{error}");
+    }
     fs::write(&image_file, &good).unwrap();
     let error = sandbox.error("train --topology anomaly --steps 2 --data data --out out");
     assert!(error.contains("images of 784 pixels, topology anomaly takes 640"), "{error}");

@@ -89,6 +89,8 @@ fn a_finished_network_is_tuned_for_coarser_numbers() {
     let tuned = BlobFile::read(&sandbox.path("old/model.int8.blob")).unwrap();
     assert_eq!(tuned.open().unwrap().header().steps, u32::MAX);
 
+    let other = sandbox.error("train --data data --resume --out one --quantise-aware int8");
+    assert!(other.contains("quantise-aware int4, not int8"), "{other}");
     let other = sandbox.error("train --data data --resume --out one --code-bits 5");
     assert!(other.contains("code-bits 4, not 5"), "{other}");
     let error = sandbox.error("train --data data --from artifacts/model.int8.blob --steps 2 --out never");
