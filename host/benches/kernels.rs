@@ -9,7 +9,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use host::bfloat16::{Operands, Pass, Weights, gradient};
 use host::data::Source;
-use host::gemm::Gemm;
+use host::gemm::{Gemm, lanes};
 use host::idx::Images;
 use host::recipe::Recipe;
 use host::trainer::{SHARD, Trainer, zeroed_box};
@@ -214,18 +214,7 @@ fn multiply_adds(bencher: Bencher<'_, '_>) {
         }
     }
 
-    struct Lanes;
-
-    impl WithSimd for Lanes {
-        type Output = usize;
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            S::F32_LANES
-        }
-    }
-
     let arch = Arch::default();
-    let operations = ItemsCount::new(2 * CHAINS * TIMES * arch.dispatch(Lanes));
+    let operations = ItemsCount::new(2 * CHAINS * TIMES * lanes(arch));
     bencher.counter(operations).bench_local(|| arch.dispatch(Bare(black_box(0.5))));
 }

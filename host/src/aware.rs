@@ -36,6 +36,14 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Its name on the command line and in the names of blobs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+        }
+    }
+
     /// The format of its blobs.
     pub fn format(self) -> Format {
         match self {

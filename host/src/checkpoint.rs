@@ -225,11 +225,7 @@ impl Checkpoint {
 
     /// An error unless `run`, where it is asked for, is the checkpoint's.
     pub fn expect(&self, path: &Path, run: &Run) -> Result<(), CheckpointError> {
-        let aware = |run: &Run| match run.quantise_aware {
-            Some(Precision::Int8) => "int8",
-            Some(Precision::Int4) => "int4",
-            None => "none",
-        };
+        let aware = |run: &Run| run.quantise_aware.map_or("none", Precision::name);
         let pairs = [
             ("recipe", run.recipe.clone(), self.run.recipe.clone()),
             ("topology", run.topology.clone(), self.run.topology.clone()),

@@ -43,7 +43,12 @@ pub(crate) struct View<'a> {
 
 impl<'a> View<'a> {
     fn new<const C: usize>(rows: &'a [[f32; C]]) -> Self {
-        Self { numbers: rows.as_flattened(), strides: [C, 1] }
+        Self::rows(rows.as_flattened(), C)
+    }
+
+    /// Rows that begin `stride` apart.
+    fn rows(numbers: &'a [f32], stride: usize) -> Self {
+        Self { numbers, strides: [stride, 1] }
     }
 
     fn transposed(self) -> Self {
@@ -114,15 +119,14 @@ impl Gemm {
                 }
                 lists[0].rows(arch, x, I);
                 for first in (0..O).step_by(sparse::width(arch)) {
-                    let wt = View { numbers: &w[first * I..], strides: [1, I] };
+                    let wt = View::rows(&w[first * I..], I).transposed();
                     lists[0].multiply(arch, wt, tile, &mut y[first..], O, false);
                 }
             } else {
                 // Transposed here, not in the product: it would read each row of `w` a number at a time.
                 let wt = transposed.numbers(I * O);
                 transpose(arch, w, I, I, wt);
-                let view = |numbers, columns| View { numbers, strides: [columns, 1] };
-                multiply(view(x, I), I, view(wt, O), O, y, false);
+                multiply(View::rows(x, I), I, View::rows(wt, O), O, y, false);
             }
         });
     }
@@ -141,8 +145,8 @@ impl Gemm {
         let pays = |[_, x]: [&[f32]; 2]| x.len() >= FEW * inputs && sparse::pays(self.arch, x, rows);
         if !shards.clone().all(pays) {
             for (i, [dy, x]) in shards.enumerate() {
-                let (batch, x) = (x.len() / inputs, View { numbers: x, strides: [inputs, 1] });
-                let dyt = View { numbers: dy.get(first..).unwrap_or_default(), strides: [1, outputs] };
+                let (batch, x) = (x.len() / inputs, View::rows(x, inputs));
+                let dyt = View::rows(dy.get(first..).unwrap_or_default(), outputs).transposed();
                 multiply(dyt, batch, x, inputs, dw, i > 0);
             }
             return;
@@ -157,7 +161,7 @@ impl Gemm {
             let dwt = transposed.numbers(inputs * width);
             for (first, dw) in (first..).step_by(width).zip(dw.chunks_exact_mut(inputs * width)) {
                 for (i, (lists, [dy, _])) in lists.iter().zip(shards.clone()).enumerate() {
-                    let dy = View { numbers: &dy[first..], strides: [outputs, 1] };
+                    let dy = View::rows(&dy[first..], outputs);
                     lists.multiply(self.arch, dy, tile, dwt, width, i > 0);
                 }
                 transpose(self.arch, dwt, width, width, dw);
@@ -180,6 +184,22 @@ pub(crate) fn prefetch(bytes: &[u8]) {
         #[cfg(not(target_arch = "x86_64"))]
         std::hint::black_box(line[0]);
     }
+}
+
+/// Numbers in a vector register.
+pub fn lanes(arch: Arch) -> usize {
+    struct Lanes;
+
+    impl WithSimd for Lanes {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+
+    arch.dispatch(Lanes)
 }
 
 /// Operations a second of a dense product of this network's size, on all threads of the current rayon pool at once.

@@ -5,7 +5,7 @@
 //! each times its number. Some rows of `right` are taken at a time, as wide as [`VECTORS`] registers, and laid side by
 //! side in a tile, which stays in the first level cache while every row of `out` passes over it.
 
-use crate::gemm::{Buffer, View};
+use crate::gemm::{Buffer, View, lanes};
 use crate::transpose::transpose;
 use pulp::{Arch, Simd, WithSimd};
 
@@ -61,18 +61,7 @@ pub(crate) fn pays(arch: Arch, numbers: &[f32], columns: usize) -> bool {
 
 /// Columns of `right` that are multiplied at a time.
 pub(crate) fn width(arch: Arch) -> usize {
-    struct Lanes;
-
-    impl WithSimd for Lanes {
-        type Output = usize;
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            S::F32_LANES
-        }
-    }
-
-    VECTORS * arch.dispatch(Lanes)
+    VECTORS * lanes(arch)
 }
 
 impl Lists {

@@ -138,11 +138,7 @@ impl Measured {
 impl Figures {
     /// The name of each format that was measured, and its MSE.
     fn formats(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        let integers = match self.precision {
-            Precision::Int8 => "int8",
-            Precision::Int4 => "int4",
-        };
-        self.float.map(|mse| ("f32", mse)).into_iter().chain([(integers, self.integers)])
+        self.float.map(|mse| ("f32", mse)).into_iter().chain([(self.precision.name(), self.integers)])
     }
 
     fn json(&self) -> Value {

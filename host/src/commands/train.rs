@@ -254,10 +254,8 @@ impl<'a, N: Trainable> Session<'a, N> {
         }
         let about =
             About { encoder_layers: E::specs().count(), steps: run.steps_behind(step), code_bits: run.code_bits };
-        let (format, precision) = match run.quantise_aware {
-            Some(Precision::Int4) => ("int4", Precision::Int4),
-            Some(Precision::Int8) | None => ("int8", Precision::Int8),
-        };
+        let precision = run.quantise_aware.unwrap_or(Precision::Int8);
+        let format = precision.name();
         // What needs no integers first: a network that has none is kept all the same.
         let f32_blob = quantise::f32_blob(net, about)?;
         files::replace(&out.join("model.f32.blob"), &f32_blob)?;
