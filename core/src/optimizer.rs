@@ -116,12 +116,19 @@ impl Optimizer for RmsProp {
     }
 }
 
+impl Adam {
+    /// What the moments are multiplied by at step `t`, because they began at 0: `1 / (1 - β₁ᵗ)` and `1 / (1 - β₂ᵗ)`.
+    pub fn corrections(&self, t: u32) -> [f32; 2] {
+        [self.beta1, self.beta2].map(|beta| (1.0 / (1.0 - libm::pow(f64::from(beta), f64::from(t)))) as f32)
+    }
+}
+
 impl Optimizer for Adam {
     #[inline(always)]
     fn at(&self, t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync {
         let Self { beta1: b1, beta2: b2, epsilon, nesterov } = *self;
-        let unbias = |beta: f32| (1.0 / (1.0 - libm::pow(f64::from(beta), f64::from(t)))) as f32;
-        let (lr, c2) = (lr * unbias(b1), unbias(b2));
+        let [c1, c2] = self.corrections(t);
+        let lr = lr * c1;
         move |g, m, v| {
             *m = b1 * *m + (1.0 - b1) * g;
             *v = b2 * *v + (1.0 - b2) * g * g;

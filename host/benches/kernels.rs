@@ -177,6 +177,14 @@ fn activation_784(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
+fn bfloat16_activation_784(bencher: Bencher<'_, '_>) {
+    let Some((_, weights, mut operands)) = rounded::<Dense<16, 784, Sigmoid>>() else { return };
+    let (mut y, bias) = (dense::<784>(SHARD), [0.1; 784]);
+    let pass = Pass::new(Gemm::default(), &weights, &mut operands);
+    bencher.counter(ItemsCount::new(SHARD * 784)).bench_local(|| pass.activate::<Sigmoid, 784>(&mut y, &bias));
+}
+
+#[divan::bench]
 fn slope_784(bencher: Bencher<'_, '_>) {
     let (y, mut d, mut sums) = (dense::<784>(SHARD), dense::<784>(SHARD), [0.0; 784]);
     let kernels = Gemm::default();

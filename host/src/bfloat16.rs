@@ -23,6 +23,7 @@
 //! a time is passed over; so in the first layer these are four instead of sixteen, and the input is the left of both its
 //! products. What it would be multiplied by may be infinite or NaN: a bias, a loss or the weights themselves will show it.
 
+pub(crate) mod moments;
 mod pass;
 #[cfg(test)]
 mod tests;
@@ -126,6 +127,8 @@ struct Layer {
     /// `[outputs / 16][inputs / 16][8]`: of each sixteen rows, strips of columns. None in the first layer: its input has no
     /// gradient.
     backward: Vec<Line>,
+    /// `[outputs][inputs / 16]`: the moments of the weights, where they are kept here.
+    moments: Vec<Line>,
 }
 
 /// The lines of some rows of a layer's weights.
@@ -134,6 +137,7 @@ pub(crate) struct Lines<'a> {
     inputs: usize,
     forward: &'a mut [Line],
     backward: &'a mut [Line],
+    pub(crate) moments: &'a mut [Line],
 }
 
 impl Weights {
@@ -144,7 +148,8 @@ impl Weights {
             let (inputs, strips) = (usize::from(spec.inputs), usize::from(spec.outputs).div_ceil(STRIP));
             let forward = vec![Line::default(); strips * pairs(inputs)];
             let backward = if layer == 0 { Vec::new() } else { forward.clone() };
-            Layer { inputs, forward, backward }
+            let moments = vec![Line::default(); usize::from(spec.outputs) * inputs.div_ceil(STRIP)];
+            Layer { inputs, forward, backward, moments }
         };
         Some(Self { unit, layers: specs.enumerate().map(layer).collect() })
     }
@@ -167,11 +172,12 @@ impl Weights {
     /// The lines of each layer.
     pub(crate) fn layers(&mut self) -> impl Iterator<Item = Lines<'_>> {
         let unit = self.unit;
-        self.layers.iter_mut().map(move |Layer { inputs, forward, backward }| Lines {
+        self.layers.iter_mut().map(move |Layer { inputs, forward, backward, moments }| Lines {
             unit,
             inputs: *inputs,
             forward,
             backward,
+            moments,
         })
     }
 }
@@ -179,23 +185,27 @@ impl Weights {
 impl<'a> Lines<'a> {
     /// Those of so many rows at a time, a multiple of sixteen.
     pub(crate) fn chunks(self, rows: usize) -> impl Iterator<Item = Self> + use<'a> {
-        let Self { unit, inputs, forward, backward } = self;
+        let Self { unit, inputs, forward, backward, moments } = self;
         let lines = rows / STRIP * pairs(inputs);
         let mut backward = backward.chunks_mut(lines);
-        let chunks = forward.chunks_mut(lines);
-        chunks.map(move |forward| Self { unit, inputs, forward, backward: backward.next().unwrap_or_default() })
+        let chunks = forward.chunks_mut(lines).zip(moments.chunks_mut(rows * inputs.div_ceil(STRIP)));
+        chunks.map(move |(forward, moments)| {
+            let backward = backward.next().unwrap_or_default();
+            Self { unit, inputs, forward, backward, moments }
+        })
     }
 
     /// The same, for a shorter time.
     pub(crate) fn reborrow(&mut self) -> Lines<'_> {
-        Lines { unit: self.unit, inputs: self.inputs, forward: self.forward, backward: self.backward }
+        let Self { unit, inputs, forward, backward, moments } = self;
+        Lines { unit: *unit, inputs: *inputs, forward, backward, moments }
     }
 
     /// Writes down the weights of these rows.
     pub(crate) fn fill(&mut self, weights: &[f32]) {
         let size = STRIP * self.inputs;
         for (lines, weights) in self.reborrow().chunks(STRIP).zip(weights.chunks(size)) {
-            let Lines { unit, inputs, forward, backward } = lines;
+            let Lines { unit, inputs, forward, backward, .. } = lines;
             ROWS.with_borrow_mut(|rows| {
                 let rows = room(rows, STRIP * pairs(inputs));
                 unit.cut(weights, inputs, rows, backward, PAIRS);

@@ -143,7 +143,7 @@ pub enum CheckpointError {
 
 impl Checkpoint {
     /// The state of `trainer`.
-    pub fn new<N: Trainable>(run: Run, trainer: &Trainer<N>) -> Self {
+    pub fn new<N: Trainable>(run: Run, trainer: &mut Trainer<N>) -> Self {
         let state = trainer.state().map(|net| net.slices().collect::<Vec<_>>().concat());
         let scales = trainer.scales().to_vec();
         Self { run, step: trainer.step(), seconds: 0.0, history: Vec::new(), pending: (0.0, 0), state, scales }

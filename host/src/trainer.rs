@@ -4,17 +4,21 @@
 //! Neither shards nor rows depend on the number of threads, and shards are added in their order: the same seed gives
 //! the same bytes on one thread as on eight.
 
+mod loops;
+
 use crate::aware::{self, CodedBackward};
+use crate::bfloat16::moments::{self, AdamStep};
 use crate::bfloat16::{Operands, Pass, Weights};
 use crate::centre::{Centre, centres, initial_biases};
 use crate::data::Source;
 use crate::gemm::Gemm;
 use crate::profile::{Phase, timed};
-use crate::recipe::Recipe;
+use crate::recipe::{Method, Recipe};
 use crate::together::Together;
 use crate::update::{Step, update};
 use autoencoder_core::layer::Row;
-use autoencoder_core::{Activation, Backward, Kernels, Layer, Parameters, Zeroed, loss};
+use autoencoder_core::optimizer::Adam;
+use autoencoder_core::{Activation, Backward, Kernels, Layer, Parameters, Zeroed};
 use loops::{Gather, Loss};
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -179,7 +183,10 @@ impl<N: Trainable> Trainer<N> {
     }
 
     /// Parameters, first and second moments: with the number of steps done, all that training goes on from.
-    pub fn state(&self) -> [&N; 3] {
+    pub fn state(&mut self) -> [&N; 3] {
+        if let (Some(_), Some(weights)) = (self.short_moments(), &self.weights) {
+            weights.moments([&mut **self.first_moment, &mut **self.second_moment]);
+        }
         [&self.net, &self.first_moment, &self.second_moment]
     }
 
@@ -209,6 +216,9 @@ impl<N: Trainable> Trainer<N> {
         }
         let (aware, code_bits) = (self.aware(), self.code_bits());
         self.step += 1;
+        let number = if aware { self.step - exact } else { self.step };
+        let rate = self.learning_rate();
+        let short = self.short_moments().map(|adam| AdamStep::new(adam, number, rate));
 
         let scale = 1.0 / (batch * N::In::LEN) as f32;
         let kernels = self.kernels;
@@ -228,24 +238,35 @@ impl<N: Trainable> Trainer<N> {
             });
         });
 
-        let step = Step {
-            method: self.recipe.method,
-            number: if aware { self.step - exact } else { self.step },
-            rate: self.recipe.rate(self.step, self.steps),
-            centres: &self.centres,
-        };
+        let step = Step { method: self.recipe.method, short, number, rate, centres: &self.centres };
         let nets = [&mut **self.net, &mut **self.first_moment, &mut **self.second_moment];
         update(kernels, step, nets, self.weights.as_mut(), shards);
         self.round();
         self.shards.iter().take(batch.div_ceil(SHARD)).map(|shard| shard.squared_error).sum::<f32>() * scale
     }
 
-    /// Fills what is made of the parameters.
+    /// Fills what is made of the parameters and the moments.
     fn prepare(&mut self) {
         if let Some(weights) = &mut self.weights {
             weights.fill(&**self.net);
         }
+        self.keep_moments();
         self.round();
+    }
+
+    /// The optimizer, if the moments of weights are in bfloat16: beside what products read.
+    fn short_moments(&self) -> Option<Adam> {
+        match self.recipe.method {
+            Method::Adam(adam) if self.weights.is_some() && moments::suffice(adam) => Some(adam),
+            _ => None,
+        }
+    }
+
+    /// Puts the moments where the steps take them from.
+    fn keep_moments(&mut self) {
+        if let (Some(_), Some(weights)) = (self.short_moments(), &mut self.weights) {
+            weights.keep_moments([&**self.first_moment, &**self.second_moment]);
+        }
     }
 
     /// Fills `rounded` from the parameters, where it is in use: then it is what products read.
@@ -282,6 +303,7 @@ impl<N: Trainable> Trainer<N> {
         self.first_moment.slices_mut().for_each(|m| m.fill(0.0));
         let start = self.recipe.method.initial_second_moment();
         self.second_moment.slices_mut().for_each(|v| v.fill(start));
+        self.keep_moments();
     }
 
     /// Where the step's rows stand in `order`. Each pass over the rows has an order of its own, made from the seed
@@ -368,55 +390,5 @@ impl Kernels for WithoutGradients {
 
     fn slope<A: Activation, const O: usize>(&self, y: &[[f32; O]], d: &mut [[f32; O]], db: &mut [f32; O]) {
         self.0.slope::<A, O>(y, d, db);
-    }
-}
-
-/// The loops of a step that are no matrix products, to be compiled for this machine's vector instructions.
-mod loops {
-    use super::{Row, Source, loss};
-    use pulp::{Simd, WithSimd};
-
-    /// Copies rows of the source into a batch: the first as they are, the others moved.
-    pub(super) struct Gather<'a, S, R> {
-        pub(super) source: &'a S,
-        pub(super) rows: &'a [u32],
-        pub(super) still: usize,
-        pub(super) moved: [isize; 2],
-        pub(super) x: &'a mut [R],
-    }
-
-    impl<T: Source, R: Row<Element = f32>> WithSimd for Gather<'_, T, R> {
-        type Output = ();
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) {
-            // They lie anywhere: all at once, or each would wait for the one before it.
-            self.rows.iter().for_each(|index| self.source.fetch(*index as usize));
-            for (i, (x, index)) in self.x.iter_mut().zip(self.rows).enumerate() {
-                if i < self.still || self.moved == [0, 0] {
-                    self.source.copy(*index as usize, x.elements_mut());
-                } else {
-                    self.source.copy_moved(*index as usize, self.moved, x.elements_mut());
-                }
-            }
-        }
-    }
-
-    /// The batch's squared error and its slope.
-    pub(super) struct Loss<'a, R> {
-        pub(super) y: &'a [R],
-        pub(super) x: &'a [R],
-        pub(super) scale: f32,
-        pub(super) d: &'a mut [R],
-    }
-
-    impl<R: Row<Element = f32>> WithSimd for Loss<'_, R> {
-        type Output = f32;
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> f32 {
-            let rows = self.y.iter().zip(self.x).zip(self.d);
-            rows.map(|((y, x), d)| loss::squared_error(y.elements(), x.elements(), self.scale, d.elements_mut())).sum()
-        }
     }
 }

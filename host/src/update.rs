@@ -1,6 +1,7 @@
 //! Gradients and update of all parameters, some rows of a layer at a time: a thread makes the gradient of these rows from
 //! all shards and updates them with it while it is still in its cache.
 
+use crate::bfloat16::moments::AdamStep;
 use crate::bfloat16::{self, STRIP, Weights};
 use crate::centre::Centre;
 use crate::gemm::{Buffer, Gemm};
@@ -28,6 +29,8 @@ const MAX_BLOCKS: usize = 512;
 #[derive(Clone, Copy)]
 pub(crate) struct Step<'a> {
     pub(crate) method: Method,
+    /// The same with moments in bfloat16, where those of weights are.
+    pub(crate) short: Option<AdamStep>,
     pub(crate) number: u32,
     pub(crate) rate: f32,
     pub(crate) centres: &'a [Option<Centre>],
@@ -80,10 +83,10 @@ pub(crate) fn update<N: Trainable>(
             assert!(blocks.push(block).is_ok(), "a network of more than {MAX_BLOCKS} blocks");
         }
     }
-    let Step { method, number, rate, centres } = step;
+    let Step { method, short, number, rate, centres } = step;
     match method {
-        Method::RmsProp(method) => all_blocks(kernels, method.at(number, rate), centres, &mut blocks, shards),
-        Method::Adam(method) => all_blocks(kernels, method.at(number, rate), centres, &mut blocks, shards),
+        Method::RmsProp(method) => all_blocks(kernels, method.at(number, rate), short, centres, &mut blocks, shards),
+        Method::Adam(method) => all_blocks(kernels, method.at(number, rate), short, centres, &mut blocks, shards),
     }
 }
 
@@ -91,6 +94,7 @@ pub(crate) fn update<N: Trainable>(
 fn all_blocks<N: Trainable>(
     kernels: Gemm,
     rule: impl Rule,
+    short: Option<AdamStep>,
     centres: &[Option<Centre>],
     blocks: &mut [Rows<'_>],
     shards: &[Shard<N>],
@@ -99,7 +103,9 @@ fn all_blocks<N: Trainable>(
     blocks.par_iter_mut().with_max_len(1).for_each(|block| {
         let rows = if block.lines.is_some() { bfloat16::rows_at_once(block.layer, block.outputs) } else { ROWS };
         let centre = centres.get(block.layer).and_then(Option::as_ref);
-        together.run(|| block.reborrow().chunks(rows).for_each(|rows| some_rows(kernels, rule, centre, rows, shards)));
+        together.run(|| {
+            block.reborrow().chunks(rows).for_each(|rows| some_rows(kernels, rule, short, centre, rows, shards));
+        });
     });
 }
 
@@ -131,6 +137,7 @@ impl<'a> Rows<'a> {
 fn some_rows<N: Trainable>(
     kernels: Gemm,
     rule: impl Rule,
+    short: Option<AdamStep>,
     centre: Option<&Centre>,
     mut rows: Rows<'_>,
     shards: &[Shard<N>],
@@ -153,7 +160,9 @@ fn some_rows<N: Trainable>(
                 *db += g;
             }
         }
-        timed(Phase::Update, || kernels.vectorise(Update { rule, centre, rows: &mut rows, gradients: [dw, db] }));
+        timed(Phase::Update, || {
+            kernels.vectorise(Update { rule, short, centre, rows: &mut rows, gradients: [dw, db] });
+        });
         if let Some(lines) = &mut rows.lines {
             timed(Phase::Operands, || lines.fill(rows.weights[0]));
         }
@@ -163,6 +172,8 @@ fn some_rows<N: Trainable>(
 /// The update of some rows, to be compiled for this machine's vector instructions.
 struct Update<'a, 'b, R> {
     rule: R,
+    /// The rule for weights whose moments are in bfloat16.
+    short: Option<AdamStep>,
     centre: Option<&'a Centre>,
     rows: &'a mut Rows<'b>,
     gradients: [&'a mut [f32]; 2],
@@ -173,13 +184,21 @@ impl<R: Rule> WithSimd for Update<'_, '_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { rule, centre, rows, gradients: [dw, db] } = self;
-        let Rows { inputs, weights: [w, m, v], bias: [b, bm, bv], .. } = rows;
-        if let Some(centre) = centre {
+        let Self { rule, short, centre, rows, gradients: [dw, db] } = self;
+        let Rows { inputs, weights: [w, m, v], bias: [b, bm, bv], lines, .. } = rows;
+        if let (Some(lines), Some(step)) = (lines, short) {
+            let step = step.scaled(centre.map_or(1.0, |centre| centre.scale));
+            let mean = centre.map_or(&[][..], |centre| &centre.mean);
+            let moments = lines.moments.chunks_exact_mut(inputs.div_ceil(STRIP));
+            let weights = w.chunks_exact_mut(*inputs).zip(moments).zip(dw.chunks_exact(*inputs));
+            for ((row, dw), (b, db)) in weights.zip(b.iter_mut().zip(&*db)) {
+                *b += lines.unit.adam(step, row, (dw, *db), mean); // b = b̃ - W·c
+            }
+        } else if let Some(centre) = centre {
             let moments = m.chunks_exact_mut(*inputs).zip(v.chunks_exact_mut(*inputs));
             let weights = w.chunks_exact_mut(*inputs).zip(dw.chunks_exact(*inputs)).zip(moments);
             for (((w, dw), moments), (b, db)) in weights.zip(b.iter_mut().zip(&*db)) {
-                *b += centred(rule, centre, w, dw, moments, *db); // b = b̃ - W·c
+                *b += centred(rule, centre, w, dw, moments, *db);
             }
         } else {
             plain(rule, w, dw, m, v);

@@ -21,7 +21,7 @@ type Small = Autoencoder<SmallEncoder, SmallDecoder>;
 
 const ABOUT: About = About { encoder_layers: 2, steps: 600, code_bits: 8 };
 
-fn bytes<N: Trainable>(trainer: &Trainer<N>) -> Vec<u32> {
+fn bytes<N: Trainable>(trainer: &mut Trainer<N>) -> Vec<u32> {
     trainer.state().iter().flat_map(|net| net.slices().flatten()).map(|x| x.to_bits()).collect()
 }
 
@@ -121,10 +121,10 @@ fn a_network_of_relus_with_a_signed_output_keeps_its_error_in_int8() {
 fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
     let images = digits(500);
     for recipe in [Recipe::DEFAULT, Recipe::SEED] {
-        let one = bytes(&train(recipe, 7, 1, &images));
-        assert_eq!(one, bytes(&train(recipe, 7, 2, &images)));
-        assert_eq!(one, bytes(&train(recipe, 7, 8, &images)));
-        assert_ne!(one, bytes(&train(recipe, 8, 1, &images)));
+        let one = bytes(&mut train(recipe, 7, 1, &images));
+        assert_eq!(one, bytes(&mut train(recipe, 7, 2, &images)));
+        assert_eq!(one, bytes(&mut train(recipe, 7, 8, &images)));
+        assert_ne!(one, bytes(&mut train(recipe, 8, 1, &images)));
     }
 }
 
@@ -138,7 +138,7 @@ fn a_run_continued_from_its_checkpoint_ends_in_the_same_bytes() {
 
 fn continued(recipe: Recipe, quantise_aware: Option<Precision>) {
     let images = digits(500);
-    let uninterrupted = train(recipe, 3, 2, &images);
+    let mut uninterrupted = train(recipe, 3, 2, &images);
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint");
@@ -156,14 +156,14 @@ fn continued(recipe: Recipe, quantise_aware: Option<Precision>) {
     };
     let mut first = Trainer::<Small>::new(recipe, 40, 200, 3, &images);
     steps(&mut first, 17, &images);
-    Checkpoint::new(run.clone(), &first).write(&path).unwrap();
+    Checkpoint::new(run.clone(), &mut first).write(&path).unwrap();
 
     let mut second = Trainer::<Small>::new(recipe, 40, 200, 3, &images);
     let checkpoint = Checkpoint::read(&path).unwrap();
     checkpoint.expect(&path, &run).unwrap();
     assert!(checkpoint.restore(&mut second));
     steps(&mut second, 23, &images);
-    assert_eq!(bytes(&uninterrupted), bytes(&second));
+    assert_eq!(bytes(&mut uninterrupted), bytes(&mut second));
 
     let other = Run { seed: 4, ..run };
     assert!(checkpoint.expect(&path, &other).unwrap_err().to_string().contains("a run with seed 3, not 4"));

@@ -6,6 +6,7 @@ use super::{
 use crate::gemm::Gemm;
 use crate::profile::{Phase, timed};
 use crate::trainer::SHARD;
+use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::{Activation, Kernels, LayerSpec};
 use std::cell::{Cell, RefCell};
 use std::iter;
@@ -178,7 +179,10 @@ impl Kernels for Pass<'_> {
     }
 
     fn activate<A: Activation, const O: usize>(&self, y: &mut [[f32; O]], b: &[f32; O]) {
-        self.kernels.activate::<A, O>(y, b);
+        if A::KIND != ActivationKind::Sigmoid {
+            return self.kernels.activate::<A, O>(y, b);
+        }
+        timed(Phase::Activation, || y.iter_mut().for_each(|y| self.weights.unit.sigmoid(y, b)));
     }
 
     fn slope<A: Activation, const O: usize>(&self, y: &[[f32; O]], d: &mut [[f32; O]], db: &mut [f32; O]) {

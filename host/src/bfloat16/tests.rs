@@ -104,6 +104,33 @@ fn numbers_are_rounded_to_the_nearest_and_ties_to_even() {
     }
 }
 
+#[test]
+fn a_sigmoid_is_accurate_saturates_and_keeps_any_nan() {
+    let Some(unit) = Bfloat16::detect() else { return };
+    let z: Vec<f32> = (-300_000..=300_000).map(|i| i as f32 * 1e-3).collect();
+    let sigmoids = |z: &[f32]| {
+        let mut y = z.to_vec();
+        unit.sigmoid(&mut y, &vec![0.0; z.len()]);
+        y
+    };
+    for (z, y) in z.iter().zip(sigmoids(&z)) {
+        let error = f64::from(y) - 1.0 / (1.0 + f64::exp(-f64::from(*z)));
+        assert!(error.abs() < 2e-7, "{y} of {z}: off by {error:e}");
+    }
+    assert_eq!(sigmoids(&[0.0, f32::INFINITY]), [0.5, 1.0]);
+    assert!(sigmoids(&[f32::NEG_INFINITY])[0] < 2e-38);
+    assert!(sigmoids(&[f32::NAN, -f32::NAN]).iter().all(|y| y.is_nan()));
+    // Biases, and rows that do not fill a vector.
+    for count in [1, 15, 16, 17, 50] {
+        let z: Vec<f32> = (0..count).map(|i| i as f32 * 0.1 - 2.0).collect();
+        let (mut y, b) = (vec![0.25; count], z.iter().map(|z| z - 0.25).collect::<Vec<_>>());
+        unit.sigmoid(&mut y, &b);
+        for (y, expected) in y.iter().zip(sigmoids(&z)) {
+            assert!((y - expected).abs() < 1e-6, "{y}, not {expected}");
+        }
+    }
+}
+
 /// What is not a number has to be seen: it is the sign that a run has diverged.
 #[test]
 fn what_is_no_number_stays_none() {

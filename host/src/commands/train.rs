@@ -217,7 +217,7 @@ impl<'a, N: Trainable> Session<'a, N> {
 
     /// Replaces the checkpoint, unless the run has diverged.
     fn save(&mut self) -> anyhow::Result<()> {
-        let mut checkpoint = Checkpoint::new(self.command.run.clone(), &self.trainer);
+        let mut checkpoint = Checkpoint::new(self.command.run.clone(), &mut self.trainer);
         checkpoint.seconds = self.time.as_secs_f64();
         checkpoint.history.clone_from(&self.history);
         checkpoint.pending = self.pending;

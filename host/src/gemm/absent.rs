@@ -1,5 +1,6 @@
 //! In place of the instructions of `avx512_bf16`, where the processor cannot have them.
 
+use crate::bfloat16::moments::AdamStep;
 use crate::bfloat16::{Left, Line, List, NARROW, Part};
 
 /// There is no such value.
@@ -20,6 +21,14 @@ impl Bfloat16 {
     }
 
     pub(crate) fn transpose_into(self, _: &[f32], _: &mut [f32], _: usize, _: usize) {
+        match self {}
+    }
+
+    pub(crate) fn sigmoid(self, _: &mut [f32], _: &[f32]) {
+        match self {}
+    }
+
+    pub(crate) fn adam(self, _: AdamStep, _: (&mut [f32], &mut [Line]), _: (&[f32], f32), _: &[f32]) -> f32 {
         match self {}
     }
 

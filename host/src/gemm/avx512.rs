@@ -5,6 +5,8 @@
 //! the right, or four times four. For each pair along the inner dimension a vector of each strip is loaded, and
 //! multiplied by a word of each row. The layouts: [`crate::bfloat16`].
 
+mod loops;
+
 use crate::bfloat16::{Left, Line, List, NARROW, Part, STRIP, pairs};
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, __mmask16, _mm512_add_epi32, _mm512_castps_si512, _mm512_castsi512_ps,
@@ -22,7 +24,9 @@ pub struct Bfloat16(());
 impl Bfloat16 {
     /// Where it has.
     pub(crate) fn detect() -> Option<Self> {
-        let detected = is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512bf16");
+        let detected = is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512bf16");
         detected.then_some(Self(()))
     }
 
@@ -104,6 +108,14 @@ fn rounded(low: __m512, high: __m512) -> __m512i {
     unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
 }
 
+/// The order that takes numbers of 16 bits from the low and the high half of a vector in turn.
+#[target_feature(enable = "avx512f")]
+fn in_turn() -> __m512i {
+    let order: [u16; 2 * STRIP] = std::array::from_fn(|i| (i / 2 + i % 2 * STRIP) as u16);
+    // SAFETY: sixty-four bytes.
+    unsafe { _mm512_loadu_si512(order.as_ptr().cast()) }
+}
+
 /// Those of the words that are not two zeros, of either sign.
 #[target_feature(enable = "avx512f")]
 fn nonzero(words: __m512i) -> __mmask16 {
@@ -112,10 +124,7 @@ fn nonzero(words: __m512i) -> __mmask16 {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn cut(from: &[f32], columns: usize, rows: &mut [u32], strips: &mut [Line], stride: usize) {
-    // From the low and the high half in turn.
-    let order: [u16; 2 * STRIP] = std::array::from_fn(|i| (i / 2 + i % 2 * STRIP) as u16);
-    // SAFETY: sixty-four bytes.
-    let order = unsafe { _mm512_loadu_si512(order.as_ptr().cast()) };
+    let order = in_turn();
     for (pair, rows) in rows.chunks_exact_mut(2 * pairs(columns)).enumerate() {
         let [even, odd] =
             [2 * pair, 2 * pair + 1].map(|row| from.get(row * columns..(row + 1) * columns).unwrap_or_default());

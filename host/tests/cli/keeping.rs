@@ -50,10 +50,10 @@ fn about_to_diverge(sandbox: &Sandbox, step: u32) -> Checkpoint {
     let mut trainer = Trainer::<Small>::new(Recipe::DEFAULT, 4, 100, 1, &images);
     assert!(good.restore(&mut trainer));
     trainer.restore(step, &[], |[_, first, second]| {
-        first.encoder.0.weights[7][0] = f32::MAX;
+        first.encoder.0.weights[7][0] = 3e38;
         second.encoder.0.weights[7][0] = 0.0;
     });
-    let diverging = Checkpoint::new(good.run.clone(), &trainer);
+    let diverging = Checkpoint::new(good.run.clone(), &mut trainer);
     diverging.write(&path).unwrap();
     diverging
 }
@@ -95,7 +95,7 @@ fn no_number_that_is_not_finite_is_written() {
         for number in [f32::NAN, f32::INFINITY] {
             assert!(good.restore(&mut trainer));
             trainer.restore(1, &[], |nets| nets[which].decoder.1.bias[9] = number);
-            let error = Checkpoint::new(good.run.clone(), &trainer).write(&path).unwrap_err();
+            let error = Checkpoint::new(good.run.clone(), &mut trainer).write(&path).unwrap_err();
             assert!(matches!(error, CheckpointError::NotFinite { .. }), "{error}");
             let about = About { encoder_layers: 2, steps: 1, code_bits: 8 };
             if which == 0 {
