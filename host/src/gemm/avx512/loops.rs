@@ -5,10 +5,11 @@ use super::{Bfloat16, in_turn, load, load_words, rounded, store, store_words};
 use crate::bfloat16::moments::AdamStep;
 use crate::bfloat16::{Line, STRIP};
 use std::arch::x86_64::{
-    __m512, __m512i, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm512_add_ps, _mm512_and_si512,
-    _mm512_castsi512_ps, _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_fnmadd_ps, _mm512_min_ps, _mm512_mul_ps,
-    _mm512_permutexvar_epi16, _mm512_rcp14_ps, _mm512_reduce_add_ps, _mm512_reduce_ps, _mm512_rsqrt14_ps,
-    _mm512_scalef_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_sub_ps,
+    __m512, __m512i, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps,
+    _mm512_and_si512, _mm512_castsi512_ps, _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_fnmadd_ps, _mm512_min_ps,
+    _mm512_mul_ps, _mm512_permutexvar_epi16, _mm512_rcp14_ps, _mm512_reduce_add_ps, _mm512_reduce_ps,
+    _mm512_rsqrt14_ps, _mm512_scalef_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32,
+    _mm512_sub_ps,
 };
 use std::f32::consts::{LN_2, LOG2_E};
 
@@ -65,6 +66,13 @@ fn sigmoids(z: __m512) -> __m512 {
     _mm512_fmadd_ps(y, _mm512_fnmadd_ps(d, y, one), y)
 }
 
+/// Asks for the line a page on, of this row or of one after it: at a page's end the processor's own prefetching stops.
+#[target_feature(enable = "sse")]
+fn fetch_ahead(line: *const i8) {
+    const PAGE: usize = 4096;
+    _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(PAGE));
+}
+
 /// A step of Adam's with each of its numbers in all lanes of a vector.
 struct Adam {
     first: __m512,
@@ -105,6 +113,8 @@ impl Adam {
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     #[inline]
     fn vector(&self, w: &mut [f32], moments: &mut Line, dw: &[f32], c: __m512) -> __m512 {
+        fetch_ahead(w.as_ptr().cast());
+        fetch_ahead(moments.0.as_ptr().cast());
         let words = load_words(&moments.0);
         let m = _mm512_castsi512_ps(_mm512_and_si512(words, _mm512_set1_epi32(0xffff_0000_u32.cast_signed())));
         let v = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(words));
