@@ -45,7 +45,7 @@ pub struct Train {
     /// Images a step [default: 256]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=host::checkpoint::MAX_BATCH as i64))]
     pub batch: Option<u32>,
-    /// Seed of the initial weights and of the order of the images [default: 1; recipe `seed`: 3]
+    /// Seed of the initial weights and of the order of the images [default: 1; recipe `seed`: 6]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Threads; the result does not depend on them [default: as many as there are cores]

@@ -1,6 +1,6 @@
 //! A training step with products in bfloat16: half the bytes of an `f32`, twice the multiply-adds an instruction. Operands
-//! are rounded; sums, weights and all that is no product stay `f32`. The gradient of 256 images is uncertain by far more
-//! than the rounding.
+//! are rounded, and the optimizer's moments; sums, weights and all else stay `f32`. The gradient of 256 images is uncertain by
+//! far more than the rounding.
 //!
 //! Each number is rounded once, where it is made, and put where each product will read it. A word holds a pair: two
 //! neighbours along the inner dimension of a product. The left operand lies in rows, or in strips of sixteen rows; the
@@ -113,13 +113,13 @@ pub(crate) fn rows_at_once(layer: usize, outputs: usize) -> usize {
     if layer == 0 && outputs.is_multiple_of(WIDE) { WIDE } else { STRIP }
 }
 
-/// The weights of a network as products read them.
+/// The weights of a network as products read them, and their moments.
 pub struct Weights {
     unit: Bfloat16,
     layers: Vec<Layer>,
 }
 
-/// The weights of one layer. To sixteen rows of them belong as many lines of either.
+/// The weights of one layer. To sixteen rows of them belong as many lines of one order as of the other.
 struct Layer {
     inputs: usize,
     /// `[outputs / 16][inputs / 2]`: strips of rows.
@@ -131,7 +131,7 @@ struct Layer {
     moments: Vec<Line>,
 }
 
-/// The lines of some rows of a layer's weights.
+/// The lines of some rows of a layer's weights, and of their moments.
 pub(crate) struct Lines<'a> {
     pub(crate) unit: Bfloat16,
     inputs: usize,

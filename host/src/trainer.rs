@@ -52,13 +52,14 @@ pub struct Trainer<N: Trainable> {
     rounded: Box<Aligned<N>>,
     /// The scales of its rows.
     scales: Vec<f32>,
+    /// Those of weights are up to date only in `state` where `weights` has them.
     first_moment: Box<Aligned<N>>,
     second_moment: Box<Aligned<N>>,
     shards: Vec<Shard<N>>,
     centres: Vec<Option<Centre>>,
     order: Vec<u32>,
     kernels: Gemm,
-    /// The weights that products read, where they are in bfloat16.
+    /// The weights that products read, where they are in bfloat16; with the moments, where these are.
     weights: Option<Weights>,
 }
 
@@ -184,9 +185,7 @@ impl<N: Trainable> Trainer<N> {
 
     /// Parameters, first and second moments: with the number of steps done, all that training goes on from.
     pub fn state(&mut self) -> [&N; 3] {
-        if let (Some(_), Some(weights)) = (self.short_moments(), &self.weights) {
-            weights.moments([&mut **self.first_moment, &mut **self.second_moment]);
-        }
+        self.write_moments();
         [&self.net, &self.first_moment, &self.second_moment]
     }
 
@@ -195,11 +194,12 @@ impl<N: Trainable> Trainer<N> {
         &self.scales
     }
 
-    /// Goes on from a state: `fill` writes the parameters, then the moments.
+    /// Goes on from a state: `fill` writes the parameters and the moments over those of now.
     pub fn restore(&mut self, step: u32, scales: &[f32], mut fill: impl FnMut([&mut N; 3])) {
         self.step = step;
         self.scales = scales.to_vec();
         self.order.clear();
+        self.write_moments();
         fill([&mut self.net, &mut self.first_moment, &mut self.second_moment]);
         self.prepare();
     }
@@ -218,7 +218,7 @@ impl<N: Trainable> Trainer<N> {
         self.step += 1;
         let number = if aware { self.step - exact } else { self.step };
         let rate = self.learning_rate();
-        let short = self.short_moments().map(|adam| AdamStep::new(adam, number, rate));
+        let short_adam = self.short_adam().map(|adam| AdamStep::new(adam, number, rate));
 
         let scale = 1.0 / (batch * N::In::LEN) as f32;
         let kernels = self.kernels;
@@ -238,7 +238,7 @@ impl<N: Trainable> Trainer<N> {
             });
         });
 
-        let step = Step { method: self.recipe.method, short, number, rate, centres: &self.centres };
+        let step = Step { method: self.recipe.method, short_adam, number, rate, centres: &self.centres };
         let nets = [&mut **self.net, &mut **self.first_moment, &mut **self.second_moment];
         update(kernels, step, nets, self.weights.as_mut(), shards);
         self.round();
@@ -255,7 +255,7 @@ impl<N: Trainable> Trainer<N> {
     }
 
     /// The optimizer, if the moments of weights are in bfloat16: beside what products read.
-    fn short_moments(&self) -> Option<Adam> {
+    fn short_adam(&self) -> Option<Adam> {
         match self.recipe.method {
             Method::Adam(adam) if self.weights.is_some() && moments::suffice(adam) => Some(adam),
             _ => None,
@@ -264,8 +264,19 @@ impl<N: Trainable> Trainer<N> {
 
     /// Puts the moments where the steps take them from.
     fn keep_moments(&mut self) {
-        if let (Some(_), Some(weights)) = (self.short_moments(), &mut self.weights) {
+        if self.short_adam().is_some()
+            && let Some(weights) = &mut self.weights
+        {
             weights.keep_moments([&**self.first_moment, &**self.second_moment]);
+        }
+    }
+
+    /// The way back.
+    fn write_moments(&mut self) {
+        if self.short_adam().is_some()
+            && let Some(weights) = &self.weights
+        {
+            weights.write_moments([&mut **self.first_moment, &mut **self.second_moment]);
         }
     }
 

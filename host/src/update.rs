@@ -30,7 +30,7 @@ const MAX_BLOCKS: usize = 512;
 pub(crate) struct Step<'a> {
     pub(crate) method: Method,
     /// The same with moments in bfloat16, where those of weights are.
-    pub(crate) short: Option<AdamStep>,
+    pub(crate) short_adam: Option<AdamStep>,
     pub(crate) number: u32,
     pub(crate) rate: f32,
     pub(crate) centres: &'a [Option<Centre>],
@@ -48,7 +48,7 @@ struct Rows<'a> {
     outputs: usize,
     weights: [&'a mut [f32]; 3],
     bias: [&'a mut [f32]; 3],
-    /// The weights as products in bfloat16 read them.
+    /// The weights as products in bfloat16 read them, and their moments where these are in bfloat16.
     lines: Option<bfloat16::Lines<'a>>,
 }
 
@@ -83,10 +83,12 @@ pub(crate) fn update<N: Trainable>(
             assert!(blocks.push(block).is_ok(), "a network of more than {MAX_BLOCKS} blocks");
         }
     }
-    let Step { method, short, number, rate, centres } = step;
+    let Step { method, short_adam, number, rate, centres } = step;
     match method {
-        Method::RmsProp(method) => all_blocks(kernels, method.at(number, rate), short, centres, &mut blocks, shards),
-        Method::Adam(method) => all_blocks(kernels, method.at(number, rate), short, centres, &mut blocks, shards),
+        Method::RmsProp(method) => {
+            all_blocks(kernels, method.at(number, rate), short_adam, centres, &mut blocks, shards);
+        }
+        Method::Adam(method) => all_blocks(kernels, method.at(number, rate), short_adam, centres, &mut blocks, shards),
     }
 }
 
@@ -94,7 +96,7 @@ pub(crate) fn update<N: Trainable>(
 fn all_blocks<N: Trainable>(
     kernels: Gemm,
     rule: impl Rule,
-    short: Option<AdamStep>,
+    short_adam: Option<AdamStep>,
     centres: &[Option<Centre>],
     blocks: &mut [Rows<'_>],
     shards: &[Shard<N>],
@@ -104,7 +106,7 @@ fn all_blocks<N: Trainable>(
         let rows = if block.lines.is_some() { bfloat16::rows_at_once(block.layer, block.outputs) } else { ROWS };
         let centre = centres.get(block.layer).and_then(Option::as_ref);
         together.run(|| {
-            block.reborrow().chunks(rows).for_each(|rows| some_rows(kernels, rule, short, centre, rows, shards));
+            block.reborrow().chunks(rows).for_each(|rows| some_rows(kernels, rule, short_adam, centre, rows, shards));
         });
     });
 }
@@ -137,7 +139,7 @@ impl<'a> Rows<'a> {
 fn some_rows<N: Trainable>(
     kernels: Gemm,
     rule: impl Rule,
-    short: Option<AdamStep>,
+    short_adam: Option<AdamStep>,
     centre: Option<&Centre>,
     mut rows: Rows<'_>,
     shards: &[Shard<N>],
@@ -161,7 +163,7 @@ fn some_rows<N: Trainable>(
             }
         }
         timed(Phase::Update, || {
-            kernels.vectorise(Update { rule, short, centre, rows: &mut rows, gradients: [dw, db] });
+            kernels.vectorise(Update { rule, short_adam, centre, rows: &mut rows, gradients: [dw, db] });
         });
         if let Some(lines) = &mut rows.lines {
             timed(Phase::Operands, || lines.fill(rows.weights[0]));
@@ -173,7 +175,7 @@ fn some_rows<N: Trainable>(
 struct Update<'a, 'b, R> {
     rule: R,
     /// The rule for weights whose moments are in bfloat16.
-    short: Option<AdamStep>,
+    short_adam: Option<AdamStep>,
     centre: Option<&'a Centre>,
     rows: &'a mut Rows<'b>,
     gradients: [&'a mut [f32]; 2],
@@ -184,11 +186,16 @@ impl<R: Rule> WithSimd for Update<'_, '_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { rule, short, centre, rows, gradients: [dw, db] } = self;
+        let Self { rule, short_adam, centre, rows, gradients: [dw, db] } = self;
         let Rows { inputs, weights: [w, m, v], bias: [b, bm, bv], lines, .. } = rows;
-        if let (Some(lines), Some(step)) = (lines, short) {
+        if let (Some(lines), Some(step)) = (lines, short_adam) {
             let step = step.scaled(centre.map_or(1.0, |centre| centre.scale));
             let mean = centre.map_or(&[][..], |centre| &centre.mean);
+            assert_eq!(
+                lines.moments.len(),
+                b.len() * inputs.div_ceil(STRIP),
+                "a row of moments for each row of weights"
+            );
             let moments = lines.moments.chunks_exact_mut(inputs.div_ceil(STRIP));
             let weights = w.chunks_exact_mut(*inputs).zip(moments).zip(dw.chunks_exact(*inputs));
             for ((row, dw), (b, db)) in weights.zip(b.iter_mut().zip(&*db)) {

@@ -5,6 +5,7 @@ use autoencoder_core::init::Init;
 use autoencoder_core::optimizer::{Adam, RmsProp};
 use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Plain, Sigmoid};
 use host::aware::{Aware, Precision};
+use host::bfloat16::Weights;
 use host::centre::{Centre, centres};
 use host::recipe::{Method, Recipe, Schedule};
 use host::trainer::{Trainer, zeroed_box};
@@ -18,8 +19,9 @@ type Numbers = Vec<Vec<f32>>;
 
 /// Two shards and a part of a third.
 const ROWS: usize = 300;
-/// So that steps follow gradients of any size.
-const METHOD: RmsProp = RmsProp { decay: 0.0, epsilon: 1e-6 };
+/// Without a memory, and so that steps follow gradients of any size.
+const RMS_PROP: RmsProp = RmsProp { decay: 0.0, epsilon: 1e-6 };
+const ADAM: Adam = Adam { beta1: 0.0, beta2: 0.0, epsilon: 1e-3, nesterov: false };
 
 /// A stretch from the middle of each digit.
 fn rows() -> Array2<f32> {
@@ -46,11 +48,23 @@ fn gradients(net: &Net, rows: &Array2<f32>) -> (f32, Numbers) {
     (mse as f32, numbers(&gradient))
 }
 
-fn check(bfloat16: bool, aware: Aware, error: f32) {
+/// What the method makes of a gradient, at a rate of 1: of a weight's, of a bias's.
+fn rules(method: Method, bfloat16: bool) -> [fn(f32) -> f32; 2] {
+    let rms_prop = |g: f32| g / (g * g + RMS_PROP.epsilon).sqrt();
+    let adam = |g: f32| g / (g.abs() + ADAM.epsilon);
+    match method {
+        Method::RmsProp(_) => [rms_prop; 2],
+        // With moments in bfloat16 the square of epsilon stands under the root.
+        Method::Adam(_) if bfloat16 && Weights::new(Net::specs()).is_some() => [rms_prop, adam],
+        Method::Adam(_) => [adam; 2],
+    }
+}
+
+fn check(method: Method, bfloat16: bool, aware: Aware, error: f32) {
     let rows = rows();
     let recipe = Recipe {
         init: Init::UnitNormal,
-        method: Method::RmsProp(METHOD),
+        method,
         schedule: Schedule::Constant(0.002),
         moved: 0.0,
         aware,
@@ -58,7 +72,7 @@ fn check(bfloat16: bool, aware: Aware, error: f32) {
         ..Recipe::DEFAULT
     };
     let mut trainer = Trainer::<Net>::new(recipe, 10, ROWS, 1, &rows);
-    let case = format!("{aware:?}, bfloat16 {bfloat16}");
+    let case = format!("{method:?}, {aware:?}, bfloat16 {bfloat16}");
 
     let centres: Vec<Centre> = centres::<Net>(&rows, ROWS).into_iter().map(Option::unwrap).collect();
     let (before, (mse, gradients)) = (numbers(trainer.state()[0]), gradients(trainer.net(), &rows));
@@ -80,14 +94,14 @@ fn check(bfloat16: bool, aware: Aware, error: f32) {
     assert!((found / mse - 1.0).abs() < error, "{case}: a loss of {found} instead of {mse}");
 
     let (after, rate) = (numbers(trainer.state()[0]), recipe.rate(1, 10));
-    let step = |g: f32| rate * g / (g * g + METHOD.epsilon).sqrt();
+    let [weight_rule, bias_rule] = rules(method, bfloat16);
     for (layer, Centre { mean, scale }) in centres.iter().enumerate() {
         let [(mut dw, db), (w, b), (next_w, next_b)] =
             [&gradients, &before, &after].map(|net| (net[2 * layer].clone(), &net[2 * layer + 1]));
         let mut steps = Vec::new();
         for (dw, db) in dw.chunks_exact_mut(mean.len()).zip(db) {
-            dw.iter_mut().zip(mean).for_each(|(dw, c)| *dw = scale * step(*dw - db * c));
-            steps.push(step(*db) - dw.iter().zip(mean).map(|(dw, c)| dw * c).sum::<f32>());
+            dw.iter_mut().zip(mean).for_each(|(dw, c)| *dw = scale * rate * weight_rule(*dw - db * c));
+            steps.push(rate * bias_rule(*db) - dw.iter().zip(mean).map(|(dw, c)| dw * c).sum::<f32>());
         }
         for (what, expected, from, to) in [("weights", &dw, &w, &next_w), ("biases", &steps, b, next_b)] {
             let largest = expected.iter().fold(0.0f32, |largest, step| largest.max(step.abs()));
@@ -101,9 +115,11 @@ fn check(bfloat16: bool, aware: Aware, error: f32) {
 
 #[test]
 fn a_step_is_that_of_plain_loops() {
-    for (bfloat16, error) in [(false, 0.001), (true, 0.03)] {
-        check(bfloat16, Aware::NONE, error);
-        check(bfloat16, Aware { weights: Some(Precision::Int4), code_bits: 8, part: 1.0 }, error);
+    for method in [Method::RmsProp(RMS_PROP), Method::Adam(ADAM)] {
+        for (bfloat16, error) in [(false, 0.001), (true, 0.03)] {
+            check(method, bfloat16, Aware::NONE, error);
+            check(method, bfloat16, Aware { weights: Some(Precision::Int4), code_bits: 8, part: 1.0 }, error);
+        }
     }
 }
 
@@ -111,14 +127,18 @@ fn a_step_is_that_of_plain_loops() {
 #[test]
 fn the_optimizer_begins_again_with_the_rounded_steps() {
     let aware = Aware { weights: Some(Precision::Int8), code_bits: 8, part: 0.5 };
-    let method = Method::Adam(Adam::default());
-    let recipe = Recipe { init: Init::UnitNormal, method, centred: false, aware, ..Recipe::DEFAULT };
     let rows = rows();
-    let mut trainer = Trainer::<Net>::new(recipe, 10, ROWS, 1, &rows);
-    (0..recipe.exact_steps(10)).for_each(|_| _ = trainer.train(&rows));
-    let before = numbers(trainer.state()[0]);
-    trainer.train(&rows);
-    let steps = before.iter().flatten().zip(trainer.state()[0].slices().flatten()).map(|(from, to)| (from - to).abs());
-    let (largest, rate) = (steps.fold(0.0, f32::max), trainer.learning_rate());
-    assert!((largest / rate - 1.0).abs() < 0.01, "a step of {largest} at a rate of {rate}");
+    // The second has moments in bfloat16, where there is such a thing.
+    for adam in [Adam::default(), Adam { beta1: 0.95, beta2: 0.98, ..Adam::default() }] {
+        let recipe =
+            Recipe { init: Init::UnitNormal, method: Method::Adam(adam), centred: false, aware, ..Recipe::DEFAULT };
+        let mut trainer = Trainer::<Net>::new(recipe, 10, ROWS, 1, &rows);
+        (0..recipe.exact_steps(10)).for_each(|_| _ = trainer.train(&rows));
+        let before = numbers(trainer.state()[0]);
+        trainer.train(&rows);
+        let after = trainer.state()[0].slices().flatten();
+        let largest = before.iter().flatten().zip(after).map(|(from, to)| (from - to).abs()).fold(0.0, f32::max);
+        let rate = trainer.learning_rate();
+        assert!((largest / rate - 1.0).abs() < 0.01, "a step of {largest} at a rate of {rate}");
+    }
 }

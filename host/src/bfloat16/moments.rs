@@ -1,7 +1,7 @@
 //! Adam with moments in bfloat16: with the weights, two thirds of the bytes of an update, which waits for memory. Moments are
 //! running means of numbers that are far less certain than eight bits.
 //!
-//! A word holds the two moments of one weight, the first in its high half; a row of weights begins with a line.
+//! A word holds the two moments of one weight, the first in its high half; the moments of a row of weights begin on a new line.
 
 use super::{STRIP, Weights};
 use autoencoder_core::Parameters;
@@ -13,7 +13,8 @@ use autoencoder_core::optimizer::Adam;
 /// m += first·(g - m)      v += second·(g² - v)      p -= rate · (m + ahead·(g - m)) / √(v + epsilon)
 /// ```
 ///
-/// This is [`Adam`] but for its epsilon, whose square stands under the root here.
+/// This is [`Adam`] but for its epsilon, whose square stands under the root here, and where `g²` overflows: there it gives a
+/// NaN, and Adam no step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdamStep {
     pub(crate) first: f32,
@@ -39,14 +40,15 @@ impl AdamStep {
     }
 }
 
-/// Whether its moments may be in bfloat16: if a mean that forgets more slowly got nothing but zeros, what is rounded would stay
-/// as it is, for half a step from one number to the next is up to 2⁻⁸ of it.
-pub(crate) fn suffice(Adam { beta1, beta2, .. }: Adam) -> bool {
-    1.0 - beta1.max(beta2) > 1.0 / 128.0
+/// Whether its moments may be in bfloat16. Where two of its numbers are up to 2⁻⁷ of either apart, a mean of zeros falls at each
+/// step by more than that; one that forgot more slowly would fall in jumps, or stand still. And the square of epsilon has to
+/// be a number.
+pub(crate) fn suffice(Adam { beta1, beta2, epsilon, .. }: Adam) -> bool {
+    1.0 - beta1.max(beta2) > 1.0 / 128.0 && epsilon * epsilon >= f32::MIN_POSITIVE
 }
 
 impl Weights {
-    /// Rounds the moments of all weights.
+    /// Rounds the moments of all weights and keeps them.
     pub(crate) fn keep_moments(&mut self, [m, v]: [&impl Parameters; 2]) {
         let weights = m.slices().zip(v.slices()).step_by(2);
         for (layer, (m, v)) in self.layers.iter_mut().zip(weights) {
@@ -59,8 +61,8 @@ impl Weights {
         }
     }
 
-    /// Writes them out.
-    pub(crate) fn moments(&self, [m, v]: [&mut impl Parameters; 2]) {
+    /// Writes down the moments that are kept.
+    pub(crate) fn write_moments(&self, [m, v]: [&mut impl Parameters; 2]) {
         let weights = m.slices_mut().zip(v.slices_mut()).step_by(2);
         for (layer, (m, v)) in self.layers.iter().zip(weights) {
             let rows = layer.moments.chunks_exact(layer.inputs.div_ceil(STRIP));
@@ -77,9 +79,12 @@ impl Weights {
 /// The high half of a word.
 const HIGH: u32 = 0xffff_0000;
 
-/// The bits of the nearest number in bfloat16, of two that are as near the even one.
+/// The bits of the nearest number in bfloat16, of two that are as near the even one. Of a NaN, a NaN.
 fn rounded(number: f32) -> u32 {
     let bits = number.to_bits();
+    if number.is_nan() {
+        return (bits | 0x0040_0000) & HIGH;
+    }
     (bits + 0x7fff + (bits >> 16 & 1)) & HIGH
 }
 
@@ -155,14 +160,14 @@ mod tests {
         };
         let first = kept(&m, &v);
         weights.keep_moments([&*m, &*v]);
-        weights.moments([&mut *m, &mut *v]);
+        weights.write_moments([&mut *m, &mut *v]);
         let second = kept(&m, &v);
         for (first, second) in first.iter().zip(&second) {
             assert!((first - second).abs() <= first.abs() / 256.0, "{second}, not {first}");
         }
         weights.keep_moments([&*m, &*v]);
         m.slices_mut().chain(v.slices_mut()).step_by(2).flatten().for_each(|x| *x = 7.0);
-        weights.moments([&mut *m, &mut *v]);
+        weights.write_moments([&mut *m, &mut *v]);
         assert_eq!(kept(&m, &v), second);
     }
 
@@ -171,12 +176,19 @@ mod tests {
     fn slow_moments_stay_as_they_are() {
         assert!(suffice(Adam { beta1: 0.95, beta2: 0.98, ..Adam::default() }));
         assert!(!suffice(Adam::default()));
-        // What suffices falls from any number, down to 0.
-        let mut number = f32::from_bits(rounded(1.0));
-        for _ in 0..100 {
-            let next = f32::from_bits(rounded(number * 0.992));
-            assert!(next < number, "{number} stays");
-            number = next;
+        assert!(!suffice(Adam { beta1: 0.9, beta2: 0.98, epsilon: 1e-22, nesterov: false }));
+        // What suffices falls from every number.
+        for mantissa in 0..128 {
+            let number = f32::from_bits(0x3f80_0000 | mantissa << 16);
+            assert!(f32::from_bits(rounded(number * 0.992)) < number, "{number} stays");
         }
+    }
+
+    #[test]
+    fn what_is_no_number_is_kept_as_none() {
+        for bits in [0x7fff_ffff, 0xffff_ffff, 0x7f80_0001, 0x7fc0_0000] {
+            assert!(f32::from_bits(rounded(f32::from_bits(bits))).is_nan(), "{bits:x}");
+        }
+        assert_eq!(rounded(f32::INFINITY), f32::INFINITY.to_bits());
     }
 }

@@ -104,7 +104,7 @@ pub struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// Room for a pass: what is no product is done by `kernels`.
+    /// Room for a pass: slopes, and activations but the sigmoid, are made by `kernels`.
     pub fn new(kernels: Gemm, weights: &'a Weights, operands: &'a mut Operands) -> Self {
         Self { kernels, weights, operands: RefCell::new(operands), layer: Cell::new(0) }
     }
