@@ -7,6 +7,7 @@
 //!     cargo run --release -p host --example seed_curve
 
 use anyhow::Context;
+use host::recipe::Recipe;
 use host::report::{Curve, plot};
 use std::fs;
 use std::path::Path;
@@ -33,6 +34,7 @@ fn main() -> anyhow::Result<()> {
     compare("TensorFlow's program", &tensorflow);
     let curves = [
         Curve { name: "published", points: PUBLISHED.to_vec() },
+        Curve { name: "here, the recipe's own seed", points: seeds[Recipe::SEED.seed as usize - 1].clone() },
         Curve { name: "here, mean of eight seeds", points: mean },
         Curve { name: "TensorFlow's program, one run", points: tensorflow },
         Curve {
