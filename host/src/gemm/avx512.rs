@@ -4,6 +4,9 @@
 //! In a product, sixteen vectors of sums stay in registers until they are done: sixteen rows of the left times one strip of
 //! the right, or four times four. For each pair along the inner dimension a vector of each strip is loaded, and
 //! multiplied by a word of each row. The layouts: [`crate::bfloat16`].
+//!
+//! What a loop calls is `inline`: a build without `--release` would call it where it lies in another part of the crate, and
+//! the sums would go to memory and back at each call, for ten times as long.
 
 mod loops;
 
@@ -76,12 +79,14 @@ impl Bfloat16 {
 }
 
 /// Of a vector's lanes, the first so many.
+#[inline]
 fn lanes(count: usize) -> __mmask16 {
     ((1u32 << count.min(STRIP)) - 1) as __mmask16
 }
 
 /// The first numbers of a slice, and zeros where there are fewer than sixteen.
 #[target_feature(enable = "avx512f")]
+#[inline]
 fn load(numbers: &[f32]) -> __m512 {
     // SAFETY: only lanes that there are numbers for are read.
     unsafe { _mm512_maskz_loadu_ps(lanes(numbers.len()), numbers.as_ptr()) }
@@ -89,6 +94,7 @@ fn load(numbers: &[f32]) -> __m512 {
 
 /// The same of words.
 #[target_feature(enable = "avx512f")]
+#[inline]
 fn load_words(words: &[u32]) -> __m512i {
     // SAFETY: as above.
     unsafe { _mm512_maskz_loadu_epi32(lanes(words.len()), words.as_ptr().cast()) }
@@ -96,6 +102,7 @@ fn load_words(words: &[u32]) -> __m512i {
 
 /// Sixteen words, or as many as there is room for.
 #[target_feature(enable = "avx512f")]
+#[inline]
 fn store_words(to: &mut [u32], words: __m512i) {
     // SAFETY: only words that there is room for are written.
     unsafe { _mm512_mask_storeu_epi32(to.as_mut_ptr().cast(), lanes(to.len()), words) };
@@ -103,6 +110,7 @@ fn store_words(to: &mut [u32], words: __m512i) {
 
 /// Two vectors in bfloat16, one behind the other.
 #[target_feature(enable = "avx512f,avx512bf16")]
+#[inline]
 fn rounded(low: __m512, high: __m512) -> __m512i {
     // SAFETY: vectors of one size, of which any bits are a value.
     unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
@@ -110,6 +118,7 @@ fn rounded(low: __m512, high: __m512) -> __m512i {
 
 /// The order that takes numbers of 16 bits from the low and the high half of a vector in turn.
 #[target_feature(enable = "avx512f")]
+#[inline]
 fn in_turn() -> __m512i {
     let order: [u16; 2 * STRIP] = std::array::from_fn(|i| (i / 2 + i % 2 * STRIP) as u16);
     // SAFETY: sixty-four bytes.
@@ -118,6 +127,7 @@ fn in_turn() -> __m512i {
 
 /// Those of the words that are not two zeros, of either sign.
 #[target_feature(enable = "avx512f")]
+#[inline]
 fn nonzero(words: __m512i) -> __mmask16 {
     _mm512_test_epi32_mask(words, _mm512_set1_epi32(0x7fff_7fff))
 }
@@ -157,6 +167,7 @@ fn cut(from: &[f32], columns: usize, rows: &mut [u32], strips: &mut [Line], stri
 
 /// The vector of a row that begins with so many others.
 #[target_feature(enable = "avx512f")]
+#[inline]
 fn load_from(row: &[f32], vectors: usize) -> __m512 {
     load(&row[(vectors * STRIP).min(row.len())..])
 }
@@ -269,6 +280,7 @@ fn multiply<'a, L: Left, const ROWS: usize, const STRIPS: usize>(
 
 /// Sixteen numbers, or as many as there is room for.
 #[target_feature(enable = "avx512f")]
+#[inline]
 fn store(to: &mut [f32], numbers: __m512) {
     // SAFETY: only numbers that there is room for are written.
     unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), lanes(to.len()), numbers) };
@@ -276,6 +288,7 @@ fn store(to: &mut [f32], numbers: __m512) {
 
 /// The words of a vector.
 #[target_feature(enable = "avx512f,avx512bf16")]
+#[inline]
 fn pairs_of(words: __m512i) -> __m512bh {
     // SAFETY: vectors of one size, of which any bits are a value.
     unsafe { std::mem::transmute(words) }

@@ -69,6 +69,7 @@ fn sigmoids(z: __m512) -> __m512 {
 }
 
 /// Asks for the line a page on, of this row or of one after it: at a page's end the processor's own prefetching stops.
+#[inline]
 fn fetch_ahead(line: *const i8) {
     const PAGE: usize = 4096;
     // SAFETY: a hint, of which no address is wrong.
