@@ -158,8 +158,7 @@ fn table(lines: &[Line], missing: &[Model]) -> Result<String, std::fmt::Error> {
 
 /// The page of the documentation.
 fn page(table: &str, test: &Images) -> String {
-    let made =
-        MODELS.map(|Model { blob, command }| format!("    cargo run -p host -- {command:82} # {blob}\n")).concat();
+    let made = MODELS.map(|Model { blob, command }| format!("  cargo run -p host -- {command:82} # {blob}\n")).concat();
     format!(
         "# Bytes against error\n\n\
          ![Reconstruction error over bytes a digit](rate-distortion.png)\n\n\
@@ -168,7 +167,7 @@ fn page(table: &str, test: &Images) -> String {
          {table}\n\
          Written by `cargo run -p host -- report`, with its data, [data/rate-distortion.csv](data/rate-distortion.csv).\n\n\
          - **This codec**: the integers that the device computes, its code packed, in `int8` but where the table says\n  \
-           otherwise. The weights that both ends hold are not counted, nor are those of PCA. Made by\n\n{made}\n  \
+           otherwise. The weights that both ends hold are not counted, nor are those of PCA. Made by\n\n  ```sh\n{made}  ```\n\n  \
            (the first and the last are shipped in `models/`).\n\
          - **PCA**: fitted to the training digits; each coefficient is quantised in steps that are best for a normal variable,\n  \
            stretched by what is best for the training digits; output clipped to [0, 1]. *Transform coding* gives the bits of a\n  \

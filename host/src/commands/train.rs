@@ -40,7 +40,9 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
     let claim = if args.out.is_dir() { Some(Claim::new(&args.out)?) } else { None };
     let path = args.out.join("checkpoint");
     let checkpoint = if args.resume { Some(Checkpoint::read(&path)?) } else { None };
-    if let (false, Ok(unfinished)) = (args.resume, Checkpoint::read(&path)) {
+    if !args.resume && path.exists() {
+        // One that cannot be read may be of a run that was worth something.
+        let unfinished = Checkpoint::read(&path).map_err(|e| anyhow!("{e}; give another --out, or delete it"))?;
         ensure!(
             unfinished.step == unfinished.run.steps,
             "{}: a run that was stopped at step {} of {}; go on with it (--resume), give another --out, or delete it",
@@ -168,8 +170,14 @@ impl<'a, N: Trainable> Session<'a, N> {
             session.history = checkpoint.history;
             session.saved = Some(checkpoint.step);
         }
-        // Before the work, not after it: whether the folder can be written.
-        session.write_csv()?;
+        // Before the work, not after it: whether the folder can be written. What an earlier run left stays together until
+        // there is a checkpoint of this one.
+        let curve = session.command.args.out.join("loss.csv");
+        if session.saved.is_none() && curve.is_file() {
+            files::replace(&curve, &files::read(&curve)?)?;
+        } else {
+            session.write_csv()?;
+        }
         for signal in signal_hook::consts::TERM_SIGNALS {
             // The first asks for a checkpoint; a second does not wait for it.
             signal_hook::flag::register_conditional_shutdown(*signal, 130, Arc::clone(&STOP))?;
@@ -249,8 +257,10 @@ impl<'a, N: Trainable> Session<'a, N> {
         let Self { command: Command { args, run, train, test, .. }, trainer, .. } = self;
         let (out, net, step) = (&args.out, trainer.net(), trainer.step());
         if !finished {
+            let left = ["f32", "int8", "int4"].iter().any(|name| out.join(format!("model.{name}.blob")).exists());
+            let blobs = if left { " (the blobs there are an earlier run's)" } else { "" };
             let [out, data] = [out, &args.data].map(|path| quoted(path));
-            bail!("stopped at step {step} of {}; go on with --resume --out {out} --data {data}", run.steps);
+            bail!("stopped at step {step} of {}; go on with --resume --out {out} --data {data}{blobs}", run.steps);
         }
         let about =
             About { encoder_layers: E::specs().count(), steps: run.steps_behind(step), code_bits: run.code_bits };

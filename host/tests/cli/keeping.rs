@@ -126,6 +126,47 @@ fn a_checkpoint_that_is_none_says_what_it_is() {
         fs::write(&path, bytes).unwrap();
         let error = sandbox.error("train --data data --resume");
         assert_eq!(error, format!("error: artifacts/checkpoint: {message}\n"));
+        // Nor does a new run replace it.
+        let before = fs::read(&path).unwrap();
+        let error = sandbox.error("train --data data --steps 2");
+        assert_eq!(error, format!("error: artifacts/checkpoint: {message}; give another --out, or delete it\n"));
+        assert!(fs::read(&path).unwrap() == before);
+    }
+}
+
+/// Killed before its first checkpoint, a run leaves all that an earlier one wrote; stopped, it says what is whose.
+#[cfg(unix)]
+#[test]
+fn what_an_earlier_run_wrote_stays_together() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 4 --json").assert().success();
+    let files = ["checkpoint", "loss.csv", "model.f32.blob", "model.int8.blob"];
+    let read = || files.map(|file| fs::read(sandbox.path("artifacts").join(file)).unwrap());
+    let before = read();
+    for signal in ["-KILL", "-INT"] {
+        let mut child = std::process::Command::new(program())
+            .current_dir(sandbox.folder.path())
+            .args("train --data data --topology small --batch 100 --steps 900000".split(' '))
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The first line comes at step 1,000, and then a checkpoint: killed before.
+        let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+        if signal == "-KILL" {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        } else {
+            std::io::BufRead::read_line(&mut stderr, &mut String::new()).unwrap();
+        }
+        let pid = child.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let mut rest = String::new();
+        stderr.read_to_string(&mut rest).unwrap();
+        assert!(!child.wait().unwrap().success());
+        if signal == "-KILL" {
+            assert!(read() == before);
+        } else {
+            assert!(rest.ends_with("(the blobs there are an earlier run's)\n"), "{rest}");
+        }
     }
 }
 
