@@ -1,7 +1,7 @@
 //! Activation functions: sigmoid, ReLU, identity.
 //!
-//! All of them are branch-free arithmetic on one number, so a loop over an array vectorises, and all of them are
-//! exact `f32` operations without fused multiply-add, so the host and the device compute the same bits.
+//! Each is branch-free arithmetic on one number, so a loop over an array vectorises, and is made of exact `f32` operations
+//! without fused multiply-add, so the host and the device compute the same bits.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +24,8 @@ pub trait Activation: Copy + Send + Sync + 'static {
     /// `σ(z)`
     fn apply(z: f32) -> f32;
 
-    /// `dσ/dz` where `y = σ(z)`. Each of these functions knows its slope from its output alone, so `z` is not kept.
-    fn slope(y: f32) -> f32;
+    /// `dσ/dz` where `y = σ(z)`. Each of these functions knows its derivative from its output alone, so `z` is not kept.
+    fn derivative(y: f32) -> f32;
 }
 
 /// `y = 1 / (1 + e^-z)`
@@ -49,7 +49,7 @@ impl Activation for Sigmoid {
     }
 
     #[inline(always)]
-    fn slope(y: f32) -> f32 {
+    fn derivative(y: f32) -> f32 {
         y * (1.0 - y)
     }
 }
@@ -64,7 +64,7 @@ impl Activation for Relu {
     }
 
     #[inline(always)]
-    fn slope(y: f32) -> f32 {
+    fn derivative(y: f32) -> f32 {
         if y > 0.0 { 1.0 } else { 0.0 }
     }
 }
@@ -78,7 +78,7 @@ impl Activation for Identity {
     }
 
     #[inline(always)]
-    fn slope(_: f32) -> f32 {
+    fn derivative(_: f32) -> f32 {
         1.0
     }
 }

@@ -1,6 +1,6 @@
 //! An encoder and a decoder that meet at the code.
 
-use crate::{Backward, Kernels, Layer, LayerSpec, Parameters, Zeroed};
+use crate::{Backward, Layer, LayerSpec, Parameters, Zeroed};
 use zerocopy::FromBytes;
 
 /// `y = decoder(encoder(x))`: two networks in one, either of which can be run alone.
@@ -23,14 +23,9 @@ impl<E: Layer, D: Layer<In = E::Out, Out = E::In>> Layer for Autoencoder<E, D> {
     }
 
     #[inline]
-    fn forward<'a, const B: usize>(
-        &self,
-        k: &impl Kernels,
-        x: &[Self::In],
-        (e, d): &'a mut Self::Acts<B>,
-    ) -> &'a [Self::Out] {
-        let code = self.encoder.forward(k, x, e);
-        self.decoder.forward(k, code, d)
+    fn forward<'a, const B: usize>(&self, x: &[Self::In], (e, d): &'a mut Self::Acts<B>) -> &'a [Self::Out] {
+        let code = self.encoder.forward(x, e);
+        self.decoder.forward(code, d)
     }
 
     fn output<const B: usize>(acts: &Self::Acts<B>, n: usize) -> &[Self::Out] {
@@ -41,8 +36,8 @@ impl<E: Layer, D: Layer<In = E::Out, Out = E::In>> Layer for Autoencoder<E, D> {
         D::output_mut(&mut acts.1, n)
     }
 
-    fn stages<const B: usize>(acts: &Self::Acts<B>, n: usize) -> impl Iterator<Item = &[u8]> {
-        E::stages(&acts.0, n).chain(D::stages(&acts.1, n))
+    fn layer_outputs<const B: usize>(acts: &Self::Acts<B>, n: usize) -> impl Iterator<Item = &[f32]> {
+        E::layer_outputs(&acts.0, n).chain(D::layer_outputs(&acts.1, n))
     }
 }
 
@@ -50,7 +45,6 @@ impl<E: Backward, D: Backward<In = E::Out, Out = E::In>> Backward for Autoencode
     #[inline]
     fn backward<const B: usize>(
         &self,
-        k: &impl Kernels,
         x: &[Self::In],
         acts: &Self::Acts<B>,
         d: &mut Self::Acts<B>,
@@ -59,8 +53,8 @@ impl<E: Backward, D: Backward<In = E::Out, Out = E::In>> Backward for Autoencode
     ) {
         let code = E::output(&acts.0, x.len());
         let dcode = E::output_mut(&mut d.0, x.len());
-        self.decoder.backward(k, code, &acts.1, &mut d.1, Some(dcode), &mut grad.decoder);
-        self.encoder.backward(k, x, &acts.0, &mut d.0, dx, &mut grad.encoder);
+        self.decoder.backward(code, &acts.1, &mut d.1, Some(dcode), &mut grad.decoder);
+        self.encoder.backward(x, &acts.0, &mut d.0, dx, &mut grad.encoder);
     }
 }
 

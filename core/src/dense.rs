@@ -1,13 +1,45 @@
 //! The dense (fully connected) layer in `f32`: forward, and under it backward.
+//!
+//! Two functions over slices compute it, whether its shape is a type or a value. [`Dense`] is the layer whose shape is a
+//! type.
 
 use crate::layer::{rows, rows_mut};
-use crate::{Activation, Backward, Kernels, Layer, LayerSpec, Parameters, Zeroed};
+use crate::{Activation, Backward, Layer, LayerSpec, Parameters, Zeroed, kernels};
 use core::marker::PhantomData;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-/// `y = σ(x · Wᵀ + b)` with `W: [O, I]`, `b: [O]`.
+/// `y = σ(x · Wᵀ + b)`
+// Shapes: x [n, I], W [O, I], b [O], y [n, O].
+#[inline(always)]
+pub fn forward(spec: LayerSpec, w: &[f32], b: &[f32], x: &[f32], y: &mut [f32]) {
+    kernels::x_wt(x, w, spec.sizes(), y); // z = x · Wᵀ
+    kernels::activate(spec.activation, b, y); // y = σ(z + b)
+}
+
+/// The gradients of the parameters and, where asked for, of the inputs. `d` goes in as `dL/dy` and becomes `dL/dz`.
+// Shapes as above; d [n, O], dW [O, I], db [O], dx [n, I].
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the layer, its forward pass, and its gradients")]
+pub fn backward(
+    spec: LayerSpec,
+    w: &[f32],
+    x: &[f32],
+    y: &[f32],
+    d: &mut [f32],
+    dx: Option<&mut [f32]>,
+    dw: &mut [f32],
+    db: &mut [f32],
+) {
+    kernels::activation_backward(spec.activation, y, d, db); // dz = dy ⊙ σ'(z);  db = Σ dz
+    kernels::dzt_x(d, x, spec.sizes(), dw); // dW = dzᵀ · x
+    if let Some(dx) = dx {
+        kernels::dz_w(d, w, spec.sizes(), dx); // dx = dz · W
+    }
+}
+
+/// The layer with its shape as a type: `W: [O, I]`, `b: [O]`.
 ///
-/// Plain memory, weights then bias, so that a blob in flash is a `&Dense` without a copy.
+/// Its memory is its parameters, weights then bias.
 #[derive(FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Dense<const I: usize, const O: usize, A> {
@@ -18,27 +50,27 @@ pub struct Dense<const I: usize, const O: usize, A> {
     activation: PhantomData<A>,
 }
 
+impl<const I: usize, const O: usize, A: Activation> Dense<I, O, A> {
+    const SPEC: LayerSpec = {
+        assert!(0 < I && I <= u16::MAX as usize, "a layer has 1 to 65,535 inputs");
+        assert!(0 < O && O <= u16::MAX as usize, "a layer has 1 to 65,535 outputs");
+        LayerSpec { inputs: I as u16, outputs: O as u16, activation: A::KIND }
+    };
+}
+
 impl<const I: usize, const O: usize, A: Activation> Layer for Dense<I, O, A> {
     type In = [f32; I];
     type Out = [f32; O];
     type Acts<const B: usize> = [[f32; O]; B];
 
     fn specs() -> impl Iterator<Item = LayerSpec> {
-        const { assert!(I <= u16::MAX as usize && O <= u16::MAX as usize, "a layer has at most 65,535 inputs and outputs") };
-        core::iter::once(LayerSpec { inputs: I as u16, outputs: O as u16, activation: A::KIND })
+        core::iter::once(Self::SPEC)
     }
 
-    // Shapes: x [n, I], W [O, I], b [O], y [n, O] with n <= B rows.
     #[inline]
-    fn forward<'a, const B: usize>(
-        &self,
-        k: &impl Kernels,
-        x: &[[f32; I]],
-        y: &'a mut [[f32; O]; B],
-    ) -> &'a [[f32; O]] {
-        let y = Self::output_mut(y, x.len());
-        k.x_wt(x, &self.weights, y); // z = x · Wᵀ
-        k.activate::<A, O>(y, &self.bias); // y = σ(z + b)
+    fn forward<'a, const B: usize>(&self, x: &[[f32; I]], y: &'a mut [[f32; O]; B]) -> &'a [[f32; O]] {
+        let y = rows_mut(y, x.len());
+        forward(Self::SPEC, self.weights.as_flattened(), &self.bias, x.as_flattened(), y.as_flattened_mut());
         y
     }
 
@@ -50,29 +82,24 @@ impl<const I: usize, const O: usize, A: Activation> Layer for Dense<I, O, A> {
         rows_mut(y, n)
     }
 
-    fn stages<const B: usize>(y: &[[f32; O]; B], n: usize) -> impl Iterator<Item = &[u8]> {
-        core::iter::once(rows(y, n).as_bytes())
+    fn layer_outputs<const B: usize>(y: &[[f32; O]; B], n: usize) -> impl Iterator<Item = &[f32]> {
+        core::iter::once(rows(y, n).as_flattened())
     }
 }
 
 impl<const I: usize, const O: usize, A: Activation> Backward for Dense<I, O, A> {
-    // Shapes as above; `d` goes in as dL/dy and becomes dL/dz, both [n, O]; dx [n, I].
     #[inline]
     fn backward<const B: usize>(
         &self,
-        k: &impl Kernels,
         x: &[[f32; I]],
         y: &[[f32; O]; B],
         d: &mut [[f32; O]; B],
         dx: Option<&mut [[f32; I]]>,
         grad: &mut Self,
     ) {
-        let (y, d) = (Self::output(y, x.len()), Self::output_mut(d, x.len()));
-        k.slope::<A, O>(y, d, &mut grad.bias); // dz = dy ⊙ σ'(z);  db = Σ dz
-        k.dyt_x(d, x, &mut grad.weights); // dW = dzᵀ · x
-        if let Some(dx) = dx {
-            k.dy_w(d, &self.weights, dx); // dx = dz · W
-        }
+        let (y, d) = (rows(y, x.len()).as_flattened(), rows_mut(d, x.len()).as_flattened_mut());
+        let (w, dw) = (self.weights.as_flattened(), grad.weights.as_flattened_mut());
+        backward(Self::SPEC, w, x.as_flattened(), y, d, dx.map(<[_]>::as_flattened_mut), dw, &mut grad.bias);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Initial weights.
 
 use crate::activation::ActivationKind;
+use crate::topology::LayerSpec;
 use crate::{Layer, Parameters};
 use rand_core::Rng;
 
@@ -11,8 +12,8 @@ pub enum Init {
     UnitNormal,
     /// Weights from `N(0, gain² · 2 / (inputs + outputs))`, biases 0.
     ///
-    /// Glorot and Bengio, 2010. The gain makes up for what the activation takes away: 4 for the sigmoid, whose slope is at
-    /// most 1/4; √2 for the ReLU, which lets half of the numbers pass (He et al., 2015); 1 for the identity.
+    /// Glorot and Bengio, 2010. The gain makes up for what the activation takes away: 4 for the sigmoid, whose derivative is
+    /// at most 1/4; √2 for the ReLU, which passes half of its inputs (He et al., 2015); 1 for the identity.
     GlorotNormal,
 }
 
@@ -22,21 +23,26 @@ impl Init {
         let mut slices = net.slices_mut();
         for spec in N::specs() {
             let (Some(weights), Some(bias)) = (slices.next(), slices.next()) else { return };
-            match self {
-                Self::UnitNormal => {
-                    normal(weights, 1.0, rng);
-                    normal(bias, 1.0, rng);
-                }
-                Self::GlorotNormal => {
-                    let gain = match spec.activation {
-                        ActivationKind::Sigmoid => 4.0,
-                        ActivationKind::Relu => core::f32::consts::SQRT_2,
-                        ActivationKind::Identity => 1.0,
-                    };
-                    let fan = f32::from(spec.inputs) + f32::from(spec.outputs);
-                    normal(weights, gain * libm::sqrtf(2.0 / fan), rng);
-                    bias.fill(0.0);
-                }
+            self.fill_layer(spec, weights, bias, rng);
+        }
+    }
+
+    /// Fills one layer: `weights` `[outputs, inputs]`, `bias` `[outputs]`.
+    pub fn fill_layer(self, spec: LayerSpec, weights: &mut [f32], bias: &mut [f32], rng: &mut impl Rng) {
+        match self {
+            Self::UnitNormal => {
+                normal(weights, 1.0, rng);
+                normal(bias, 1.0, rng);
+            }
+            Self::GlorotNormal => {
+                let gain = match spec.activation {
+                    ActivationKind::Sigmoid => 4.0,
+                    ActivationKind::Relu => core::f32::consts::SQRT_2,
+                    ActivationKind::Identity => 1.0,
+                };
+                let fan = f32::from(spec.inputs) + f32::from(spec.outputs);
+                normal(weights, gain * libm::sqrtf(2.0 / fan), rng);
+                bias.fill(0.0);
             }
         }
     }

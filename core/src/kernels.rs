@@ -1,99 +1,98 @@
-//! The arithmetic of a dense layer, and where a faster backend enters.
+//! The arithmetic of a dense layer in `f32`: plain loops over slices, which every network in this project computes with or
+//! is tested against.
+//!
+//! Matrices are row-major. Letters: `B` rows in the batch, `I` inputs, `O` outputs. `sizes` is `[I, O]`; `B` follows from the
+//! lengths of the slices. The last argument receives the result.
 
-use crate::Activation;
-use crate::quant;
+use crate::activation::{Activation, ActivationKind, Identity, Relu, Sigmoid};
+use core::iter::from_fn;
 
-/// The arithmetic that a backend may replace.
-///
-/// The bodies given here are plain loops: they are what a small device runs and the oracle that a faster backend is
-/// tested against. Letters: `B` rows in the batch (the length of the slices), `I` inputs, `O` outputs. What a
-/// method computes goes to its last argument.
-pub trait Kernels {
-    /// `y = x · wᵀ`, that is `[B, O] = [B, I] · [O, I]ᵀ`
-    #[inline]
-    fn x_wt<const I: usize, const O: usize>(&self, x: &[[f32; I]], w: &[[f32; I]; O], y: &mut [[f32; O]]) {
-        for (x, y) in x.iter().zip(y) {
-            for (w, y) in w.iter().zip(y) {
-                *y = 0.0;
-                for (x, w) in x.iter().zip(w) {
-                    *y += x * w;
-                }
-            }
-        }
-    }
+/// The rows of a matrix. Unlike `chunks_exact` it divides by nothing, so a device compiled for size needs no proof that no
+/// row is empty.
+#[inline(always)]
+fn rows(mut matrix: &[f32], columns: usize) -> impl Iterator<Item = &[f32]> {
+    from_fn(move || matrix.split_off(..columns).filter(|row| !row.is_empty()))
+}
 
-    /// `dx = dy · w`, that is `[B, I] = [B, O] · [O, I]`
-    #[inline]
-    fn dy_w<const I: usize, const O: usize>(&self, dy: &[[f32; O]], w: &[[f32; I]; O], dx: &mut [[f32; I]]) {
-        for (dy, dx) in dy.iter().zip(dx) {
-            *dx = [0.0; I];
-            for (dy, w) in dy.iter().zip(w) {
-                for (w, dx) in w.iter().zip(&mut *dx) {
-                    *dx += dy * w;
-                }
-            }
-        }
-    }
+/// The same, to be written.
+#[inline(always)]
+fn rows_mut(mut matrix: &mut [f32], columns: usize) -> impl Iterator<Item = &mut [f32]> {
+    from_fn(move || matrix.split_off_mut(..columns).filter(|row| !row.is_empty()))
+}
 
-    /// `dw = dyᵀ · x`, that is `[O, I] = [B, O]ᵀ · [B, I]`
-    #[inline]
-    fn dyt_x<const I: usize, const O: usize>(&self, dy: &[[f32; O]], x: &[[f32; I]], dw: &mut [[f32; I]; O]) {
-        dw.as_flattened_mut().fill(0.0);
-        for (dy, x) in dy.iter().zip(x) {
-            for (dy, dw) in dy.iter().zip(&mut *dw) {
-                for (x, dw) in x.iter().zip(dw) {
-                    *dw += dy * x;
-                }
-            }
-        }
-    }
-
-    /// `y = σ(x · wᵀ + b)` in integers, for one row.
-    ///
-    /// A kernel gives exactly these bytes or it is wrong. The layouts of the weights: [`quant::weights`], [`quant::nibbles`].
-    #[inline]
-    fn dense_int8<const I: usize, const O: usize, A: Activation>(
-        &self,
-        layer: &quant::Dense<'_, I, O, A>,
-        x: &[u8; I],
-        y: &mut [u8; O],
-    ) {
-        quant::plain::<A>(layer.weights, layer.channels, layer.output, x, y);
-    }
-
-    /// `y = σ(y + b)`, for each of the rows of `y`
-    #[inline(always)]
-    fn activate<A: Activation, const O: usize>(&self, y: &mut [[f32; O]], b: &[f32; O]) {
-        for y in y {
-            for (y, b) in y.iter_mut().zip(b) {
-                *y = A::apply(*y + b);
-            }
-        }
-    }
-
-    /// From `dL/dy` to `dL/dz` in `d`, and its sum over the rows in `db`: `dz = dy ⊙ σ'(z)`, `db = Σ dz`
-    #[inline(always)]
-    fn slope<A: Activation, const O: usize>(&self, y: &[[f32; O]], d: &mut [[f32; O]], db: &mut [f32; O]) {
-        *db = [0.0; O];
-        for (y, d) in y.iter().zip(d) {
-            for ((y, d), db) in y.iter().zip(d).zip(&mut *db) {
-                *d *= A::slope(*y);
-                *db += *d;
+/// `y = x · wᵀ`, that is `[B, O] = [B, I] · [O, I]ᵀ`
+#[inline(always)]
+pub fn x_wt(x: &[f32], w: &[f32], [inputs, outputs]: [usize; 2], y: &mut [f32]) {
+    for (x, y) in rows(x, inputs).zip(rows_mut(y, outputs)) {
+        for (w, y) in rows(w, inputs).zip(y) {
+            *y = 0.0;
+            for (x, w) in x.iter().zip(w) {
+                *y += x * w;
             }
         }
     }
 }
 
-/// The plain loops: what a device without a faster backend runs.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Plain;
+/// `dx = dz · w`, that is `[B, I] = [B, O] · [O, I]`
+#[inline(always)]
+pub fn dz_w(dz: &[f32], w: &[f32], [inputs, outputs]: [usize; 2], dx: &mut [f32]) {
+    for (dz, dx) in rows(dz, outputs).zip(rows_mut(dx, inputs)) {
+        dx.fill(0.0);
+        for (dz, w) in dz.iter().zip(rows(w, inputs)) {
+            for (w, dx) in w.iter().zip(&mut *dx) {
+                *dx += dz * w;
+            }
+        }
+    }
+}
 
-impl Kernels for Plain {}
+/// `dw = dzᵀ · x`, that is `[O, I] = [B, O]ᵀ · [B, I]`
+#[inline(always)]
+pub fn dzt_x(dz: &[f32], x: &[f32], [inputs, outputs]: [usize; 2], dw: &mut [f32]) {
+    dw.fill(0.0);
+    for (dz, x) in rows(dz, outputs).zip(rows(x, inputs)) {
+        for (dz, dw) in dz.iter().zip(rows_mut(dw, inputs)) {
+            for (x, dw) in x.iter().zip(dw) {
+                *dw += dz * x;
+            }
+        }
+    }
+}
 
-/// The fastest kernels for this target that need no more than `core`.
-#[cfg(dsp)]
-pub type Native = quant::walk::Dsp<{ quant::walk::scratch_words(784) }>;
+/// `y = σ(y + b)` in each row of `y`
+#[inline(always)]
+pub fn activate(activation: ActivationKind, b: &[f32], y: &mut [f32]) {
+    #[inline(always)]
+    fn each<A: Activation>(b: &[f32], y: &mut [f32]) {
+        for y in rows_mut(y, b.len()) {
+            for (y, b) in y.iter_mut().zip(b) {
+                *y = A::apply(*y + b);
+            }
+        }
+    }
+    match activation {
+        ActivationKind::Sigmoid => each::<Sigmoid>(b, y),
+        ActivationKind::Relu => each::<Relu>(b, y),
+        ActivationKind::Identity => each::<Identity>(b, y),
+    }
+}
 
-/// The fastest kernels for this target that need no more than `core`.
-#[cfg(not(dsp))]
-pub type Native = Plain;
+/// From `dL/dy` to `dL/dz` in `d`, and its sum over the rows in `db`: `dz = dy ⊙ σ'(z)`, `db = Σ dz`
+#[inline(always)]
+pub fn activation_backward(activation: ActivationKind, y: &[f32], d: &mut [f32], db: &mut [f32]) {
+    #[inline(always)]
+    fn each<A: Activation>(y: &[f32], d: &mut [f32], db: &mut [f32]) {
+        db.fill(0.0);
+        for (y, d) in rows(y, db.len()).zip(rows_mut(d, db.len())) {
+            for ((y, d), db) in y.iter().zip(d).zip(&mut *db) {
+                *d *= A::derivative(*y);
+                *db += *d;
+            }
+        }
+    }
+    match activation {
+        ActivationKind::Sigmoid => each::<Sigmoid>(y, d, db),
+        ActivationKind::Relu => each::<Relu>(y, d, db),
+        ActivationKind::Identity => each::<Identity>(y, d, db),
+    }
+}

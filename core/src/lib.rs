@@ -1,29 +1,30 @@
 //! Autoencoders small enough to live, and to go on learning, inside a microcontroller.
 //!
-//! `no_std`, no heap, no `unsafe` but for one kernel and the square root on a Cortex-M4. The host trains with this crate,
+//! `no_std`, no heap, no `unsafe` but in one kernel and the square root on a Cortex-M4. The host trains with this crate,
 //! the device infers and learns with it.
 //!
 //! # The law
 //!
-//! **Shapes live in types, values live at run time.**
+//! **A shape is a type where a network is written in code, and a value where a network is loaded. All memory is known before
+//! anything runs.**
 //!
-//! - Parameters are `&self`; everything a pass computes goes into a buffer of the caller's.
-//! - The gradient of a network has the network's type; the gradients of its activations have the activations' type.
-//! - A batch is a slice of rows. One sample is a batch of one: [`core::slice::from_ref`].
-//!
-//! So there is one [`Layer::forward`] and one [`Backward::backward`], on the host and on the device, in `f32` and
-//! (forward) in `u8`.
+//! - Parameters are `&self`; everything that a pass computes goes into memory of the caller's.
+//! - Of a network as a type, the gradient has the network's type; the gradients of its activations have the activations'
+//!   type. A batch is a slice of rows. One sample is a batch of one: [`core::slice::from_ref`].
+//! - A loaded network says what it needs: [`Network::memory_bytes`]. What is too small is refused with both numbers.
+//! - Beneath both is one set of functions over slices, [`kernels`] and [`quant`]: the arithmetic exists once, on the host
+//!   and on the device.
 //!
 //! # Reading order
 //!
 //! [`model`] names the networks; [`layer`] says what a network is; [`dense`] is the one layer they are made of,
-//! its float forward and backward; [`quant`] is the same layer in integers; [`blob`] carries the weights; [`adapt`]
-//! teaches the integer layer on the device.
+//! its float forward and backward; [`quant`] is the same layer in integers; [`blob`] carries the weights; [`network`] runs
+//! them where they lie; [`adapt`] teaches the integer layer on the device.
 //!
 //! ```
-//! use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Plain, Sigmoid, Zeroed, loss};
+//! use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Sigmoid, Zeroed, loss};
 //!
-//! // A topology is a type: 4 inputs, a code of 2, 4 outputs.
+//! // 4 inputs, a code of 2, 4 outputs.
 //! type Tiny = Autoencoder<Dense<4, 2, Sigmoid>, Dense<2, 4, Sigmoid>>;
 //!
 //! let (mut net, mut gradient) = (Tiny::ZERO, Tiny::ZERO);
@@ -35,10 +36,10 @@
 //! let mut d = <Tiny as Layer>::Acts::<1>::ZERO;
 //! let mut errors = Vec::new();
 //! for _ in 0..100 {
-//!     net.forward(&Plain, &x, &mut acts);
+//!     net.forward(&x, &mut acts);
 //!     let (y, dy) = (Tiny::output(&acts, 1), Tiny::output_mut(&mut d, 1));
 //!     errors.push(loss::squared_error(&y[0], &x[0], 1.0, &mut dy[0]));
-//!     net.backward(&Plain, &x, &acts, &mut d, None, &mut gradient);
+//!     net.backward(&x, &acts, &mut d, None, &mut gradient);
 //!     for (w, g) in net.slices_mut().flatten().zip(gradient.slices().flatten()) {
 //!         *w -= 0.5 * g;
 //!     }
@@ -60,7 +61,7 @@
 //! fn of(net: (Dense<784, 256, Sigmoid>, Dense<256, 784, Sigmoid>)) { network(net) }
 //! ```
 #![no_std]
-// On a Cortex-M4 two are excepted, with their reasons above them: `quant::walk` and the square root in `optimizer`.
+// A Cortex-M4 has two exceptions, with their reasons above them: `quant::dsp` and the square root in `optimizer`.
 #![cfg_attr(not(dsp), forbid(unsafe_code))]
 
 pub mod activation;
@@ -75,12 +76,16 @@ pub mod kernels;
 pub mod layer;
 pub mod loss;
 pub mod model;
+pub mod network;
 pub mod optimizer;
 pub mod quant;
+pub mod topology;
+pub mod wire;
 
 pub use activation::{Activation, Identity, Relu, Sigmoid};
 pub use autoencoder::Autoencoder;
 pub use dense::Dense;
-pub use error::Error;
-pub use kernels::{Kernels, Native, Plain};
-pub use layer::{Backward, Layer, LayerSpec, Parameters, Zeroed};
+pub use error::{Error, Resource};
+pub use layer::{Backward, Layer, Parameters, Zeroed};
+pub use network::Network;
+pub use topology::{LayerSpec, Topology, TopologyError};

@@ -2,10 +2,10 @@
 //!
 //! MSE is everywhere the mean over pixels and images of `(y - x)²`, pixels in [0, 1]; PSNR is `-10·log10(MSE)` dB.
 
-/// `Σ (y - x)²` over one row, and its slope `d = scale · 2 · (y - x)`.
+/// `Σ (y - x)²` over one row, and its gradient `d = scale · 2 · (y - x)`.
 ///
-/// With `scale = 1 / (rows · pixels)` the slope is that of the MSE over the batch. Summed in 16 partial sums, which a
-/// compiler can keep in vector registers, added in a fixed order.
+/// With `scale = 1 / (rows · pixels)` the gradient is that of the MSE over the batch. There are 16 partial sums, which a
+/// compiler can keep in vector registers; they are added in a fixed order.
 #[inline(always)]
 pub fn squared_error(y: &[f32], x: &[f32], scale: f32, d: &mut [f32]) -> f32 {
     const LANES: usize = 16;

@@ -3,9 +3,21 @@
 //! Letters: `p` parameters, `g` their gradients, `m` first and `v` second moments (running means of `g` and `g²`), all
 //! of one length; `lr` the learning rate; `t` the number of the step, from 1.
 
+/// An optimizer with its settings.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)] // a tag of its own, 0 for the first: a static without an optimizer is all zeros
+pub enum OptimizerKind {
+    /// Gradient descent with momentum.
+    Sgd(Sgd),
+    /// Steps divided by the root of the mean square.
+    RmsProp(RmsProp),
+    /// Adaptive moments.
+    Adam(Adam),
+}
+
 /// A rule that turns gradients into steps.
 pub trait Optimizer: Sync {
-    /// The rule at step `t`: from a gradient to what is to be subtracted from its parameter, `p -= rule(g, m, v)`.
+    /// The rule at step `t`: from a gradient to what to subtract from its parameter, `p -= rule(g, m, v)`.
     fn at(&self, t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync;
 
     /// The same for all of `g`, in place: `p -= g`. A moment that the rule does not use may be empty.
@@ -117,7 +129,7 @@ impl Optimizer for RmsProp {
 }
 
 impl Adam {
-    /// What the moments are multiplied by at step `t`, because they began at 0: `1 / (1 - β₁ᵗ)` and `1 / (1 - β₂ᵗ)`.
+    /// The bias corrections of the moments at step `t`: `1 / (1 - β₁ᵗ)` and `1 / (1 - β₂ᵗ)`.
     pub fn corrections(&self, t: u32) -> [f32; 2] {
         [self.beta1, self.beta2].map(|beta| (1.0 / (1.0 - libm::pow(f64::from(beta), f64::from(t)))) as f32)
     }
@@ -138,7 +150,7 @@ impl Optimizer for Adam {
     }
 }
 
-/// All of them are correctly rounded: the same bits.
+/// `√x`, correctly rounded and so the same bits everywhere.
 #[inline(always)]
 pub(crate) fn sqrt(x: f32) -> f32 {
     #[cfg(feature = "std")]
@@ -154,13 +166,13 @@ pub(crate) fn sqrt(x: f32) -> f32 {
     libm::sqrtf(x)
 }
 
-/// The instruction of a Cortex-M4 or M7 with an FPU, which the core library offers to nobody.
+/// The instruction of a Cortex-M4 or M7 with an FPU, for which the core library has no function.
 #[cfg(all(dsp, target_abi = "eabihf"))]
 #[allow(unsafe_code)]
 #[inline(always)]
 fn fpu_sqrt(x: f32) -> f32 {
     let mut bits = x.to_bits();
-    // SAFETY: it changes the two registers that it names; this target's calling convention is that of an FPU.
+    // SAFETY: it changes only the two registers that it names, and the target has an FPU.
     unsafe {
         core::arch::asm!("vmov s0, {0}", "vsqrt.f32 s0, s0", "vmov {0}, s0",
             inout(reg) bits, out("s0") _, options(pure, nomem, nostack));

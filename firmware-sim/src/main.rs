@@ -1,9 +1,21 @@
-//! `firmware-sim`: talks to the application that runs on the microcontroller, in process and under guard, or on a board.
+//! `firmware-sim`: the autoencoder on a microcontroller, in this process and under guard, in an emulator, or on a board.
 
-mod cli;
+mod args;
+mod board;
+mod codes;
+mod commands;
+mod drawing;
+mod flash_file;
+mod link;
+mod random;
+mod rows;
+mod shift;
+mod terminal;
+mod weights;
+mod writable;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    host::program::main(cli::run)
+    autoencoder_io::program::main(commands::run)
 }

@@ -129,7 +129,7 @@ mod emulated {
     fn training_from_a_weight_of_another_bit_is_found_and_its_layer_named() {
         let folder = tempfile::tempdir().unwrap();
         let blobs = [1.0, -1.0].map(|sign| {
-            let mut net = host::trainer::zeroed_box::<Small>();
+            let mut net = autoencoder_io::zeroed_box::<Small>();
             for (i, w) in net.slices_mut().flatten().enumerate() {
                 *w = (i as f32).sin();
             }

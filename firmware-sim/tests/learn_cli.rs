@@ -2,7 +2,7 @@
 
 use assert_cmd::assert::Assert;
 use assert_cmd::cargo::cargo_bin_cmd;
-use host::picture::Gray;
+use autoencoder_io::picture::Gray;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

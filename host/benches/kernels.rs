@@ -5,14 +5,15 @@
 
 use autoencoder_core::model::Classic;
 use autoencoder_core::{Dense, Kernels, Layer, Parameters, Sigmoid, Zeroed};
+use autoencoder_io::idx::Images;
+use autoencoder_io::zeroed_box;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use host::bfloat16::{Operands, Pass, Weights, gradient};
 use host::data::Source;
 use host::gemm::{Gemm, lanes};
-use host::idx::Images;
 use host::recipe::Recipe;
-use host::trainer::{SHARD, Trainer, zeroed_box};
+use host::trainer::{SHARD, Trainer};
 use pulp::{Arch, Simd, WithSimd};
 use std::path::Path;
 use std::sync::LazyLock;

@@ -1,22 +1,18 @@
-//! A topology of one's own, trained on rows of one's own: vibration windows of a healthy machine, so that a faulty
-//! one stands out by its reconstruction error.
+//! A network for rows of one's own: vibration windows of a healthy machine, so that a faulty one stands out by its
+//! reconstruction error.
 //!
 //!     cargo run -p host --example own_topology
 
-use autoencoder_core::blob::Blob;
-use autoencoder_core::{Autoencoder, Dense, Sigmoid};
-use host::aware::Precision;
-use host::blob_file::BlobFile;
+use autoencoder_core::{Network, Topology};
+use autoencoder_io::blob_file::BlobFile;
 use host::evaluate;
-use host::quantise::{About, integer_blob};
-use host::recipe::Recipe;
-use host::trainer::Trainer;
+use host::export::{BlobMeta, integer_blob};
+use host::train::qat::WeightFormat;
+use host::train::{Recipe, Trainer};
 use ndarray::Array2;
 use std::path::Path;
 
-/// 64 samples to a code of 4 bytes.
-type Encoder = (Dense<64, 32, Sigmoid>, Dense<32, 4, Sigmoid>);
-type Decoder = (Dense<4, 32, Sigmoid>, Dense<32, 64, Sigmoid>);
+const STEPS: u32 = 3000;
 
 /// Windows of a rotating machine's vibration, in [0, 1]: the shaft and its second harmonic at any phase; a worn
 /// bearing adds a ringing.
@@ -30,20 +26,21 @@ fn windows(count: usize, wear: f32) -> Array2<f32> {
 
 fn main() -> anyhow::Result<()> {
     let healthy = windows(4000, 0.0);
-    let mut trainer = Trainer::<Autoencoder<Encoder, Decoder>>::new(Recipe::DEFAULT, 3000, 64, 1, &healthy);
-    for step in 1..=3000 {
-        let loss = trainer.train(&healthy);
+    let topology: Topology = "64-32-4-32-64".parse()?; // 64 samples to a code of 4 bytes
+    let mut trainer = Trainer::new(&topology, Recipe::DEFAULT, STEPS, 64, 1, &healthy);
+    for step in 1..=STEPS {
+        let loss = trainer.step(&healthy);
         if step % 500 == 0 {
             println!("step {step}  loss {loss:.6}");
         }
     }
-    let about = About { encoder_layers: 2, steps: 3000, code_bits: 8 };
-    let bytes = integer_blob(trainer.net(), Precision::Int8, about, &healthy)?;
-    let file = BlobFile::new(Path::new("the example's blob"), &bytes);
-    let blob = Blob::open(file.bytes())?;
-    println!("int8 blob: {} bytes", bytes.len());
+    let meta = BlobMeta { steps: STEPS, code_bits: 8 };
+    let blob = integer_blob(trainer.network(), WeightFormat::Int8, meta, &healthy)?;
+    let file = BlobFile::new(Path::new("the example's blob"), &blob);
+    let network = Network::open(file.bytes())?;
+    println!("int8 blob: {} bytes", blob.len());
     for wear in [0.0, 0.25, 0.5, 1.0] {
-        let errors = evaluate::errors_int8::<Encoder, Decoder>(&blob, &windows(500, wear))?;
+        let errors = evaluate::errors_int8(&network, &windows(500, wear));
         println!("wear {wear:4.2}  reconstruction error {:.6}", evaluate::mean(&errors));
     }
     Ok(())

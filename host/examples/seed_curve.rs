@@ -7,8 +7,8 @@
 //!     cargo run --release -p host --example seed_curve
 
 use anyhow::Context;
-use host::recipe::Recipe;
 use host::report::{Curve, plot};
+use host::train::Recipe;
 use std::fs;
 use std::path::Path;
 

@@ -3,8 +3,8 @@
 //!
 //!     cargo run --release -p host --example zeros
 
-use host::idx::Images;
-use ndarray::{ArrayView2, Axis};
+use autoencoder_io::idx::Images;
+use ndarray::{Array2, ArrayView2};
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg32;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn main() -> anyhow::Result<()> {
     let images = Images::train(Path::new("data/mnist"))?;
     let mut order: Vec<usize> = (0..images.len()).collect();
     order.shuffle(&mut Pcg32::new(1, 1));
-    let digits = images.pixels.select(Axis(0), &order[..DIGITS]);
+    let digits = Array2::from_shape_fn((DIGITS, images.image_size()), |(i, p)| images.image(order[i])[p]);
     for count in [16, 8, 4, 2, 1] {
         println!(
             "{count:2} at a time: {:.0} % of the pairs of pixels, {:.0} % of the pairs of images",

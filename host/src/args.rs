@@ -1,13 +1,14 @@
 //! The command line.
 
-use autoencoder_core::model::NAMES;
-use clap::builder::PossibleValuesParser;
+use autoencoder_core::Topology;
+use autoencoder_core::topology::NAMES;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as Options, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// What `--data` takes.
-const DATA: &str = "Folder of IDX files, plain or gzip; of a folder with several data sets, DIR/NAME, where NAME is what \
-                    the names of one's files begin with: emnist/emnist-letters";
+const DATA: &str = "Folder of IDX files, plain or gzip. If it holds several data sets, DIR/NAME, where NAME is how the file \
+                    names of one set begin: emnist/emnist-letters";
 
 /// Train an autoencoder for a microcontroller, measure it, write its weights blob.
 #[derive(Parser)]
@@ -19,16 +20,14 @@ pub struct Args {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Train on images and write checkpoint, weights blobs, loss curve and reconstructions
+    /// Train a network and write checkpoint, weights blobs, loss curve and reconstructions
     Train(Train),
-    /// Measure a weights blob on the test images
+    /// Measure a weights blob on the test rows
     Eval(Eval),
     /// Write a weights blob from a checkpoint or from an f32 blob
     Export(Export),
     /// Show everything that is in a weights blob
     Inspect(Inspect),
-    /// Compare the codec with PCA, PNG and JPEG: bytes against error
-    Report(Report),
 }
 
 #[derive(Options)]
@@ -36,16 +35,21 @@ pub struct Train {
     /// How to train: `default` is the best known, `seed` the classic TensorFlow tutorial's
     #[arg(long, value_parser = ["default", "seed"])]
     pub recipe: Option<String>,
-    /// Which network [default: classic]
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES))]
-    pub topology: Option<String>,
+    /// Inputs, then the outputs of each layer. A letter behind a size is the layer's activation: s sigmoid (the default),
+    /// r ReLU, i identity. The smallest layer is the code; a * marks another one: 64-32-8*-8-64
+    /// [default: 784-256-128-256-784]
+    #[arg(long, value_name = "SIZES", conflicts_with = "topology")]
+    pub layers: Option<Topology>,
+    /// A network by its name, instead of --layers
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES).try_map(|name| name.parse::<Topology>()))]
+    pub topology: Option<Topology>,
     /// Training steps [default: 30000; with --from: 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub steps: Option<u32>,
-    /// Images a step [default: 256]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=host::checkpoint::MAX_BATCH as i64))]
+    /// Rows a step [default: 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=host::train::checkpoint::MAX_BATCH as i64))]
     pub batch: Option<u32>,
-    /// Seed of the initial weights and of the order of the images [default: 1; recipe `seed`: 6]
+    /// Seed of the initial weights and of the order of the rows [default: 1; recipe `seed`: 6]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Threads; the result does not depend on them [default: as many as there are cores]
@@ -56,13 +60,13 @@ pub struct Train {
     /// Folder for everything that is written
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
     pub out: PathBuf,
-    /// Compute the last steps with weights rounded for this format [default: int8; `seed`: none]
+    /// Compute the last steps with weights rounded for this format [default: int8; recipe `seed`: none]
     #[arg(long, value_name = "FORMAT")]
     pub quantise_aware: Option<QuantiseAware>,
     /// Bits of a code element, to which the last steps round [default: 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
     pub code_bits: Option<u8>,
-    /// Start from this checkpoint or f32 blob: 1,000 steps unless told otherwise, all of them rounded as above
+    /// Start from this checkpoint or f32 blob, with 1,000 steps unless told otherwise, all of them rounded as above
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub from: Option<PathBuf>,
     /// Go on from the checkpoint in the output folder
@@ -115,7 +119,7 @@ pub struct Export {
     /// The blob [default: artifacts/model.FORMAT.blob]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Training images, as for `train`: integers have their threshold from them, a ReLU network its ranges, rounded weights
+    /// Training rows, as for `train`. They give integers their threshold, a ReLU network its ranges, and rounded weights
     /// their biases
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
@@ -127,11 +131,9 @@ pub struct Inspect {
     pub blob: PathBuf,
 }
 
-#[derive(Options)]
-pub struct Report {
-    #[arg(long, value_name = "DIR", default_value = "data/mnist", help = DATA)]
-    pub data: PathBuf,
-    /// Folder for the page, its picture and its data
-    #[arg(long, value_name = "DIR", default_value = "docs")]
-    pub out: PathBuf,
+impl Train {
+    /// The network that was asked for, if one was.
+    pub fn topology(&self) -> Option<&Topology> {
+        self.layers.as_ref().or(self.topology.as_ref())
+    }
 }

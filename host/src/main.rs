@@ -6,5 +6,5 @@ mod commands;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    host::program::main(commands::run)
+    autoencoder_io::program::main(commands::run)
 }

@@ -1,45 +1,45 @@
 //! Where the time of a step goes.
 //!
-//! Each phase is timed on whichever thread it runs, always: two looks at the clock for some ten microseconds of work.
+//! Each phase is always timed, on whichever thread it runs: two readings of the clock for some ten microseconds of work.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What a thread is busy with.
+/// A part of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The order of the rows, once a pass.
+    /// The order of the rows, once in a pass over them.
     Shuffle,
-    /// Rows of the source into the batch.
+    /// Copying rows of the source into the batch.
     Gather,
     /// `x · wᵀ`, forward.
     Forward,
-    /// `dy · w`, backward.
+    /// `dz · w`, backward.
     Backward,
-    /// `dyᵀ · x`, the gradients.
+    /// `dzᵀ · x`, the gradients of weights.
     Gradients,
-    /// What products read, rounded and put in order.
+    /// Rounding and packing what products in bfloat16 read.
     Operands,
     /// `σ(z + b)`
     Activation,
-    /// The error and its slope.
+    /// The squared error and its gradient.
     Loss,
-    /// `dy ⊙ σ'(z)` and its sum.
-    Slope,
-    /// The weights as the blob will hold them.
+    /// `dy ⊙ σ'(z)`, and its sum over the rows.
+    ActivationBackward,
+    /// Rounding the weights as the blob will hold them.
     Rounding,
-    /// The optimizer, once a block's gradient is there.
+    /// The optimizer, once the gradient of some rows is there.
     Update,
 }
 
 const PHASES: [(Phase, &str); 11] = [
     (Phase::Forward, "products: x · wᵀ"),
-    (Phase::Backward, "products: dy · w"),
-    (Phase::Gradients, "products: dyᵀ · x"),
+    (Phase::Backward, "products: dz · w"),
+    (Phase::Gradients, "products: dzᵀ · x"),
     (Phase::Operands, "products: operands"),
     (Phase::Activation, "activation"),
-    (Phase::Slope, "its slope, bias sums"),
+    (Phase::ActivationBackward, "activation, backward"),
     (Phase::Loss, "loss"),
     (Phase::Gather, "gather"),
     (Phase::Shuffle, "shuffle"),
@@ -68,7 +68,7 @@ pub struct Profile {
     fastest: Option<Step>,
 }
 
-/// The time of one step, or of several.
+/// The time of one step or of several.
 #[derive(Clone, Copy, Debug, Default)]
 struct Step {
     time: Duration,
@@ -77,10 +77,10 @@ struct Step {
 }
 
 impl Profile {
-    /// Runs a step. Nothing else may time phases meanwhile.
+    /// Runs a step and measures it. Nothing else may time phases meanwhile.
     pub fn step<T>(&mut self, step: impl FnOnce() -> T) -> (T, Duration) {
         let take = || NANOSECONDS.each_ref().map(|phase| phase.swap(0, Ordering::Relaxed));
-        take(); // of an evaluation, say
+        take(); // forget what an evaluation took, for example
         let start = Instant::now();
         let result = step();
         let step = Step { time: start.elapsed(), phases: take() };
@@ -95,8 +95,8 @@ impl Profile {
         (result, step.time)
     }
 
-    /// As a table. `operations` are those of a step's products, zeros included; `rate` what a dense product reaches in
-    /// a second on these threads, [`crate::gemm::rate`].
+    /// The phases as a table. `operations` counts the operations of a step's products, zeros included; `rate` is how many a dense
+    /// product does in a second on these threads, [`crate::kernels::dense_rate`].
     pub fn table(&self, threads: usize, operations: u64, rate: f64) -> String {
         let Some(fastest) = self.fastest else { return String::new() };
         let ms = |nanoseconds: u64| nanoseconds as f64 / (1e6 * threads as f64);

@@ -2,32 +2,29 @@
 //!
 //!     cargo run -p tests --example corpus
 
-#[path = "../../firmware-sim/tests/common/mod.rs"]
-mod common;
+#[path = "../../firmware-sim/device/tests/common/net.rs"]
+mod net;
 
-use autoencoder_core::{Dense, Parameters, Sigmoid, Zeroed};
-use common::{Net, crc};
-use firmware_sim::learn::{Begin, HELD_OUT, Method};
-use firmware_sim::message::Learning;
-use firmware_sim::{Command, Request, frame};
-use host::quantise::{About, f32_blob};
+use autoencoder_core::Topology;
+use autoencoder_core::blob::{Format, Header, NO_THRESHOLD, RawLayer};
+use autoencoder_core::quant::QuantParams;
+use autoencoder_device::learn::{Begin, HELD_OUT, Method};
+use autoencoder_device::message::Learning;
+use autoencoder_device::{Command, Request, frame};
+use autoencoder_io::blob_file::write_blob;
+use net::{Net, crc};
 use std::iter::repeat_n;
 use std::path::Path;
 use std::{fs, io};
-
-type E = (Dense<16, 8, Sigmoid>, Dense<8, 4, Sigmoid>);
-type D = (Dense<4, 8, Sigmoid>, Dense<8, 16, Sigmoid>);
+use zerocopy::IntoBytes;
 
 fn main() -> io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-    let blob = Net::new::<E, D>(1).blob();
-    let mut net = autoencoder_core::Autoencoder::<E, D>::ZERO;
-    for (i, w) in net.slices_mut().flatten().enumerate() {
-        *w = (i as f32).sin();
-    }
-    let float = f32_blob(&net, About { encoder_layers: 2, steps: 1, code_bits: 8 }).map_err(io::Error::other)?;
-    let other = Net::new::<Dense<16, 8, Sigmoid>, Dense<8, 16, Sigmoid>>(1).blob();
-    for (name, bytes) in [("int8", &blob), ("f32", &float), ("other", &other)] {
+    let blob = Net::new("16-8-4-8-16", 1).blob();
+    let float = float("16-8-4-8-16".parse().map_err(io::Error::other)?)?;
+    let other = Net::new("16-8-16", 1).blob();
+    let odd = Net::of("7-5r-3-6-7i", Format::Int4, 1).blob();
+    for (name, bytes) in [("int8", &blob), ("f32", &float), ("other", &other), ("odd", &odd)] {
         fs::write(folder.join("blob").join(name), bytes)?;
     }
     let image: Vec<u8> = (0..16).collect();
@@ -52,13 +49,13 @@ fn main() -> io::Result<()> {
         all.splice(0..0, frame);
     }
     fs::write(folder.join("line/backwards"), all)?;
-    // A course with each rule: held out, learned from, judged, kept; then an image with what was learned.
+    // A run with each optimizer: held out, learned from, judged, kept; then an image with what was learned.
     for (name, method) in [("adam", Method::Adam), ("rmsprop", Method::RmsProp), ("sgd", Method::Sgd)] {
         let begin = Begin { method, rate: method.rate(), batch: 2, images: 5 };
         let image = Command::Learning(Learning::Image(&image));
-        let course = [Command::Learning(Learning::Begin(begin))].into_iter().chain(repeat_n(image, HELD_OUT + 5));
-        let course = course.chain([Command::Learning(Learning::End), Command::Encode { image: &[9; 16] }]);
-        let frames: Result<Vec<_>, _> = (1..).zip(course).map(|(sequence, command)| frame(sequence, command)).collect();
+        let run = [Command::Learning(Learning::Begin(begin))].into_iter().chain(repeat_n(image, HELD_OUT + 5));
+        let run = run.chain([Command::Learning(Learning::End), Command::Encode { image: &[9; 16] }]);
+        let frames: Result<Vec<_>, _> = (1..).zip(run).map(|(sequence, command)| frame(sequence, command)).collect();
         fs::write(folder.join("line").join(format!("learning-{name}")), frames?.concat())?;
     }
     Ok(())
@@ -67,4 +64,21 @@ fn main() -> io::Result<()> {
 fn frame(sequence: u32, command: Command<'_>) -> io::Result<Vec<u8>> {
     let mut buffer = [0; 512];
     Ok(frame::write(&Request { sequence, command }, &mut buffer).map_err(io::Error::other)?.to_vec())
+}
+
+/// A blob in `f32`.
+fn float(topology: Topology) -> io::Result<Vec<u8>> {
+    let numbers = |count| (0..count).map(|i| (i as f32).sin()).collect::<Vec<f32>>();
+    let parameters: Vec<Vec<f32>> = topology.layers().iter().map(|layer| numbers(layer.parameters())).collect();
+    let header = Header {
+        format: Format::F32,
+        accumulators_checked: false,
+        steps: 1,
+        input: QuantParams::UNIT,
+        code_bits: 8,
+        threshold: NO_THRESHOLD,
+        topology,
+    };
+    let layer = |numbers| RawLayer { output: QuantParams::UNIT, channels: &[], weights: <[f32]>::as_bytes(numbers) };
+    write_blob(&header, &parameters.iter().map(|numbers| layer(numbers)).collect::<Vec<_>>()).map_err(io::Error::other)
 }

@@ -2,9 +2,10 @@
 
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::init::Init;
-use autoencoder_core::{Layer, LayerSpec, Parameters, Zeroed};
-use host::idx::Images;
-use host::trainer::zeroed_box;
+use autoencoder_core::{Layer, LayerSpec, Parameters, Topology, Zeroed};
+use autoencoder_io::idx::Images;
+use autoencoder_io::zeroed_box;
+use host::train::Network;
 use rand_pcg::Pcg32;
 use std::path::PathBuf;
 
@@ -21,7 +22,7 @@ pub fn mnist() -> PathBuf {
 /// The first `count` test digits.
 pub fn digits(count: usize) -> Images {
     let mut images = Images::test(&mnist()).expect("the repository's test images");
-    images.pixels = images.pixels.slice_move(ndarray::s![..count, ..]);
+    images.pixels.truncate(count * images.image_size());
     images
 }
 
@@ -30,6 +31,28 @@ pub fn random<N: Layer + Parameters + Zeroed>(seed: u64) -> Box<N> {
     let mut net = zeroed_box::<N>();
     Init::UnitNormal.fill(&mut *net, &mut Pcg32::new(seed, 0));
     net
+}
+
+/// The host's network with the parameters of a network that is a type, of which `encoder_layers` are the encoder's.
+pub fn host_network<N: Layer + Parameters>(net: &N, encoder_layers: usize) -> Network {
+    let layers: Vec<LayerSpec> = N::specs().collect();
+    let mut network = Network::new(&Topology::new(&layers, encoder_layers).expect("a typed network's layers fit"));
+    for (to, from) in network.parameters_mut().iter_mut().zip(net.slices().flatten()) {
+        *to = *from;
+    }
+    network
+}
+
+/// The host's network with weights and biases from `N(0, 1)`.
+pub fn random_network(topology: &str, seed: u64) -> Network {
+    let mut network = Network::new(&topology.parse().expect("a topology"));
+    let mut rng = Pcg32::new(seed, 0);
+    for i in 0..network.topology().layers().len() {
+        let spec = network.topology().layers()[i];
+        let (weights, bias) = network.layer_mut(i);
+        Init::UnitNormal.fill_layer(spec, weights, bias, &mut rng);
+    }
+    network
 }
 
 /// A network as plain numbers in `f64`: written for these tests, from the equations alone.
@@ -45,6 +68,12 @@ impl Reference {
     pub fn new<N: Layer + Parameters>(net: &N) -> Self {
         let numbers = net.slices().flatten().map(|x| f64::from(*x)).collect();
         Self { specs: N::specs().collect(), numbers }
+    }
+
+    /// The numbers of the host's network.
+    pub fn of(network: &Network) -> Self {
+        let numbers = network.parameters().iter().map(|x| f64::from(*x)).collect();
+        Self { specs: network.topology().layers().to_vec(), numbers }
     }
 
     /// The outputs for one row.

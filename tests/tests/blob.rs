@@ -1,55 +1,56 @@
 //! The weights blob: its exact bytes, and that nothing damaged or foreign is taken for one.
 
-use autoencoder_core::blob::{Blob, Bulk, Format, Header, NO_THRESHOLD, Writer};
-use autoencoder_core::quant::{Affine, Channel, Octet, Quad, Weights};
-use autoencoder_core::{Autoencoder, Dense, Error, Identity, Layer, Plain, Relu, Sigmoid};
+use autoencoder_core::blob::{self, Blob, Format, Header, NO_THRESHOLD, RawLayer};
+use autoencoder_core::quant::{ChannelParams, Int4Tile, Int8Tile, QuantParams, Weights};
+use autoencoder_core::{Autoencoder, Dense, Error, Identity, Layer, Network, Relu, Sigmoid};
+use autoencoder_io::blob_file::BlobFile;
+use autoencoder_io::zeroed_box;
 use crc::{CRC_32_ISO_HDLC, Crc};
-use host::blob_file::BlobFile;
-use host::quantise::{self, About};
+use host::export::{BlobMeta, f32_blob};
 use proptest::prelude::*;
 use std::path::Path;
-use tests::random;
+use tests::{host_network, random};
 use zerocopy::IntoBytes;
 
-type Encoder = Dense<4, 4, Sigmoid>;
-type Decoder = Dense<4, 4, Identity>;
-
 const WEIGHTS: [[i8; 4]; 4] = [[1, 2, 3, 4], [-1, -2, -3, -4], [127, 0, -127, 0], [5, 6, 7, 8]];
-const CHANNELS: [Channel; 4] = [
-    Channel { bias: 1, multiplier: 2 },
-    Channel { bias: -1, multiplier: 0x0102_0304 },
-    Channel { bias: 0, multiplier: 3 },
-    Channel { bias: 256, multiplier: 4 },
+const CHANNELS: [ChannelParams; 4] = [
+    ChannelParams { bias: 1, multiplier: 2 },
+    ChannelParams { bias: -1, multiplier: 0x0102_0304 },
+    ChannelParams { bias: 0, multiplier: 3 },
+    ChannelParams { bias: 256, multiplier: 4 },
 ];
+const OUTPUTS: [QuantParams; 2] =
+    [QuantParams { scale: 1.0, zero_point: 0 }, QuantParams { scale: 2.0, zero_point: 128 }];
 
 /// Weights of 4 bits: the rows above, as far as they go.
-const OCTETS: [[[i8; 2]; 4]; 2] = [[[1, 2], [-1, -2], [7, 0], [5, 6]], [[3, 4], [-3, -4], [-8, 0], [7, -8]]];
+const WEIGHTS_INT4: [[[i8; 2]; 4]; 2] = [[[1, 2], [-1, -2], [7, 0], [5, 6]], [[3, 4], [-3, -4], [-8, 0], [7, -8]]];
 
 fn tiny() -> Vec<u8> {
-    blob(Format::Int8, [Quad::pack(WEIGHTS)].as_bytes())
+    write(Format::Int8, [Int8Tile::pack(WEIGHTS)].as_bytes())
 }
 
 fn tiny_int4() -> Vec<u8> {
-    blob(Format::Int4, OCTETS.map(Octet::pack).as_bytes())
+    write(Format::Int4, WEIGHTS_INT4.map(Int4Tile::pack).as_bytes())
 }
 
-fn blob(format: Format, weights: &[u8]) -> Vec<u8> {
-    let header = Header {
+fn header(format: Format) -> Header {
+    Header {
         format,
         accumulators_checked: true,
         steps: 300,
-        input: Affine { scale: 0.5, zero: 7 },
+        input: QuantParams { scale: 0.5, zero_point: 7 },
         code_bits: 8,
         threshold: NO_THRESHOLD,
-        encoder_layers: 1,
-        layers: Autoencoder::<Encoder, Decoder>::specs().collect(),
-    };
-    let mut buffer = [0; 512];
-    let mut writer = Writer::new(&mut buffer, &header).unwrap();
-    for output in [Affine { scale: 1.0, zero: 0 }, Affine { scale: 2.0, zero: 128 }] {
-        writer.layer(Bulk { output, channels: CHANNELS.as_bytes(), weights }).unwrap();
+        topology: "4-4-4i".parse().unwrap(),
     }
-    writer.finish().unwrap().to_vec()
+}
+
+fn layers(weights: &[u8]) -> [RawLayer<'_>; 2] {
+    OUTPUTS.map(|output| RawLayer { output, channels: CHANNELS.as_bytes(), weights })
+}
+
+fn write(format: Format, weights: &[u8]) -> Vec<u8> {
+    blob::write(&header(format), layers(weights), &mut [0; 512]).unwrap().to_vec()
 }
 
 /// `bytes` at an address that `open` accepts.
@@ -127,42 +128,53 @@ fn exact_bytes_of_four_bit_weights() {
     assert_eq!(int4[int4.len() - 4 - 9..][..9], weights);
 
     let file = aligned(&int4);
-    let blob = Blob::open(file.bytes()).unwrap();
-    let net = blob.int8::<Encoder, Decoder>().unwrap();
-    assert_eq!(net.encoder.weights, Weights::Int4(&OCTETS.map(Octet::pack)));
-    assert_eq!(net.decoder.channels, &CHANNELS);
-    assert_eq!(blob.f32::<Encoder, Decoder>().err(), Some(Error::Format));
+    let network = Network::open(file.bytes()).unwrap();
+    for layer in network.layers() {
+        assert_eq!(layer.weights(), Weights::Int4(&WEIGHTS_INT4.map(Int4Tile::pack)));
+        assert_eq!(layer.channels(), &CHANNELS);
+    }
+    assert_eq!(host::train::Network::from_blob(network.blob()).err(), Some(Error::Format));
 }
 
 #[test]
 fn what_was_written_is_read_in_place() {
     let file = aligned(&tiny());
-    let blob = Blob::open(file.bytes()).unwrap();
-    let net = blob.int8::<Encoder, Decoder>().unwrap();
-    for layer in [net.encoder.weights, net.decoder.weights] {
-        assert_eq!(layer, Weights::Int8(&[Quad::pack(WEIGHTS)]));
-        let Weights::Int8(quads) = layer else { unreachable!() };
-        assert!(file.bytes().as_ptr_range().contains(&quads.as_ptr().cast()));
+    let network = Network::open(file.bytes()).unwrap();
+    assert_eq!(network.topology(), &header(Format::Int8).topology);
+    let layers: Vec<_> = network.layers().collect();
+    assert_eq!(layers.len(), 2);
+    for (layer, output) in layers.iter().zip(OUTPUTS) {
+        assert_eq!(layer.weights(), Weights::Int8(&[Int8Tile::pack(WEIGHTS)]));
+        let Weights::Int8(tiles) = layer.weights() else { unreachable!() };
+        assert!(file.bytes().as_ptr_range().contains(&tiles.as_ptr().cast()));
+        assert!(file.bytes().as_ptr_range().contains(&layer.channels().as_ptr().cast()));
+        assert_eq!((layer.channels(), layer.output()), (&CHANNELS[..], output));
     }
-    assert_eq!((net.encoder.channels, net.decoder.channels), (&CHANNELS, &CHANNELS));
-    assert_eq!(net.decoder.output, Affine { scale: 2.0, zero: 128 });
-    assert_eq!(blob.crc().to_le_bytes(), tiny()[tiny().len() - 4..]);
+    assert_eq!(network.blob().crc().to_le_bytes(), tiny()[tiny().len() - 4..]);
 }
 
+type Float = Autoencoder<(Dense<6, 5, Sigmoid>, Dense<5, 2, Relu>), (Dense<2, 5, Relu>, Dense<5, 6, Identity>)>;
+
+type Other = Autoencoder<Dense<6, 5, Sigmoid>, Dense<5, 6, Identity>>;
+
+/// From a network that is a type to one that is a value, to a blob, and back to both.
 #[test]
-fn f32_round_trip_without_a_copy() {
-    type E = (Dense<6, 5, Sigmoid>, Dense<5, 2, Relu>);
-    type D = (Dense<2, 5, Relu>, Dense<5, 6, Identity>);
-    let net = random::<Autoencoder<E, D>>(5);
-    let file = aligned(&quantise::f32_blob(&*net, About { encoder_layers: 2, steps: 9, code_bits: 8 }).unwrap());
+fn f32_round_trip() {
+    let net = random::<Float>(5);
+    let host = host_network(&*net, 2);
+    let file = aligned(&f32_blob(&host, BlobMeta { steps: 9, code_bits: 8 }).unwrap());
     let blob = Blob::open(file.bytes()).unwrap();
-    let view = blob.f32::<E, D>().unwrap();
+    assert_eq!(host::train::Network::from_blob(&blob).unwrap(), host);
+    let mut copy = zeroed_box::<Float>();
+    blob.copy_f32(&mut *copy).unwrap();
     let x = [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]];
-    let (mut a, mut b) = (([[0.0; 5]; 1], [[0.0; 2]; 1]), ([[0.0; 5]; 1], [[0.0; 2]; 1]));
-    assert_eq!(view.encoder.forward::<1>(&Plain, &x, &mut a), net.encoder.forward::<1>(&Plain, &x, &mut b));
-    assert_eq!(view.decoder.0.weights, net.decoder.0.weights);
-    assert!(file.bytes().as_ptr_range().contains(&std::ptr::from_ref(view.decoder.1).cast()));
+    let (mut a, mut b) = (zeroed_box::<<Float as Layer>::Acts<1>>(), zeroed_box::<<Float as Layer>::Acts<1>>());
+    assert_eq!(copy.forward(&x, &mut a), net.forward(&x, &mut b));
+    assert_eq!(copy.decoder.0.weights, net.decoder.0.weights);
     assert_eq!(blob.header().steps, 9);
+
+    assert_eq!(blob.copy_f32(&mut *zeroed_box::<Other>()), Err(Error::Topology));
+    assert_eq!(Network::open(file.bytes()).err(), Some(Error::Format));
 }
 
 #[test]
@@ -213,41 +225,37 @@ fn each_fault_has_its_error() {
         assert_eq!(open_error(&with_right_crc(blob)), Some(Error::Malformed), "{scale}");
     }
 
-    let open = |bytes: &[u8]| {
-        let file = aligned(bytes);
-        Blob::open(file.bytes()).unwrap().int8::<Encoder, Decoder>().err()
-    };
+    assert_eq!(open_error(&with_right_crc(with(24, 3))), Some(Error::Malformed)); // more of the encoder's layers than all
+    assert_eq!(open_error(&with_right_crc(with(26, 0))), Some(Error::Malformed)); // no inputs
+    assert_eq!(open_error(&with_right_crc(with(27, 8))), Some(Error::Malformed)); // 8 outputs, then 4 inputs
+
+    let open = |bytes: &[u8]| Network::open(aligned(bytes).bytes()).err();
     assert_eq!(open(&blob), None);
     assert_eq!(open(&with_right_crc(with(35, 0xff))), Some(Error::Malformed)); // a negative scale
     assert_eq!(open(&with_right_crc(with(36, 1))), Some(Error::Malformed)); // sigmoids that can be negative
     assert_eq!(open(&with_right_crc(with(9, 0))), Some(Error::Format));
     assert_eq!(open(&with_right_crc(with(9, 2))), Some(Error::Malformed)); // twice as many weights as it should have
     assert_eq!(open(&with_right_crc(with(10, 0))), Some(Error::Accumulator));
-    assert_eq!(open(&with_right_crc(with(24, 2))), Some(Error::Topology));
-    assert_eq!(open(&with_right_crc(with(26, 8))), Some(Error::Topology));
-    assert_eq!(open(&with_right_crc(with(28, 2))), Some(Error::Topology));
+    assert_eq!(open(&with_right_crc(with(26, 8))), Some(Error::Malformed)); // half as many weights
+    assert_eq!(open(&with_right_crc(with(31, 0))), Some(Error::Malformed)); // sigmoids that can be negative
 }
 
 #[test]
 fn what_follows_the_blob_is_ignored() {
     let followed = aligned(&[&tiny()[..], &[0xff; 1000]].concat());
-    let blob = Blob::open(followed.bytes()).unwrap();
-    assert_eq!(blob.bytes(), tiny());
-    assert!(blob.int8::<Encoder, Decoder>().is_ok());
+    let network = Network::open(followed.bytes()).unwrap();
+    assert_eq!(network.blob().bytes(), tiny());
+    assert_eq!(network.layers().count(), 2);
 }
 
 #[test]
 fn a_buffer_that_is_too_small_is_refused() {
-    let header = Blob::open(aligned(&tiny()).bytes()).unwrap().header().clone();
-    for room in 0..tiny().len() {
+    let needed = tiny().len();
+    assert_eq!(blob::len(&header(Format::Int8), layers(&[0; 16])), Ok(needed));
+    for room in 0..=needed {
         let mut buffer = vec![0; room];
-        let written = Writer::new(&mut buffer, &header).and_then(|mut writer| {
-            for output in [Affine { scale: 1.0, zero: 0 }, Affine { scale: 2.0, zero: 128 }] {
-                writer.layer(Bulk { output, channels: CHANNELS.as_bytes(), weights: &[0; 16] })?;
-            }
-            writer.finish().map(<[u8]>::len)
-        });
-        assert_eq!(written, Err(Error::NoRoom), "{room} bytes");
+        let written = blob::write(&header(Format::Int8), layers(&[0; 16]), &mut buffer).map(<[u8]>::len);
+        assert_eq!(written, if room < needed { Err(Error::NoRoom) } else { Ok(needed) }, "{room} bytes");
     }
 }
 
@@ -271,13 +279,15 @@ proptest! {
         bytes[5..9].copy_from_slice(&(length as u32).to_le_bytes());
         let file = aligned(&with_right_crc(bytes));
         if let Ok(blob) = Blob::open(file.bytes()) {
-            let _ = blob.f32::<Encoder, Decoder>();
-            let mut reader = blob.layers();
-            while reader.layer().is_ok() {}
-            if let Ok(net) = blob.int8::<Encoder, Decoder>() {
-                let (mut code, mut y) = ([[0; 4]], [[0; 4]]);
-                let code = net.encoder.forward(&Plain, &[[255, 0, 1, 128]], &mut code);
-                net.decoder.forward(&Plain, code, &mut y);
+            let _ = host::train::Network::from_blob(&blob);
+            let mut layers = blob.layers();
+            while layers.next_layer().is_ok() {}
+        }
+        if let Ok(network) = Network::open(file.bytes()) {
+            let mut memory = vec![0; network.memory_bytes()];
+            let row: Vec<u8> = [255, 0, 1, 128].into_iter().cycle().take(network.topology().inputs()).collect();
+            if let Ok(code) = network.encode(&row, &mut memory).map(|code| code.to_vec()) {
+                let _ = network.decode(&code, &mut memory);
             }
         }
     }

@@ -5,8 +5,8 @@ use autoencoder_core::layer::Row;
 use autoencoder_core::{
     Autoencoder, Backward, Dense, Identity, Kernels, Layer, Parameters, Plain, Relu, Sigmoid, Zeroed,
 };
+use autoencoder_io::zeroed_box;
 use host::gemm::Gemm;
-use host::trainer::zeroed_box;
 use rand::{Rng, RngExt};
 use rand_pcg::Pcg32;
 use tests::{Reference, random};

@@ -1,78 +1,95 @@
 //! The integer layer against plain integer arithmetic written out from its equations.
 
+use autoencoder_core::LayerSpec;
+use autoencoder_core::activation::ActivationKind::{self, Identity, Relu, Sigmoid};
 use autoencoder_core::quant::requantise::SIGMOID;
-use autoencoder_core::quant::{ACCUMULATOR_LIMIT, Affine, Channel, Dense, Octet, Quad, Weights};
-use autoencoder_core::{Activation, Identity, Layer, Plain, Relu, Sigmoid};
-use host::gemm::Gemm;
+use autoencoder_core::quant::{
+    ACCUMULATOR_LIMIT, ChannelParams, Dense, Int4Tile, Int8Tile, Kernel, Plain, QuantParams, Weights, padded,
+};
+use host::kernels::Fast;
 use proptest::prelude::*;
 
-/// Rows of weights in the blob's layout.
-fn pack<const I: usize, const O: usize>(w: &[[i8; I]; O]) -> Vec<Quad> {
-    let quad = |r: usize, c: usize| Quad::pack([0, 1, 2, 3].map(|i| [0, 1, 2, 3].map(|j| w[r + i][c + j])));
-    (0..O).step_by(4).flat_map(|r| (0..I).step_by(4).map(move |c| quad(r, c))).collect()
+/// The weight of an output and an input; of the padding, 0.
+fn weight(w: &[Vec<i8>], output: usize, input: usize) -> i8 {
+    w.get(output).and_then(|row| row.get(input)).copied().unwrap_or(0)
+}
+
+/// Rows of weights in the blob's layout, padded.
+fn pack(w: &[Vec<i8>], [inputs, outputs]: [usize; 2]) -> Vec<Int8Tile> {
+    let tile = |o: usize, i: usize| Int8Tile::pack([0, 1, 2, 3].map(|r| [0, 1, 2, 3].map(|c| weight(w, o + r, i + c))));
+    (0..outputs).step_by(4).flat_map(|o| (0..inputs).step_by(4).map(move |i| tile(o, i))).collect()
 }
 
 /// The same in the layout of 4-bit weights.
-fn pack_int4<const I: usize, const O: usize>(w: &[[i8; I]; O]) -> Vec<Octet> {
-    let octet = |r: usize, c: usize| Octet::pack([0, 1, 2, 3].map(|i| [w[r + i][c], w[r + i][c + 1]]));
-    (0..O).step_by(4).flat_map(|r| (0..I).step_by(2).map(move |c| octet(r, c))).collect()
+fn pack_int4(w: &[Vec<i8>], [inputs, outputs]: [usize; 2]) -> Vec<Int4Tile> {
+    let tile = |o: usize, i: usize| Int4Tile::pack([0, 1, 2, 3].map(|r| [0, 1].map(|c| weight(w, o + r, i + c))));
+    (0..outputs).step_by(4).flat_map(|o| (0..inputs).step_by(2).map(move |i| tile(o, i))).collect()
 }
 
 /// The equations, one number at a time.
-fn plainly<const I: usize, const O: usize, A: Activation>(
-    x: &[u8; I],
-    w: &[[i8; I]; O],
-    channels: &[Channel; O],
-    output: Affine,
-) -> [u8; O] {
-    use autoencoder_core::activation::ActivationKind::{Identity, Relu, Sigmoid};
-    std::array::from_fn(|o| {
-        let acc: i32 = x.iter().zip(&w[o]).map(|(x, w)| i32::from(*x) * i32::from(*w)).sum();
-        let product = i128::from(acc + channels[o].bias) * i128::from(channels[o].multiplier);
+fn plainly(
+    activation: ActivationKind,
+    x: &[u8],
+    w: &[Vec<i8>],
+    channels: &[ChannelParams],
+    output: QuantParams,
+) -> Vec<u8> {
+    let channel = |(w, channel): (&Vec<i8>, &ChannelParams)| {
+        let acc: i32 = x.iter().zip(w).map(|(x, w)| i32::from(*x) * i32::from(*w)).sum();
+        let product = i128::from(acc + channel.bias) * i128::from(channel.multiplier);
         let z = (product + (1 << 31)).div_euclid(1 << 32);
-        match A::KIND {
+        match activation {
             Sigmoid => SIGMOID[(z + 512).clamp(0, 1023) as usize],
             Relu => z.clamp(0, 255) as u8,
-            Identity => (z + i128::from(output.zero)).clamp(0, 255) as u8,
+            Identity => (z + i128::from(output.zero_point)).clamp(0, 255) as u8,
         }
-    })
-}
-
-fn check<const I: usize, const O: usize, A: Activation>(x: [u8; I], w: [[i8; I]; O], channels: [Channel; O], zero: u8) {
-    let output = Affine { scale: 1.0, zero };
-    let check = |weights: Weights<'_>, w: &[[i8; I]; O]| {
-        let layer = Dense::<I, O, A>::new(weights, &channels, output).unwrap();
-        let mut y = [[0; O]];
-        layer.forward(&Plain, &[x], &mut y);
-        assert_eq!(y[0], plainly::<I, O, A>(&x, w, &channels, output));
-        let mut vectorised = [[0; O]];
-        layer.forward(&Gemm::default(), &[x], &mut vectorised);
-        assert_eq!(vectorised, y, "the host's vectors give the same bytes");
     };
-    check(Weights::Int8(&pack(&w)), &w);
-    let coarse = w.map(|row| row.map(|w| w >> 4)); // -8..=7
-    check(Weights::Int4(&pack_int4(&coarse)), &coarse);
+    w.iter().zip(channels).map(channel).collect()
 }
 
-const INPUTS: usize = 12;
-const OUTPUTS: usize = 8;
+/// Every kernel computes the equations of a layer with these weights, and with 4 bits of each.
+fn check(activation: ActivationKind, x: &[u8], w: &[Vec<i8>], channels: &[ChannelParams], zero_point: u8) {
+    let spec = LayerSpec { inputs: x.len() as u16, outputs: w.len() as u16, activation };
+    let sizes @ [inputs, outputs] = spec.sizes().map(padded);
+    let output = QuantParams { scale: 1.0, zero_point };
+    let mut all_channels = channels.to_vec();
+    all_channels.resize(outputs, ChannelParams::default());
+    // What lies in the padding of the inputs is not the layer's business.
+    let mut padded_x = x.to_vec();
+    padded_x.resize(inputs, 0xa5);
+    let check = |weights: Weights<'_>, w: &[Vec<i8>]| {
+        let layer = Dense::new(spec, weights, &all_channels, output).unwrap();
+        let mut y = vec![0; outputs];
+        Plain.dense(&layer, &padded_x, &mut y, &mut []);
+        assert_eq!(y[..w.len()], plainly(activation, x, w, channels, output));
+        let (mut fast, mut scratch) = (vec![0; outputs], vec![0; Fast::scratch_bytes(inputs)]);
+        Fast.dense(&layer, &padded_x, &mut fast, &mut scratch);
+        assert_eq!(fast, y, "the host's vectors give the same bytes");
+    };
+    check(Weights::Int8(&pack(w, sizes)), w);
+    let coarse: Vec<Vec<i8>> = w.iter().map(|row| row.iter().map(|w| w >> 4).collect()).collect(); // -8..=7
+    check(Weights::Int4(&pack_int4(&coarse, sizes)), &coarse);
+}
 
-fn channel() -> impl Strategy<Value = Channel> {
+fn channel() -> impl Strategy<Value = ChannelParams> {
     (-(1 << 24)..1 << 24, prop_oneof![0..1 << 12, 0..i32::MAX])
-        .prop_map(|(bias, multiplier)| Channel { bias, multiplier })
+        .prop_map(|(bias, multiplier)| ChannelParams { bias, multiplier })
+}
+
+/// Inputs, weights and channels of a layer of any size, multiples of four or not.
+fn layer() -> impl Strategy<Value = (Vec<u8>, Vec<Vec<i8>>, Vec<ChannelParams>)> {
+    use prop::collection::vec;
+    (1usize..40, 1usize..20).prop_flat_map(|(inputs, outputs)| {
+        (vec(any::<u8>(), inputs), vec(vec(-127i8..=127, inputs), outputs), vec(channel(), outputs))
+    })
 }
 
 proptest! {
     #[test]
-    fn a_layer_computes_its_equations(
-        x in prop::array::uniform12(any::<u8>()),
-        w in prop::array::uniform8(prop::array::uniform12(-127i8..=127)),
-        channels in prop::array::uniform8(channel()),
-        zero in any::<u8>(),
-    ) {
-        check::<INPUTS, OUTPUTS, Sigmoid>(x, w, channels, zero);
-        check::<INPUTS, OUTPUTS, Relu>(x, w, channels, zero);
-        check::<INPUTS, OUTPUTS, Identity>(x, w, channels, zero);
+    fn a_layer_computes_its_equations((x, w, channels) in layer(), zero_point in any::<u8>()) {
+        for activation in [Sigmoid, Relu, Identity] {
+            check(activation, &x, &w, &channels, zero_point);
+        }
     }
 }
 
@@ -82,14 +99,14 @@ fn saturated_weights_and_inputs() {
     const LONGEST: usize = (ACCUMULATOR_LIMIT / 255 / 127) as usize / 4 * 4;
     assert_eq!(LONGEST, 256);
     for (low, high) in [(127, 127), (127, -127), (-127, 127), (-127, -127)] {
-        let w = [[low; LONGEST], [high; LONGEST], [high; LONGEST], [low; LONGEST]];
+        let w = [low, high, high, low].map(|w| vec![w; LONGEST]);
         for multiplier in [1, 1 << 8, 1 << 20, i32::MAX] {
             for bias in [-(1 << 24), 0, 1 << 24] {
                 for x in [0, 1, 255] {
-                    let channels = [Channel { bias, multiplier }; 4];
-                    check::<LONGEST, 4, Sigmoid>([x; LONGEST], w, channels, 0);
-                    check::<LONGEST, 4, Relu>([x; LONGEST], w, channels, 0);
-                    check::<LONGEST, 4, Identity>([x; LONGEST], w, channels, 128);
+                    let channels = [ChannelParams { bias, multiplier }; 4];
+                    check(Sigmoid, &[x; LONGEST], &w, &channels, 0);
+                    check(Relu, &[x; LONGEST], &w, &channels, 0);
+                    check(Identity, &[x; LONGEST], &w, &channels, 128);
                 }
             }
         }

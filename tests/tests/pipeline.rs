@@ -1,38 +1,45 @@
 //! The whole way on real digits: train, quantise, blob, encode, decode; and that training repeats itself to the byte.
 
-use autoencoder_core::blob::Blob;
-use autoencoder_core::model::{SmallDecoder, SmallEncoder};
-use autoencoder_core::{Autoencoder, Dense, Identity, Relu};
-use host::aware::{Aware, Precision};
-use host::blob_file::BlobFile;
-use host::checkpoint::{Checkpoint, Run};
+use autoencoder_core::{Network, Topology};
+use autoencoder_io::blob_file::BlobFile;
+use autoencoder_io::idx::Images;
 use host::data::Source;
-use host::evaluate;
-use host::idx::Images;
-use host::quantise::{About, integer_blob};
-use host::recipe::Recipe;
-use host::trainer::{Trainable, Trainer};
+use host::evaluate::{self, IntegerNetwork};
+use host::export::calibrate::threshold;
+use host::export::{BlobMeta, integer_blob};
+use host::train::checkpoint::{Checkpoint, Run};
+use host::train::qat::{Qat, WeightFormat};
+use host::train::recipe::Schedule;
+use host::train::{Recipe, Trainer};
+use ndarray::Array2;
 use rayon::ThreadPoolBuilder;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use tests::{Reference, digits, mnist};
 
-type Small = Autoencoder<SmallEncoder, SmallDecoder>;
+const META: BlobMeta = BlobMeta { steps: 600, code_bits: 8 };
 
-const ABOUT: About = About { encoder_layers: 2, steps: 600, code_bits: 8 };
-
-fn bytes<N: Trainable>(trainer: &mut Trainer<N>) -> Vec<u32> {
-    trainer.state().iter().flat_map(|net| net.slices().flatten()).map(|x| x.to_bits()).collect()
+fn small() -> Topology {
+    Topology::named("small").unwrap()
 }
 
-fn steps<N: Trainable>(trainer: &mut Trainer<N>, count: usize, source: &impl Source) {
+fn bytes(trainer: &mut Trainer) -> Vec<u32> {
+    trainer.state().iter().flat_map(|network| network.parameters()).map(|x| x.to_bits()).collect()
+}
+
+fn steps(trainer: &mut Trainer, count: usize, source: &impl Source) {
     for _ in 0..count {
-        trainer.train(source);
+        trainer.step(source);
     }
 }
 
-fn train(recipe: Recipe, seed: u64, threads: usize, images: &Images) -> Trainer<Small> {
-    let mut trainer = Trainer::<Small>::new(recipe, 40, 200, seed, images);
+/// The blob of the trainer's network in integers.
+fn blob(trainer: &Trainer, format: WeightFormat, meta: BlobMeta, source: &impl Source) -> BlobFile {
+    BlobFile::new(Path::new("test"), &integer_blob(trainer.network(), format, meta, source).unwrap())
+}
+
+fn train(recipe: Recipe, seed: u64, threads: usize, images: &Images) -> Trainer {
+    let mut trainer = Trainer::new(&small(), recipe, 40, 200, seed, images);
     let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| steps(&mut trainer, 40, images));
     trainer
@@ -41,46 +48,56 @@ fn train(recipe: Recipe, seed: u64, threads: usize, images: &Images) -> Trainer<
 #[test]
 fn train_quantise_blob_encode_decode() {
     let images = digits(600);
-    let mut trainer = Trainer::<Small>::new(Recipe::DEFAULT, 600, 100, 1, &images);
-    let losses: Vec<f32> = (0..600).map(|_| trainer.train(&images)).collect();
-    let mse = evaluate::mean(&evaluate::errors(trainer.net(), 8, &images));
+    let mut trainer = Trainer::new(&small(), Recipe::DEFAULT, 600, 100, 1, &images);
+    let losses: Vec<f32> = (0..600).map(|_| trainer.step(&images)).collect();
+    let mse = evaluate::mean(&evaluate::errors(trainer.network(), 8, &images));
     // Training starts at the mean image, whose MSE is 0.067.
     assert!((losses[0] - 0.067).abs() < 0.01, "an untrained network's loss is {}", losses[0]);
     assert!(mse < 0.01, "MSE {mse} after training");
 
-    let file = BlobFile::new(Path::new("test"), &integer_blob(trainer.net(), Precision::Int8, ABOUT, &images).unwrap());
-    let blob = Blob::open(file.bytes()).unwrap();
-    assert_eq!(autoencoder_core::model::name_of(blob.header()), Some("small"));
-    let int8 = evaluate::mean(&evaluate::errors_int8::<SmallEncoder, SmallDecoder>(&blob, &images).unwrap());
+    let file = blob(&trainer, WeightFormat::Int8, META, &images);
+    let network = Network::open(file.bytes()).unwrap();
+    assert_eq!(network.topology().name(), Some("small"));
+    let int8 = evaluate::mean(&evaluate::errors_int8(&network, &images));
     assert!((int8 / mse - 1.0).abs() < 0.01, "int8 {int8}, f32 {mse}");
+
+    // The device's own way there and back makes the same errors.
+    let mut memory = vec![0; network.memory_bytes()];
+    let squares = (0..images.len()).map(|i| {
+        let code = network.encode(images.image(i), &mut memory).unwrap().to_vec();
+        let decoded = network.decode(&code, &mut memory).unwrap();
+        images.image(i).iter().zip(decoded).map(|(x, y)| f64::from(x.abs_diff(*y)).powi(2)).sum::<f64>()
+    });
+    let device = squares.sum::<f64>() / (255.0 * 255.0) / images.pixels.len() as f64;
+    assert!((device / int8 - 1.0).abs() < 1e-5, "device {device}, host {int8}");
 }
 
 /// What a coarser format costs is less than half as much when it was trained for, and float and integers are one network.
 #[test]
 fn coarse_weights_and_codes_are_trained_for() {
     let images = digits(600);
-    let train = |aware: Aware| {
-        let recipe = Recipe { aware: Aware { part: 0.4, ..aware }, ..Recipe::DEFAULT };
-        let mut trainer = Trainer::<Small>::new(recipe, 600, 100, 1, &images);
+    let train = |qat: Qat| {
+        let recipe = Recipe { qat: Qat { fraction: 0.4, ..qat }, ..Recipe::DEFAULT };
+        let mut trainer = Trainer::new(&small(), recipe, 600, 100, 1, &images);
         steps(&mut trainer, 600, &images);
         trainer
     };
-    let mse = |trainer: &Trainer<Small>, precision, code_bits| {
-        let about = About { code_bits, ..ABOUT };
-        let file = BlobFile::new(Path::new("test"), &integer_blob(trainer.net(), precision, about, &images).unwrap());
-        let blob = Blob::open(file.bytes()).unwrap();
-        assert_eq!((blob.header().format, blob.header().code_bits), (precision.format(), code_bits));
-        evaluate::mean(&evaluate::errors_int8::<SmallEncoder, SmallDecoder>(&blob, &images).unwrap())
+    let mse = |trainer: &Trainer, format: WeightFormat, code_bits| {
+        let file = blob(trainer, format, BlobMeta { code_bits, ..META }, &images);
+        let network = Network::open(file.bytes()).unwrap();
+        let header = network.blob().header();
+        assert_eq!((header.format, header.code_bits), (format.format(), code_bits));
+        evaluate::mean(&evaluate::errors_int8(&network, &images))
     };
-    let fine = train(Aware::new(Some(Precision::Int8), 8));
-    let best = mse(&fine, Precision::Int8, 8);
-    for (precision, code_bits) in [(Precision::Int4, 8), (Precision::Int8, 3), (Precision::Int4, 4)] {
-        let unaware = mse(&fine, precision, code_bits);
-        let trainer = train(Aware::new(Some(precision), code_bits));
-        let aware = mse(&trainer, precision, code_bits);
-        let float = evaluate::mean(&evaluate::errors(trainer.net(), code_bits, &images));
+    let fine = train(Qat::new(Some(WeightFormat::Int8), 8));
+    let best = mse(&fine, WeightFormat::Int8, 8);
+    for (format, code_bits) in [(WeightFormat::Int4, 8), (WeightFormat::Int8, 3), (WeightFormat::Int4, 4)] {
+        let unaware = mse(&fine, format, code_bits);
+        let trainer = train(Qat::new(Some(format), code_bits));
+        let aware = mse(&trainer, format, code_bits);
+        let float = evaluate::mean(&evaluate::errors(trainer.network(), code_bits, &images));
         let all =
-            format!("{precision:?}, {code_bits} bits: {best} at best, {unaware} unaware, {aware} aware, f32 {float}");
+            format!("{format:?}, {code_bits} bits: {best} at best, {unaware} unaware, {aware} aware, f32 {float}");
         assert!(aware - best < 0.5 * (unaware - best), "{all}");
         assert!((aware / float - 1.0).abs() < 0.01, "{all}");
     }
@@ -88,21 +105,20 @@ fn coarse_weights_and_codes_are_trained_for() {
 
 #[test]
 fn a_network_of_relus_with_a_signed_output_keeps_its_error_in_int8() {
-    type E = (Dense<784, 64, Relu>, Dense<64, 16, Relu>);
-    type D = (Dense<16, 64, Relu>, Dense<64, 784, Identity>);
     // Rows with negative numbers: the input's zero point is not 0.
     let images = digits(400);
-    let rows = images.pixels.mapv(|pixel| f32::from(pixel) / 128.0 - 0.5);
+    let rows = Array2::from_shape_fn((400, 784), |(i, pixel)| f32::from(images.image(i)[pixel]) / 128.0 - 0.5);
     let recipe = Recipe {
         init: autoencoder_core::init::Init::GlorotNormal,
-        schedule: host::recipe::Schedule::Constant(0.002),
-        aware: Aware::NONE,
+        schedule: Schedule::Constant(0.002),
+        qat: Qat::NONE,
         ..Recipe::DEFAULT
     };
-    let mut trainer = Trainer::<Autoencoder<E, D>>::new(recipe, 200, 100, 1, &rows);
+    let topology: Topology = "784-64r-16r-64r-784i".parse().unwrap();
+    let mut trainer = Trainer::new(&topology, recipe, 200, 100, 1, &rows);
     steps(&mut trainer, 200, &rows);
     // Integers cannot leave the range of the rows: so must the reference not.
-    let reference = Reference::new(trainer.net());
+    let reference = Reference::of(trainer.network());
     let mut sum = 0.0;
     for row in rows.outer_iter() {
         let x: Vec<f64> = row.iter().map(|x| f64::from(*x)).collect();
@@ -110,10 +126,10 @@ fn a_network_of_relus_with_a_signed_output_keeps_its_error_in_int8() {
         sum += x.iter().zip(y).map(|(x, y)| (y.clamp(-0.5, 255.0 / 128.0 - 0.5) - x).powi(2)).sum::<f64>();
     }
     let mse = sum / rows.len() as f64;
-    let file = BlobFile::new(Path::new("test"), &integer_blob(trainer.net(), Precision::Int8, ABOUT, &rows).unwrap());
-    let blob = Blob::open(file.bytes()).unwrap();
-    assert!(blob.header().input.zero > 0);
-    let int8 = evaluate::mean(&evaluate::errors_int8::<E, D>(&blob, &rows).unwrap());
+    let file = blob(&trainer, WeightFormat::Int8, META, &rows);
+    let network = Network::open(file.bytes()).unwrap();
+    assert!(network.blob().header().input.zero_point > 0);
+    let int8 = evaluate::mean(&evaluate::errors_int8(&network, &rows));
     assert!(mse < 0.12 && (int8 / mse - 1.0).abs() < 0.04, "f32 {mse}, int8 {int8}");
 }
 
@@ -132,11 +148,11 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
 fn a_run_continued_from_its_checkpoint_ends_in_the_same_bytes() {
     continued(Recipe::DEFAULT, None);
     // Stopped among its quantisation-aware steps: the scales of the rows are part of the state.
-    let aware = Aware { weights: Some(Precision::Int4), code_bits: 4, part: 0.8 };
-    continued(Recipe { aware, ..Recipe::DEFAULT }, Some(Precision::Int4));
+    let qat = Qat { weights: Some(WeightFormat::Int4), code_bits: 4, fraction: 0.8 };
+    continued(Recipe { qat, ..Recipe::DEFAULT }, Some(WeightFormat::Int4));
 }
 
-fn continued(recipe: Recipe, quantise_aware: Option<Precision>) {
+fn continued(recipe: Recipe, quantise_aware: Option<WeightFormat>) {
     let images = digits(500);
     let mut uninterrupted = train(recipe, 3, 2, &images);
 
@@ -144,8 +160,7 @@ fn continued(recipe: Recipe, quantise_aware: Option<Precision>) {
     let path = folder.path().join("checkpoint");
     let run = Run {
         recipe: "default".into(),
-        topology: "small".into(),
-        layers: Vec::new(),
+        topology: small(),
         steps: 40,
         batch: 200,
         seed: 3,
@@ -154,14 +169,14 @@ fn continued(recipe: Recipe, quantise_aware: Option<Precision>) {
         code_bits: 8,
         from: None,
     };
-    let mut first = Trainer::<Small>::new(recipe, 40, 200, 3, &images);
+    let mut first = Trainer::new(&small(), recipe, 40, 200, 3, &images);
     steps(&mut first, 17, &images);
     Checkpoint::new(run.clone(), &mut first).write(&path).unwrap();
 
-    let mut second = Trainer::<Small>::new(recipe, 40, 200, 3, &images);
+    let mut second = Trainer::new(&small(), recipe, 40, 200, 3, &images);
     let checkpoint = Checkpoint::read(&path).unwrap();
     checkpoint.expect(&path, &run).unwrap();
-    assert!(checkpoint.restore(&mut second));
+    checkpoint.restore(&mut second);
     steps(&mut second, 23, &images);
     assert_eq!(bytes(&mut uninterrupted), bytes(&mut second));
 
@@ -192,4 +207,17 @@ fn the_shipped_data_is_mnist() {
     }
     assert_eq!(Images::train(&mnist()).unwrap().len(), 60_000);
     assert_eq!(Images::test(&mnist()).unwrap().len(), 10_000);
+}
+
+/// Their thresholds are scores that devices compute: integers, whatever computes them.
+#[test]
+fn the_shipped_blobs_have_the_thresholds_of_the_training_images() {
+    let images = Images::train(&mnist()).unwrap();
+    for name in ["classic.int8.blob", "classic.int4.blob"] {
+        let file = BlobFile::read(&mnist().join("../../models").join(name)).unwrap();
+        let network = Network::open(file.bytes()).unwrap();
+        let header = network.blob().header();
+        let integers = IntegerNetwork::new(header, network.layers().collect());
+        assert_eq!(threshold(&integers, &images), header.threshold, "{name}");
+    }
 }

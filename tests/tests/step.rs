@@ -4,12 +4,13 @@
 use autoencoder_core::init::Init;
 use autoencoder_core::optimizer::{Adam, RmsProp};
 use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Plain, Sigmoid};
+use autoencoder_io::zeroed_box;
 use host::aware::{Aware, Precision};
 use host::bfloat16::Weights;
 use host::centre::{Centre, centres};
 use host::recipe::{Method, Recipe, Schedule};
-use host::trainer::{Trainer, zeroed_box};
-use ndarray::{Array2, s};
+use host::trainer::Trainer;
+use ndarray::Array2;
 use tests::digits;
 
 /// No whole vectors, but in the first hidden layer.
@@ -25,7 +26,8 @@ const ADAM: Adam = Adam { beta1: 0.0, beta2: 0.0, epsilon: 1e-3, nesterov: false
 
 /// A stretch from the middle of each digit.
 fn rows() -> Array2<f32> {
-    digits(ROWS).pixels.slice_move(s![.., 370..420]).mapv(|pixel| f32::from(pixel) / 255.0)
+    let images = digits(ROWS);
+    Array2::from_shape_fn((ROWS, 50), |(i, pixel)| f32::from(images.image(i)[370 + pixel]) / 255.0)
 }
 
 fn numbers(net: &Net) -> Numbers {

@@ -1,66 +1,73 @@
 //! One integer layer learns.
 
-use super::{Adapt, Moments, Turn};
+use super::{Moments, StepContext};
 use crate::activation::ActivationKind;
 use crate::quant::requantise::{MIDDLE, SIGMOID, STEPS, offset};
-use crate::quant::{self, Channel, Octet, Quad, Weights};
-use crate::{Activation, Dense};
-use core::iter;
-use zerocopy::IntoBytes;
+use crate::quant::{ChannelParams, Dense, Int4Tile, Int8Tile, Weights};
 
 /// From accumulator units to indices: 2^-32 of the multiplier.
 const UNIT: f32 = 1.0 / 4_294_967_296.0;
 
-impl<const I: usize, const O: usize, A: Activation> Adapt for Dense<I, O, A> {
-    type Tables = [Channel; O];
-    type Moments = [[Moments; 2]; O];
-    type Joints = [f32; 0];
+/// `dL/dy` of a layer's outputs, by their `u8` values.
+#[derive(Clone, Copy, Debug)]
+pub enum OutputGradient<'a> {
+    /// Of hidden outputs: what the next layer handed back.
+    Hidden(&'a [f32]),
+    /// Of the network's outputs `y`, where `L = Σ (y - x)² / 510`.
+    Reconstruction {
+        /// The row that was to be reconstructed.
+        x: &'a [u8],
+        /// Its reconstruction.
+        y: &'a [u8],
+    },
+}
 
-    fn copy_tables(net: &Self::Int8<'_>, tables: &mut Self::Tables) {
-        *tables = *net.channels;
-    }
-
-    fn with_tables<'t, 'b: 't>(net: &Self::Int8<'b>, tables: &'t Self::Tables) -> Self::Int8<'t> {
-        quant::Dense { channels: tables, ..*net }
-    }
-
-    fn bytes(tables: &Self::Tables) -> impl Iterator<Item = &[u8]> {
-        iter::once(tables.as_bytes())
-    }
-
-    fn bytes_mut(tables: &mut Self::Tables) -> impl Iterator<Item = &mut [u8]> {
-        iter::once(tables.as_mut_bytes())
-    }
-
-    // Shapes: y, dy [O], dx [I], W [O, I] in groups of four rows by quads of four inputs.
-    #[inline]
-    fn backward(
-        factory: &Self::Int8<'_>,
-        turn: &Turn,
-        output_layer: bool,
-        [y]: &Self::Acts8,
-        mut dy: impl Iterator<Item = f32>,
-        dx: Option<&mut [f32]>,
-        tables: &mut Self::Tables,
-        moments: &mut Self::Moments,
-        _: &mut Self::Joints,
-    ) {
-        let dx = dx.unwrap_or_default();
-        dx.fill(0.0);
-        let offset = offset::<A>(factory.output);
-        let (y, _) = y.as_chunks::<4>();
-        let (own, _) = factory.channels.as_chunks::<4>();
-        let (tables, _) = tables.as_chunks_mut::<4>();
-        let (moments, _) = moments.as_chunks_mut::<4>();
-        for (group, (((y, own), channels), moments)) in y.iter().zip(own).zip(tables).zip(moments).enumerate() {
-            let mut d = [0.0; 4];
-            d.iter_mut().zip(&mut dy).for_each(|(d, dy)| *d = dy);
-            learn_rows(turn, output_layer, (A::KIND, offset), *y, own, &mut d, channels, moments);
-            // dx = Wᵀ · dacc
-            match factory.weights {
-                Weights::Int8(quads) => add_rows(dx, rows(quads, I / 4, group), d),
-                Weights::Int4(octets) => add_rows_int4(dx, rows(octets, I / 2, group), d),
+impl OutputGradient<'_> {
+    /// Of four outputs, the first of which has this index; 0 for padding.
+    #[inline(always)]
+    fn four(&self, first: usize) -> [f32; 4] {
+        let at = |i: usize| match self {
+            Self::Hidden(d) => d.get(first + i).copied(),
+            Self::Reconstruction { x, y } => {
+                let (x, y) = (x.get(first + i)?, y.get(first + i)?);
+                Some((f32::from(*y) - f32::from(*x)) * (1.0 / 255.0))
             }
+        };
+        [at(0), at(1), at(2), at(3)].map(Option::unwrap_or_default)
+    }
+}
+
+/// Takes the gradient of one row into the moments and, at the end of a batch, the step of every channel.
+///
+/// `base` is the layer as it lies in flash: its multipliers are the unit of the scales. `y` are its outputs with `channels`.
+/// `dx` becomes `dL/dx` where it is not empty. `is_last` says that these outputs are the network's.
+// Shapes, padded: y, dy, channels, moments [O], dx [I], W [O, I] in groups of four rows by tiles.
+#[expect(clippy::too_many_arguments, reason = "each is another thing: outputs, two gradients, two memories")]
+pub fn backward(
+    base: &Dense<'_>,
+    step: &StepContext,
+    is_last: bool,
+    y: &[u8],
+    dy: OutputGradient<'_>,
+    dx: &mut [f32],
+    channels: &mut [ChannelParams],
+    moments: &mut [[Moments; 2]],
+) {
+    dx.fill(0.0);
+    let activation = base.spec().activation;
+    let kind = (activation, offset(activation, base.output()));
+    let [inputs, _] = base.padded_sizes();
+    let (y, _) = y.as_chunks::<4>();
+    let (own, _) = base.channels().as_chunks::<4>();
+    let (channels, _) = channels.as_chunks_mut::<4>();
+    let (moments, _) = moments.as_chunks_mut::<4>();
+    for (group, (((y, own), channels), moments)) in y.iter().zip(own).zip(channels).zip(moments).enumerate() {
+        let mut d = dy.four(4 * group);
+        learn_rows(step, is_last, kind, *y, own, &mut d, channels, moments); // d = dL/dacc
+        // dx = Wᵀ · dacc
+        match base.weights() {
+            Weights::Int8(tiles) => add_rows(dx, rows(tiles, inputs / 4, group), d),
+            Weights::Int4(tiles) => add_rows_int4(dx, rows(tiles, inputs / 2, group), d),
         }
     }
 }
@@ -73,31 +80,30 @@ fn rows<W>(weights: &[W], length: usize, group: usize) -> &[W] {
 
 /// The step of four channels; `d` is `dL/dy` and becomes `dL/dacc`.
 ///
-/// This and what follows is neither generic nor inlined: it is compiled here, for speed, whatever a program that uses
-/// it is compiled for.
+/// Not inlined, and neither is what follows: this crate compiles it for speed even if the firmware is compiled for size.
 #[inline(never)]
 #[expect(clippy::too_many_arguments, reason = "those of `backward`, for four channels")]
 fn learn_rows(
-    turn: &Turn,
-    output_layer: bool,
+    step: &StepContext,
+    is_last: bool,
     activation: (ActivationKind, i32),
     y: [u8; 4],
-    own: &[Channel; 4],
+    own: &[ChannelParams; 4],
     d: &mut [f32; 4],
-    channels: &mut [Channel; 4],
+    channels: &mut [ChannelParams; 4],
     moments: &mut [[Moments; 2]; 4],
 ) {
     for ((((d, y), own), channel), moments) in d.iter_mut().zip(y).zip(own).zip(channels).zip(moments) {
-        let (index, slope) = read_back(activation, y);
-        *d = learn(turn, output_layer, own.multiplier as f32, index, *d * slope, channel, moments);
+        let (index, derivative) = read_back(activation, y);
+        *d = learn(step, is_last, own.multiplier as f32, index, *d * derivative, channel, moments);
     }
 }
 
 /// `dx += Σ d·w` over the four rows of a group.
 #[inline(never)]
-fn add_rows(dx: &mut [f32], group: &[Quad], d: [f32; 4]) {
-    for ([x0, x1, x2, x3], quad) in dx.as_chunks_mut::<4>().0.iter_mut().zip(group) {
-        let [w0, w1, w2, w3] = quad.columns();
+fn add_rows(dx: &mut [f32], group: &[Int8Tile], d: [f32; 4]) {
+    for ([x0, x1, x2, x3], tile) in dx.as_chunks_mut::<4>().0.iter_mut().zip(group) {
+        let [w0, w1, w2, w3] = tile.columns();
         add_column(x0, w0, d);
         add_column(x1, w1, d);
         add_column(x2, w2, d);
@@ -112,9 +118,9 @@ fn add_column(dx: &mut f32, [w0, w1, w2, w3]: [i16; 4], [d0, d1, d2, d3]: [f32; 
 
 /// The same for weights of 4 bits.
 #[inline(never)]
-fn add_rows_int4(dx: &mut [f32], group: &[Octet], d: [f32; 4]) {
-    for ([x0, x1], octet) in dx.as_chunks_mut::<2>().0.iter_mut().zip(group) {
-        let [w0, w1] = octet.columns();
+fn add_rows_int4(dx: &mut [f32], group: &[Int4Tile], d: [f32; 4]) {
+    for ([x0, x1], tile) in dx.as_chunks_mut::<2>().0.iter_mut().zip(group) {
+        let [w0, w1] = tile.columns();
         add_column(x0, w0, d);
         add_column(x1, w1, d);
     }
@@ -123,35 +129,35 @@ fn add_rows_int4(dx: &mut [f32], group: &[Octet], d: [f32; 4]) {
 /// The step of one channel from `d = dL/dindex`; returns `dL/dacc`, with the multiplier as it was.
 #[inline(always)]
 fn learn(
-    turn: &Turn,
-    output_layer: bool,
+    step: &StepContext,
+    is_last: bool,
     unit: f32,
     index: f32,
     d: f32,
-    channel: &mut Channel,
+    channel: &mut ChannelParams,
     [scale, bias]: &mut [Moments; 2],
 ) -> f32 {
-    /// Of its unit: a multiplier does not come nearer to 0, lest its bias, in accumulator units, grow beyond an `i32`.
+    /// A multiplier stays this part of its unit away from 0: nearer, its bias in accumulator units would not fit an `i32`.
     const LEAST: f32 = 1.0 / 1024.0;
     const LARGEST: f32 = (1 << 30) as f32;
     /// The bias learns in units of `z`.
     const STEP: f32 = STEPS as f32;
 
-    // A constant, whatever comes in: it has no gradient, and its scale no unit.
+    // Padding, or a unit that is constant: it has no gradient, and its scale no unit.
     if unit == 0.0 {
         return 0.0;
     }
     let multiplier = channel.multiplier as f32;
     let b = channel.bias as f32 * multiplier * UNIT;
-    let scaled = if output_layer { index } else { index - b };
+    let scaled = if is_last { index } else { index - b };
     // index = s · scaled/s (+ b), with s = multiplier / unit
-    let ds = turn.step(d * (scaled * unit / multiplier), scale);
-    let db = turn.step(d * STEP, bias);
-    if turn.completes_batch {
+    let ds = step.step(d * (scaled * unit / multiplier), scale);
+    let db = step.step(d * STEP, bias);
+    if step.completes_batch {
         let least = if unit * LEAST < 1.0 { 1.0 } else { unit * LEAST };
         let new = multiplier - ds * unit;
         let new = if new.abs() < least { least.copysign(new) } else { new };
-        let b = if output_layer { b * new / multiplier } else { b } - db * STEP;
+        let b = if is_last { b * new / multiplier } else { b } - db * STEP;
         channel.multiplier = new as i32;
         channel.bias = (b / (new * UNIT)).clamp(-LARGEST, LARGEST) as i32;
     }
@@ -161,7 +167,7 @@ fn learn(
 /// The index that led to an output, and `dy/dindex` there.
 #[inline(always)]
 fn read_back((kind, offset): (ActivationKind, i32), y: u8) -> (f32, f32) {
-    /// Outputs nearer to 0 or to 255 count as this near: what is saturated must be able to learn.
+    /// Outputs count as at least this far from 0 and 255: a saturated unit must still learn.
     const END: f32 = 0.1;
     match kind {
         ActivationKind::Sigmoid => {
@@ -173,7 +179,7 @@ fn read_back((kind, offset): (ActivationKind, i32), y: u8) -> (f32, f32) {
     }
 }
 
-/// The middle of the indices, from -512, at which the sigmoid table has this value.
+/// The middle of the indices, counted from -512, at which the sigmoid table has this value.
 static INDEX: [i16; 256] = {
     let (mut sums, mut counts) = ([0; 256], [0; 256]);
     let mut i = 0;

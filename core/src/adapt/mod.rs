@@ -5,119 +5,113 @@
 //! z' = s · (Σ w·x + b)          the last layer
 //! ```
 //!
-//! In the integer network both are the channel's own numbers, [`Channel`](crate::quant::Channel): a table in RAM in the
-//! place of the one in flash. So inference costs after learning what it cost before, and the table is the parameters:
-//! there is no second copy in `f32`. A multiplier has a relative resolution of about 10⁻⁶, a bias one of 10⁻⁵ of `z`. A
-//! step is cut to it, towards 0; Adam's are larger, but SGD at its usual rate takes steps of 10⁻⁷, too. That this costs
-//! nothing was measured, on a sensor that has lost contrast: cut or rounded to nearest, MSE is 0.00160 and 0.00160 with
+//! In the integer network both are the channel's own parameters, [`ChannelParams`](crate::quant::ChannelParams): a table in
+//! RAM takes the place of the one in flash. So inference costs the same after learning as before, and the table is the
+//! parameters: there is no second copy in `f32`. A multiplier has a relative resolution of about 10⁻⁶, a bias one of 10⁻⁵
+//! of `z`. A step is cut to it, towards 0; Adam's are larger, but SGD at its usual rate takes steps of 10⁻⁷, too. Measured
+//! on a sensor that has lost contrast, cutting costs nothing: cut or rounded to nearest, MSE is 0.00160 and 0.00160 with
 //! Adam, 0.00297 and 0.00298 with SGD.
 //!
 //! # A step
 //!
 //! Forward is the integer pass itself. Backward is `f32` through the integer weights, as if nothing had been rounded
-//! (straight-through): [`Adapt::backward`]. Neither `z` nor the sum of the weights is kept by the forward pass. Both are
-//! read back from the output byte; where an output is saturated, they are the middle of what it can have been.
+//! (straight-through): [`backward`]. The forward pass keeps neither `z` nor the sum of the weights. Both are read back from
+//! the output byte; where an output is saturated, the middle of what it can have been is taken.
 //!
 //! No gradient is stored. A channel takes its step as soon as its gradient is known, or for batches of more than one
-//! takes the gradient into its moments ([`Rule`]): so a batch of eight takes the RAM of a batch of one.
+//! takes the gradient into its moments ([`LearningRun`]): so a batch of eight takes the RAM of a batch of one.
 //!
-//! # What it takes
+//! # RAM
 //!
-//! For the default network's 1,424 channels, in bytes: tables 11,392, moments 22,784, gradients between the layers 2,560.
+//! For the default network's 1,424 channels, in bytes: channel parameters 11,392, moments 22,784, gradients between the
+//! layers 1,536.
 //!
 //! # Which of the two scales
 //!
 //! The formulas differ in what the bias does while the scale changes. Measured after one pass over 4,000 images with
 //! Adam, on a sensor that has lost contrast and on one that is inverted: as above, MSE 0.0016 and 0.0049; with the first
-//! formula in every layer 0.0037 and 0.0049, with the second 0.0016 and 0.0081. Outputs of images are mostly saturated:
+//! formula in every layer 0.0037 and 0.0049, with the second 0.0016 and 0.0081. The outputs of images are mostly saturated:
 //! there, a scale of the sum alone drives `z` far away, and the bias has to follow.
 
 mod dense;
-mod rule;
+mod run;
 
-pub use rule::{Course, Moments, Rule, Turn};
+pub use dense::OutputGradient;
+pub use run::{LearningRun, Moments, StepContext};
 
-use crate::Zeroed;
-use crate::blob::Stored;
-use crate::layer::Row;
+use crate::quant::{ChannelParams, padded};
+use crate::{Error, Network, Resource};
 
-/// A network that can learn in its integer form. `(F, G)` can if both can.
-pub trait Adapt: Stored {
-    /// The [`Channel`](crate::quant::Channel)s of every layer: what it learns.
-    type Tables: Zeroed + Send + Sync;
-    /// The [`Moments`] of each scale and each bias.
-    type Moments: Zeroed + Send + Sync;
-    /// `dL/dy` of every layer but the last: what the layers hand back to each other.
-    type Joints: Zeroed + Send + Sync;
-
-    /// Copies the tables that a network has.
-    fn copy_tables(net: &Self::Int8<'_>, tables: &mut Self::Tables);
-
-    /// The same network with other tables.
-    fn with_tables<'t, 'b: 't>(net: &Self::Int8<'b>, tables: &'t Self::Tables) -> Self::Int8<'t>;
-
-    /// The tables as bytes, layer by layer: for a record of what was learned.
-    fn bytes(tables: &Self::Tables) -> impl Iterator<Item = &[u8]>;
-
-    /// The same, to be written.
-    fn bytes_mut(tables: &mut Self::Tables) -> impl Iterator<Item = &mut [u8]>;
-
-    /// Takes the gradient of one image into the moments and, at the end of a batch, the step of every channel.
-    ///
-    /// `factory` is the network as it lies in flash: its multipliers are the unit of the scales. `acts` are of the forward
-    /// pass with `tables`. All gradients are by the `u8` values: `dy` is `dL/dy` of the network's outputs in turn,
-    /// `dx` becomes `dL/dx` where it is asked for. `output_layer`: these outputs are the whole network's.
-    #[expect(clippy::too_many_arguments, reason = "each is another thing: two inputs, two gradients, three memories")]
-    fn backward(
-        factory: &Self::Int8<'_>,
-        turn: &Turn,
-        output_layer: bool,
-        acts: &Self::Acts8,
-        dy: impl Iterator<Item = f32>,
-        dx: Option<&mut [f32]>,
-        tables: &mut Self::Tables,
-        moments: &mut Self::Moments,
-        joints: &mut Self::Joints,
-    );
+/// The parameters that a network learns, and what learning them takes: memory of the caller's.
+#[derive(Debug)]
+pub struct LearningMemory<'m> {
+    /// The channels of all layers in order, [`Network::channels`] of them.
+    pub channels: &'m mut [ChannelParams],
+    /// The moments of each channel's scale and bias.
+    pub moments: &'m mut [[Moments; 2]],
+    /// Gradients between the layers, [`gradients`] of them.
+    pub gradients: &'m mut [f32],
 }
 
-impl<F: Adapt, G: Adapt<In = F::Out, In8 = F::Out8>> Adapt for (F, G) {
-    type Tables = (F::Tables, G::Tables);
-    type Moments = (F::Moments, G::Moments);
-    type Joints = (F::Joints, (F::Out, G::Joints));
+/// How many gradients between layers a network needs: those of two hidden layers that are neighbours.
+pub fn gradients(network: &Network<'_>) -> usize {
+    let topology = network.topology();
+    let hidden = |boundary: usize| if boundary < topology.layers().len() { padded(topology.size(boundary)) } else { 0 };
+    (1..topology.layers().len()).map(|boundary| hidden(boundary) + hidden(boundary + 1)).max().unwrap_or_default()
+}
 
-    fn copy_tables(net: &Self::Int8<'_>, tables: &mut Self::Tables) {
-        F::copy_tables(&net.0, &mut tables.0);
-        G::copy_tables(&net.1, &mut tables.1);
+/// An error unless the memory is large enough for this network.
+pub fn check(network: &Network<'_>, memory: &LearningMemory<'_>) -> Result<(), Error> {
+    let channels = memory.channels.len().min(memory.moments.len());
+    Error::check_capacity(Resource::Channels, network.channels(), channels)?;
+    Error::check_capacity(Resource::Gradients, gradients(network), memory.gradients.len())
+}
+
+/// Copies the channels of a network's blob.
+pub fn copy_channels(network: &Network<'_>, channels: &mut [ChannelParams]) {
+    let own = network.layers().flat_map(|layer| layer.channels());
+    channels.iter_mut().zip(own).for_each(|(channel, own)| *channel = *own);
+}
+
+/// Learns from one row, whose forward pass with `memory.channels` has left its activations: from the last layer to the
+/// first, each takes its gradient or its step and hands `dL/dx` to the layer before it. The memory is large enough: [`check`].
+pub fn backward(
+    network: &Network<'_>,
+    step: &StepContext,
+    row: &[u8],
+    activations: &[u8],
+    memory: &mut LearningMemory<'_>,
+) {
+    let last = network.topology().layers().len();
+    let mut after = network.channels();
+    for boundary in (1..=last).rev() {
+        let Some(layer) = network.layers().nth(boundary - 1) else { return };
+        let [inputs, outputs] = layer.padded_sizes();
+        let before = after.saturating_sub(outputs);
+        let channels = memory.channels.get_mut(before..after).unwrap_or_default();
+        let moments = memory.moments.get_mut(before..after).unwrap_or_default();
+        let inputs = if boundary == 1 { 0 } else { inputs }; // the network's own need no gradient
+        let outputs = if boundary == last { 0 } else { outputs }; // theirs is computed from the row
+        let (dx, dy) = neighbours(memory.gradients, boundary, inputs, outputs);
+        let y = network.padded_activations(boundary, activations);
+        let dy =
+            if boundary == last { OutputGradient::Reconstruction { x: row, y } } else { OutputGradient::Hidden(dy) };
+        dense::backward(&layer, step, boundary == last, y, dy, dx, channels, moments);
+        after = before;
     }
+}
 
-    fn with_tables<'t, 'b: 't>(net: &Self::Int8<'b>, tables: &'t Self::Tables) -> Self::Int8<'t> {
-        (F::with_tables(&net.0, &tables.0), G::with_tables(&net.1, &tables.1))
-    }
-
-    fn bytes(tables: &Self::Tables) -> impl Iterator<Item = &[u8]> {
-        F::bytes(&tables.0).chain(G::bytes(&tables.1))
-    }
-
-    fn bytes_mut(tables: &mut Self::Tables) -> impl Iterator<Item = &mut [u8]> {
-        F::bytes_mut(&mut tables.0).chain(G::bytes_mut(&mut tables.1))
-    }
-
-    #[inline]
-    fn backward(
-        factory: &Self::Int8<'_>,
-        turn: &Turn,
-        output_layer: bool,
-        acts: &Self::Acts8,
-        dy: impl Iterator<Item = f32>,
-        dx: Option<&mut [f32]>,
-        tables: &mut Self::Tables,
-        moments: &mut Self::Moments,
-        (f, (joint, g)): &mut Self::Joints,
-    ) {
-        let dh = Some(joint.elements_mut());
-        G::backward(&factory.1, turn, output_layer, &acts.1, dy, dh, &mut tables.1, &mut moments.1, g);
-        let dh = joint.elements().iter().copied();
-        F::backward(&factory.0, turn, false, &acts.0, dh, dx, &mut tables.0, &mut moments.0, f);
+/// Where the gradients before and at a boundary lie: those of even boundaries at the front of the buffer, those of odd ones at
+/// its end.
+fn neighbours(buffer: &mut [f32], boundary: usize, before: usize, at: usize) -> (&mut [f32], &[f32]) {
+    let length = buffer.len();
+    if boundary.is_multiple_of(2) {
+        let Some((dy, dx)) = buffer.split_at_mut_checked(length.saturating_sub(before)) else {
+            return Default::default();
+        };
+        (dx, dy.get(..at).unwrap_or_default())
+    } else {
+        let Some((dx, dy)) = buffer.split_at_mut_checked(before) else { return Default::default() };
+        (dx, dy.get(dy.len().saturating_sub(at)..).unwrap_or_default())
     }
 }

@@ -1,23 +1,19 @@
-//! The weights blob: a network's numbers as one checked message that stays where it lies, in flash or in a file.
+//! The weights blob: a network's parameters as one checked message that stays where it lies, in flash or in a file.
 //!
-//! One postcard message with a CRC-32 trailer. `docs/blob-format.md` describes it byte by byte. Bulk arrays are raw
+//! It is one postcard message with a CRC-32 trailer. `docs/blob-format.md` describes it byte by byte. Arrays are raw
 //! little-endian bytes at multiples of 16 bytes from the start of the blob, so a reader borrows them in place.
 //!
-//! [`Blob::open`] is the only thing that can fail on damaged bytes, [`Blob::f32`] and [`Blob::int8`] the only ones
-//! that can fail on a blob of another network; after them nothing can fail and nothing was copied.
+//! [`Blob::open`] checks everything but the layers; [`Network::open`](crate::Network::open) checks these, too.
 
-mod absent;
 mod reader;
-mod stored;
 mod writer;
 
-pub use absent::{Absent, Without};
-pub use reader::{Blob, Bulk, Reader};
-pub use stored::{Mirrors, Stored};
-pub use writer::Writer;
+pub(crate) use reader::take;
+pub use reader::{Blob, Layers};
+pub use writer::{len, write};
 
-use crate::quant::Affine;
-use crate::{Layer, LayerSpec};
+use crate::Topology;
+use crate::quant::QuantParams;
 use serde::{Deserialize, Serialize};
 
 #[cfg(target_endian = "big")]
@@ -27,20 +23,18 @@ compile_error!("a blob's arrays are little-endian and read in place");
 pub const MAGIC: [u8; 4] = *b"AENC";
 /// The version of the format that this crate writes and reads.
 pub const VERSION: u8 = 2;
-/// Bulk arrays start at multiples of this from the start of the blob, and the blob at one in memory.
+/// Arrays start at multiples of this from the start of the blob, and the blob at one in memory.
 pub const ALIGNMENT: usize = 16;
-/// The most layers a network can have.
-pub const MAX_LAYERS: usize = 16;
 
-/// No score is above it.
+/// The threshold of a blob that was not calibrated: no score is above it.
 pub const NO_THRESHOLD: u32 = u32::MAX;
 
-/// Magic, version and length: the bytes that are read before anything is believed.
+/// Magic, version and length: the bytes that are checked before any other is read.
 const PREFIX: usize = MAGIC.len() + 1 + 4;
 /// CRC-32 trailer.
 const TRAILER: usize = 4;
 
-/// How the numbers are stored.
+/// How the weights are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// IEEE 754 single precision.
@@ -52,30 +46,31 @@ pub enum Format {
 }
 
 /// What stands before the layers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Header {
-    /// How the numbers are stored.
+    /// How the weights are stored.
     pub format: Format,
     /// Whether every accumulator was checked to stay within [`crate::quant::ACCUMULATOR_LIMIT`].
     pub accumulators_checked: bool,
-    /// How many steps it was trained for.
+    /// How many steps the network was trained for.
     pub steps: u32,
     /// What the inputs' `u8` values stand for.
-    pub input: Affine,
+    pub input: QuantParams,
     /// Bits of a code element, 1 to 8.
     pub code_bits: u8,
-    /// Scores above this one are those of inputs unlike the training data. [`NO_THRESHOLD`] where none was calibrated.
+    /// Scores above this one are those of inputs unlike the training data. [`NO_THRESHOLD`] if none was calibrated.
     pub threshold: u32,
-    /// How many of the layers are the encoder's.
-    pub encoder_layers: u8,
-    /// The layers in order.
-    pub layers: heapless::Vec<LayerSpec, MAX_LAYERS>,
+    /// The layers' shapes, and which of them are the encoder.
+    pub topology: Topology,
 }
 
-impl Header {
-    /// Whether the blob's layers are those of `Autoencoder<E, D>`.
-    pub fn describes<E: Layer, D: Layer>(&self) -> bool {
-        E::specs().count() == usize::from(self.encoder_layers)
-            && E::specs().chain(D::specs()).eq(self.layers.iter().copied())
-    }
+/// One layer as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct RawLayer<'a> {
+    /// What the outputs' `u8` values stand for.
+    pub output: QuantParams,
+    /// int8 and int4: a [`crate::quant::ChannelParams`] for each output, padded. f32: empty.
+    pub channels: &'a [u8],
+    /// int8: the [`crate::quant::Int8Tile`]s. int4: the [`crate::quant::Int4Tile`]s. f32: weights, then bias.
+    pub weights: &'a [u8],
 }

@@ -42,7 +42,7 @@ pub fn pack(code: &mut [u8], bits: u8) -> &[u8] {
 }
 
 /// Unpacks a code from its own first [`packed_bytes`].
-#[inline(never)] // or a device has it once for each command that decodes
+#[inline(never)] // one copy on a device, not one for each command that decodes
 pub fn unpack(code: &mut [u8], bits: u8) {
     if bits >= 8 {
         return;

@@ -1,130 +1,105 @@
-//! The dense layer in integers: the same forward as [`crate::Dense`], over weights that stay in flash.
+//! The dense layer in integers: the forward pass of [`crate::dense`], over weights that stay in flash.
 
-use super::requantise::{Affine, Channel, activate, offset};
-use super::{Octet, Quad, nibbles, weights};
-use crate::{Activation, Kernels, Layer, LayerSpec};
-use core::marker::PhantomData;
+use super::requantise::{ChannelParams, QuantParams, activate, offset};
+use super::{Int4Tile, Int8Tile, int4, int8, padded};
+use crate::LayerSpec;
 
-/// Weights in either number format: which one is known when a blob is opened.
-///
-/// Counted from 1: the compiler then has 0 for a network that is not there, and a static without one is all zeros,
-/// which takes no flash.
+/// Weights in either number format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Weights<'a> {
-    /// Groups of `I / 4` quads.
-    Int8(&'a [Quad]) = 1,
-    /// Groups of `I / 2` octets.
-    Int4(&'a [Octet]) = 2,
+    /// Groups of `inputs / 4` tiles of four rows by four inputs.
+    Int8(&'a [Int8Tile]),
+    /// Groups of `inputs / 2` tiles of four rows by two inputs.
+    Int4(&'a [Int4Tile]),
 }
 
-/// `y = σ(x · Wᵀ + b)` with `x: [u8; I]`, `y: [u8; O]`, borrowed from a weights blob.
+/// `y = σ(x · Wᵀ + b)` with `x` and `y` in `u8`, borrowed from a weights blob.
 ///
-/// `I` and `O` are multiples of four. The channels may lie elsewhere than the weights: they are what a device learns.
-#[derive(Debug)]
-pub struct Dense<'a, const I: usize, const O: usize, A> {
-    /// `O / 4` groups of four rows.
-    pub weights: Weights<'a>,
-    /// Bias and multiplier of each output.
-    pub channels: &'a [Channel; O],
-    /// What the outputs stand for.
-    pub output: Affine,
-    pub(crate) activation: PhantomData<A>,
+/// The layouts of the weights need multiples of four. A layer of other sizes is padded with weights and channels of zeros:
+/// [`Self::padded_sizes`]. What the padding computes is multiplied by zero in the next layer and never seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Dense<'a> {
+    spec: LayerSpec,
+    weights: Weights<'a>,
+    pub(crate) channels: &'a [ChannelParams],
+    output: QuantParams,
 }
 
-impl<const I: usize, const O: usize, A> Clone for Dense<'_, I, O, A> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<const I: usize, const O: usize, A> Copy for Dense<'_, I, O, A> {}
-
-impl<'a, const I: usize, const O: usize, A: Activation> Dense<'a, I, O, A> {
-    /// How many weights it has.
-    pub const WEIGHTS: usize = {
-        assert!(I.is_multiple_of(4) && O.is_multiple_of(4), "an int8 layer needs multiples of four inputs and outputs");
-        I * O
-    };
-
-    /// `None` unless there are [`Self::WEIGHTS`] weights.
-    pub fn new(weights: Weights<'a>, channels: &'a [Channel; O], output: Affine) -> Option<Self> {
+impl<'a> Dense<'a> {
+    /// `None` unless there are as many weights and channels as the padded layer has.
+    pub fn new(
+        spec: LayerSpec,
+        weights: Weights<'a>,
+        channels: &'a [ChannelParams],
+        output: QuantParams,
+    ) -> Option<Self> {
+        let layer = Self { spec, weights, channels, output };
         let count = match weights {
-            Weights::Int8(quads) => 16 * quads.len(),
-            Weights::Int4(octets) => 8 * octets.len(),
+            Weights::Int8(tiles) => 16 * tiles.len(),
+            Weights::Int4(tiles) => 8 * tiles.len(),
         };
-        (count == Self::WEIGHTS).then_some(Self { weights, channels, output, activation: PhantomData })
-    }
-}
-
-impl<const I: usize, const O: usize, A: Activation> Layer for Dense<'_, I, O, A> {
-    type In = [u8; I];
-    type Out = [u8; O];
-    type Acts<const B: usize> = [[u8; O]; B];
-
-    fn specs() -> impl Iterator<Item = LayerSpec> {
-        crate::Dense::<I, O, A>::specs()
+        let [inputs, outputs] = layer.padded_sizes();
+        (count == inputs * outputs && channels.len() == outputs).then_some(layer)
     }
 
-    // Shapes: x [n, I], W [O, I] in groups of four rows, b [O], y [n, O] with n <= B rows.
+    /// The layer's shape, without padding.
+    pub fn spec(&self) -> LayerSpec {
+        self.spec
+    }
+
+    /// Inputs and outputs, each with the padding to a multiple of four.
     #[inline]
-    fn forward<'a, const B: usize>(&self, k: &impl Kernels, x: &[[u8; I]], y: &'a mut [[u8; O]; B]) -> &'a [[u8; O]] {
-        let y = Self::output_mut(y, x.len());
-        for (x, y) in x.iter().zip(&mut *y) {
-            k.dense_int8(self, x, y); // y = σ(x · Wᵀ + b)
+    pub fn padded_sizes(&self) -> [usize; 2] {
+        [padded(self.spec.inputs.into()), padded(self.spec.outputs.into())]
+    }
+
+    /// The weights.
+    pub fn weights(&self) -> Weights<'a> {
+        self.weights
+    }
+
+    /// Bias and multiplier of each output, padding included.
+    pub fn channels(&self) -> &'a [ChannelParams] {
+        self.channels
+    }
+
+    /// What the outputs stand for.
+    pub fn output(&self) -> QuantParams {
+        self.output
+    }
+
+    /// `y = σ(x · Wᵀ + b)` by plain loops: the oracle of every faster [`Kernel`](super::Kernel).
+    // Shapes, padded: x [I], W [O, I] in groups of four rows, b [O], y [O].
+    pub fn forward(&self, x: &[u8], y: &mut [u8]) {
+        match self.weights {
+            Weights::Int8(tiles) => {
+                let (x, _) = x.as_chunks::<4>();
+                let groups = tiles.chunks_exact(x.len().max(1));
+                self.finish(groups.map(|group| int8::four_rows(x, group)), y); // y = σ(x · Wᵀ + b)
+            }
+            Weights::Int4(tiles) => self.forward_int4(tiles, x, y),
         }
-        y
     }
 
-    fn output<const B: usize>(y: &[[u8; O]; B], n: usize) -> &[[u8; O]] {
-        crate::layer::rows(y, n)
+    /// The same for weights of 4 bits, which no kernel of a device has a faster way for.
+    #[inline(never)]
+    pub(crate) fn forward_int4(&self, tiles: &[Int4Tile], x: &[u8], y: &mut [u8]) {
+        let sum = x.iter().map(|x| i32::from(*x)).sum();
+        let (x, _) = x.as_chunks::<2>();
+        let groups = tiles.chunks_exact(x.len().max(1));
+        self.finish(groups.map(|group| int4::four_rows(x, sum, group)), y);
     }
 
-    fn output_mut<const B: usize>(y: &mut [[u8; O]; B], n: usize) -> &mut [[u8; O]] {
-        crate::layer::rows_mut(y, n)
-    }
-
-    fn stages<const B: usize>(y: &[[u8; O]; B], n: usize) -> impl Iterator<Item = &[u8]> {
-        core::iter::once(crate::layer::rows(y, n).as_flattened())
-    }
-}
-
-/// `y = σ(x · Wᵀ + b)` by plain loops over slices: one copy of the code for each activation, whatever the shapes.
-#[inline]
-pub(crate) fn plain<A: Activation>(weights: Weights<'_>, channels: &[Channel], output: Affine, x: &[u8], y: &mut [u8]) {
-    match weights {
-        Weights::Int8(quads) => {
-            let (x, _) = x.as_chunks::<4>();
-            let groups = quads.chunks_exact(x.len().max(1));
-            finish::<A>(groups.map(|group| weights::four_rows(x, group)), channels, output, y);
-        }
-        Weights::Int4(octets) => plain_int4::<A>(octets, channels, output, x, y),
-    }
-}
-
-/// The same for weights of 4 bits: what a kernel that knows only 8 leaves to the plain loops.
-#[inline(never)]
-pub(crate) fn plain_int4<A: Activation>(
-    octets: &[Octet],
-    channels: &[Channel],
-    output: Affine,
-    x: &[u8],
-    y: &mut [u8],
-) {
-    let sum = x.iter().map(|x| i32::from(*x)).sum();
-    let (x, _) = x.as_chunks::<2>();
-    let groups = octets.chunks_exact(x.len().max(1));
-    finish::<A>(groups.map(|group| nibbles::four_rows(x, sum, group)), channels, output, y);
-}
-
-/// From the sums of each four rows to their outputs.
-#[inline(always)]
-fn finish<A: Activation>(sums: impl Iterator<Item = [i32; 4]>, channels: &[Channel], output: Affine, y: &mut [u8]) {
-    let offset = offset::<A>(output);
-    let outputs = channels.as_chunks::<4>().0.iter().zip(y.as_chunks_mut::<4>().0);
-    for (acc, (channels, y)) in sums.zip(outputs) {
-        for ((y, channel), acc) in y.iter_mut().zip(channels).zip(acc) {
-            *y = activate::<A>(channel.index(acc, offset));
+    /// From the sums of each four rows to their outputs.
+    #[inline(always)]
+    fn finish(&self, sums: impl Iterator<Item = [i32; 4]>, y: &mut [u8]) {
+        let activation = self.spec.activation;
+        let offset = offset(activation, self.output);
+        let outputs = self.channels.as_chunks::<4>().0.iter().zip(y.as_chunks_mut::<4>().0);
+        for (acc, (channels, y)) in sums.zip(outputs) {
+            for ((y, channel), acc) in y.iter_mut().zip(channels).zip(acc) {
+                *y = activate(activation, channel.requantise(acc, offset));
+            }
         }
     }
 }

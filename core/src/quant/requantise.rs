@@ -1,48 +1,48 @@
 //! From an accumulator back to a `u8`: one multiplication, one table.
 
 use crate::Zeroed;
-use crate::activation::{Activation, ActivationKind, sigmoid};
+use crate::activation::{ActivationKind, sigmoid};
 use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// What the `u8` values of one stage stand for: `real = scale · (q - zero)`.
+/// What the `u8` activations `q` of one layer stand for: `real = scale · (q - zero_point)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Affine {
+pub struct QuantParams {
     /// The step between two values.
     pub scale: f32,
     /// The value that stands for 0.
-    pub zero: u8,
+    pub zero_point: u8,
 }
 
-impl Affine {
+impl QuantParams {
     /// Pixels, codes and sigmoid units: [0, 1] in 255 steps.
-    pub const UNIT: Self = Self { scale: 1.0 / 255.0, zero: 0 };
+    pub const UNIT: Self = Self { scale: 1.0 / 255.0, zero_point: 0 };
 
-    /// Whether the step is a positive number, neither infinite nor too small for the full precision of an `f32`.
+    /// Whether the scale is a positive number, neither infinite nor too small for the full precision of an `f32`.
     pub fn is_valid(self) -> bool {
-        // As bits, which are in the order of the numbers: a small device compares no floats for it.
+        // Compared as bits, which are in the order of the numbers: so a small device needs no comparison of floats.
         (f32::MIN_POSITIVE.to_bits()..f32::INFINITY.to_bits()).contains(&self.scale.to_bits())
     }
 }
 
-/// The numbers of one output channel.
+/// The parameters of one output channel: what a device can learn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Channel {
+pub struct ChannelParams {
     /// Added to the accumulator, in its units.
     pub bias: i32,
     /// From accumulator units to table indices or output steps, in units of 2^-32.
     pub multiplier: i32,
 }
 
-impl Zeroed for Channel {
+impl Zeroed for ChannelParams {
     const ZERO: Self = Self { bias: 0, multiplier: 0 };
 }
 
-impl Channel {
+impl ChannelParams {
     /// `offset + round((acc + bias) · multiplier / 2^32)`, halves rounded up. On a Cortex-M4: `SMMLAR`.
     #[inline(always)]
-    pub fn index(self, acc: i32, offset: i32) -> i32 {
+    pub fn requantise(self, acc: i32, offset: i32) -> i32 {
         let product = i64::from(acc.wrapping_add(self.bias)) * i64::from(self.multiplier);
         offset.wrapping_add(((product + (1 << 31)) >> 32) as i32)
     }
@@ -65,23 +65,22 @@ pub static SIGMOID: [u8; 1024] = {
     table
 };
 
-/// What has to be added to an index: the middle of the table, or the zero point of the outputs.
+/// What is added to an index: the middle of the table, or the zero point of the outputs.
 #[inline(always)]
-pub fn offset<A: Activation>(output: Affine) -> i32 {
-    match A::KIND {
+pub fn offset(activation: ActivationKind, output: QuantParams) -> i32 {
+    match activation {
         ActivationKind::Sigmoid => MIDDLE,
         ActivationKind::Relu => 0,
-        ActivationKind::Identity => i32::from(output.zero),
+        ActivationKind::Identity => i32::from(output.zero_point),
     }
 }
 
-/// The activation of an index.
+/// The output that an index stands for.
 #[inline(always)]
-pub fn activate<A: Activation>(index: i32) -> u8 {
-    match A::KIND {
-        ActivationKind::Sigmoid => SIGMOID[index.clamp(0, 1023) as usize],
-        ActivationKind::Relu | ActivationKind::Identity => index.clamp(0, 255) as u8,
-    }
+pub fn activate(activation: ActivationKind, index: i32) -> u8 {
+    let table = activation == ActivationKind::Sigmoid;
+    let index = index.clamp(0, if table { SIGMOID.len() as i32 - 1 } else { 255 });
+    if table { SIGMOID[index as usize % SIGMOID.len()] } else { index as u8 }
 }
 
 #[cfg(test)]
@@ -98,12 +97,12 @@ mod tests {
 
     #[test]
     fn an_index_is_rounded_and_never_overflows() {
-        let quarter = Channel { bias: 0, multiplier: 1 << 30 };
-        assert_eq!([-7, -6, -2, -1, 1, 2, 6, 7].map(|acc| quarter.index(acc, 10)), [8, 9, 10, 10, 10, 11, 12, 12]);
-        let extreme = Channel { bias: i32::MAX, multiplier: i32::MIN };
+        let quarter = ChannelParams { bias: 0, multiplier: 1 << 30 };
+        assert_eq!([-7, -6, -2, -1, 1, 2, 6, 7].map(|acc| quarter.requantise(acc, 10)), [8, 9, 10, 10, 10, 11, 12, 12]);
+        let extreme = ChannelParams { bias: i32::MAX, multiplier: i32::MIN };
         for acc in [i32::MIN, -1, 0, 1, i32::MAX] {
             for offset in [i32::MIN, 0, i32::MAX] {
-                assert!(SIGMOID.contains(&activate::<crate::Sigmoid>(extreme.index(acc, offset))));
+                assert!(SIGMOID.contains(&activate(ActivationKind::Sigmoid, extreme.requantise(acc, offset))));
             }
         }
     }

@@ -1,10 +1,12 @@
 //! `host inspect`
 
 use crate::args;
+use autoencoder_core::LayerSpec;
 use autoencoder_core::blob::{Format, NO_THRESHOLD, VERSION};
-use autoencoder_core::model::name_of;
-use autoencoder_core::quant::{Octet, Quad};
-use host::blob_file::BlobFile;
+use autoencoder_core::quant::{Int4Tile, Int8Tile, padded};
+use autoencoder_io::blob_file::BlobFile;
+use autoencoder_io::formats::ensure_not_checkpoint;
+use autoencoder_io::topology::describe;
 use std::fmt::Write;
 use zerocopy::FromBytes;
 
@@ -13,8 +15,10 @@ const BINS: usize = 16;
 
 pub fn run(args: &args::Inspect) -> anyhow::Result<String> {
     let file = BlobFile::read(&args.blob)?;
+    ensure_not_checkpoint(&args.blob, file.bytes())?;
     let blob = file.open()?;
     let header = blob.header();
+    let topology = &header.topology;
     let mut text = String::new();
     writeln!(text, "{}", args.blob.display())?;
     writeln!(text, "  format version   {VERSION}")?;
@@ -23,51 +27,67 @@ pub fn run(args: &args::Inspect) -> anyhow::Result<String> {
     writeln!(text, "  CRC-32           {:08x}", blob.crc())?;
     writeln!(text, "  numbers          {:?}", header.format)?;
     writeln!(text, "  accumulators     {}", if header.accumulators_checked { "checked" } else { "not checked" })?;
-    writeln!(text, "  topology         {}", name_of(header).unwrap_or("not one of this program's"))?;
+    writeln!(text, "  topology         {}", describe(topology))?;
     writeln!(text, "  trained for      {} steps", header.steps)?;
-    writeln!(text, "  input            real = {:.6} · (q - {})", header.input.scale, header.input.zero)?;
-    writeln!(text, "  code             {} bits an element", header.code_bits)?;
+    writeln!(text, "  input            real = {:.6} · (q - {})", header.input.scale, header.input.zero_point)?;
+    writeln!(text, "  code             {} elements, {} bits an element", topology.code(), header.code_bits)?;
     match header.threshold {
         NO_THRESHOLD => writeln!(text, "  threshold        none")?,
         threshold => writeln!(text, "  threshold        a score of {threshold}")?,
     }
-    writeln!(text, "  encoder          {} of {} layers", header.encoder_layers, header.layers.len())?;
+    writeln!(text, "  encoder          {} of {} layers", topology.encoder_layers(), topology.layers().len())?;
     writeln!(text, "\n  layer  inputs  outputs  activation  weights B  tables B  output: scale  zero")?;
     let mut numbers = Vec::new();
-    let mut reader = blob.layers();
-    for (i, spec) in header.layers.iter().enumerate() {
-        let bulk = reader.layer().map_err(|source| file.error(source))?;
+    let mut layers = blob.layers();
+    for (number, spec) in (1..).zip(topology.layers()) {
+        let layer = layers.next_layer().map_err(|source| file.error(source))?;
         let activation = format!("{:?}", spec.activation);
         writeln!(
             text,
-            "  {:5}  {:6}  {:7}  {activation:10}  {:9}  {:8}  {:13.6}  {:4}",
-            i + 1,
+            "  {number:5}  {:6}  {:7}  {activation:10}  {:9}  {:8}  {:13.6}  {:4}",
             spec.inputs,
             spec.outputs,
-            bulk.weights.len(),
-            bulk.channels.len(),
-            bulk.output.scale,
-            bulk.output.zero
+            layer.weights.len(),
+            layer.channels.len(),
+            layer.output.scale,
+            layer.output.zero_point
         )?;
-        match header.format {
-            Format::F32 => {
-                let weights = usize::from(spec.inputs) * usize::from(spec.outputs);
-                let floats = bulk.weights.chunks_exact(4).take(weights);
-                numbers.extend(floats.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
-            }
-            Format::Int8 => {
-                let quads = <[Quad]>::ref_from_bytes(bulk.weights).unwrap_or_default();
-                numbers.extend(quads.iter().flat_map(|quad| quad.unpack()).flatten().map(f32::from));
-            }
-            Format::Int4 => {
-                let octets = <[Octet]>::ref_from_bytes(bulk.weights).unwrap_or_default();
-                numbers.extend(octets.iter().flat_map(|octet| octet.unpack()).flatten().map(f32::from));
-            }
-        }
+        numbers.extend(weights(header.format, *spec, layer.weights));
     }
     writeln!(text, "\n  weights, all layers")?;
     histogram(&mut text, &numbers)?;
     Ok(text)
+}
+
+/// The weights of a layer as numbers, without those that pad it.
+fn weights(format: Format, spec: LayerSpec, bytes: &[u8]) -> Vec<f32> {
+    match format {
+        Format::F32 => {
+            bytes.as_chunks().0.iter().take(spec.weights()).map(|bytes| f32::from_le_bytes(*bytes)).collect()
+        }
+        Format::Int8 => {
+            let tiles = <[Int8Tile]>::ref_from_bytes(bytes).unwrap_or_default();
+            unpadded(spec, tiles.iter().map(|tile| tile.unpack()))
+        }
+        Format::Int4 => {
+            let tiles = <[Int4Tile]>::ref_from_bytes(bytes).unwrap_or_default();
+            unpadded(spec, tiles.iter().map(|tile| tile.unpack().map(|row| row.map(i16::from))))
+        }
+    }
+}
+
+/// The weights of tiles of four rows by `N` inputs that belong to an input and an output.
+fn unpadded<const N: usize>(spec: LayerSpec, tiles: impl Iterator<Item = [[i16; N]; 4]>) -> Vec<f32> {
+    let [inputs, outputs] = spec.sizes();
+    let tiles_a_group = padded(inputs) / N;
+    let mut numbers = Vec::with_capacity(spec.weights());
+    for (i, tile) in tiles.enumerate() {
+        let (group, first) = (i / tiles_a_group, i % tiles_a_group * N);
+        for row in tile.iter().take(outputs.saturating_sub(4 * group)) {
+            numbers.extend(row.iter().take(inputs.saturating_sub(first)).map(|w| f32::from(*w)));
+        }
+    }
+    numbers
 }
 
 /// How many numbers lie in each of [`BINS`] equal intervals between the largest and its negative.

@@ -3,18 +3,15 @@
 mod eval;
 mod export;
 mod inspect;
-mod progress;
-mod report;
-mod source;
+mod parameters;
 mod train;
 
 use crate::args::{Args, Command};
-use anyhow::{Context, ensure};
-use autoencoder_core::Layer;
-use autoencoder_core::blob::Header;
-use autoencoder_core::layer::Row;
-use autoencoder_core::model::name_of;
-use host::idx::Images;
+use anyhow::ensure;
+use autoencoder_core::Topology;
+use autoencoder_io::idx::Images;
+use autoencoder_io::topology::describe;
+use host::train::qat::WeightFormat;
 use std::path::Path;
 
 pub fn run(args: Args) -> anyhow::Result<String> {
@@ -23,21 +20,23 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Eval(args) => eval::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Inspect(args) => inspect::run(&args),
-        Command::Report(args) => report::run(&args),
     }
 }
 
-/// The name of the topology of a blob at `path`.
-fn topology_of(header: &Header, path: &Path) -> anyhow::Result<&'static str> {
-    name_of(header).with_context(|| {
-        let layers: Vec<String> = header.layers.iter().map(|layer| layer.outputs.to_string()).collect();
-        format!("{}: a topology that this program does not know, with layers of {}", path.display(), layers.join(", "))
-    })
+/// Returns an error unless the network has as many outputs as inputs, and the rows as many values.
+fn ensure_fits(topology: &Topology, rows: &Images, data: &Path) -> anyhow::Result<()> {
+    let (inputs, outputs) = (topology.inputs(), topology.outputs());
+    ensure!(
+        topology.has_encoder() && inputs == outputs,
+        "{}: an autoencoder has as many outputs as inputs, not {outputs} and {inputs}",
+        describe(topology)
+    );
+    let (found, network) = (rows.image_size(), describe(topology));
+    ensure!(found == inputs, "{}: rows of {found} values, where {network} takes {inputs}", data.display());
+    Ok(())
 }
 
-/// An error unless the images have as many pixels as the topology has inputs.
-fn images_fit<E: Layer>(images: &Images, folder: &Path, topology: &str) -> anyhow::Result<()> {
-    let (found, expected) = (images.pixels.ncols(), E::In::LEN);
-    ensure!(found == expected, "{}: images of {found} pixels, topology {topology} takes {expected}", folder.display());
-    Ok(())
+/// A figure of an integer network under its format: int8, int4.
+fn by_format(format: WeightFormat, figure: f64) -> [Option<f64>; 2] {
+    [WeightFormat::Int8, WeightFormat::Int4].map(|each| (each == format).then_some(figure))
 }

@@ -1,12 +1,11 @@
 //! What has been trained is never lost: stops, divergence, crashes, damage, a second run.
 
 use crate::sandbox::{Sandbox, program};
-use autoencoder_core::model::Small;
-use host::checkpoint::{Checkpoint, CheckpointError};
-use host::idx::Images;
-use host::quantise::{self, About};
-use host::recipe::Recipe;
-use host::trainer::Trainer;
+use autoencoder_core::Topology;
+use autoencoder_io::idx::Images;
+use host::export::{BlobMeta, f32_blob};
+use host::train::checkpoint::{Checkpoint, CheckpointError};
+use host::train::{Recipe, Trainer};
 use std::fs;
 use std::io::Read;
 
@@ -22,9 +21,8 @@ fn ctrl_c_saves_and_resume_ends_in_the_same_bytes() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    // Once the first line is there, training is under way.
     let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
-    std::io::BufRead::read_line(&mut stderr, &mut String::new()).unwrap();
+    until_a_line(&mut stderr);
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let mut rest = String::new();
@@ -42,17 +40,41 @@ fn ctrl_c_saves_and_resume_ends_in_the_same_bytes() {
     assert!(other.contains("seed 1, not 9"), "{other}");
 }
 
+/// Reads the lines about the data and the first of progress: then training is under way.
+#[cfg(unix)]
+fn until_a_line(stderr: &mut impl std::io::BufRead) {
+    let mut line = String::new();
+    while !line.contains("test MSE") {
+        line.clear();
+        assert!(stderr.read_line(&mut line).unwrap() > 0, "no progress");
+    }
+}
+
+/// The trainer of a sandbox's runs.
+fn trainer(sandbox: &Sandbox, steps: u32) -> Trainer {
+    let images = Images::train(&sandbox.path("data")).unwrap();
+    Trainer::new(&Topology::named("small").unwrap(), Recipe::DEFAULT, steps, 100, 1, &images)
+}
+
+/// The state of `trainer`, to be changed: parameters, first and second moments.
+fn state(trainer: &mut Trainer) -> [Vec<f32>; 3] {
+    trainer.state().map(|network| network.parameters().to_vec())
+}
+
+fn restore(trainer: &mut Trainer, step: u32, state: &[Vec<f32>; 3]) {
+    trainer.restore(step, &[], state.each_ref().map(Vec::as_slice));
+}
+
 /// A weight overflows in the step after `step`: of a pixel that is always black, so that step's loss is still a number.
 fn about_to_diverge(sandbox: &Sandbox, step: u32) -> Checkpoint {
     let path = sandbox.path("artifacts/checkpoint");
     let good = Checkpoint::read(&path).unwrap();
-    let images = Images::train(&sandbox.path("data")).unwrap();
-    let mut trainer = Trainer::<Small>::new(Recipe::DEFAULT, 4, 100, 1, &images);
-    assert!(good.restore(&mut trainer));
-    trainer.restore(step, &[], |[_, first, second]| {
-        first.encoder.0.weights[7][0] = 3e38;
-        second.encoder.0.weights[7][0] = 0.0;
-    });
+    let mut trainer = trainer(sandbox, 4);
+    good.restore(&mut trainer);
+    let mut moments = state(&mut trainer);
+    let weight = 7 * 784; // that of output 7 and input 0 in the first layer
+    (moments[1][weight], moments[2][weight]) = (3e38, 0.0);
+    restore(&mut trainer, step, &moments);
     let diverging = Checkpoint::new(good.run.clone(), &mut trainer);
     diverging.write(&path).unwrap();
     diverging
@@ -89,17 +111,18 @@ fn no_number_that_is_not_finite_is_written() {
     sandbox.train("--steps 2 --json").assert().success();
     let path = sandbox.path("artifacts/checkpoint");
     let (before, good) = (fs::read(&path).unwrap(), Checkpoint::read(&path).unwrap());
-    let images = Images::train(&sandbox.path("data")).unwrap();
-    let mut trainer = Trainer::<Small>::new(Recipe::DEFAULT, 2, 100, 1, &images);
+    let mut trainer = trainer(&sandbox, 2);
     for which in 0..3 {
         for number in [f32::NAN, f32::INFINITY] {
-            assert!(good.restore(&mut trainer));
-            trainer.restore(1, &[], |nets| nets[which].decoder.1.bias[9] = number);
+            good.restore(&mut trainer);
+            let mut broken = state(&mut trainer);
+            let last_layers_bias = broken[which].len() - 784;
+            broken[which][last_layers_bias + 9] = number;
+            restore(&mut trainer, 1, &broken);
             let error = Checkpoint::new(good.run.clone(), &mut trainer).write(&path).unwrap_err();
             assert!(matches!(error, CheckpointError::NotFinite { .. }), "{error}");
-            let about = About { encoder_layers: 2, steps: 1, code_bits: 8 };
             if which == 0 {
-                let error = quantise::f32_blob(trainer.net(), about).unwrap_err();
+                let error = f32_blob(trainer.network(), BlobMeta { steps: 1, code_bits: 8 }).unwrap_err();
                 assert_eq!(error.to_string(), "layer 4: a number that is not finite");
             }
         }
@@ -118,7 +141,7 @@ fn a_checkpoint_that_is_none_says_what_it_is() {
         (Vec::new(), "not a checkpoint"),
         (with(0, b'x'), "not a checkpoint"),
         (fs::read(sandbox.path("artifacts/model.f32.blob")).unwrap(), "not a checkpoint"),
-        (with(4, 1), "a checkpoint of version 1, this program knows 2"),
+        (with(4, 2), "a checkpoint of version 2, this program knows 3"),
         (with(5000, !good[5000]), "a damaged checkpoint"),
         (good[..4].to_vec(), "a damaged checkpoint"),
         (good[..good.len() / 2].to_vec(), "a damaged checkpoint"),
@@ -155,7 +178,7 @@ fn what_an_earlier_run_wrote_stays_together() {
         if signal == "-KILL" {
             std::thread::sleep(std::time::Duration::from_millis(100));
         } else {
-            std::io::BufRead::read_line(&mut stderr, &mut String::new()).unwrap();
+            until_a_line(&mut stderr);
         }
         let pid = child.id().to_string();
         assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
@@ -173,13 +196,13 @@ fn what_an_earlier_run_wrote_stays_together() {
 #[test]
 fn two_runs_do_not_write_into_one_folder() {
     let sandbox = Sandbox::new();
-    let claim = host::files::Claim::new(&sandbox.path("artifacts")).unwrap();
+    let lock = autoencoder_io::files::DirLock::new(&sandbox.path("artifacts")).unwrap();
     for args in ["", "--resume"] {
         let error = sandbox.error(&format!("train --data data --topology small --steps 2 {args}"));
         assert_eq!(error, "error: artifacts: another process is writing into this folder\n");
     }
     assert_eq!(fs::read_dir(sandbox.path("artifacts")).unwrap().count(), 0);
-    drop(claim);
+    drop(lock);
     sandbox.train("--steps 2").assert().success();
 }
 

@@ -3,10 +3,11 @@
 mod data;
 mod keeping;
 mod sandbox;
+mod topologies;
 
-use autoencoder_core::model::Small;
-use host::blob_file::BlobFile;
-use host::quantise::{self, About};
+use autoencoder_io::blob_file::BlobFile;
+use host::export::{BlobMeta, f32_blob};
+use host::train::Network;
 use sandbox::{Sandbox, json, one_line, shipped};
 use std::fs;
 
@@ -40,7 +41,7 @@ fn train_writes_everything_and_eval_agrees() {
     }
     let inspected = sandbox.host("inspect again").output().unwrap();
     let text = String::from_utf8(inspected.stdout).unwrap();
-    for part in ["Int8", "small", "60 steps", "784", "checked", "threshold        a score of "] {
+    for part in ["Int8", "784-128-32-128-784 (small)", "60 steps", "784", "checked", "threshold        a score of "] {
         assert!(text.contains(part), "{part} in {text}");
     }
 }
@@ -80,11 +81,10 @@ fn a_finished_network_is_tuned_for_coarser_numbers() {
     assert!(String::from_utf8(inspected.stdout).unwrap().contains("6 bits an element"));
 
     // Of a network that was trained for ever.
-    let mut net = host::trainer::zeroed_box::<Small>();
     let float = BlobFile::read(&sandbox.path("artifacts/model.f32.blob")).unwrap();
-    float.open().unwrap().copy_f32(&mut *net).unwrap();
-    let about = About { encoder_layers: 2, steps: u32::MAX - 3, code_bits: 8 };
-    fs::write(sandbox.path("old.f32.blob"), quantise::f32_blob(&*net, about).unwrap()).unwrap();
+    let network = Network::from_blob(&float.open().unwrap()).unwrap();
+    let meta = BlobMeta { steps: u32::MAX - 3, code_bits: 8 };
+    fs::write(sandbox.path("old.f32.blob"), f32_blob(&network, meta).unwrap()).unwrap();
     sandbox.host("train --data data --batch 100 --from old.f32.blob --steps 9 --out old").assert().success();
     let tuned = BlobFile::read(&sandbox.path("old/model.int8.blob")).unwrap();
     assert_eq!(tuned.open().unwrap().header().steps, u32::MAX);
@@ -96,7 +96,8 @@ fn a_finished_network_is_tuned_for_coarser_numbers() {
     let error = sandbox.error("train --data data --from artifacts/model.int8.blob --steps 2 --out never");
     assert!(error.contains("another number format"), "{error}");
     let error = sandbox.error("train --data data --from artifacts/checkpoint --topology classic --steps 2 --out never");
-    assert!(error.contains("parameters of small, not of classic"), "{error}");
+    let networks = "parameters of 784-128-32-128-784 (small), not of 784-256-128-256-784 (classic)";
+    assert!(error.contains(networks), "{error}");
     assert!(!sandbox.path("never").exists());
 }
 
@@ -123,8 +124,9 @@ fn a_human_reads_lines_and_a_summary() {
     let sandbox = Sandbox::new();
     let output = sandbox.train("--steps 250").output().unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert_eq!(stderr.lines().filter(|line| line.contains("test MSE") && line.contains("images/s")).count(), 3);
-    assert!(stdout.contains("small trained for 250 steps") && stdout.contains("int8") && stdout.contains(" dB"));
+    assert_eq!(stderr.lines().filter(|line| line.contains("test MSE") && line.contains("rows/s")).count(), 3);
+    assert!(stdout.starts_with("784-128-32-128-784 (small) trained for 250 steps of 100 rows in "), "{stdout}");
+    assert!(stdout.contains("int8") && stdout.contains(" dB"));
 }
 
 #[test]
@@ -158,7 +160,7 @@ fn eval_shows_each_label_in_each_format_and_their_mean_is_the_whole() {
             "" => ["f32", "MSE", "PSNR"],
             _ => ["int8", "MSE", "PSNR"],
         });
-        assert_eq!(heading, ["label", "images"].into_iter().chain(names).collect::<Vec<_>>());
+        assert_eq!(heading, ["label", "rows"].into_iter().chain(names).collect::<Vec<_>>());
         let first: Vec<&str> = lines.iter().filter_map(|line| line.split_whitespace().next()).collect();
         assert_eq!(first, ["label", "all", "3", "7", "200"]);
         let mse = digits[1][format!("test_mse{}", formats[0])].as_f64().unwrap();
@@ -228,8 +230,16 @@ fn bad_blobs_and_folders_are_one_line() {
 #[test]
 fn wrong_arguments_exit_with_2() {
     let sandbox = Sandbox::new();
-    for args in ["", "train --steps 0", "train --topology nosuch", "train --recipe nosuch", "eval --nosuch", "inspect"]
-    {
+    for args in [
+        "",
+        "train --steps 0",
+        "train --topology nosuch",
+        "train --layers nosuch",
+        "train --topology small --layers 784-8-784",
+        "train --recipe nosuch",
+        "eval --nosuch",
+        "inspect",
+    ] {
         let output = sandbox.host(args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args}");
     }

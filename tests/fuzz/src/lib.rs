@@ -1,46 +1,56 @@
 //! What the fuzz targets try. `tests/tests/corpus.rs` runs the same functions over the committed corpus.
 
+use autoencoder_core::Network;
+use autoencoder_core::adapt::{self, LearningMemory};
 use autoencoder_core::blob::{Blob, MAGIC, VERSION};
-use autoencoder_core::{Dense, Layer, Plain, Sigmoid, Zeroed};
-use firmware_sim::flash::Nor;
-use firmware_sim::frame::{self, Receiver, frame_bytes};
-use firmware_sim::learn::Learning;
-use firmware_sim::store::slot_bytes;
-use firmware_sim::{App, Codec, Command, Frozen, Learner, Reply, Request, Response};
+use autoencoder_device::flash::Nor;
+use autoencoder_device::frame::{self, Receiver, frame_bytes};
+use autoencoder_device::learn::{HELD_OUT, LearnerBuffers, Learning, record_bytes};
+use autoencoder_device::store::slot_bytes;
+use autoencoder_device::{App, Buffers, Codec, Command, Frozen, Learner, Reply, Request, Response};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
-use zerocopy::IntoBytes;
+use zerocopy::{FromZeros, IntoBytes};
 
-/// The encoder of a network that is small enough to be tried a thousand times a second.
-pub type E = (Dense<16, 8, Sigmoid>, Dense<8, 4, Sigmoid>);
-/// Its decoder.
-pub type D = (Dense<4, 8, Sigmoid>, Dense<8, 16, Sigmoid>);
-
-/// Its weights.
+/// A network that is small enough to be tried a thousand times a second: 16-8-4-8-16.
 const BLOB: &[u8] = include_bytes!("../corpus/blob/int8");
-const ROW: usize = 16;
-/// Of a frame: a piece of the flash is the longest answer.
+/// Bytes of a frame: a piece of the flash is the longest answer.
 const FRAME: usize = frame_bytes(128);
-/// Of the flash that keeps what is learned.
+/// Bytes of a page of the flash that keeps what is learned.
 const PAGE: usize = 512;
 
-type Tiny<'b, L> = App<'b, E, D, FRAME, L>;
-type Learns = Learner<E, D, Nor<Vec<u8>, PAGE>>;
-
 /// Bytes on the line to a device, and to one that learns: as they are, then each of their frames with the CRC made right,
-/// so that mutations of a message come past it. Whatever it was, every answer is a response, and the next request is
-/// served.
+/// so that mutations of a message pass it. Whatever it was, every answer is a response, and the next request is served.
 pub fn line(bytes: &[u8]) {
-    let (mut flash, mut other) = (Flash::default(), Flash::default());
-    let mut app = Tiny::<Frozen>::new();
-    app.load(flash.hold(BLOB));
+    let mut flash = Flash::default();
+    let blob = flash.hold(BLOB);
+    let network = Network::open(blob).expect("a good blob");
+    let mut buffers = vec![0; network.memory_bytes() + 2 * FRAME];
+    let mut app = App::new(split(&mut buffers), Frozen);
+    app.load(blob);
     talk(&mut app, bytes);
-    let mut learner = Tiny::<Learns>::new();
-    learner.load(other.hold(BLOB));
-    learner.keep_in(Nor::new(vec![0xff; 2 * slot_bytes(Learns::KEPT_BYTES, PAGE)]));
-    talk(&mut learner, bytes);
+
+    let mut channels = vec![FromZeros::new_zeroed(); network.channels()];
+    let mut moments = vec![FromZeros::new_zeroed(); network.channels()];
+    let mut gradients = vec![0.0; adapt::gradients(&network)];
+    let mut held_out = vec![0; HELD_OUT * network.topology().row()];
+    let learning = LearningMemory { channels: &mut channels, moments: &mut moments, gradients: &mut gradients };
+    let mut buffers = vec![0; network.memory_bytes() + 2 * FRAME];
+    let learner = Learner::new(LearnerBuffers { learning, held_out: &mut held_out });
+    let mut app = App::new(split(&mut buffers), learner);
+    app.load(blob);
+    let slot = slot_bytes(record_bytes(network.channels()), PAGE);
+    app.attach_flash(Nor::<Vec<u8>, PAGE>::new(vec![0xff; 2 * slot]));
+    talk(&mut app, bytes);
 }
 
-fn talk<L: Learning<E, D>>(app: &mut Tiny<'_, L>, bytes: &[u8]) {
+/// The buffers of an application: two frames, and the rest for activations.
+fn split(memory: &mut [u8]) -> Buffers<'_> {
+    let (receive, rest) = memory.split_at_mut(FRAME);
+    let (transmit, activations) = rest.split_at_mut(FRAME);
+    Buffers { activations, receive, transmit }
+}
+
+fn talk<L: Learning>(app: &mut App<'_, '_, L>, bytes: &[u8]) {
     send(app, bytes);
     served(app);
     for frame in bytes.split(|byte| *byte == 0).filter(|frame| !frame.is_empty()) {
@@ -56,7 +66,7 @@ fn talk<L: Learning<E, D>>(app: &mut Tiny<'_, L>, bytes: &[u8]) {
 }
 
 /// Bytes in flash: as they are, then with magic, version, length and CRC made right, so that mutations of a header or a
-/// layer come past them. A blob that opens runs, in integers and in `f32`.
+/// layer pass them. A blob of integers that opens runs, whatever its network.
 pub fn blob(bytes: &[u8]) {
     const PREFIX: usize = MAGIC.len() + 1 + 4;
     const TRAILER: usize = 4;
@@ -77,25 +87,28 @@ pub fn blob(bytes: &[u8]) {
 fn run(bytes: &[u8]) {
     let mut flash = Flash::default();
     let bytes = flash.hold(bytes);
-    let mut codec = Codec::<E, D>::new();
+    if let Ok(blob) = Blob::open(bytes) {
+        let mut layers = blob.layers();
+        for _ in blob.header().topology.layers() {
+            let _ = layers.next_layer();
+        }
+        let _ = layers.finish();
+    }
+    let Ok(network) = Network::open(bytes) else { return };
+    let topology = network.topology().clone();
+    let mut memory = vec![0; network.memory_bytes()];
+    let mut codec = Codec::new(&mut memory, Frozen);
     codec.load(bytes);
-    let image: [u8; ROW] = std::array::from_fn(|i| (i * 16) as u8);
-    let code = codec.encode(&image).map(<[u8]>::to_vec);
-    assert_eq!(code.is_ok(), codec.weights().is_ok());
-    if let Ok(code) = code {
-        assert_eq!(codec.decode(&code).map(<[u8]>::len), Ok(ROW));
-        assert!(codec.digest(&image, 255).is_ok());
-    }
-    let Ok(blob) = Blob::open(bytes) else { return };
-    let _ = blob.layers().layer();
-    if let Ok(net) = blob.f32::<E, D>() {
-        let mut acts = (<E as Layer>::Acts::<1>::ZERO, <D as Layer>::Acts::<1>::ZERO);
-        net.forward(&Plain, &[[0.5; ROW]], &mut acts);
-    }
+    assert!(codec.weights().is_ok());
+    let row: Vec<u8> = (0..topology.row()).map(|i| (i * 16) as u8).collect();
+    let code = vec![0x5a; network.code_bytes()];
+    assert_eq!(codec.encode(&row).map(<[u8]>::len).ok(), topology.has_encoder().then_some(code.len()));
+    assert_eq!(codec.decode(&code).map(<[u8]>::len).ok(), topology.has_decoder().then_some(topology.outputs()));
+    assert_eq!(codec.digest(&row, 255).is_ok(), topology.has_encoder() && topology.has_decoder());
 }
 
 /// Sends bytes; each answer is a whole frame with a response in it.
-fn send<L: Learning<E, D>>(app: &mut Tiny<'_, L>, bytes: &[u8]) {
+fn send<L: Learning>(app: &mut App<'_, '_, L>, bytes: &[u8]) {
     for byte in bytes {
         if let Some(frame) = app.push(*byte) {
             let mut frame = frame.to_vec();
@@ -108,7 +121,7 @@ fn send<L: Learning<E, D>>(app: &mut Tiny<'_, L>, bytes: &[u8]) {
 }
 
 /// Ends the frame that was begun, if one was, and asks: the answer is that to the question.
-fn served<L: Learning<E, D>>(app: &mut Tiny<'_, L>) {
+fn served<L: Learning>(app: &mut App<'_, '_, L>) {
     const SEQUENCE: u32 = 0x00c0_ffee;
     send(app, &[0]);
     let mut buffer = [0; 32];
@@ -122,7 +135,8 @@ fn served<L: Learning<E, D>>(app: &mut Tiny<'_, L>) {
 
 /// The reader of a frame and the reader of a line agree on what is a message.
 fn both_readers(frame: &[u8]) {
-    let mut receiver = Receiver::<4096>::new();
+    let mut buffer = [0; 4096];
+    let mut receiver = Receiver::new(&mut buffer);
     let mut copy = frame.to_vec();
     let mut last = None;
     for byte in frame.iter().chain(&[0]) {

@@ -1,7 +1,7 @@
 //! The image: start-up, the driver of the line, the application, and nothing else.
 //!
-//! The blob is not in it. It has a region of the flash of its own and can be replaced alone; if it is missing or bad,
-//! the image boots all the same and answers with what is wrong.
+//! The blob is not in it. It has a region of the flash of its own and can be replaced alone, by one of another network, too. If
+//! it is missing, bad or too large, the image boots all the same and answers with what is wrong.
 #![no_std]
 #![no_main]
 
@@ -10,13 +10,16 @@ mod fault;
 #[path = "../panic.rs"]
 mod panic;
 
-use cortex_m_image::{Device, chip, init, serve};
+use autoencoder_device::{App, Frozen, Memory};
+use cortex_m_image::capacity::{ACTIVATIONS, FRAME};
+use cortex_m_image::{chip, init, serve};
 use cortex_m_rt::entry;
 
 #[entry]
 fn main() -> ! {
-    static mut APP: Device = Device::new();
+    static mut MEMORY: Memory<ACTIVATIONS, FRAME> = Memory::new();
     init();
-    APP.load(chip::blob());
-    serve(APP)
+    let mut app = App::new(MEMORY.buffers(), Frozen);
+    app.load(chip::blob());
+    serve(&mut app)
 }

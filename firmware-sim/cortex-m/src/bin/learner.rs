@@ -1,4 +1,4 @@
-//! The image that learns: the application's, with the tables and moments in RAM and a flash that keeps them.
+//! The image that learns: the application, with channels and moments in RAM and a flash that keeps what was learned.
 #![no_std]
 #![no_main]
 
@@ -7,19 +7,20 @@ mod fault;
 #[path = "../panic.rs"]
 mod panic;
 
-use cortex_m_image::{Decoder, Encoder, chip, init, serve};
+use autoencoder_device::flash::Nor;
+use autoencoder_device::learn::LearnerMemory;
+use autoencoder_device::{App, Learner, Memory};
+use cortex_m_image::capacity::learn::{ACTIVATIONS, CHANNELS, FRAME, GRADIENTS, HELD_OUT_BYTES};
+use cortex_m_image::{chip, init, serve};
 use cortex_m_rt::entry;
-use firmware_sim::flash::Nor;
-use firmware_sim::frame::frame_bytes;
-use firmware_sim::{App, Learner};
-
-type Device = App<'static, Encoder, Decoder, { frame_bytes(784) }, Learner<Encoder, Decoder, Nor<&'static mut [u8]>>>;
 
 #[entry]
 fn main() -> ! {
-    static mut APP: Device = Device::new();
+    static mut MEMORY: Memory<ACTIVATIONS, FRAME> = Memory::new();
+    static mut LEARNER: LearnerMemory<CHANNELS, GRADIENTS, HELD_OUT_BYTES> = LearnerMemory::new();
     init();
-    APP.load(chip::blob());
-    APP.keep_in(Nor::new(chip::kept()));
-    serve(APP)
+    let mut app = App::new(MEMORY.buffers(), Learner::new(LEARNER.buffers()));
+    app.load(chip::blob());
+    app.attach_flash(Nor::<_>::new(chip::kept()));
+    serve(&mut app)
 }

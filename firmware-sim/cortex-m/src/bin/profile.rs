@@ -1,4 +1,4 @@
-//! The image that says what each layer takes: `Encode` and `Decode` are answered by instructions in place of a row, two
+//! The image that counts the instructions of each layer: it answers `Encode` and `Decode` by counts in place of a row, two
 //! little-endian `u32` for each layer: those of the whole layer, and those of preparing its inputs, which are a part of
 //! it.
 //!
@@ -11,37 +11,35 @@ mod fault;
 #[path = "../panic.rs"]
 mod panic;
 
-use autoencoder_core::blob::{Blob, Stored};
-use autoencoder_core::layer::Row;
-use autoencoder_core::quant::Dense;
-use autoencoder_core::{Activation, Autoencoder, Error as WeightsError, Kernels, Layer, Native, Zeroed};
+use autoencoder_core::network::Half;
+use autoencoder_core::quant::{Dense, Kernel, Native};
+use autoencoder_core::topology::MAX_LAYERS;
+use autoencoder_core::{Error as WeightsError, Network};
+use autoencoder_device::frame::{self, Receiver, frame_bytes};
+use autoencoder_device::{Command, Error, Reply, Request, Response};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
-use cortex_m_image::{Decoder, Encoder, board, chip, init, send};
+use cortex_m_image::capacity::{ACTIVATIONS, FRAME};
+use cortex_m_image::{board, chip, init, send};
 use cortex_m_rt::entry;
-use firmware_sim::frame::{self, Receiver, frame_bytes};
-use firmware_sim::{Command, Error, Reply, Request, Response};
 
-/// Far more than any topology has.
-const LAYERS: usize = 16;
 /// What each layer took, and how many there were.
-static COUNTS: [[AtomicU32; 2]; LAYERS] = [const { [const { AtomicU32::new(0) }; 2] }; LAYERS];
+static COUNTS: [[AtomicU32; 2]; MAX_LAYERS] = [const { [const { AtomicU32::new(0) }; 2] }; MAX_LAYERS];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// The board's kernels, counted.
+/// The board's kernel, counted.
 struct Counted;
 
-impl Kernels for Counted {
-    fn dense_int8<const I: usize, const O: usize, A: Activation>(
-        &self,
-        layer: &Dense<'_, I, O, A>,
-        x: &[u8; I],
-        y: &mut [u8; O],
-    ) {
+impl Kernel for Counted {
+    fn scratch_bytes(inputs: usize) -> usize {
+        Native::scratch_bytes(inputs)
+    }
+
+    fn dense(&self, layer: &Dense<'_>, x: &[u8], y: &mut [u8], scratch: &mut [u8]) {
         let begun = board::instructions();
         #[cfg(dsp)]
-        Native {}.prepare(x);
+        Native {}.prepare(x, scratch);
         let prepared = board::instructions();
-        run(layer, x, y);
+        Native {}.dense(layer, x, y, scratch);
         let done = board::instructions();
         let layer = COUNT.load(Relaxed);
         if let Some([whole, preparation]) = COUNTS.get(layer) {
@@ -52,42 +50,25 @@ impl Kernels for Counted {
     }
 }
 
-/// The layer itself, in a frame of its own: its scratch and that of the preparation need not be there at once.
-#[inline(never)]
-fn run<const I: usize, const O: usize, A: Activation>(layer: &Dense<'_, I, O, A>, x: &[u8; I], y: &mut [u8; O]) {
-    Native {}.dense_int8(layer, x, y);
-}
-
-type Int8Of<H> = <H as Stored>::Int8<'static>;
-type Net = Autoencoder<Int8Of<Encoder>, Int8Of<Decoder>>;
-
 #[entry]
 fn main() -> ! {
-    static mut RECEIVER: Receiver<{ frame_bytes(784) }> = Receiver::new();
-    static mut ENCODER: <Encoder as Stored>::Acts8 = Zeroed::ZERO;
-    static mut DECODER: <Decoder as Stored>::Acts8 = Zeroed::ZERO;
+    static mut ACTIVATION_MEMORY: [u8; ACTIVATIONS] = [0; ACTIVATIONS];
+    static mut RECEIVE: [u8; FRAME] = [0; FRAME];
     init();
-    let blob = Blob::open(chip::blob());
-    let weights = blob.as_ref().map_or(0, Blob::crc);
-    let net: Result<Net, WeightsError> = blob.and_then(|blob| blob.int8::<Encoder, Decoder>());
+    let mut receiver = Receiver::new(RECEIVE);
+    let network = Network::open(chip::blob());
     loop {
-        let mut answer = [0; 8 * LAYERS];
-        let mut frame = [0; frame_bytes(8 * LAYERS)];
-        let Some(request) = RECEIVER.push(board::get()) else { continue };
-        let (sequence, result) = match (request.map(Request::read), &net) {
-            (Ok(Ok(Request { sequence, command })), Ok(net)) => {
+        let mut answer = [0; 8 * MAX_LAYERS];
+        let mut frame = [0; frame_bytes(8 * MAX_LAYERS)];
+        let Some(request) = receiver.push(board::get()) else { continue };
+        let (sequence, result) = match (request.map(Request::read), &network) {
+            (Ok(Ok(Request { sequence, command })), Ok(network)) => {
                 let counts = match command {
-                    Command::Encode { image } => {
-                        let x = Int8Of::<Decoder>::output_mut::<1>(DECODER, 1); // as in the application
-                        counts(&net.encoder, image, x, ENCODER, &mut answer)
-                    }
-                    Command::Decode { code, .. } => {
-                        let x = Int8Of::<Encoder>::output_mut::<1>(ENCODER, 1);
-                        counts(&net.decoder, code, x, DECODER, &mut answer)
-                    }
+                    Command::Encode { image } => count(network, Half::Encoder, image, ACTIVATION_MEMORY, &mut answer),
+                    Command::Decode { code, .. } => count(network, Half::Decoder, code, ACTIVATION_MEMORY, &mut answer),
                     _ => Err(Error::Malformed),
                 };
-                (sequence, counts.map(|counts| Reply::Code { weights, code: counts }))
+                (sequence, counts.map(|counts| Reply::Code { weights: network.blob().crc(), code: counts }))
             }
             (Ok(Ok(Request { sequence, .. })), Err(error)) => (sequence, Err(Error::Weights(*error))),
             (Ok(Err((sequence, error))), _) => (sequence, Err(error)),
@@ -99,21 +80,23 @@ fn main() -> ! {
 
 /// Runs a half of the network and returns what its layers took.
 #[inline(never)]
-fn counts<'a, L: Layer<In: Row<Element = u8>>>(
-    net: &L,
+fn count<'a>(
+    network: &Network<'_>,
+    half: Half,
     row: &[u8],
-    x: &mut [L::In],
-    acts: &mut L::Acts<1>,
-    answer: &'a mut [u8; 8 * LAYERS],
+    memory: &mut [u8],
+    answer: &'a mut [u8; 8 * MAX_LAYERS],
 ) -> Result<&'a [u8], Error> {
-    for x in &mut *x {
-        if row.len() != L::In::LEN {
-            return Err(Error::Malformed);
-        }
-        x.elements_mut().copy_from_slice(row);
+    let x = match half {
+        Half::Encoder => network.input_mut(memory),
+        Half::Decoder => network.code_mut(memory),
+    };
+    if row.len() != x.len() {
+        return Err(WeightsError::Length { expected: x.len() as u32, found: row.len() as u32 }.into());
     }
+    x.copy_from_slice(row);
     COUNT.store(0, Relaxed);
-    net.forward::<1>(&Counted, x, acts);
+    network.forward(&Counted, None, half, memory);
     let count = COUNT.load(Relaxed);
     for (bytes, value) in answer.as_chunks_mut::<4>().0.iter_mut().zip(COUNTS.iter().flatten()) {
         *bytes = value.load(Relaxed).to_le_bytes();

@@ -1,5 +1,5 @@
-//! Training in `f32` on the device, to be held against the host's: told to begin, it takes the blob and the images that
-//! lie in flash and says on the line what came of every array, as text with a zero behind it.
+//! Training in `f32` on the device, to be compared with the host's: told to begin, it takes the blob and the images that
+//! lie in flash and writes a line of text for every array, with a zero at the end.
 //!
 //! A network, its gradients and its moments take 3.4 MB: this program has all of the emulated board's memory.
 #![no_std]
@@ -14,8 +14,8 @@ use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 use cortex_m_image::{chip, init, send, wait};
 use cortex_m_rt::entry;
-use firmware_sim::parity::IMAGES;
-use firmware_sim::training::Training;
+use autoencoder_device::parity::IMAGES;
+use autoencoder_device::training::Training;
 
 #[entry]
 fn main() -> ! {
@@ -24,7 +24,7 @@ fn main() -> ! {
     loop {
         wait();
         let _ = match TRAINING.load(chip::blob()) {
-            Ok(()) => TRAINING.tell(&mut Line),
+            Ok(()) => TRAINING.write_trace(&mut Line),
             Err(error) => write!(Line, "{error}"),
         };
         send(&[0]);

@@ -1,0 +1,254 @@
+//! A network of integers, loaded from a blob: its shape is a value.
+//!
+//! ```text
+//! memory   [ inputs, later outputs | hidden layer 1 | hidden layer 2 | …       scratch of the kernel ]
+//! ```
+//!
+//! All activations of one row lie in memory of the caller's, [`Network::memory_bytes`] of it, where the outputs of the last
+//! layer take the place of the inputs. A network of one layer has both side by side.
+
+use crate::activation::ActivationKind;
+use crate::blob::{Blob, Format, Header, Layers, RawLayer};
+use crate::quant::{ChannelParams, Dense, Kernel, Native, Weights, code, padded};
+use crate::{Error, LayerSpec, Resource, Topology};
+use core::ops::Range;
+use zerocopy::FromBytes;
+
+/// A network whose weights stay in their blob, checked once.
+///
+/// ```
+/// # use autoencoder_core::{Error, Network};
+/// # fn there_and_back(blob: &[u8], image: &[u8; 784]) -> Result<(), Error> {
+/// let network = Network::open(blob)?;                       // checked, then borrowed: nothing is copied
+/// let mut memory = [0; 4096];                               // network.memory_bytes() of it are used
+/// let code = network.encode(image, &mut memory)?.to_vec();
+/// let image = network.decode(&code, &mut memory)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Network<'b> {
+    blob: Blob<'b>,
+}
+
+/// One half of an autoencoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// From a row to its code.
+    Encoder,
+    /// From a code to its row.
+    Decoder,
+}
+
+impl<'b> Network<'b> {
+    /// Checks a blob of integers, each of its layers included. What follows the blob is ignored.
+    pub fn open(bytes: &'b [u8]) -> Result<Self, Error> {
+        Blob::open_and(bytes, check).map(|blob| Self { blob })
+    }
+
+    /// The same for a blob that is open.
+    pub fn new(blob: Blob<'b>) -> Result<Self, Error> {
+        check(&blob)?;
+        Ok(Self { blob })
+    }
+
+    /// The blob that it lies in.
+    pub fn blob(&self) -> &Blob<'b> {
+        &self.blob
+    }
+
+    /// Its shape.
+    pub fn topology(&self) -> &Topology {
+        &self.blob.header().topology
+    }
+
+    /// Its layers in order.
+    pub fn layers(&self) -> impl Iterator<Item = Dense<'b>> + '_ {
+        let mut layers = self.blob.layers();
+        let format = self.blob.header().format;
+        // They were all read when the network was opened: there is no error left to come.
+        self.topology().layers().iter().map_while(move |spec| dense(format, *spec, &mut layers))
+    }
+
+    /// Output channels of all layers, padding included: how many [`ChannelParams`] there are.
+    pub fn channels(&self) -> usize {
+        self.topology().layers().iter().map(|layer| padded(layer.outputs.into())).sum()
+    }
+
+    /// Bytes of a packed code.
+    #[inline(never)]
+    pub fn code_bytes(&self) -> usize {
+        code::packed_bytes(self.topology().code(), self.blob.header().code_bits)
+    }
+
+    /// Bytes of memory that a pass needs with this target's kernel: activations and scratch.
+    pub fn memory_bytes(&self) -> usize {
+        memory_bytes::<Native>(self.topology())
+    }
+
+    /// An error unless so many bytes of memory are enough. Where they are, nothing below can fail.
+    pub fn check_memory(&self, available: usize) -> Result<(), Error> {
+        Error::check_capacity(Resource::Activations, self.memory_bytes(), available)
+    }
+
+    /// From a row of inputs to its code, an element a byte.
+    pub fn encode<'m>(&self, row: &[u8], memory: &'m mut [u8]) -> Result<&'m mut [u8], Error> {
+        self.check_memory(memory.len())?;
+        copy(row, self.input_mut(memory))?;
+        self.forward(&Native {}, None, Half::Encoder, memory);
+        Ok(self.code_mut(memory))
+    }
+
+    /// From a code to its row.
+    pub fn decode<'m>(&self, code: &[u8], memory: &'m mut [u8]) -> Result<&'m [u8], Error> {
+        self.check_memory(memory.len())?;
+        copy(code, self.code_mut(memory))?;
+        self.forward(&Native {}, None, Half::Decoder, memory);
+        Ok(self.output(memory))
+    }
+
+    /// Where the inputs of the next [`Self::forward`] lie in `memory`.
+    pub fn input_mut<'m>(&self, memory: &'m mut [u8]) -> &'m mut [u8] {
+        self.activations_mut(0, memory)
+    }
+
+    /// Where the code lies: the encoder's outputs and the decoder's inputs, an element a byte.
+    pub fn code_mut<'m>(&self, memory: &'m mut [u8]) -> &'m mut [u8] {
+        self.activations_mut(self.topology().encoder_layers(), memory)
+    }
+
+    /// Where the outputs of the last layer lie.
+    pub fn output<'m>(&self, memory: &'m [u8]) -> &'m [u8] {
+        self.activations(self.topology().layers().len(), memory)
+    }
+
+    /// The activations at a boundary between layers, counted as by [`Topology::size`], as the last pass left them. Empty where
+    /// the memory is too small.
+    #[inline(never)]
+    pub fn activations<'m>(&self, boundary: usize, memory: &'m [u8]) -> &'m [u8] {
+        memory.get(self.range(boundary)).unwrap_or_default()
+    }
+
+    /// The activations at a boundary with their padding.
+    pub(crate) fn padded_activations<'m>(&self, boundary: usize, memory: &'m [u8]) -> &'m [u8] {
+        let Range { start, end } = self.range(boundary);
+        memory.get(start..start + padded(end - start)).unwrap_or_default()
+    }
+
+    /// The activations at a boundary, to be written.
+    #[inline(never)]
+    pub fn activations_mut<'m>(&self, boundary: usize, memory: &'m mut [u8]) -> &'m mut [u8] {
+        memory.get_mut(self.range(boundary)).unwrap_or_default()
+    }
+
+    /// Runs one half of the layers from where its inputs lie to where its outputs lie, in memory that is large enough for the
+    /// kernel ([`memory_bytes`]).
+    ///
+    /// `channels` takes the place of all of the blob's: those that a device has learned.
+    pub fn forward<K: Kernel>(&self, kernel: &K, channels: Option<&[ChannelParams]>, half: Half, memory: &mut [u8]) {
+        let topology = self.topology();
+        let layers = match half {
+            Half::Encoder => 0..topology.encoder_layers(),
+            Half::Decoder => topology.encoder_layers()..topology.layers().len(),
+        };
+        let (mut learned, mut from, mut hidden) = (channels, 0, start(topology, 1));
+        for (i, mut layer) in self.layers().enumerate() {
+            let [inputs, outputs] = layer.padded_sizes();
+            if let Some(own) = learned.as_mut().and_then(|channels| channels.split_off(..outputs)) {
+                layer.channels = own;
+            }
+            let to = if is_first(topology, i + 1) { 0 } else { hidden };
+            if layers.contains(&i) {
+                let scratch = memory.len().saturating_sub(K::scratch_bytes(inputs));
+                let Some((memory, scratch)) = memory.split_at_mut_checked(scratch) else { return };
+                let Some((low, high)) = memory.split_at_mut_checked(from.max(to)) else { return };
+                let (x, y) = if from < to { (low.get_mut(from..), high) } else { (Some(high), low) };
+                let (Some(x), Some(y)) = (x.and_then(|x| x.get_mut(..inputs)), y.get_mut(..outputs)) else { return };
+                clear_padding(x, layer.spec().inputs);
+                kernel.dense(&layer, x, y, scratch);
+            }
+            hidden += outputs;
+            from = to;
+        }
+    }
+
+    fn range(&self, boundary: usize) -> Range<usize> {
+        let first = is_first(self.topology(), boundary);
+        let start = if first { 0 } else { start(self.topology(), boundary) };
+        start..start + self.topology().size(boundary)
+    }
+}
+
+/// Bytes that all activations of one row take, each layer's padded.
+pub fn activation_bytes(topology: &Topology) -> usize {
+    // The outputs of a network of one layer have a place of their own.
+    start(topology, topology.layers().len().max(2))
+}
+
+/// Bytes of memory that a pass needs: activations, and the scratch of a kernel.
+pub fn memory_bytes<K: Kernel>(topology: &Topology) -> usize {
+    let layers = topology.layers().iter();
+    let scratch = layers.fold(0, |most, layer| K::scratch_bytes(padded(layer.inputs.into())).max(most));
+    activation_bytes(topology) + scratch
+}
+
+/// Where the activations at a boundary begin if no place is used twice: inputs and outputs share the first.
+#[inline(never)]
+fn start(topology: &Topology, boundary: usize) -> usize {
+    let hidden = padded(topology.inputs()).max(padded(topology.outputs()));
+    (1..boundary).fold(hidden, |start, boundary| start + padded(topology.size(boundary)))
+}
+
+/// Whether the activations at a boundary have the first place.
+fn is_first(topology: &Topology, boundary: usize) -> bool {
+    boundary == 0 || boundary == topology.layers().len() && boundary > 1
+}
+
+/// Clears what lies behind the inputs, at most three bytes.
+fn clear_padding(x: &mut [u8], inputs: u16) {
+    if let Some(last) = x.last_chunk_mut::<4>() {
+        let padding = inputs.wrapping_neg() % 4;
+        *last = (u32::from_le_bytes(*last) & u32::MAX >> (8 * padding)).to_le_bytes();
+    }
+}
+
+/// Copies a row; an error unless it has the right length.
+fn copy(from: &[u8], to: &mut [u8]) -> Result<(), Error> {
+    if from.len() != to.len() {
+        return Err(Error::Length { expected: to.len() as u32, found: from.len() as u32 });
+    }
+    to.copy_from_slice(from);
+    Ok(())
+}
+
+/// An error unless the layers of a blob are of integers and have the sizes of their topology.
+fn check(blob: &Blob<'_>) -> Result<(), Error> {
+    let Header { format, accumulators_checked, topology, .. } = blob.header();
+    if *format == Format::F32 {
+        return Err(Error::Format);
+    }
+    if !accumulators_checked {
+        return Err(Error::Accumulator);
+    }
+    let mut layers = blob.layers();
+    for spec in topology.layers() {
+        dense(*format, *spec, &mut layers).ok_or(Error::Malformed)?;
+    }
+    layers.finish()
+}
+
+/// The next of the stored layers as an integer layer; `None` if it is not one of this format and shape.
+#[inline(never)]
+fn dense<'b>(format: Format, spec: LayerSpec, layers: &mut Layers<'b>) -> Option<Dense<'b>> {
+    let RawLayer { output, channels, weights } = layers.next_layer().ok()?;
+    // Outputs that cannot be negative need no zero point.
+    if output.zero_point != 0 && spec.activation != ActivationKind::Identity {
+        return None;
+    }
+    let weights = match format {
+        Format::F32 => return None,
+        Format::Int8 => Weights::Int8(<[_]>::ref_from_bytes(weights).ok()?),
+        Format::Int4 => Weights::Int4(<[_]>::ref_from_bytes(weights).ok()?),
+    };
+    Dense::new(spec, weights, <[_]>::ref_from_bytes(channels).ok()?, output)
+}

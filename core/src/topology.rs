@@ -1,0 +1,407 @@
+//! The shape of a network as a value: the sizes of its layers, their activations, and where the code is.
+//!
+//! A topology is written `784-256-128-256-784`: the inputs, then the outputs of each layer. A letter behind a size is the
+//! activation of that layer: `s` sigmoid (the default), `r` ReLU, `i` identity. The smallest size between inputs and outputs
+//! is the code, of equals the first; a `*` marks another one: `64-32-8*-8-64`.
+
+use crate::Error;
+use crate::activation::ActivationKind;
+use crate::blob::take;
+use core::fmt;
+use core::str::FromStr;
+use serde::{Deserialize, Serialize};
+
+/// The most layers a network can have.
+pub const MAX_LAYERS: usize = 16;
+
+/// The topologies that have a name.
+const NAMED: [(&str, &str); 4] = [
+    ("classic", "784-256-128-256-784"),
+    ("small", "784-128-32-128-784"),
+    ("anomaly", "640-128r-128r-128r-128r-8r-128r-128r-128r-128r-640i"),
+    ("tiny", "64-16-4-16-64"),
+];
+
+/// Their names.
+pub const NAMES: [&str; NAMED.len()] = {
+    let mut names = [""; NAMED.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = NAMED[i].0;
+        i += 1;
+    }
+    names
+};
+
+/// The shape of one dense layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerSpec {
+    /// Inputs.
+    pub inputs: u16,
+    /// Outputs.
+    pub outputs: u16,
+    /// The activation function of its outputs.
+    pub activation: ActivationKind,
+}
+
+impl LayerSpec {
+    /// Inputs and outputs as sizes of slices.
+    pub const fn sizes(self) -> [usize; 2] {
+        [self.inputs as usize, self.outputs as usize]
+    }
+
+    /// How many weights it has.
+    pub const fn weights(self) -> usize {
+        self.inputs as usize * self.outputs as usize
+    }
+
+    /// How many parameters it has: weights, and a bias for each output.
+    pub const fn parameters(self) -> usize {
+        self.weights() + self.outputs as usize
+    }
+}
+
+/// The layers of a network in order, each fitting the one before it, and how many of them are the encoder's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topology {
+    // In the order in which a blob stores them.
+    encoder_layers: u8,
+    layers: heapless::Vec<LayerSpec, MAX_LAYERS>,
+}
+
+/// Why a text or a list of layers is no topology. Sizes are counted from 1, the inputs being the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopologyError {
+    /// There is no layer: a topology has two sizes or more.
+    NoLayer,
+    /// There are more than [`MAX_LAYERS`] layers.
+    TooManyLayers,
+    /// This part is no number from 1 to 65,535.
+    Size(u8),
+    /// This part ends in something other than `s`, `r`, `i` or `*`.
+    Suffix(u8),
+    /// The inputs have an activation or a `*`: they belong to no layer.
+    Inputs,
+    /// A second `*`: there is one code.
+    SecondCode(u8),
+    /// The encoder is said to have more layers than there are, or a layer does not fit the one before it.
+    Chain,
+}
+
+impl Topology {
+    /// A network of these layers, the first `encoder_layers` of which are the encoder.
+    pub fn new(layers: &[LayerSpec], encoder_layers: usize) -> Result<Self, TopologyError> {
+        let layers = heapless::Vec::from_slice(layers).map_err(|_| TopologyError::TooManyLayers)?;
+        let topology = Self { encoder_layers: u8::try_from(encoder_layers).unwrap_or(u8::MAX), layers };
+        topology.check()?;
+        Ok(topology)
+    }
+
+    /// No layers, to be [read](Self::read). Not a constant: that would be bytes to copy.
+    #[inline]
+    pub(crate) fn empty() -> Self {
+        Self { encoder_layers: 0, layers: heapless::Vec::new() }
+    }
+
+    /// Takes what a blob has serialised off its bytes.
+    pub(crate) fn read(&mut self, rest: &mut &[u8]) -> Result<(), Error> {
+        let count: u8; // a length below 128 is one byte
+        (self.encoder_layers, count) = take(rest)?;
+        for _ in 0..count {
+            self.layers.push(take(rest)?).map_err(|_| Error::Malformed)?;
+        }
+        self.check().map_err(|_| Error::Malformed)
+    }
+
+    /// An error unless the layers fit each other.
+    fn check(&self) -> Result<(), TopologyError> {
+        if self.layers.is_empty() {
+            return Err(TopologyError::NoLayer);
+        }
+        let mut inputs = None;
+        for layer in &self.layers {
+            if layer.inputs == 0 || layer.outputs == 0 || inputs.is_some_and(|inputs| inputs != layer.inputs) {
+                return Err(TopologyError::Chain);
+            }
+            inputs = Some(layer.outputs);
+        }
+        if self.encoder_layers() > self.layers.len() { Err(TopologyError::Chain) } else { Ok(()) }
+    }
+
+    /// By name.
+    pub fn named(name: &str) -> Option<Self> {
+        let (_, sizes) = NAMED.into_iter().find(|(known, _)| *known == name)?;
+        sizes.parse().ok()
+    }
+
+    /// The name of this topology, if it has one.
+    pub fn name(&self) -> Option<&'static str> {
+        NAMES.into_iter().find(|name| Self::named(name).as_ref() == Some(self))
+    }
+
+    /// All layers in order.
+    pub fn layers(&self) -> &[LayerSpec] {
+        &self.layers
+    }
+
+    /// How many of them are the encoder's.
+    pub fn encoder_layers(&self) -> usize {
+        self.encoder_layers.into()
+    }
+
+    /// How many are the decoder's.
+    pub fn decoder_layers(&self) -> usize {
+        self.layers.len().saturating_sub(self.encoder_layers())
+    }
+
+    /// The encoder alone; `None` where there is none.
+    pub fn encoder(&self) -> Option<Self> {
+        Self::new(self.layers.get(..self.encoder_layers())?, self.encoder_layers()).ok()
+    }
+
+    /// The decoder alone; `None` where there is none.
+    pub fn decoder(&self) -> Option<Self> {
+        Self::new(self.layers.get(self.encoder_layers()..)?, 0).ok()
+    }
+
+    /// The size at a boundary between layers: 0 stands for the inputs, `n` for the outputs of the first `n` layers.
+    #[inline(never)]
+    pub fn size(&self, boundary: usize) -> usize {
+        let size = match boundary.checked_sub(1) {
+            None => self.layers.first().map(|layer| layer.inputs),
+            Some(layer) => self.layers.get(layer).map(|layer| layer.outputs),
+        };
+        size.unwrap_or_default().into()
+    }
+
+    /// Inputs of the first layer.
+    pub fn inputs(&self) -> usize {
+        self.size(0)
+    }
+
+    /// Outputs of the last layer.
+    pub fn outputs(&self) -> usize {
+        self.size(self.layers.len())
+    }
+
+    /// Elements of the code.
+    pub fn code(&self) -> usize {
+        self.size(self.encoder_layers())
+    }
+
+    /// Elements of the rows that are encoded and reconstructed: the inputs, or the outputs of a decoder that is alone.
+    pub fn row(&self) -> usize {
+        if self.has_encoder() { self.inputs() } else { self.outputs() }
+    }
+
+    /// Whether it can encode: a decoder that is alone cannot.
+    pub fn has_encoder(&self) -> bool {
+        self.encoder_layers > 0
+    }
+
+    /// Whether it can decode: an encoder that is alone cannot. Where a code has as many elements as a row, a decoder of no
+    /// layers is the identity.
+    #[inline(never)]
+    pub fn has_decoder(&self) -> bool {
+        self.decoder_layers() > 0 || self.code() == self.inputs()
+    }
+
+    /// The activation that a code element comes out of; `None` where the code is the input.
+    pub fn code_activation(&self) -> Option<ActivationKind> {
+        let last = self.encoder_layers().checked_sub(1)?;
+        self.layers.get(last).map(|layer| layer.activation)
+    }
+
+    /// How many parameters there are: weights and biases of all layers.
+    pub fn parameters(&self) -> usize {
+        self.layers.iter().map(|layer| layer.parameters()).sum()
+    }
+
+    /// The largest number of inputs or outputs of any layer.
+    pub fn widest(&self) -> usize {
+        (0..=self.layers.len()).map(|boundary| self.size(boundary)).max().unwrap_or_default()
+    }
+
+    /// Where the code is if nothing marks it: behind the first of the smallest layers between inputs and outputs.
+    fn smallest(&self) -> usize {
+        let hidden = 1..self.layers.len();
+        hidden.min_by_key(|boundary| self.size(*boundary)).unwrap_or(self.layers.len())
+    }
+}
+
+impl FromStr for Topology {
+    type Err = TopologyError;
+
+    /// Reads `784-256-128-256-784` or one of [`NAMES`].
+    fn from_str(text: &str) -> Result<Self, TopologyError> {
+        if let Some((_, sizes)) = NAMED.into_iter().find(|(name, _)| *name == text) {
+            return sizes.parse();
+        }
+        let (mut layers, mut inputs, mut code) = (heapless::Vec::<LayerSpec, MAX_LAYERS>::new(), None, None);
+        for (number, part) in (1..).zip(text.split('-')) {
+            let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            let (size, suffix) = part.split_at(digits);
+            let outputs = size.parse().ok().filter(|size| *size > 0).ok_or(TopologyError::Size(number))?;
+            let (suffix, marked) = match suffix.strip_suffix('*') {
+                Some(suffix) => (suffix, true),
+                None => (suffix, false),
+            };
+            let activation = match suffix {
+                "" | "s" => ActivationKind::Sigmoid,
+                "r" => ActivationKind::Relu,
+                "i" => ActivationKind::Identity,
+                _ => return Err(TopologyError::Suffix(number)),
+            };
+            match inputs {
+                None if marked || !suffix.is_empty() => return Err(TopologyError::Inputs),
+                None => {}
+                Some(inputs) => {
+                    let layer = LayerSpec { inputs, outputs, activation };
+                    layers.push(layer).map_err(|_| TopologyError::TooManyLayers)?;
+                    if marked && code.replace(layers.len()).is_some() {
+                        return Err(TopologyError::SecondCode(number));
+                    }
+                }
+            }
+            inputs = Some(outputs);
+        }
+        let mut topology = Self::new(&layers, 0)?;
+        topology.encoder_layers = code.unwrap_or_else(|| topology.smallest()) as u8;
+        Ok(topology)
+    }
+}
+
+impl fmt::Display for Topology {
+    /// As [`FromStr`] reads it, but for an encoder or a decoder that is alone: the mark cannot say so.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.inputs())?;
+        for (boundary, layer) in (1..).zip(&self.layers) {
+            let activation = match layer.activation {
+                ActivationKind::Sigmoid => "",
+                ActivationKind::Relu => "r",
+                ActivationKind::Identity => "i",
+            };
+            let marked = boundary == self.encoder_layers() && boundary != self.smallest();
+            write!(f, "-{}{activation}{}", layer.outputs, if marked { "*" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for TopologyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLayer => f.write_str("at least two sizes are needed, inputs and outputs: 784-256-128-256-784"),
+            Self::TooManyLayers => write!(f, "at most {MAX_LAYERS} layers are possible"),
+            Self::Size(part) => write!(f, "part {part} is not a size from 1 to 65535"),
+            Self::Suffix(part) => {
+                write!(f, "part {part} has an unknown suffix: s, r or i is an activation, * marks the code")
+            }
+            Self::Inputs => {
+                f.write_str("part 1 is the number of inputs, which have no activation and are not the code")
+            }
+            Self::SecondCode(part) => write!(f, "part {part} marks a second code"),
+            Self::Chain => f.write_str("the layers do not fit each other"),
+        }
+    }
+}
+
+impl core::error::Error for TopologyError {}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use std::string::ToString;
+
+    fn parse(text: &str) -> Result<Topology, TopologyError> {
+        text.parse()
+    }
+
+    #[test]
+    fn a_topology_is_read_and_written() {
+        for text in [
+            "784-256-128-256-784",
+            "64-32-8-8*-64",
+            "5-3r-2i-5",
+            "1-1",
+            "65535-1-65535",
+            "4-8-4",
+            "640-128r-128r-128r-128r-8r-128r-128r-128r-128r-640i",
+        ] {
+            assert_eq!(parse(text).unwrap().to_string(), text);
+        }
+        let topology = parse("64s-32s").map(|t| t.to_string());
+        assert_eq!(topology, Err(TopologyError::Inputs));
+        assert_eq!(parse("64-32s-8*s-64"), Err(TopologyError::Suffix(3)));
+        assert_eq!(parse("64-32-8*-8-64").unwrap().to_string(), "64-32-8-8-64");
+    }
+
+    #[test]
+    fn the_code_is_the_first_of_the_smallest_or_the_marked_layer() {
+        let code = |text| {
+            let topology = parse(text).unwrap();
+            (topology.encoder_layers(), topology.code())
+        };
+        assert_eq!(code("784-256-128-256-784"), (2, 128));
+        assert_eq!(code("64-32-8-8-64"), (2, 8));
+        assert_eq!(code("64-32-8-8*-64"), (3, 8));
+        assert_eq!(code("64-32*-8-64"), (1, 32));
+        assert_eq!(code("4-16-4"), (1, 16), "neither inputs nor outputs are the code");
+        assert_eq!(code("7-7"), (1, 7), "one layer: its outputs are the code");
+        assert_eq!(code("640-128r*-640i"), (1, 128));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_its_part() {
+        for (text, error) in [
+            ("", TopologyError::Size(1)),
+            ("784", TopologyError::NoLayer),
+            ("784-", TopologyError::Size(2)),
+            ("784-0-784", TopologyError::Size(2)),
+            ("784-65536-784", TopologyError::Size(2)),
+            ("784--784", TopologyError::Size(2)),
+            ("784-256x-784", TopologyError::Suffix(2)),
+            ("784-+5-784", TopologyError::Size(2)),
+            ("784*-8-784", TopologyError::Inputs),
+            ("784r-8-784", TopologyError::Inputs),
+            ("784-8*-9*-784", TopologyError::SecondCode(3)),
+            ("1-1-1-1-1-1-1-1-1-1-1-1-1-1-1-1-1-1", TopologyError::TooManyLayers),
+            ("Classic", TopologyError::Size(1)),
+        ] {
+            assert_eq!(parse(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_stand_for_topologies() {
+        for name in NAMES {
+            let topology = Topology::named(name).unwrap();
+            assert_eq!(topology.name(), Some(name));
+            assert_eq!(parse(name), Ok(topology));
+        }
+        assert_eq!(Topology::named("huge"), None);
+        assert_eq!(Topology::named("classic").unwrap().parameters(), 468_368);
+    }
+
+    #[test]
+    fn halves_are_topologies_of_their_own() {
+        let classic = Topology::named("classic").unwrap();
+        let (encoder, decoder) = (classic.encoder().unwrap(), classic.decoder().unwrap());
+        assert_eq!((encoder.row(), encoder.code(), encoder.has_decoder()), (784, 128, false));
+        assert_eq!((decoder.row(), decoder.code(), decoder.has_encoder()), (784, 128, false));
+        assert_eq!((encoder.layers().len(), decoder.layers().len()), (2, 2));
+        let one = parse("7-7").unwrap();
+        assert!(one.has_encoder() && one.has_decoder() && one.decoder().is_none());
+    }
+
+    #[test]
+    fn layers_that_do_not_meet_are_refused() {
+        let layer = |inputs, outputs| LayerSpec { inputs, outputs, activation: ActivationKind::Relu };
+        assert_eq!(Topology::new(&[layer(4, 3), layer(2, 4)], 1), Err(TopologyError::Chain));
+        assert_eq!(Topology::new(&[layer(4, 0)], 1), Err(TopologyError::Chain));
+        assert_eq!(Topology::new(&[layer(4, 3)], 2), Err(TopologyError::Chain));
+        assert_eq!(Topology::new(&[], 0), Err(TopologyError::NoLayer));
+    }
+}

@@ -1,0 +1,32 @@
+//! The image that trains a small network whole: told to begin, it takes the images that lie in flash and reports in frames
+//! how the error falls and what the network has become. Then it waits to be told again.
+#![no_std]
+#![no_main]
+
+#[path = "../fault.rs"]
+mod fault;
+#[path = "../panic.rs"]
+mod panic;
+
+use autoencoder_core::Zeroed;
+use cortex_m_image::{BOARD, chip, init, send, wait};
+use cortex_m_rt::entry;
+use autoencoder_device::frame::{self, frame_bytes};
+use autoencoder_device::tiny::{PIXELS, Report, Task, TinyTraining};
+
+#[entry]
+fn main() -> ! {
+    static mut TRAINING: TinyTraining = TinyTraining::ZERO;
+    init();
+    loop {
+        wait();
+        match Task::read(chip::blob()) {
+            Some(task) => TRAINING.train(&task, &BOARD, &mut say),
+            None => say(&Report::Task(None)),
+        }
+    }
+}
+
+fn say(report: &Report<'_>) {
+    send(frame::write(report, &mut [0; frame_bytes(PIXELS)]).unwrap_or_default());
+}

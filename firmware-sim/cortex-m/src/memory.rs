@@ -1,0 +1,54 @@
+//! Copying memory in a few instructions.
+//!
+//! The compiler calls these functions by name. Those that come with it are unrolled for long blocks, and their size depends on
+//! who built the standard library: some 300 to 900 bytes. The images copy little: a row, now and then a struct.
+#![allow(unsafe_code)] // functions with the names that the compiler calls
+
+use core::arch::global_asm;
+
+// Words, then bytes for the rest; a Cortex-M0 copies words only where both addresses are multiples of four. r0 to, r1 from,
+// r2 count; r3 is free.
+global_asm!(
+    ".section .text.__aeabi_memcpy, \"ax\", %progbits",
+    ".syntax unified",
+    ".thumb",
+    ".p2align 1",
+    ".macro ae_name name",
+    ".global \\name",
+    ".type \\name, %function",
+    ".thumb_func",
+    "\\name:",
+    ".endm",
+    "ae_name memcpy",
+    "ae_name __aeabi_memcpy",
+    "ae_name __aeabi_memcpy4",
+    "ae_name __aeabi_memcpy8",
+    "push {{r0, lr}}",
+    ".if {any_address} == 0",
+    "movs r3, r0",
+    "orrs r3, r1",
+    "lsls r3, r3, #30",
+    "bne 3f",
+    ".endif",
+    "b 2f",
+    ".if {any_address}",
+    "1: ldr r3, [r1], #4",
+    "str r3, [r0], #4",
+    ".else",
+    "1: ldmia r1!, {{r3}}",
+    "stmia r0!, {{r3}}",
+    ".endif",
+    "2: subs r2, #4",
+    "bhs 1b",
+    "adds r2, #4",
+    "b 3f",
+    "4: ldrb r3, [r1]",
+    "strb r3, [r0]",
+    "adds r1, #1",
+    "adds r0, #1",
+    "3: subs r2, #1",
+    "bhs 4b",
+    "pop {{r0, pc}}",
+    ".purgem ae_name",
+    any_address = const if cfg!(armv6m) { 0 } else { 1 },
+);

@@ -1,0 +1,233 @@
+//! The application: bytes in, frames out.
+
+use crate::frame::{self, Receiver, frame_bytes};
+use crate::learn::Learning;
+use crate::message::Usage;
+use crate::monitor::Monitor;
+use crate::{Codec, Command, Error, Info, Reply, Request, Response, message};
+use autoencoder_core::{Error as WeightsError, Network, Resource};
+use embedded_storage::nor_flash::NorFlash;
+
+/// What a board measures of itself. A function returns 0 where the board cannot measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Board {
+    /// [`Usage::static_bytes`]
+    pub static_bytes: fn() -> u32,
+    /// [`Usage::stack_bytes`]
+    pub stack_bytes: fn() -> u32,
+    /// A counter of executed instructions, modulo 2^32.
+    pub instructions: fn() -> u32,
+}
+
+impl Board {
+    /// A board that measures nothing.
+    pub const UNKNOWN: Self = Self { static_bytes: || 0, stack_bytes: || 0, instructions: || 0 };
+}
+
+/// The buffers of an application as arrays, for a `static`.
+///
+/// `ACTIVATIONS` bytes hold what a network computes: [`Network::memory_bytes`]. `FRAME` bytes in each direction hold a
+/// frame: [`frame_bytes`] of the longest row or packed code. [`Buffers`] of any other lengths serve as well.
+pub struct Memory<const ACTIVATIONS: usize, const FRAME: usize> {
+    activations: [u8; ACTIVATIONS],
+    receive: [u8; FRAME],
+    transmit: [u8; FRAME],
+}
+
+impl<const ACTIVATIONS: usize, const FRAME: usize> Memory<ACTIVATIONS, FRAME> {
+    /// All zeros: a static lies in `.bss` and takes no flash.
+    pub const fn new() -> Self {
+        Self { activations: [0; ACTIVATIONS], receive: [0; FRAME], transmit: [0; FRAME] }
+    }
+
+    /// Lends the buffers to an application.
+    pub fn buffers(&mut self) -> Buffers<'_> {
+        let Self { activations, receive, transmit } = self;
+        Buffers { activations, receive, transmit }
+    }
+}
+
+impl<const ACTIVATIONS: usize, const FRAME: usize> Default for Memory<ACTIVATIONS, FRAME> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The buffers of an application. Their lengths are its capacities: [`App::load`] refuses a network that needs more.
+#[derive(Debug)]
+pub struct Buffers<'m> {
+    /// The activations of one row and the scratch of the kernel: [`Network::memory_bytes`].
+    pub activations: &'m mut [u8],
+    /// The frame that is being received: [`frame_bytes`] of the longest row or packed code.
+    pub receive: &'m mut [u8],
+    /// The frame that is being sent: the same length.
+    pub transmit: &'m mut [u8],
+}
+
+/// The application: it answers each frame with a frame.
+///
+/// `L` is [`Frozen`](crate::Frozen) or a [`Learner`](crate::Learner). `'b` is the lifetime of the blob, which stays in
+/// flash, `'m` that of the buffers.
+pub struct App<'b, 'm, L> {
+    codec: Codec<'b, 'm, L>,
+    monitor: Monitor,
+    receiver: Receiver<'m>,
+    transmit: &'m mut [u8],
+    /// Bytes of RAM without the stack.
+    static_bytes: u32,
+    /// How many of them the network leaves unused.
+    spare_bytes: u32,
+    /// Instructions of the last command, [`Command::Usage`] excepted.
+    instructions: u32,
+}
+
+impl<'b, 'm, L: Learning> App<'b, 'm, L> {
+    /// An application without weights. Until [`Self::load`] it answers every command with [`WeightsError::Empty`].
+    pub fn new(buffers: Buffers<'m>, learner: L) -> Self {
+        let Buffers { activations, receive, transmit } = buffers;
+        let frames = receive.len() + transmit.len();
+        let codec = Codec::new(activations, learner);
+        Self {
+            static_bytes: (size_of::<Self>() + codec.memory_bytes() + frames) as u32,
+            spare_bytes: 0,
+            codec,
+            monitor: Monitor::new(0),
+            receiver: Receiver::new(receive),
+            transmit,
+            instructions: 0,
+        }
+    }
+
+    /// Loads the network of `blob` and resets the monitor.
+    ///
+    /// If the blob is unusable, or the network needs more than the buffers hold, the application answers every command
+    /// with [`Error::Weights`] and the reason.
+    pub fn load(&mut self, blob: &'b [u8]) {
+        self.codec.load(blob);
+        self.spare_bytes = 0;
+        if let Ok(network) = self.codec.network() {
+            let frames = [self.receiver.capacity(), self.transmit.len()];
+            let needed = frame_capacity::<L>(network);
+            match WeightsError::check_capacity(Resource::Message, needed, frames[0].min(frames[1])) {
+                Ok(()) => {
+                    let spare = self.codec.spare_bytes() + frames[0] + frames[1] - 2 * needed;
+                    self.spare_bytes = spare as u32;
+                }
+                Err(error) => self.codec.refuse(error),
+            }
+        }
+        self.monitor = Monitor::new(self.codec.threshold().unwrap_or_default());
+    }
+
+    /// Takes one byte from the line. If it ends a frame, returns the frame to send back.
+    ///
+    /// The answer to a frame that cannot be read has sequence number 0.
+    pub fn push(&mut self, byte: u8) -> Option<&[u8]> {
+        self.push_on(&Board::UNKNOWN, byte)
+    }
+
+    /// As [`Self::push`], on a board that measures itself.
+    pub fn push_on(&mut self, board: &Board, byte: u8) -> Option<&[u8]> {
+        let (sequence, result) = match self.receiver.push(byte)?.map(Request::read) {
+            Ok(Ok(Request { sequence, command: Command::Usage })) => {
+                let (static_bytes, stack_bytes) = ((board.static_bytes)(), (board.stack_bytes)());
+                let Self { spare_bytes, instructions, .. } = *self;
+                (sequence, Ok(Reply::Usage(Usage { static_bytes, stack_bytes, spare_bytes, instructions })))
+            }
+            Ok(Ok(Request { sequence, command })) => {
+                let before = (board.instructions)();
+                let result = answer(&mut self.codec, &mut self.monitor, command, self.static_bytes);
+                self.instructions = (board.instructions)().wrapping_sub(before);
+                (sequence, result)
+            }
+            Ok(Err((sequence, error))) => (sequence, Err(error)),
+            Err(error) => (0, Err(error)),
+        };
+        frame::write(&Response { sequence, result }, self.transmit).ok()
+    }
+
+    /// Bytes of RAM of the application: its own size and all buffers, without the stack.
+    pub fn static_bytes(&self) -> usize {
+        self.static_bytes as usize
+    }
+
+    /// Bytes of the buffers that the network leaves unused; 0 without a network. Buffers have the lengths that the
+    /// largest network for this device needs.
+    pub fn spare_bytes(&self) -> usize {
+        self.spare_bytes as usize
+    }
+}
+
+/// Bytes of the longest frame to or from a device with this network.
+fn frame_capacity<L: Learning>(network: &Network<'_>) -> usize {
+    frame_bytes(network.topology().row().max(network.code_bytes()).max(L::ROW))
+}
+
+impl<'m, F: NorFlash> App<'_, 'm, crate::Learner<'m, F>> {
+    /// Attaches the flash that keeps what is learned, and loads what was learned before with this network. Call it after
+    /// [`App::load`]: without a network the flash is dropped.
+    pub fn attach_flash(&mut self, flash: F) {
+        if let Ok((learner, network, _)) = self.codec.learner() {
+            learner.attach_flash(network, flash);
+        }
+    }
+}
+
+/// Carries out one command. `ram` is [`App::static_bytes`].
+fn answer<'a, L: Learning>(
+    codec: &'a mut Codec<'_, '_, L>,
+    monitor: &mut Monitor,
+    command: Command<'_>,
+    ram: u32,
+) -> Result<Reply<'a>, Error> {
+    let identity = codec.identity()?;
+    Ok(match command {
+        Command::Info => {
+            let network = codec.network()?;
+            Reply::Info(Info {
+                version: message::VERSION,
+                weights: network.blob().crc(),
+                inputs: network.topology().row() as u16,
+                code: network.topology().code() as u16,
+                code_bits: network.blob().header().code_bits,
+                static_bytes: ram,
+            })
+        }
+        Command::Encode { image } => Reply::Code { weights: identity, code: codec.encode(image)? },
+        Command::Decode { weights, code } => {
+            if weights != identity {
+                return Err(Error::OtherWeights { expected: identity, found: weights });
+            }
+            Reply::Image(codec.decode(code)?)
+        }
+        Command::Score { image } => Reply::Score { error: codec.score(image)? },
+        Command::Monitor { image } => {
+            let error = codec.score(image)?;
+            monitor.set_threshold(codec.threshold()?);
+            Reply::Monitored { error, verdict: monitor.push(error) }
+        }
+        Command::Digest { image, layers } => {
+            let (crc, error) = codec.digest(image, layers.into())?;
+            Reply::Digest { crc, error }
+        }
+        Command::Usage => return Err(Error::Malformed), // concerns the board: `push_on` answers it
+        Command::Learning(command) => return learn(codec, command),
+    })
+}
+
+/// Carries out one command about learning.
+fn learn<'a, L: Learning>(codec: &'a mut Codec<'_, '_, L>, command: message::Learning<'_>) -> Result<Reply<'a>, Error> {
+    let (learner, network, memory) = codec.learner()?;
+    match command {
+        message::Learning::Image(row) => {
+            let (error, held_out) = learner.learn(network, memory, row)?;
+            return Ok(Reply::Learned { error, held_out });
+        }
+        message::Learning::End => return Ok(Reply::Judged(learner.end(network, memory)?)),
+        message::Learning::Flash { at } => return Ok(Reply::Flash(learner.read_flash(at)?)),
+        message::Learning::Status => {}
+        message::Learning::Begin(begin) => learner.begin(network, begin)?,
+        message::Learning::Reset => learner.reset(network)?,
+    }
+    Ok(Reply::Status(learner.status(network)?))
+}

@@ -1,0 +1,80 @@
+//! Why the device refuses a command.
+
+use crate::store::StoreError;
+use autoencoder_core::wire;
+use core::fmt;
+
+/// Why a command was not carried out. Flat and `Copy`: a response carries it as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Error {
+    /// Bytes of the frame were lost or added.
+    Frame,
+    /// The frame is longer than the receive buffer, or the message longer than the transmit buffer.
+    Oversize,
+    /// Bytes of the frame were changed: its CRC does not match.
+    Crc,
+    /// The frame is intact, but this version does not know its message.
+    Malformed,
+    /// A row or a code has the wrong length.
+    Length {
+        /// Bytes that the network takes.
+        #[serde(serialize_with = "wire::number")]
+        expected: u32,
+        /// Bytes that were sent.
+        #[serde(serialize_with = "wire::number")]
+        found: u32,
+    },
+    /// The code was made with other weights or other learned channels.
+    OtherWeights {
+        /// CRC of the device's weights; after learning, combined by XOR with the CRC of the channels.
+        #[serde(serialize_with = "wire::number")]
+        expected: u32,
+        /// The same of the weights that the code was made with.
+        #[serde(serialize_with = "wire::number")]
+        found: u32,
+    },
+    /// The device has no usable weights.
+    Weights(autoencoder_core::Error),
+    /// The command needs an encoder or a decoder that this network does not have.
+    Absent,
+    /// The device does not learn.
+    Frozen,
+    /// No run of learning has begun, or it has not held a row out yet.
+    NotLearning,
+    /// The flash that keeps what was learned has failed.
+    Store(StoreError),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Frame => f.write_str("frame damaged: bytes were lost or added"),
+            Self::Oversize => f.write_str("frame longer than any message of this network"),
+            Self::Crc => f.write_str("frame damaged: its CRC does not match"),
+            Self::Malformed => f.write_str("not a message of this protocol"),
+            Self::Length { expected, found } => write!(f, "{found} bytes where the network takes {expected}"),
+            Self::OtherWeights { expected, found } => {
+                write!(f, "code of other weights or channels: {found:08x}, the device has {expected:08x}")
+            }
+            Self::Weights(error) => error.fmt(f),
+            Self::Absent => f.write_str("the network on this device has only its other half"),
+            Self::Frozen => f.write_str("this device does not learn"),
+            Self::NotLearning => f.write_str("no run of learning has begun"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<autoencoder_core::Error> for Error {
+    fn from(error: autoencoder_core::Error) -> Self {
+        Self::Weights(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

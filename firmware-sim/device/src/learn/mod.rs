@@ -1,0 +1,170 @@
+//! Learning on the device, and the rule by which the result is kept.
+//!
+//! A run of learning holds its first [`HELD_OUT`] rows out: it stores them with their scores by the channels that it
+//! began with, and does not learn from them. At its end it scores them again:
+//!
+//! ```text
+//! before = Σ score of the rows held out, by the channels at the beginning
+//! after  = the same, by the channels at the end
+//! after < before: the new channels are written to flash
+//! otherwise:      the channels at the beginning come back, from flash or from the blob
+//! ```
+//!
+//! So any stream can be tried: a run that does not help leaves no trace, and RAM needs no second copy of the channels.
+//!
+//! The channels are kept with a threshold of their own for the [`monitor`](crate::monitor).
+
+mod learner;
+
+use crate::Error;
+use crate::store::{RecordState, StoreError};
+use autoencoder_core::optimizer::{Adam, OptimizerKind, RmsProp, Sgd};
+use autoencoder_core::quant::ChannelParams;
+use autoencoder_core::{Error as WeightsError, Network};
+use serde::{Deserialize, Serialize};
+
+pub use learner::{Learner, LearnerBuffers, LearnerMemory, record_bytes};
+
+/// How many rows a run holds out.
+pub const HELD_OUT: usize = 6;
+
+/// The largest batch, in rows.
+pub const MAX_BATCH: u8 = 8;
+
+/// How a codec learns: not at all ([`Frozen`], the default bodies) or as a [`Learner`] does.
+pub trait Learning: Sized {
+    /// Bytes of the longest answer about learning, apart from rows and codes.
+    const ROW: usize = 0;
+
+    /// Takes a network that was loaded. [`WeightsError::Capacity`] if the memory is too small to learn it.
+    fn start(&mut self, _: &Network<'_>) -> Result<(), WeightsError> {
+        Ok(())
+    }
+
+    /// Bytes of the buffers for learning.
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+
+    /// How many of them this network leaves unused.
+    fn spare_bytes(&self, _: &Network<'_>) -> usize {
+        0
+    }
+
+    /// The learned channels, padding included; `None` for those of the blob.
+    fn channels(&self, _: &Network<'_>) -> Option<&[ChannelParams]> {
+        None
+    }
+
+    /// The threshold that was learned, if any was.
+    fn threshold(&self) -> Option<u32> {
+        None
+    }
+
+    /// A number that identifies the channels: their CRC, or 0 for the blob's.
+    fn identity(&self, _: &Network<'_>) -> u32 {
+        0
+    }
+
+    /// The state of learning.
+    fn status(&self, _: &Network<'_>) -> Result<Status, Error> {
+        Err(Error::Frozen)
+    }
+
+    /// Begins a run. A run that is under way ends without a trace.
+    fn begin(&mut self, _: &Network<'_>, _: Begin) -> Result<(), Error> {
+        Err(Error::Frozen)
+    }
+
+    /// Takes the next row of the run: holds it out or learns from it. `memory` is that of a pass. Returns the score of
+    /// the row before learning from it, and whether it was held out.
+    fn learn(&mut self, _: &Network<'_>, _memory: &mut [u8], _row: &[u8]) -> Result<(u32, bool), Error> {
+        Err(Error::Frozen)
+    }
+
+    /// Ends the run: keeps the channels if they help and can be written to flash, undoes the run otherwise.
+    fn end(&mut self, _: &Network<'_>, _memory: &mut [u8]) -> Result<Judgement, Error> {
+        Err(Error::Frozen)
+    }
+
+    /// Returns to the blob's channels, in RAM and in flash.
+    fn reset(&mut self, _: &Network<'_>) -> Result<(), Error> {
+        Err(Error::Frozen)
+    }
+
+    /// Bytes of the flash from `at` on, as many as fit a response; none beyond its end.
+    fn read_flash(&mut self, _at: u32) -> Result<&[u8], Error> {
+        Err(Error::Frozen)
+    }
+}
+
+/// A network that does not learn: every command about learning is refused with [`Error::Frozen`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Frozen;
+
+impl Learning for Frozen {}
+
+/// The optimizer of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Method {
+    /// Gradient descent with momentum 0.9.
+    Sgd,
+    /// RMSProp with decay 0.95.
+    RmsProp,
+    /// Adam with `β₁ = 0.9` and `β₂ = 0.95`: gradients of single rows differ much, so `v` should not look far back.
+    Adam,
+}
+
+impl Method {
+    fn optimizer(self) -> OptimizerKind {
+        match self {
+            Self::Sgd => OptimizerKind::Sgd(Sgd { momentum: 0.9 }),
+            Self::RmsProp => OptimizerKind::RmsProp(RmsProp { decay: 0.95, epsilon: 1e-10 }),
+            Self::Adam => OptimizerKind::Adam(Adam { beta1: 0.9, beta2: 0.95, ..Adam::default() }),
+        }
+    }
+
+    /// The best learning rate measured for a batch of one, in millionths.
+    pub const fn rate(self) -> u32 {
+        match self {
+            Self::Sgd => 30,
+            Self::RmsProp | Self::Adam => 10_000,
+        }
+    }
+}
+
+/// The settings of a run of learning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begin {
+    /// The optimizer.
+    pub method: Method,
+    /// The learning rate at the first step, in millionths. Over `images` rows it falls linearly to a hundredth of this.
+    pub rate: u32,
+    /// Rows of each step, 1 to [`MAX_BATCH`].
+    pub batch: u8,
+    /// How many rows there will be to learn from.
+    pub images: u32,
+}
+
+/// The state of learning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// What the flash holds, or why it is of no use.
+    pub kept: Result<RecordState, StoreError>,
+    /// Rows learned from since the last run began.
+    pub images: u32,
+    /// The threshold of the monitor: rows with a higher score are unlike those that the network knows.
+    pub threshold: u32,
+}
+
+/// The result of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The sum of the scores of the rows held out, by the channels at the beginning.
+    pub before: u32,
+    /// The same by the channels at the end.
+    pub after: u32,
+    /// The number of the record in flash. `None` if `after` is not lower than `before`: the channels are then those
+    /// from before the run.
+    pub kept: Option<u32>,
+}

@@ -1,0 +1,48 @@
+//! The application that runs on the microcontroller: commands in, responses out.
+//!
+//! `no_std`, no heap, no `unsafe`. The application borrows its [`Buffers`], which a device keeps in a `static` as
+//! [`Memory`]. Their lengths are its capacities. It takes any network that fits, and refuses any other with the number
+//! of bytes that are needed and that there are.
+//!
+//! ```
+//! use autoencoder_device::{App, Command, Error, Frozen, Memory, Request, frame};
+//!
+//! let mut memory = Memory::<4096, 1024>::new();
+//! let mut app = App::new(memory.buffers(), Frozen);
+//! app.load(&[]); // no weights: it boots all the same, and answers with the reason
+//!
+//! let mut buffer = [0; 64];
+//! let request = Request { sequence: 1, command: Command::Info };
+//! let response = frame::write(&request, &mut buffer)?.iter().find_map(|byte| app.push(*byte).map(<[u8]>::to_vec));
+//! assert!(response.is_some());
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! # Reading order
+//!
+//! [`codec`] runs the network. [`message`] defines what host and device send each other, and [`frame`] carries it over
+//! a line that may lose or change bytes. [`app`] puts the three together. [`monitor`] detects that the sensor has
+//! changed, [`learn`] adapts the network to it, and [`store`] keeps in flash what was learned. [`flash`] is RAM that
+//! behaves as a flash. [`tiny`] is an application of its own: it trains a small network whole, by the steps of
+//! [`training`]. [`parity`] compares training on two machines.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod codec;
+mod error;
+pub mod flash;
+pub mod learn;
+pub mod monitor;
+pub mod parity;
+mod protocol;
+pub mod store;
+pub mod tiny;
+pub mod training;
+
+pub use app::{App, Board, Buffers, Memory};
+pub use codec::Codec;
+pub use error::Error;
+pub use learn::{Frozen, Learner};
+pub use message::{Command, Info, Reply, Request, Response};
+pub use protocol::{frame, message};

@@ -1,0 +1,226 @@
+//! The messages between host and device.
+//!
+//! The device answers each [`Request`] with one [`Response`] that has the same sequence number. Rows and codes are
+//! borrowed from their frame, so a message is a few words however long its row. New variants go to the end of their
+//! enum: the variants before them keep their numbers on the wire.
+//!
+//! A row is called an image here, whatever it is. It has one `u8` for each input of the network.
+
+use crate::Error;
+use crate::learn::{Begin, Judgement, Status};
+use crate::monitor::Verdict;
+use autoencoder_core::wire;
+use serde::{Deserialize, Serialize};
+
+/// The version of the protocol, in [`Info`].
+pub const VERSION: u8 = 3;
+
+/// A message from the host to the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request<'a> {
+    /// The number of the request, from 1.
+    #[serde(serialize_with = "wire::number")]
+    pub sequence: u32,
+    /// What the device has to do.
+    #[serde(borrow)]
+    pub command: Command<'a>,
+}
+
+/// A command to the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command<'a> {
+    /// Describe the device and its network: [`Reply::Info`].
+    Info,
+    /// Encode an image: [`Reply::Code`].
+    Encode {
+        /// One `u8` for each input.
+        image: &'a [u8],
+    },
+    /// Decode a code: [`Reply::Image`].
+    Decode {
+        /// The network that made the code, as [`Reply::Code`] identifies it.
+        #[serde(serialize_with = "wire::number")]
+        weights: u32,
+        /// The elements of the code, packed: [`autoencoder_core::quant::code`].
+        code: &'a [u8],
+    },
+    /// Compute the score of an image: [`Reply::Score`].
+    Score {
+        /// One `u8` for each input.
+        image: &'a [u8],
+    },
+    /// Report memory and instructions, with or without weights: [`Reply::Usage`].
+    Usage,
+    /// Compute the score of the next image of a stream, and judge whether the stream has drifted: [`Reply::Monitored`].
+    Monitor {
+        /// One `u8` for each input.
+        image: &'a [u8],
+    },
+    /// Compute the CRC of the outputs of the layers, for a comparison with another machine: [`Reply::Digest`].
+    Digest {
+        /// One `u8` for each input.
+        image: &'a [u8],
+        /// How many layers, from the first of the encoder on. A number above that of the layers stands for all.
+        layers: u8,
+    },
+    /// A command about learning; [`Error::Frozen`] from a device that does not learn.
+    #[serde(borrow)]
+    Learning(Learning<'a>),
+}
+
+impl Command<'_> {
+    /// Whether the command may be sent twice. Streams and runs of learning count each image, so their commands may not.
+    pub const fn repeatable(&self) -> bool {
+        !matches!(self, Self::Monitor { .. } | Self::Learning(Learning::Image(_) | Learning::End))
+    }
+}
+
+/// A command about learning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Learning<'a> {
+    /// Report the state of learning: [`Reply::Status`].
+    Status,
+    /// Begin a run: [`Reply::Status`].
+    Begin(Begin),
+    /// Learn from the next image of the run: [`Reply::Learned`].
+    Image(&'a [u8]),
+    /// End the run: keep the channels if they help, undo the run otherwise: [`Reply::Judged`].
+    End,
+    /// Forget what was learned, in RAM and in flash: [`Reply::Status`].
+    Reset,
+    /// Read the flash that keeps what was learned: [`Reply::Flash`].
+    Flash {
+        /// The first byte to read.
+        #[serde(serialize_with = "wire::number")]
+        at: u32,
+    },
+}
+
+/// A message from the device to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Response<'a> {
+    /// The number of the request; 0 if the request could not be read.
+    #[serde(serialize_with = "wire::number")]
+    pub sequence: u32,
+    /// The reply, or why the command was refused.
+    #[serde(borrow)]
+    pub result: Result<Reply<'a>, Error>,
+}
+
+/// The result of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply<'a> {
+    /// Answers [`Command::Info`].
+    Info(Info),
+    /// Answers [`Command::Encode`]. A file of codes is a sequence of these responses, as they came over the line.
+    Code {
+        /// The network that made the code: CRC of the weights; after learning, combined by XOR with the CRC of the
+        /// channels.
+        #[serde(serialize_with = "wire::number")]
+        weights: u32,
+        /// The elements of the code, packed: [`autoencoder_core::quant::code`].
+        code: &'a [u8],
+    },
+    /// Answers [`Command::Decode`].
+    Image(&'a [u8]),
+    /// Answers [`Command::Score`].
+    Score {
+        /// `Σ (x - y)²` over the elements of the image and of its reconstruction, 0 to 255.
+        #[serde(serialize_with = "wire::number")]
+        error: u32,
+    },
+    /// Answers [`Command::Usage`].
+    Usage(Usage),
+    /// Answers [`Command::Monitor`].
+    Monitored {
+        /// As in [`Reply::Score`].
+        #[serde(serialize_with = "wire::number")]
+        error: u32,
+        /// The verdict on the stream so far.
+        verdict: Verdict,
+    },
+    /// Answers [`Command::Digest`].
+    Digest {
+        /// CRC-32 of the outputs of the layers, one behind the other, without padding.
+        #[serde(serialize_with = "wire::number")]
+        crc: u32,
+        /// As in [`Reply::Score`].
+        #[serde(serialize_with = "wire::number")]
+        error: u32,
+    },
+    /// Answers [`Learning::Status`], [`Learning::Begin`] and [`Learning::Reset`].
+    Status(Status),
+    /// Answers [`Learning::Image`].
+    Learned {
+        /// As in [`Reply::Score`], before learning from the image.
+        #[serde(serialize_with = "wire::number")]
+        error: u32,
+        /// Whether the image was held out to judge the run by, and not learned from.
+        held_out: bool,
+    },
+    /// Answers [`Learning::End`].
+    Judged(Judgement),
+    /// Answers [`Learning::Flash`]: bytes of the flash, none beyond its end.
+    Flash(&'a [u8]),
+}
+
+/// Memory and instructions, as the board measures them. 0 stands for what it cannot measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Bytes of RAM of the firmware image without the stack.
+    #[serde(serialize_with = "wire::number")]
+    pub static_bytes: u32,
+    /// Bytes of the stack that were ever written.
+    #[serde(serialize_with = "wire::number")]
+    pub stack_bytes: u32,
+    /// Bytes of the buffers that this network leaves unused, because the device takes larger networks as well.
+    #[serde(serialize_with = "wire::number")]
+    pub spare_bytes: u32,
+    /// Instructions of the last command, from the request that was read to the reply that is to be written.
+    #[serde(serialize_with = "wire::number")]
+    pub instructions: u32,
+}
+
+/// The device and its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info {
+    /// The version of the protocol: [`VERSION`].
+    pub version: u8,
+    /// CRC of the weights.
+    #[serde(serialize_with = "wire::number")]
+    pub weights: u32,
+    /// Elements of an image.
+    pub inputs: u16,
+    /// Elements of a code.
+    pub code: u16,
+    /// Bits of an element of a code.
+    pub code_bits: u8,
+    /// Bytes of RAM of the application without the stack.
+    #[serde(serialize_with = "wire::number")]
+    pub static_bytes: u32,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a request. The error comes with the sequence number, which is known even if the command is not; otherwise 0.
+    #[inline(never)] // smaller: the decoder of commands is long
+    pub fn read(message: &'a [u8]) -> Result<Self, (u32, Error)> {
+        let (sequence, command) = postcard::take_from_bytes(message).map_err(|_| (0, Error::Malformed))?;
+        let command = read_all(command).map_err(|error| (sequence, error))?;
+        Ok(Self { sequence, command })
+    }
+}
+
+impl<'a> Response<'a> {
+    /// Reads a response; [`Error::Malformed`] if the bytes are none.
+    pub fn read(message: &'a [u8]) -> Result<Self, Error> {
+        read_all(message)
+    }
+}
+
+/// Deserialises a value that takes all of the bytes; [`Error::Malformed`] otherwise.
+pub(crate) fn read_all<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        _ => Err(Error::Malformed),
+    }
+}

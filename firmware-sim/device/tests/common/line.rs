@@ -1,0 +1,18 @@
+//! A command over the line, from the request's frame to the response's.
+#![allow(dead_code, missing_docs)] // each test program uses a part of it
+
+use autoencoder_device::frame::{self, frame_bytes};
+use autoencoder_device::learn::Learning;
+use autoencoder_device::{App, Command, Error, Reply, Request, Response};
+
+/// Sends one command and hands what comes back to `take`.
+pub fn ask<L: Learning, R>(
+    app: &mut App<'_, '_, L>,
+    command: Command<'_>,
+    take: impl FnOnce(Result<Reply<'_>, Error>) -> R,
+) -> R {
+    let request = frame::write(&Request { sequence: 1, command }, &mut [0; frame_bytes(1024)]).unwrap().to_vec();
+    let mut answers: Vec<_> = request.iter().filter_map(|byte| app.push(*byte).map(<[u8]>::to_vec)).collect();
+    assert_eq!(answers.len(), 1);
+    take(Response::read(frame::read(&mut answers[0]).unwrap()).unwrap().result)
+}

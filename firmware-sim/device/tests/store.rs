@@ -1,0 +1,400 @@
+//! The record of what was learned survives power cuts, bit rot and wear.
+
+#[path = "common/simulated.rs"]
+mod simulated;
+
+use autoencoder_device::store::{Record, RecordState, Store, StoreError};
+use simulated::Simulated;
+
+/// CRC of the weights.
+const WEIGHTS: u32 = 0x1234_5678;
+/// Bytes of the default network's 1,424 channels and of the threshold.
+const LENGTH: usize = 11_396;
+/// Three pages hold a record of them.
+type Flash = Simulated<Vec<u8>, 6>;
+/// For what is tried bit by bit.
+type Small = Simulated<Vec<u8>, 4, 128, 8>;
+const SMALL: usize = 200;
+
+fn flash() -> Flash {
+    Flash::new(vec![0xff; 6 * 4096])
+}
+
+fn small() -> Small {
+    Small::new(vec![0xff; 4 * 128])
+}
+
+/// Channels that differ for each `seed`.
+fn channels(length: usize, seed: u8) -> Vec<u8> {
+    (0..length).map(|i| (i * 7 + i / 256) as u8 ^ seed.wrapping_mul(37)).collect()
+}
+
+type Part = (usize, usize);
+/// Layers do not end where chunks or pages do.
+fn parts(length: usize) -> [Part; 4] {
+    [(0, 1), (1, length / 3), (length / 3, length / 3), (length / 3, length)]
+}
+
+/// Shorthands for what a device does.
+trait Device {
+    fn save_of(&mut self, channels: &[u8]) -> Result<u32, StoreError>;
+    /// What is found, and the channels: zeros where they were not touched.
+    fn boot_of(&mut self, length: usize) -> Result<(RecordState, Vec<u8>), StoreError>;
+    fn reset_of(&mut self, length: usize) -> Result<(), StoreError>;
+}
+
+impl<const P: usize, const S: usize, const W: usize> Device for Simulated<Vec<u8>, P, S, W> {
+    fn save_of(&mut self, channels: &[u8]) -> Result<u32, StoreError> {
+        let parts = parts(channels.len()).map(|(from, to)| &channels[from..to]);
+        Store::new(self, WEIGHTS, channels.len())?.save(parts)
+    }
+
+    fn boot_of(&mut self, length: usize) -> Result<(RecordState, Vec<u8>), StoreError> {
+        let mut channels = vec![0; length];
+        let mut rest = &mut channels[..];
+        let parts = parts(length).map(|(from, to)| rest.split_off_mut(..to - from).unwrap());
+        let kept = Store::new(self, WEIGHTS, length)?.load(parts)?;
+        Ok((kept, channels))
+    }
+
+    fn reset_of(&mut self, length: usize) -> Result<(), StoreError> {
+        Store::new(self, WEIGHTS, length)?.reset()
+    }
+}
+
+fn learned(sequence: u32, slot: u8, other_damaged: bool) -> RecordState {
+    RecordState::Learned(Record { sequence, slot, other_damaged })
+}
+
+fn is_learned(kept: RecordState) -> bool {
+    matches!(kept, RecordState::Learned(_))
+}
+
+#[test]
+fn the_bytes_of_a_record() {
+    let mut flash = small();
+    let channels = [1, 2, 3, 4, 5, 6, 7, 8];
+    assert_eq!(flash.save_of(&channels), Ok(1));
+    let header = *b"AEKP\x02\0\0\0\x78\x56\x34\x12\x01\0\0\0\x08\0\0\0";
+    let crc = [0xb6, 0x1a, 0x52, 0xc0];
+    assert_eq!(flash.bytes()[..32], [&header[..], &channels, &crc].concat());
+    assert_eq!(flash.bytes()[32..], [0xff; 512 - 32]);
+}
+
+#[test]
+fn records_take_turns_and_the_latest_counts() {
+    let mut flash = flash();
+    assert_eq!(flash.boot_of(LENGTH), Ok((RecordState::Nothing, vec![0; LENGTH])));
+    for sequence in 1..10 {
+        let channels = channels(LENGTH, sequence as u8);
+        assert_eq!(flash.save_of(&channels), Ok(sequence));
+        let slot = (sequence as u8 + 1) % 2;
+        assert_eq!(flash.boot_of(LENGTH), Ok((learned(sequence, slot, false), channels)));
+    }
+}
+
+/// Cuts the power in the middle of every step of a save or a reset, then boots, saves and boots.
+/// What is booted after the cut is handed to `check`; how often it was what the act was to bring about, and of how many.
+fn cut_everywhere<const P: usize, const S: usize, const W: usize>(
+    flash: &Simulated<Vec<u8>, P, S, W>,
+    length: usize,
+    act: impl Fn(&mut Simulated<Vec<u8>, P, S, W>),
+    check: impl Fn(RecordState, Vec<u8>) -> bool,
+) -> (usize, usize) {
+    let again = channels(length, 99);
+    let mut done = 0;
+    for cut in 0.. {
+        let mut flash = flash.clone();
+        flash.cut_after(cut);
+        act(&mut flash);
+        let finished = flash.is_on();
+        flash.power_on();
+        let (kept, channels) = flash.boot_of(length).unwrap();
+        done += usize::from(check(kept, channels));
+        // Life goes on.
+        let sequence = flash.save_of(&again).unwrap();
+        let (kept, channels) = flash.boot_of(length).unwrap();
+        assert!(matches!(kept, RecordState::Learned(record) if record.sequence == sequence), "{cut}: {kept:?}");
+        assert!(channels == again, "cut after {cut}");
+        if finished {
+            return (done, cut as usize);
+        }
+    }
+    unreachable!("it ends")
+}
+
+#[test]
+fn a_cut_anywhere_in_a_save_leaves_the_old_record_or_the_new_one() {
+    let [one, two, three] = [1, 2, 3].map(|seed| channels(LENGTH, seed));
+    let mut flash = flash();
+    flash.save_of(&one).unwrap();
+    // Into a slot that was never written, then into one with a record in it.
+    for (sequence, old, new) in [(1, &one, &two), (2, &two, &three)] {
+        let save = |flash: &mut Flash| {
+            let _ = flash.save_of(new);
+        };
+        let (done, steps) = cut_everywhere(&flash, LENGTH, save, |kept, channels| match kept {
+            RecordState::Learned(record) if record.sequence == sequence => {
+                assert!(channels == *old, "a mixture");
+                false
+            }
+            RecordState::Learned(record) if record.sequence == sequence + 1 => {
+                assert!(channels == *new, "a mixture");
+                true
+            }
+            _ => panic!("neither the old nor the new one: {kept:?}"),
+        });
+        // All but the erased bytes behind the record were written: to the end of the last chunk.
+        let padding = (20 + LENGTH + 4).next_multiple_of(64) - (20 + LENGTH + 4);
+        assert_eq!(done, padding + 1);
+        assert_eq!(steps, 3 * Flash::ERASE_STEPS as usize + 20 + LENGTH + 4 + padding);
+        flash.save_of(new).unwrap();
+    }
+}
+
+#[test]
+fn a_cut_anywhere_in_the_first_save_leaves_nothing_or_the_record() {
+    let new = channels(SMALL, 1);
+    let save = |flash: &mut Small| {
+        let _ = flash.save_of(&new);
+    };
+    let (done, steps) = cut_everywhere(&small(), SMALL, save, |kept, channels| match kept {
+        RecordState::Learned(record) => {
+            assert!(record.sequence == 1 && channels == new);
+            true
+        }
+        kept => {
+            assert!(matches!(kept, RecordState::Nothing | RecordState::Damaged) && channels == [0; SMALL]);
+            false
+        }
+    });
+    assert!(0 < done && done < steps);
+}
+
+#[test]
+fn a_cut_anywhere_in_a_reset_leaves_the_record_or_the_blobs_channels() {
+    let [old, last] = [1, 2].map(|seed| channels(SMALL, seed));
+    let mut flash = small();
+    flash.save_of(&old).unwrap();
+    flash.save_of(&last).unwrap();
+    let reset = |flash: &mut Small| {
+        let _ = flash.reset_of(SMALL);
+    };
+    let (done, steps) = cut_everywhere(&flash, SMALL, reset, |kept, channels| {
+        let base = matches!(kept, RecordState::Base(_));
+        assert!(if base { channels == [0; SMALL] } else { is_learned(kept) && channels == last }, "{kept:?}");
+        base
+    });
+    assert!(0 < done && done < steps);
+}
+
+#[test]
+fn a_cut_while_repeating_what_was_cut_is_survived_too() {
+    let [old, new] = [1, 2].map(|seed| channels(SMALL, seed));
+    let mut flash = small();
+    flash.save_of(&channels(SMALL, 0)).unwrap();
+    flash.save_of(&old).unwrap();
+    let steps = {
+        let (before, mut flash) = (flash.steps(), flash.clone());
+        flash.save_of(&new).unwrap();
+        flash.steps() - before
+    };
+    for first in 0..steps {
+        for second in 0..steps {
+            let mut flash = flash.clone();
+            for cut in [first, second] {
+                flash.cut_after(cut);
+                let _ = flash.save_of(&new);
+                flash.power_on();
+            }
+            let (kept, channels) = flash.boot_of(SMALL).unwrap();
+            assert!(is_learned(kept) && (channels == old || channels == new), "{first}, {second}: {kept:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bit_that_rots_falls_back_to_the_other_slot() {
+    let [old, new] = [1, 2].map(|seed| channels(SMALL, seed));
+    let mut flash = small();
+    flash.save_of(&old).unwrap();
+    flash.save_of(&new).unwrap();
+    let record = 20 + SMALL + 4;
+    for bit in 0..8 * record {
+        let [first, second] = [bit / 8, 256 + bit / 8];
+        let mut rotten = flash.clone();
+        rotten.bytes_mut()[second] ^= 1 << (bit % 8);
+        assert_eq!(rotten.boot_of(SMALL), Ok((learned(1, 0, true), old.clone())), "bit {bit} of the latest");
+        // The next save repairs it, and is the latest.
+        let mut repaired = rotten.clone();
+        assert_eq!(repaired.save_of(&new), Ok(2));
+        assert_eq!(repaired.boot_of(SMALL), Ok((learned(2, 1, false), new.clone())));
+        // Both: the blob's channels, which nothing has touched.
+        rotten.bytes_mut()[first] ^= 1 << (bit % 8);
+        assert_eq!(rotten.boot_of(SMALL), Ok((RecordState::Damaged, vec![0; SMALL])));
+        assert_eq!(rotten.save_of(&new), Ok(1));
+        assert_eq!(rotten.boot_of(SMALL), Ok((learned(1, 0, false), new.clone())));
+        // And though the sequence starts afresh, a bit that is read right again brings nothing back.
+        rotten.bytes_mut()[second] ^= 1 << (bit % 8);
+        assert_eq!(rotten.boot_of(SMALL).unwrap().1, new);
+
+        let mut rotten = flash.clone();
+        rotten.bytes_mut()[first] ^= 1 << (bit % 8);
+        assert_eq!(rotten.boot_of(SMALL), Ok((learned(2, 1, true), new.clone())), "bit {bit} of the older");
+    }
+    // Behind the record nothing counts.
+    for byte in record..256 {
+        let mut rotten = flash.clone();
+        rotten.bytes_mut()[256 + byte] = 0;
+        assert_eq!(rotten.boot_of(SMALL), Ok((learned(2, 1, false), new.clone())));
+    }
+}
+
+#[test]
+fn a_record_of_other_weights_is_ignored_and_spared_as_long_as_there_is_room() {
+    let channels = channels(SMALL, 1);
+    let mut flash = small();
+    let foreign = |flash: &mut Small, weights| Store::new(flash, weights, SMALL).unwrap().save([&channels[..]]);
+    foreign(&mut flash, 7).unwrap();
+    assert_eq!(flash.boot_of(SMALL), Ok((RecordState::OtherWeights { found: 7 }, vec![0; SMALL])));
+    assert_eq!(flash.save_of(&channels), Ok(2));
+    assert_eq!(flash.boot_of(SMALL), Ok((learned(2, 1, false), channels.clone())));
+    // Both devices still find their own.
+    assert_eq!(Store::new(&mut flash, 7, SMALL).unwrap().find(), Ok(learned(1, 0, false)));
+    // One's own latest is never overwritten.
+    assert_eq!(flash.save_of(&channels), Ok(3));
+    assert_eq!(flash.boot_of(SMALL), Ok((learned(3, 0, false), channels.clone())));
+    assert_eq!(Store::new(&mut flash, 7, SMALL).unwrap().find(), Ok(RecordState::OtherWeights { found: WEIGHTS }));
+    // Of two that are others', the earlier one makes room.
+    foreign(&mut flash, 7).unwrap();
+    assert_eq!(Store::new(&mut flash, 8, SMALL).unwrap().save([&channels[..]]), Ok(5));
+    assert_eq!(Store::new(&mut flash, 7, SMALL).unwrap().find(), Ok(learned(4, 1, false)));
+}
+
+#[test]
+fn a_reset_stays_even_when_its_record_rots() {
+    let mut flash = small();
+    flash.reset_of(SMALL).unwrap();
+    assert_eq!(flash.boot_of(SMALL).unwrap().0, RecordState::Nothing, "nothing to forget, nothing written");
+    flash.save_of(&channels(SMALL, 1)).unwrap();
+    flash.save_of(&channels(SMALL, 2)).unwrap();
+    flash.reset_of(SMALL).unwrap();
+    let base = |slot, other_damaged| RecordState::Base(Record { sequence: 3 + u32::from(slot), slot, other_damaged });
+    assert_eq!(flash.boot_of(SMALL), Ok((base(1, false), vec![0; SMALL])));
+    let written = flash.steps();
+    flash.reset_of(SMALL).unwrap();
+    assert_eq!(flash.steps(), written, "a second one has nothing to do");
+    flash.bytes_mut()[256 + 5] ^= 1;
+    assert_eq!(flash.boot_of(SMALL), Ok((base(0, true), vec![0; SMALL])));
+    let new = channels(SMALL, 3);
+    flash.save_of(&new).unwrap();
+    assert_eq!(flash.boot_of(SMALL).unwrap().1, new);
+}
+
+#[test]
+fn a_reset_forgets_a_record_that_is_damaged_too() {
+    let mut flash = small();
+    flash.save_of(&channels(SMALL, 1)).unwrap();
+    flash.save_of(&channels(SMALL, 2)).unwrap();
+    for (bit, damaged) in
+        (0..8 * (20 + SMALL + 4)).flat_map(|bit| [&[0][..], &[256], &[0, 256]].map(|slots| (bit, slots)))
+    {
+        let mut flash = flash.clone();
+        let flip =
+            |flash: &mut Small| damaged.iter().for_each(|slot| flash.bytes_mut()[slot + bit / 8] ^= 1 << (bit % 8));
+        flip(&mut flash);
+        flash.reset_of(SMALL).unwrap();
+        let kept = flash.boot_of(SMALL).unwrap().0;
+        assert!(matches!(kept, RecordState::Base(Record { other_damaged: false, .. })), "{kept:?}");
+        // Nothing is left that could be read right again: in either slot there is an empty record, or none.
+        for slot in [0, 256] {
+            assert!(
+                matches!(flash.bytes()[slot + 16..slot + 20], [0, 0, 0, 0] | [0xff, 0xff, 0xff, 0xff]),
+                "bit {bit}"
+            );
+        }
+    }
+}
+
+#[test]
+fn wear_is_even_and_known_from_the_sequence_number() {
+    let mut flash = flash();
+    for sequence in 1..=101 {
+        flash.save_of(&channels(LENGTH, sequence)).unwrap();
+    }
+    assert_eq!(flash.erasures(), &[51, 51, 51, 50, 50, 50]);
+    let RecordState::Learned(record) = flash.boot_of(LENGTH).unwrap().0 else { panic!("it was saved") };
+    assert_eq!(record.sequence.div_ceil(2), 51);
+    assert_eq!(record.sequence, 101);
+}
+
+#[test]
+fn a_worn_page_is_noticed_and_the_old_record_stays() {
+    /// Bits that are stuck at zero in slot 1.
+    #[derive(Debug)]
+    struct Worn(Small);
+    impl embedded_storage::nor_flash::ErrorType for Worn {
+        type Error = embedded_storage::nor_flash::NorFlashErrorKind;
+    }
+    impl embedded_storage::nor_flash::ReadNorFlash for Worn {
+        const READ_SIZE: usize = 1;
+        fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
+            self.0.read(offset, bytes)?;
+            if (offset..offset + bytes.len() as u32).contains(&300) {
+                bytes[300 - offset as usize] &= 0xef;
+            }
+            Ok(())
+        }
+        fn capacity(&self) -> usize {
+            self.0.capacity()
+        }
+    }
+    impl embedded_storage::nor_flash::NorFlash for Worn {
+        const WRITE_SIZE: usize = 8;
+        const ERASE_SIZE: usize = 128;
+        fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
+            self.0.erase(from, to)
+        }
+        fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
+            self.0.write(offset, bytes)
+        }
+    }
+    let mut store = Store::new(Worn(small()), WEIGHTS, SMALL).unwrap();
+    let ones = [0xff; SMALL];
+    assert_eq!(store.save([&ones[..]]), Ok(1));
+    assert_eq!(store.save([&ones[..]]), Err(StoreError::Verify));
+    assert_eq!(store.find(), Ok(learned(1, 0, true)));
+}
+
+#[test]
+fn channels_of_another_length_and_a_flash_too_small_are_refused() {
+    assert_eq!(small().save_of(&channels(256 - 24 + 1, 1)), Err(StoreError::Capacity));
+    assert_eq!(small().save_of(&channels(256 - 24, 1)), Ok(1), "the slot is full to the last byte");
+    assert_eq!(Store::new(small(), WEIGHTS, 0).err(), Some(StoreError::Capacity));
+
+    let mut flash = small();
+    let old = channels(SMALL, 1);
+    flash.save_of(&old).unwrap();
+    for length in [SMALL - 1, SMALL + 1] {
+        let channels = channels(length, 2);
+        assert_eq!(Store::new(&mut flash, WEIGHTS, SMALL).unwrap().save([&channels[..]]), Err(StoreError::Length));
+        assert_eq!(flash.boot_of(SMALL).unwrap().1, old, "the record before it is as it was");
+        let mut channels = vec![0; length];
+        let loaded = Store::new(&mut flash, WEIGHTS, SMALL).unwrap().load([&mut channels[..]]);
+        assert_eq!(loaded, Err(StoreError::Length));
+    }
+}
+
+#[test]
+fn any_bytes_at_all_are_no_record() {
+    let mut flash = small();
+    for seed in 0..=255 {
+        flash.bytes_mut().copy_from_slice(&channels(512, seed));
+        assert_eq!(flash.boot_of(SMALL), Ok((RecordState::Damaged, vec![0; SMALL])));
+        // Nor is a header that promises more than there is.
+        flash.bytes_mut()[..20].copy_from_slice(b"AEKP\x02\0\0\0\x78\x56\x34\x12\x01\0\0\0\xff\xff\xff\xff");
+        assert_eq!(flash.boot_of(SMALL), Ok((RecordState::Damaged, vec![0; SMALL])));
+    }
+    flash.bytes_mut().fill(0);
+    assert_eq!(flash.boot_of(SMALL).unwrap().0, RecordState::Damaged);
+}

@@ -1,0 +1,107 @@
+//! A file of codes: the frames that a device sent, one after the other.
+
+use autoencoder_device::{Error, Reply, Response, frame};
+
+/// One code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// Where in the file its frame begins.
+    pub at: usize,
+    /// CRC of the weights it was made with.
+    pub weights: u32,
+    /// Its elements, packed.
+    pub packed: Vec<u8>,
+}
+
+/// The codes that can be read, and a line about each thing that is wrong.
+pub fn read(bytes: &[u8]) -> (Vec<Code>, Vec<String>) {
+    let (mut codes, mut problems) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    let mut next = 1;
+    let mut damaged = 0; // since the last whole packet: they explain as many missing numbers
+    for frame in bytes.split_inclusive(|byte| *byte == 0) {
+        let begins = at;
+        at += frame.len();
+        if frame == [0] {
+            continue;
+        }
+        match packet(&mut frame.to_vec(), begins) {
+            Ok((sequence, code)) => {
+                if let Some(missing) = sequence.checked_sub(next + damaged).filter(|missing| *missing > 0) {
+                    problems.push(format!("byte {begins}: {missing} packets are missing before packet {sequence}"));
+                } else if sequence < next {
+                    problems.push(format!("byte {begins}: packet {sequence} is out of order"));
+                }
+                (next, damaged) = (sequence.saturating_add(1), 0);
+                codes.push(code);
+            }
+            Err(error) => {
+                problems.push(format!("byte {begins}: skipped a packet: {error}"));
+                damaged += 1;
+            }
+        }
+    }
+    (codes, problems)
+}
+
+/// The code in one frame, and its sequence number.
+fn packet(frame: &mut [u8], at: usize) -> Result<(u32, Code), Error> {
+    let response = Response::read(frame::read(frame)?)?;
+    let Ok(Reply::Code { weights, code }) = response.result else { return Err(Error::Malformed) };
+    Ok((response.sequence, Code { at, weights, packed: code.to_vec() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(sequence: u32) -> Vec<u8> {
+        let result = Ok(Reply::Code { weights: 7, code: &[sequence as u8, 0, 9] });
+        frame::write(&Response { sequence, result }, &mut [0; 64]).unwrap().to_vec()
+    }
+
+    /// The first bytes of the codes read from a file of these packets, and the problems.
+    fn outcome(frames: &[Vec<u8>]) -> (Vec<u8>, Vec<String>) {
+        let (codes, problems) = read(&frames.concat());
+        (codes.iter().map(|code| code.packed[0]).collect(), problems)
+    }
+
+    #[test]
+    fn whole_packets_come_back() {
+        assert_eq!(outcome(&[frame(1), frame(2), frame(3)]), (vec![1, 2, 3], vec![]));
+    }
+
+    #[test]
+    fn damage_is_skipped_and_says_where() {
+        let (one, mut two) = (frame(1), frame(2));
+        two[4] ^= 0x40;
+        let (codes, problems) = outcome(&[one.clone(), two, frame(3)]);
+        assert_eq!(codes, [1, 3]);
+        assert_eq!(problems, [format!("byte {}: skipped a packet: {}", one.len(), Error::Crc)]);
+    }
+
+    #[test]
+    fn lost_and_repeated_packets_are_noticed() {
+        let (codes, problems) = outcome(&[frame(3), frame(4), frame(9), frame(4)]);
+        assert_eq!(codes, [3, 4, 9, 4]);
+        assert_eq!(problems.len(), 3);
+        assert!(problems[0].ends_with("2 packets are missing before packet 3"), "{}", problems[0]);
+        assert!(problems[1].ends_with("4 packets are missing before packet 9"), "{}", problems[1]);
+        assert!(problems[2].ends_with("packet 4 is out of order"), "{}", problems[2]);
+    }
+
+    #[test]
+    fn a_file_that_breaks_off_loses_its_last_packet() {
+        let two = frame(2);
+        let (codes, problems) = outcome(&[frame(1), two[..two.len() - 3].to_vec()]);
+        assert_eq!((codes.as_slice(), problems.len()), (&[1][..], 1));
+    }
+
+    #[test]
+    fn other_messages_are_no_packets() {
+        let error = Response { sequence: 1, result: Err(Error::Crc) };
+        let frame = frame::write(&error, &mut [0; 64]).unwrap().to_vec();
+        let (codes, problems) = outcome(&[frame]);
+        assert!(codes.is_empty() && problems[0].ends_with(&Error::Malformed.to_string()));
+    }
+}

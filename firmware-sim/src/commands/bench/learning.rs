@@ -1,0 +1,98 @@
+//! `firmware-sim bench --learning`: what the images that learn take of the emulated board.
+
+use super::ROWS;
+use crate::board::STAND_IN;
+use crate::board::budget_file::BudgetFile;
+use crate::board::firmware::{Images, Program};
+use crate::commands::train;
+use crate::link::Kind;
+use crate::link::session::Session;
+use crate::rows::Count;
+use crate::shift::{Set, Shift};
+use crate::terminal::progress;
+use crate::weights::Weights;
+use crate::{args, flash_file};
+use anyhow::ensure;
+use autoencoder_device::learn::{Begin, HELD_OUT, Method};
+use autoencoder_device::message::Learning;
+use serde::Serialize;
+use serde_json::json;
+use std::fmt::Write;
+
+/// What an image that learns takes.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Figures {
+    /// For a row and its step, on average; of training a whole network, for a batch and its step.
+    step_instructions: u64,
+    image_code_bytes: usize,
+    /// What this network uses of the image.
+    image_ram_bytes: usize,
+    stack_bytes: usize,
+}
+
+pub fn run(args: &args::Bench) -> anyhow::Result<String> {
+    ensure!(
+        args.common.link == Kind::Qemu,
+        "bench --learning counts instructions, which only the emulator can: --link qemu"
+    );
+    let budget = args.budget.as_deref().map(BudgetFile::read).transpose()?;
+    let weights = Weights::find(args.common.weights.as_deref())?;
+    weights.ensure_whole("bench --learning")?;
+    let measured = [
+        (format!("{}-{}-learn", STAND_IN.name, weights.name()), adapting(args, &weights)?),
+        (format!("{}-tiny", STAND_IN.name), training(args)?),
+    ];
+    let mut text = String::new();
+    let mut object = json!({});
+    for (name, figures) in &measured {
+        if let Some(budget) = &budget {
+            budget.check(name, figures)?;
+        }
+        object[name] = json!(figures);
+        let Figures { step_instructions, image_code_bytes, image_ram_bytes, stack_bytes } = figures;
+        writeln!(text, "{name}")?;
+        writeln!(text, "  step  {step_instructions:9} instructions")?;
+        writeln!(text, "  code  {image_code_bytes:9} bytes")?;
+        writeln!(text, "  RAM   {image_ram_bytes:9} bytes, {stack_bytes} of them stack")?;
+    }
+    Ok(if args.common.json { format!("{object}\n") } else { text })
+}
+
+/// A run of learning from its beginning to the record that keeps it.
+fn adapting(args: &args::Bench, weights: &Weights) -> anyhow::Result<Figures> {
+    let count = Count::or("--images", args.images, ROWS);
+    let stream = Shift::default().rows(&args.source.data, Set::Training, count.and(HELD_OUT), weights)?.rows;
+    let mut session = Session::learning(args.common.target()?, weights, flash_file::erased(weights))?;
+    let images = stream.len().saturating_sub(HELD_OUT) as u32;
+    let (method, batch) = (Method::Adam, 1);
+    session.status(Learning::Begin(Begin { method, rate: method.rate(), batch, images }))?;
+    let mut instructions = 0;
+    for row in progress(&stream) {
+        let (_, held_out) = session.learn(row)?;
+        if !held_out {
+            instructions += u64::from(session.instructions()?);
+        }
+    }
+    ensure!(
+        session.judge()?.kept.is_some(),
+        "learning did not help: its end, which takes most stack, is not measured"
+    );
+    let ram = session.finish()?.ram;
+    Ok(Figures {
+        step_instructions: instructions / u64::from(images.max(1)),
+        image_code_bytes: Images::learner(STAND_IN)?.layout(Program::Learner)?.flash,
+        image_ram_bytes: ram.used(),
+        stack_bytes: ram.stack,
+    })
+}
+
+/// A whole network trained for a while.
+fn training(args: &args::Bench) -> anyhow::Result<Figures> {
+    let (ram, instructions) = train::emulate(&args.source.data, 1000)?;
+    Ok(Figures {
+        step_instructions: instructions.into(),
+        image_code_bytes: Images::training(Program::Tiny)?.layout(Program::Tiny)?.flash,
+        image_ram_bytes: ram.used(),
+        stack_bytes: ram.stack,
+    })
+}

@@ -1,0 +1,191 @@
+//! `firmware-sim bench`: what the device takes of its processor, flash and RAM, by layer, and whether it gives the same bytes
+//! as this process.
+//!
+//! Only the emulator counts instructions: the timer that counts them there counts time on a board. The size of the code is
+//! read from the images that the emulator runs. Over the other links, RAM and stack are measured, and the bytes compared.
+
+mod learning;
+mod profile;
+
+use crate::board::budget_file::BudgetFile;
+use crate::board::firmware::Program;
+use crate::link::flashed::Firmware;
+use crate::link::report::Report;
+use crate::link::session::Session;
+use crate::link::{Kind, Target};
+use crate::random::{self, Random};
+use crate::rows::{self, Count};
+use crate::terminal::progress;
+use crate::weights::Weights;
+use crate::{args, codes};
+use anyhow::{Context, ensure};
+use autoencoder_core::LayerSpec;
+use autoencoder_device::Command;
+use profile::{Mean, Profile};
+use serde::Serialize;
+use serde_json::json;
+use std::fmt::Write;
+
+/// How many test rows are taken by default.
+const ROWS: usize = 100;
+
+/// What is measured of an image; instructions and code where the emulator runs it.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Figures {
+    encode_instructions: Option<u64>,
+    /// For a row without a zero.
+    encode_dense_instructions: Option<u64>,
+    /// `None`, too, if the device holds the encoder alone.
+    decode_instructions: Option<u64>,
+    /// Where nothing is left out.
+    instructions_per_mac: Option<f64>,
+    /// The network and the reader of its blob, without driver and protocol.
+    engine_code_bytes: Option<usize>,
+    image_code_bytes: Option<usize>,
+    /// The engine's statics, and the stack.
+    engine_ram_bytes: Option<usize>,
+    /// What this network uses of the image.
+    image_ram_bytes: usize,
+    stack_bytes: usize,
+}
+
+/// What came of the rows.
+struct Measured {
+    encode: Mean,
+    dense: Mean,
+    decode: Mean,
+    /// How many rows gave the same bytes as in process.
+    equal: usize,
+    report: Report,
+}
+
+pub fn run(args: &args::Bench) -> anyhow::Result<String> {
+    if args.learning {
+        return learning::run(args);
+    }
+    let counted = args.common.link == Kind::Qemu;
+    ensure!(counted || args.budget.is_none(), "--budget: only the emulator counts instructions (--link qemu)");
+    let budget = args.budget.as_deref().map(BudgetFile::read).transpose()?;
+    let weights = match args.shape.get() {
+        Some(topology) => random::weights(topology)?,
+        None => Weights::find(args.common.weights.as_deref())?,
+    };
+    weights.ensure_encodes("bench")?;
+    let rows = if args.shape.get().is_some() {
+        let mut random = Random::new();
+        (0..args.images.map_or(ROWS, |rows| rows as usize)).map(|_| random.row(weights.row())).collect()
+    } else {
+        rows::test(&args.source.data, Count::or("--images", args.images, ROWS), &weights)?.rows
+    };
+    let target = args.common.target()?;
+    let firmware = counted.then(|| Firmware::new(target.board, &weights)).transpose()?;
+    let device = Session::open(target, &weights)?;
+    let decodes = weights.topology().has_decoder() && !device.encoder_alone();
+    let measured = measure(device, firmware.as_ref(), &rows, decodes)?;
+    let Measured { encode, dense, decode, equal, report } = &measured;
+    let layout = |program| firmware.as_ref().map(|firmware| firmware.images.layout(program)).transpose();
+    let (engine, image) = (layout(Program::Engine)?, layout(Program::Application)?);
+    let (encoder, decoder) = weights.topology().layers().split_at(weights.topology().encoder_layers());
+    let macs = |layers: &[LayerSpec]| layers.iter().map(|layer| layer.weights()).sum::<usize>();
+    let macs = macs(encoder) + if decodes { macs(decoder) } else { 0 };
+    let figures = Figures {
+        encode_instructions: counted.then(|| encode.total()),
+        encode_dense_instructions: counted.then(|| dense.total()),
+        decode_instructions: (counted && decodes).then(|| decode.total()),
+        instructions_per_mac: counted.then(|| (dense.total() + decode.total()) as f64 / macs as f64),
+        engine_code_bytes: engine.map(|engine| engine.flash),
+        image_code_bytes: image.map(|image| image.flash),
+        engine_ram_bytes: engine.map(|engine| engine.statics + report.ram.stack),
+        image_ram_bytes: report.ram.used(),
+        stack_bytes: report.ram.stack,
+    };
+    let network = weights.name();
+    let name = firmware
+        .as_ref()
+        .map_or_else(|| format!("{}-{network}", report.board.name), |firmware| firmware.name(&network));
+    let count = rows.len();
+    if let Some(budget) = budget {
+        budget.check(&name, &figures)?;
+        let differ = count - equal;
+        ensure!(differ == 0, "over budget: {differ} of {count} rows differ from the in-process result");
+    }
+    if args.common.json {
+        let mut keys = serde_json::to_value(figures)?;
+        keys["images"] = json!(count);
+        keys["equal_digits"] = json!(equal);
+        keys["layers"] = json!({ "encode": encode.json(), "encode_dense": dense.json(), "decode": decode.json() });
+        return Ok(report.json(keys));
+    }
+    let mut text = String::new();
+    measured.text(&mut text, &name, count, &figures)?;
+    Ok(text)
+}
+
+/// Sends the rows through the device, through this process and, in the emulator, through the image that counts layers.
+fn measure(
+    mut device: Session<'_>,
+    firmware: Option<&Firmware<'_>>,
+    rows: &[Vec<u8>],
+    decodes: bool,
+) -> anyhow::Result<Measured> {
+    let weights = device.weights;
+    let mut here = Session::open(Target::reference(), weights)?;
+    let mut profile = firmware.map(Profile::boot).transpose()?;
+    let (mut encode, mut decode, mut equal) = (Mean::default(), Mean::default(), 0);
+    for row in progress(rows) {
+        let code = device.encode(row)?;
+        if let Some(profile) = &mut profile {
+            encode.add(device.instructions()?, profile.layers(Command::Encode { image: row })?);
+        }
+        let expected = here.encode(row)?;
+        let mut same = same_code(&code, &expected);
+        if weights.topology().has_decoder() {
+            let decoded = device.decode_frame(&mut code.clone())?;
+            if let Some(profile) = profile.as_mut().filter(|_| decodes) {
+                let instructions = device.instructions()?;
+                decode.add(instructions, profile.decode(&code, weights)?);
+            }
+            same &= decoded == here.decode_frame(&mut expected.clone())?;
+        }
+        equal += usize::from(same);
+    }
+    // The first row again, no value of it zero: nothing can be left out.
+    let first = rows.first().context("no rows")?;
+    let full: Vec<u8> = first.iter().map(|value| (*value).max(1)).collect();
+    let mut dense = Mean::default();
+    device.encode(&full)?;
+    if let Some(profile) = &mut profile {
+        dense.add(device.instructions()?, profile.layers(Command::Encode { image: &full })?);
+    }
+    Ok(Measured { encode, dense, decode, equal, report: device.finish()? })
+}
+
+/// Whether two frames carry the same code, whether the whole network made it or the encoder alone.
+fn same_code(a: &[u8], b: &[u8]) -> bool {
+    let [a, b] = [a, b].map(|frame| codes::read(frame).0);
+    a.len() == 1 && b.len() == 1 && a[0].packed == b[0].packed
+}
+
+impl Measured {
+    fn text(&self, text: &mut String, name: &str, count: usize, figures: &Figures) -> std::fmt::Result {
+        let Self { encode, dense, decode, equal, report } = self;
+        if let Some(per_mac) = figures.instructions_per_mac {
+            writeln!(text, "instructions on {name}, the mean of {count} rows")?;
+            encode.text(text, "encode")?;
+            dense.text(text, "encode a row without a zero")?;
+            if figures.decode_instructions.is_some() {
+                decode.text(text, "decode")?;
+            }
+            writeln!(text, "{per_mac:.3} instructions for each multiply-accumulate where nothing is left out")?;
+        } else {
+            writeln!(text, "{name}: only the emulator counts instructions and bytes of code (--link qemu)")?;
+        }
+        if let (Some(code), Some(ram)) = (figures.engine_code_bytes, figures.engine_ram_bytes) {
+            writeln!(text, "engine  {code:6} bytes of code, {ram:5} of RAM")?;
+        }
+        let code = figures.image_code_bytes.map_or_else(String::new, |code| format!("{code:6} bytes of code, "));
+        writeln!(text, "image   {code}{:5} of RAM, {} of them stack", figures.image_ram_bytes, figures.stack_bytes)?;
+        writeln!(text, "{equal} of {count} rows: codes and reconstructions are the same bytes as in process")?;
+        report.text(text)
+    }
+}

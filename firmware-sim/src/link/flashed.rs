@@ -1,0 +1,49 @@
+//! What is put on a board for a network: the image, and as much of the blob as the board has room for.
+
+use super::LinkError;
+use super::measure::footprint;
+use super::qemu::Qemu;
+use crate::board::Board;
+use crate::board::firmware::{Images, Program};
+use crate::weights::Weights;
+
+/// The blob for a board's flash.
+pub struct Flashed<'w> {
+    pub blob: &'w [u8],
+    /// Whether it is the encoder alone.
+    pub encoder_alone: bool,
+}
+
+impl<'w> Flashed<'w> {
+    /// The whole network, or its encoder if the board has no room for more.
+    pub fn new(board: &Board, weights: &'w Weights) -> anyhow::Result<Self> {
+        let encoder = if footprint(weights)?.encoder_alone(board) { weights.encoder() } else { None };
+        let blob = encoder.map_or(weights.bytes(), |encoder| encoder.bytes());
+        Ok(Self { blob, encoder_alone: encoder.is_some() })
+    }
+}
+
+/// What the emulator runs: a board's images, and the blob.
+pub struct Firmware<'w> {
+    pub images: Images,
+    pub flashed: Flashed<'w>,
+    board: &'static Board,
+}
+
+impl<'w> Firmware<'w> {
+    /// The images of a board, or of the one that stands in for it, with these weights.
+    pub fn new(board: &'static Board, weights: &'w Weights) -> anyhow::Result<Self> {
+        let board = board.emulated();
+        Ok(Self { images: Images::application(board)?, flashed: Flashed::new(board, weights)?, board })
+    }
+
+    /// Its name in the budget file: board, network and, if it is alone, half.
+    pub fn name(&self, network: &str) -> String {
+        format!("{}-{network}{}", self.board.name, if self.flashed.encoder_alone { "-encoder-only" } else { "" })
+    }
+
+    /// An emulator that runs one of the images.
+    pub fn boot(&self, program: Program) -> Result<Qemu, LinkError> {
+        Qemu::boot(self.board, &self.images, program, self.flashed.blob)
+    }
+}

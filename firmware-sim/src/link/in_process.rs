@@ -1,0 +1,197 @@
+//! The device in this process, under guard: on a stack of its own, every allocation counted.
+
+use super::stack::Stack;
+use super::{Link, LinkError, Ram};
+use autoencoder_core::network::memory_bytes;
+use autoencoder_core::adapt::{self, LearningMemory, Moments};
+use autoencoder_core::quant::{ChannelParams, Native, code};
+use autoencoder_core::{Network, Topology, Zeroed};
+use autoencoder_device::flash::Nor;
+use autoencoder_device::frame::frame_bytes;
+use autoencoder_device::learn::{HELD_OUT, LearnerBuffers, Learning};
+use autoencoder_device::{App, Buffers, Frozen, Learner};
+
+/// A device whose buffers are exactly as long as its network needs.
+pub struct InProcess<'b> {
+    app: Application<'b>,
+    stack: Stack,
+    /// Bytes of the longest frame that it sends.
+    longest: usize,
+    /// What comes back. It is reserved before the application runs: it belongs to the line, not to the application.
+    answer: Vec<u8>,
+}
+
+/// The application, with learning or without.
+enum Application<'b> {
+    Frozen(Box<App<'b, 'static, Frozen>>),
+    Learning(Box<App<'b, 'static, FlashLearner>>),
+}
+
+type FlashLearner = Learner<'static, Nor<Vec<u8>>>;
+
+/// The longest row of a device whose blob is of no use: its answers say why.
+const ROW_WITHOUT_NETWORK: usize = 64;
+
+impl<'b> InProcess<'b> {
+    /// Boots the application with a blob in its flash, a good or a bad one.
+    pub fn boot(blob: &'b [u8]) -> Result<Self, LinkError> {
+        let network = Network::open(blob).ok();
+        let row = longest_row::<Frozen>(network.as_ref());
+        let app = App::new(buffers(network.as_ref(), row), Frozen);
+        Self::start(Application::Frozen(Box::new(app)), row, blob, None)
+    }
+
+    /// The same with an application that learns and keeps what it learns in a flash with these contents.
+    pub fn boot_learning(blob: &'b [u8], flash: Vec<u8>) -> Result<Self, LinkError> {
+        let network = Network::open(blob).ok();
+        let row = longest_row::<FlashLearner>(network.as_ref());
+        let app = App::new(buffers(network.as_ref(), row), Learner::new(learner_buffers(network.as_ref())));
+        Self::start(Application::Learning(Box::new(app)), row, blob, Some(flash))
+    }
+
+    fn start(app: Application<'b>, row: usize, blob: &'b [u8], flash: Option<Vec<u8>>) -> Result<Self, LinkError> {
+        let mut device = Self { app, stack: Stack::new()?, longest: frame_bytes(row), answer: Vec::new() };
+        device.guarded(|app, _| app.load(blob, flash))?;
+        Ok(device)
+    }
+
+    /// Runs a part of the application.
+    fn guarded(&mut self, f: impl FnOnce(&mut Application<'b>, &mut Vec<u8>)) -> Result<(), LinkError> {
+        let Self { app, stack, answer, .. } = self;
+        stack.guard(|| f(app, answer))
+    }
+}
+
+impl<'b> Application<'b> {
+    fn load(&mut self, blob: &'b [u8], flash: Option<Vec<u8>>) {
+        match self {
+            Self::Frozen(app) => app.load(blob),
+            Self::Learning(app) => {
+                app.load(blob);
+                if let Some(flash) = flash {
+                    app.attach_flash(Nor::new(flash));
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, byte: u8) -> Option<&[u8]> {
+        match self {
+            Self::Frozen(app) => app.push(byte),
+            Self::Learning(app) => app.push(byte),
+        }
+    }
+
+    fn static_bytes(&self) -> usize {
+        match self {
+            Self::Frozen(app) => app.static_bytes(),
+            Self::Learning(app) => app.static_bytes(),
+        }
+    }
+}
+
+impl Link for InProcess<'_> {
+    fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError> {
+        self.answer.clear();
+        // A frame is answered where it ends, and it ends with a zero.
+        let frames = request.iter().filter(|byte| **byte == 0).count();
+        self.answer.reserve(frames * self.longest);
+        self.guarded(|app, answer| {
+            for byte in request {
+                if let Some(frame) = app.push(*byte) {
+                    answer.extend_from_slice(frame);
+                }
+            }
+        })?;
+        Ok(&self.answer)
+    }
+
+    fn ram(&mut self) -> Result<Ram, LinkError> {
+        Ok(Ram { statics: self.app.static_bytes(), spare: 0, stack: self.stack.used(), heap: 0 })
+    }
+}
+
+/// Bytes of RAM of the application of a network, its stack not counted.
+pub fn static_bytes(topology: &Topology, code_bits: u8) -> usize {
+    let row = topology.row().max(code::packed_bytes(topology.code(), code_bits));
+    size_of::<App<'_, '_, Frozen>>() + memory_bytes::<Native>(topology) + 2 * frame_bytes(row)
+}
+
+/// The most bytes of a row, of a code or of what the device answers besides.
+fn longest_row<L: Learning>(network: Option<&Network<'_>>) -> usize {
+    network.map_or(ROW_WITHOUT_NETWORK, |network| network.topology().row().max(network.code_bytes()).max(L::ROW))
+}
+
+/// The buffers for a network.
+fn buffers(network: Option<&Network<'_>>, row: usize) -> Buffers<'static> {
+    Buffers {
+        activations: static_memory(0, network.map_or(0, Network::memory_bytes)),
+        receive: static_memory(0, frame_bytes(row)),
+        transmit: static_memory(0, frame_bytes(row)),
+    }
+}
+
+/// The buffers for learning with a network.
+fn learner_buffers(network: Option<&Network<'_>>) -> LearnerBuffers<'static> {
+    let channels = network.map_or(0, Network::channels);
+    LearnerBuffers {
+        learning: LearningMemory {
+            channels: static_memory(ChannelParams::ZERO, channels),
+            moments: static_memory([Moments::ZERO; 2], channels),
+            gradients: static_memory(0.0, network.map_or(0, adapt::gradients)),
+        },
+        held_out: static_memory(0, HELD_OUT * network.map_or(0, |network| network.topology().row())),
+    }
+}
+
+/// Memory that is never given back, as the statics of a device are.
+fn static_memory<T: Copy>(value: T, length: usize) -> &'static mut [T] {
+    Box::leak(vec![value; length].into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random;
+    use std::hint::black_box;
+
+    fn device() -> InProcess<'static> {
+        InProcess::boot(&[]).unwrap()
+    }
+
+    #[test]
+    fn an_allocation_is_caught() {
+        let outcome = device().guarded(|_, _| drop(black_box(vec![0u8; 100])));
+        assert!(matches!(outcome, Err(LinkError::Heap { count: 1, bytes: 100 })), "{outcome:?}");
+        // Memory that is only given back was not allocated here.
+        let mut boxed = Some(Box::new(1u8));
+        device().guarded(|_, _| drop(boxed.take())).unwrap();
+    }
+
+    #[test]
+    fn a_panic_is_caught() {
+        let outcome = device().guarded(|_, _| std::panic::resume_unwind(Box::new(1u8)));
+        assert!(matches!(outcome, Err(LinkError::Panic)), "{outcome:?}");
+    }
+
+    #[test]
+    fn the_static_size_is_known_from_the_topology_and_nothing_is_spare() {
+        for topology in ["784-256-128-256-784", "70-9r-3-9r-70i", "30-30", "4-8-4"] {
+            let weights = random::weights(&topology.parse().unwrap()).unwrap();
+            for mut device in [
+                InProcess::boot(weights.bytes()).unwrap(),
+                InProcess::boot_learning(weights.bytes(), vec![0xff; 32 * 1024]).unwrap(),
+            ] {
+                let spare = match &device.app {
+                    Application::Frozen(app) => {
+                        assert_eq!(app.static_bytes(), static_bytes(weights.topology(), 8), "{topology}");
+                        app.spare_bytes()
+                    }
+                    Application::Learning(app) => app.spare_bytes(),
+                };
+                assert_eq!(spare, 0, "{topology}");
+                assert!(device.ram().unwrap().used() > 500);
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! A line of bytes to a device, whatever it is made of: frames out, as many frames back.
+
+use super::LinkError;
+use autoencoder_device::frame::{self, frame_bytes};
+use autoencoder_device::message::Usage;
+use autoencoder_device::{Command, Error, Reply, Request, Response};
+use serialport::SerialPort;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// Larger than any number that a session counts to.
+const OWN_SEQUENCE: u32 = u32::MAX;
+
+/// What the system says of a port that is no more: an input/output error.
+const GONE: Option<i32> = if cfg!(unix) { Some(5) } else { None };
+
+/// What a line is made of. Its reads and writes end with an error after some time.
+pub trait Port: Read + Write {
+    /// Sets that time.
+    fn set_patience(&mut self, patience: Duration) -> io::Result<()>;
+}
+
+impl Port for TcpStream {
+    fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))?;
+        self.set_write_timeout(Some(patience))
+    }
+}
+
+impl Port for Box<dyn SerialPort> {
+    fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
+        Ok(self.set_timeout(patience)?)
+    }
+}
+
+/// A line, and what came over it last.
+pub struct Line<P> {
+    port: P,
+    /// How long its reads and writes wait.
+    patience: Duration,
+    answer: Vec<u8>,
+}
+
+/// Longer than any frame that answers another.
+const LONGEST: usize = frame_bytes(u16::MAX as usize);
+/// If nothing comes for so long, nothing more will.
+const QUIET: Duration = Duration::from_millis(200);
+/// Tells a device that reports at length to begin.
+const BEGIN: u8 = b'\n';
+
+impl<P: Port> Line<P> {
+    /// A line over a port that is to wait for so long.
+    pub fn new(mut port: P, patience: Duration) -> io::Result<Self> {
+        port.set_patience(patience)?;
+        Ok(Self { port, patience, answer: Vec::new() })
+    }
+
+    /// Ends any frame that was begun and throws away what still comes.
+    pub fn resynchronise(&mut self) -> Result<(), LinkError> {
+        self.answer.clear();
+        self.port.write_all(&[0]).map_err(|error| self.failed(error))?;
+        self.port.set_patience(QUIET)?;
+        let mut old = [0; 1024];
+        // Not for ever: there are devices that never stop.
+        for _ in 0..64 {
+            match self.port.read(&mut old) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                _ => break,
+            }
+        }
+        Ok(self.port.set_patience(self.patience)?)
+    }
+
+    /// Sends bytes and returns what comes back: as many frames.
+    pub fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError> {
+        self.answer.clear();
+        self.port.write_all(request).map_err(|error| self.failed(error))?;
+        let expected = frames(request);
+        while frames(&self.answer) < expected {
+            self.receive(LONGEST * expected)?;
+        }
+        match last_words(&self.answer) {
+            Some(words) => Err(LinkError::Stopped(words)),
+            None => Ok(&self.answer),
+        }
+    }
+
+    /// Takes what has come, or waits for it. More than `limit` bytes in all are an error.
+    fn receive(&mut self, limit: usize) -> Result<(), LinkError> {
+        let mut buffer = [0; 4096];
+        let count = loop {
+            match self.port.read(&mut buffer) {
+                Ok(0) => return Err(self.closed()),
+                Ok(count) => break count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        };
+        self.answer.extend_from_slice(&buffer[..count]);
+        if self.answer.len() > limit { Err(LinkError::Foreign) } else { Ok(()) }
+    }
+
+    /// Tells a device that reports to begin.
+    pub fn begin(&mut self) -> Result<(), LinkError> {
+        self.answer.clear();
+        self.port.write_all(&[BEGIN]).map_err(|error| self.failed(error))
+    }
+
+    /// The next frame of a report, its final zero included.
+    pub fn next_frame(&mut self) -> Result<Vec<u8>, LinkError> {
+        loop {
+            let begins = self.answer.iter().position(|byte| *byte != 0).unwrap_or(self.answer.len());
+            self.answer.drain(..begins);
+            if let Some(end) = self.answer.iter().position(|byte| *byte == 0) {
+                let frame = self.answer.drain(..=end).collect::<Vec<_>>();
+                return last_words(&frame).map_or(Ok(frame), |words| Err(LinkError::Stopped(words)));
+            }
+            self.receive(2 * LONGEST)?;
+        }
+    }
+
+    /// What the device says it has taken.
+    pub fn usage(&mut self) -> Result<Usage, LinkError> {
+        self.ask_usage().or_else(|error| {
+            let LinkError::Device(Error::Frame | Error::Crc) = error else { return Err(error) };
+            self.resynchronise()?;
+            self.ask_usage()
+        })
+    }
+
+    fn ask_usage(&mut self) -> Result<Usage, LinkError> {
+        let mut buffer = [0; 64];
+        let request = Request { sequence: OWN_SEQUENCE, command: Command::Usage };
+        let request = frame::write(&request, &mut buffer).map_err(LinkError::Device)?;
+        let mut answer = self.exchange(request)?.to_vec();
+        match frame::read(&mut answer).and_then(Response::read).and_then(|response| response.result) {
+            Ok(Reply::Usage(usage)) => Ok(usage),
+            Ok(_) => Err(LinkError::Device(Error::Malformed)),
+            Err(error) => Err(LinkError::Device(error)),
+        }
+    }
+
+    fn failed(&self, error: io::Error) -> LinkError {
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut if self.answer.is_empty() => {
+                LinkError::TimeOut(self.patience.as_secs())
+            }
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => LinkError::Foreign,
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => self.closed(),
+            _ if GONE.is_some() && error.raw_os_error() == GONE => self.closed(),
+            _ => LinkError::Io(error),
+        }
+    }
+
+    /// The line was closed: perhaps the device has said why.
+    fn closed(&self) -> LinkError {
+        last_words(&self.answer).map_or(LinkError::Closed, LinkError::Stopped)
+    }
+}
+
+/// What a device says before it starts again: text between zeros.
+fn last_words(answer: &[u8]) -> Option<String> {
+    const KNOWN: [&str; 2] = ["fault", "stack overflow"];
+    let text = String::from_utf8_lossy(answer);
+    let mut frames = text.split('\0');
+    frames.rfind(|words| KNOWN.iter().any(|known| words.starts_with(known))).map(str::to_owned)
+}
+
+/// How many frames end in these bytes. A zero that follows another one ends none.
+fn frames(bytes: &[u8]) -> usize {
+    bytes.split_inclusive(|byte| *byte == 0).filter(|frame| frame.len() > 1 && frame.ends_with(&[0])).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// A line to something that reads a request and then does as it likes.
+    fn line(device: impl FnOnce(TcpStream) + Send + 'static) -> Line<TcpStream> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (there, _) = listener.accept().unwrap();
+        let patience = Duration::from_millis(300);
+        thread::spawn(move || device(there));
+        Line::new(here, patience).unwrap()
+    }
+
+    #[test]
+    fn a_silent_device_a_foreign_one_and_one_that_is_gone_are_told_apart() {
+        type Device = fn(TcpStream);
+        let silent: Device = |there| {
+            thread::sleep(Duration::from_secs(1));
+            drop(there);
+        };
+        let foreign: Device = |mut there| {
+            there.write_all(b"login: ").unwrap();
+            thread::sleep(Duration::from_secs(1));
+        };
+        let gone: Device = |mut there| assert_eq!(there.read(&mut [0; 9]).unwrap(), 4);
+        let stopped: Device = |mut there| {
+            assert_eq!(there.read(&mut [0; 9]).unwrap(), 4);
+            there.write_all(b"\0fault at 00001234\0").unwrap();
+        };
+        let says = |device| line(device).exchange(&[3, 1, 1, 0]).unwrap_err().to_string();
+        assert_eq!(says(silent), LinkError::TimeOut(0).to_string());
+        assert_eq!(says(foreign), LinkError::Foreign.to_string());
+        assert_eq!(says(gone), LinkError::Closed.to_string());
+        assert_eq!(says(stopped), LinkError::Stopped("fault at 00001234".into()).to_string());
+    }
+}

@@ -1,0 +1,190 @@
+//! Links to a device: in this process, in an emulator, or on a serial line; and the session that goes over one.
+
+pub mod flashed;
+pub mod in_process;
+mod line;
+pub mod measure;
+pub mod qemu;
+pub mod report;
+pub mod report_stream;
+mod serial;
+pub mod session;
+pub mod stack;
+
+use crate::board::{self, Board, firmware::BuildError};
+use autoencoder_device::message::Usage;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// A device at the other end of a line.
+pub trait Link {
+    /// Sends bytes and returns what comes back: the frames that answer them.
+    fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError>;
+
+    /// Ends any frame that was begun on the line and throws away what still comes, so that the next answer is the one to
+    /// the next request.
+    fn resynchronise(&mut self) -> Result<(), LinkError> {
+        Ok(())
+    }
+
+    /// The RAM that the device has taken so far.
+    fn ram(&mut self) -> Result<Ram, LinkError>;
+
+    /// Instructions that the last request took; 0 where nothing counts them.
+    fn instructions(&mut self) -> Result<u32, LinkError> {
+        Ok(0)
+    }
+}
+
+/// A device that reports at length once it is told to begin: one that trains.
+pub trait ReportStream {
+    /// Tells it to begin.
+    fn begin(&mut self) -> Result<(), LinkError>;
+
+    /// The next frame that it sends, its final zero included.
+    fn next(&mut self) -> Result<Vec<u8>, LinkError>;
+}
+
+/// Where the device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// In this process, under guard.
+    InProcess,
+    /// On a board that QEMU emulates. Its image is built first if it is missing or old.
+    Qemu,
+    /// On a board at a serial port.
+    Serial(PathBuf),
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match (name, name.strip_prefix("serial:")) {
+            ("in-process", _) => Ok(Self::InProcess),
+            ("qemu", _) => Ok(Self::Qemu),
+            (_, Some(path)) if !path.is_empty() => Ok(Self::Serial(path.into())),
+            _ => Err("there are in-process, qemu and serial:PATH".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InProcess => f.write_str("in-process"),
+            Self::Qemu => f.write_str("qemu"),
+            Self::Serial(path) => write!(f, "serial:{}", path.display()),
+        }
+    }
+}
+
+/// The device that a command is about.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub link: Kind,
+    /// The board whose memory is the limit.
+    pub board: &'static Board,
+    /// Whether only errors are said.
+    pub quiet: bool,
+}
+
+impl Target {
+    /// The board that was named, or the link's default.
+    pub fn new(link: &Kind, board: Option<&str>, quiet: bool) -> anyhow::Result<Self> {
+        let board = if *link == Kind::Qemu && board.is_none() { board::STAND_IN } else { board::find(board)? };
+        Ok(Self { link: link.clone(), board, quiet })
+    }
+
+    /// A device in this process to compare another one with. It has room for every network.
+    pub fn reference() -> Self {
+        Self { link: Kind::InProcess, board: board::UNLIMITED, quiet: true }
+    }
+}
+
+/// RAM of a device, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ram {
+    /// Statics that this network uses.
+    pub statics: usize,
+    /// Statics that a larger network could use: the buffers of an image are as long as its board allows.
+    pub spare: usize,
+    /// The deepest that the stack has been, measured.
+    pub stack: usize,
+    /// Allocated. The guard makes sure that this is nothing.
+    pub heap: u64,
+}
+
+impl Ram {
+    /// What this network uses.
+    pub fn used(&self) -> usize {
+        self.statics + self.stack
+    }
+}
+
+impl From<Usage> for Ram {
+    fn from(Usage { static_bytes, spare_bytes, stack_bytes, .. }: Usage) -> Self {
+        let statics = static_bytes.saturating_sub(spare_bytes) as usize;
+        Self { statics, spare: spare_bytes as usize, stack: stack_bytes as usize, heap: 0 }
+    }
+}
+
+/// Why a device gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The one thing that an application without a heap cannot do.
+    #[error("the application allocated {bytes} bytes on the heap, in {count} pieces")]
+    Heap {
+        /// How often.
+        count: u64,
+        /// How much.
+        bytes: u64,
+    },
+    /// It stopped.
+    #[error("the application panicked")]
+    Panic,
+    /// It needs more stack than a small board has.
+    #[error("the application overflowed its stack")]
+    StackOverflow,
+    /// There is no image.
+    #[error(transparent)]
+    Image(#[from] BuildError),
+    /// The emulator has to be installed.
+    #[error("not installed: {0}, the emulator; install it, on Debian with `apt-get install {0}`")]
+    NoEmulator(&'static str),
+    /// The image's last words.
+    #[error("the device stopped: {0}")]
+    Stopped(String),
+    /// The emulator's last words.
+    #[error("the emulator ended: {0}")]
+    Ended(String),
+    /// There is less flash for something than it has bytes.
+    #[error("{what} has {bytes} bytes, the board's flash has room for {room} beside the image")]
+    Room {
+        /// For the blob, or for what is learned.
+        what: &'static str,
+        /// Bytes that it has.
+        bytes: usize,
+        /// Bytes of the flash.
+        room: usize,
+    },
+    /// The port cannot be opened or set.
+    #[error("{0}: {1}")]
+    Port(String, String),
+    /// The other end is no more.
+    #[error("the line to the device was closed: unplugged?")]
+    Closed,
+    /// Something answers, but not in frames.
+    #[error("the other end of the line sends no frames: another device?")]
+    Foreign,
+    /// No answer.
+    #[error("the device has not answered for {0} seconds")]
+    TimeOut(u64),
+    /// The device's answer to a question of the link's own.
+    #[error("the device: {0}")]
+    Device(autoencoder_device::Error),
+    /// The line, or a file of the emulator's.
+    #[error("the line to the device: {0}")]
+    Io(#[from] std::io::Error),
+}

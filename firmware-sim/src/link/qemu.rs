@@ -1,0 +1,199 @@
+//! The device as a real image on an emulated board, whose UART is a TCP connection to this program.
+
+use super::line::Line;
+use super::{Link, LinkError, Ram, ReportStream};
+use crate::board::Board;
+use crate::board::firmware::{Images, Program, Region, output};
+use autoencoder_device::message::Usage;
+use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use std::{fs, io};
+use tempfile::TempDir;
+
+const EMULATOR: &str = "qemu-system-arm";
+/// Far longer than any command takes, most of which is the line.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Ends the emulator when this program is no more, however it ended: then the pipe is closed that it waits for.
+/// Ctrl-C on a terminal reaches the whole group, so it has to be ignored here for this to be carried out.
+const KEEPER: &str = r#"
+trap '' INT HUP TERM
+exec 3<&0
+"$@" </dev/null 3<&- &
+emulator=$!
+{ cat <&3 >/dev/null; rm -rf -- "$0"; kill -9 $emulator; } 2>/dev/null &
+keeper=$!
+exec 3<&-
+wait $emulator
+status=$?
+kill -9 $keeper 2>/dev/null
+exit $status
+"#;
+
+/// An emulator that runs an image.
+pub struct Qemu {
+    /// The emulator, or the shell that ends it.
+    process: Child,
+    line: Line<TcpStream>,
+    /// The blob, and what the emulator says.
+    folder: TempDir,
+}
+
+impl Qemu {
+    /// Boots a board's image with a blob in its flash, a good or a bad one.
+    pub fn boot(board: &Board, images: &Images, program: Program, blob: &[u8]) -> Result<Self, LinkError> {
+        Self::start(board, images, program, blob, &[])
+    }
+
+    /// Boots the image that learns, with what it has learned.
+    pub fn boot_learning(board: &Board, images: &Images, blob: &[u8], kept: &[u8]) -> Result<Self, LinkError> {
+        Self::start(board, images, Program::Learner, blob, kept)
+    }
+
+    fn start(board: &Board, images: &Images, program: Program, blob: &[u8], kept: &[u8]) -> Result<Self, LinkError> {
+        if output(EMULATOR, "--version").is_none() {
+            return Err(LinkError::NoEmulator(EMULATOR));
+        }
+        let layout = images.layout(program)?;
+        let folder = tempfile::Builder::new().prefix("firmware-sim").tempdir()?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut command = emulator(folder.path());
+        command.args(["-M", board.name, "-icount", "shift=0", "-display", "none", "-monitor", "none"]);
+        command.args(["-nodefaults", "-no-reboot", "-chardev"]);
+        command.arg(format!("socket,id=uart,host=127.0.0.1,port={},nodelay=on", listener.local_addr()?.port()));
+        command.args(["-serial", "chardev:uart", "-kernel"]).arg(images.path(program));
+        for (what, bytes, region) in [("the blob", blob, layout.blob), ("what is learned", kept, layout.kept)] {
+            if !bytes.is_empty() {
+                command.arg("-device").arg(load(folder.path(), what, bytes, region)?);
+            }
+        }
+        let said = folder.path().join("said");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(fs::File::create(&said)?);
+        let mut process = command.spawn()?;
+        let port = accept(&listener, &mut process);
+        match port.and_then(|port| Ok(port.map(|port| Line::new(port, PATIENCE)).transpose()?)) {
+            Ok(Some(line)) => Ok(Self { process, line, folder }),
+            Ok(None) => Err(ended(&said)),
+            Err(error) => {
+                end(&mut process);
+                Err(error)
+            }
+        }
+    }
+
+    fn usage(&mut self) -> Result<Usage, LinkError> {
+        self.line.usage().map_err(|error| explain(error, &self.folder))
+    }
+}
+
+impl Link for Qemu {
+    fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError> {
+        self.line.exchange(request).map_err(|error| explain(error, &self.folder))
+    }
+
+    fn resynchronise(&mut self) -> Result<(), LinkError> {
+        self.line.resynchronise().map_err(|error| explain(error, &self.folder))
+    }
+
+    fn ram(&mut self) -> Result<Ram, LinkError> {
+        Ok(self.usage()?.into())
+    }
+
+    fn instructions(&mut self) -> Result<u32, LinkError> {
+        Ok(self.usage()?.instructions)
+    }
+}
+
+impl ReportStream for Qemu {
+    fn begin(&mut self) -> Result<(), LinkError> {
+        self.line.begin().map_err(|error| explain(error, &self.folder))
+    }
+
+    fn next(&mut self) -> Result<Vec<u8>, LinkError> {
+        self.line.next_frame().map_err(|error| explain(error, &self.folder))
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        end(&mut self.process);
+    }
+}
+
+/// What runs the emulator: a shell that ends it together with this program. Where there is no such shell, on Windows, an
+/// emulator outlives this program if that is killed.
+fn emulator(folder: &Path) -> Command {
+    if cfg!(windows) {
+        return Command::new(EMULATOR);
+    }
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(KEEPER).arg(folder).arg(EMULATOR);
+    shell
+}
+
+/// Ends the emulator: the shell does so as soon as its pipe is closed.
+fn end(process: &mut Child) {
+    drop(process.stdin.take());
+    if cfg!(windows) {
+        let _ = process.kill();
+    }
+    let _ = process.wait();
+}
+
+/// The option that puts bytes into a region of the image's flash.
+fn load(folder: &Path, what: &'static str, bytes: &[u8], region: Region) -> Result<String, LinkError> {
+    if bytes.len() > region.length {
+        return Err(LinkError::Room { what, bytes: bytes.len(), room: region.length });
+    }
+    let file = folder.join(format!("{:x}", region.start));
+    fs::write(&file, bytes)?;
+    // A comma in an option's value is doubled.
+    let file = file.display().to_string().replace(',', ",,");
+    Ok(format!("loader,file={file},addr={:#x},force-raw=on", region.start))
+}
+
+/// Waits until the emulator has connected; `None` if it has ended instead.
+fn accept(listener: &TcpListener, process: &mut Child) -> Result<Option<TcpStream>, LinkError> {
+    listener.set_nonblocking(true)?;
+    let begun = Instant::now();
+    loop {
+        match listener.accept() {
+            Ok((port, _)) => return Ok(Some(blocking(port)?)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+        if process.try_wait()?.is_some() {
+            return Ok(None);
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(LinkError::TimeOut(PATIENCE.as_secs()));
+        }
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// A connection whose reads wait, which on some systems is not the default after such a listener, and whose small frames
+/// are sent at once.
+fn blocking(port: TcpStream) -> io::Result<TcpStream> {
+    port.set_nonblocking(false)?;
+    port.set_nodelay(true)?;
+    Ok(port)
+}
+
+/// A line that was closed is an emulator that ended.
+fn explain(error: LinkError, folder: &TempDir) -> LinkError {
+    if matches!(error, LinkError::Closed) { ended(&folder.path().join("said")) } else { error }
+}
+
+/// That the emulator ended, with what it said last.
+fn ended(said: &Path) -> LinkError {
+    let said = fs::read_to_string(said).unwrap_or_default();
+    LinkError::Ended(said.lines().last().unwrap_or("it said nothing").to_owned())
+}
+
+#[cfg(all(test, feature = "emulator"))]
+mod tests;

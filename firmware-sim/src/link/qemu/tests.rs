@@ -1,0 +1,119 @@
+//! Images on emulated boards.
+
+use super::*;
+use crate::board;
+use crate::link::flashed::Flashed;
+use crate::random;
+use crate::weights::Weights;
+use autoencoder_core::Error as WeightsError;
+use autoencoder_device::{Command as Ask, Error, Reply, Request, Response, frame};
+use object::{Object, ObjectSection};
+
+/// Boards of each kind of processor, with a topology of which each has room for the whole or for the encoder.
+const EACH: [(&str, &str); 4] =
+    [("mps2-an386", "small"), ("mps2-an505", "small"), ("lm3s6965evb", "small"), ("microbit", "classic")];
+
+fn weights(topology: &str) -> Weights {
+    random::weights(&topology.parse().unwrap()).unwrap()
+}
+
+fn board_and_images(name: &str) -> (&'static Board, Images) {
+    let board = board::find(Some(name)).unwrap();
+    (board, Images::application(board).unwrap())
+}
+
+/// Asks for something; what comes back, as text if it is a value, or the error.
+fn ask(device: &mut Qemu, command: Ask<'_>) -> Result<String, Error> {
+    let mut buffer = [0; 1024];
+    let request = frame::write(&Request { sequence: 9, command }, &mut buffer).unwrap();
+    let mut answer = device.exchange(request).unwrap().to_vec();
+    let response = Response::read(frame::read(&mut answer).unwrap()).unwrap();
+    assert_eq!(response.sequence, 9);
+    response.result.map(|reply: Reply<'_>| format!("{reply:?}"))
+}
+
+#[test]
+fn every_board_boots_without_a_blob_and_with_a_bad_one_and_says_so() {
+    for (name, topology) in EACH {
+        let (board, images) = board_and_images(name);
+        let weights = weights(topology);
+        let Flashed { blob: good, encoder_alone } = Flashed::new(board, &weights).unwrap();
+        let mut flipped = good.to_vec();
+        flipped[good.len() / 2] ^= 1;
+        let (mut other, truncated) = (good.to_vec(), &good[..good.len() / 2]);
+        other[..4].copy_from_slice(b"text");
+        let boot = |blob: &[u8]| Qemu::boot(board, &images, Program::Application, blob).unwrap();
+        for bad in [&[], &[0xff; 4096][..], &flipped, &other, truncated] {
+            for command in [Ask::Info, Ask::Encode { image: &[1; 784] }] {
+                let answer = ask(&mut boot(bad), command);
+                assert!(matches!(answer, Err(Error::Weights(_))), "{name}: {answer:?}");
+            }
+        }
+        let answer = ask(&mut boot(&[]), Ask::Info);
+        assert_eq!(answer, Err(Error::Weights(WeightsError::Empty)));
+        let mut device = boot(good);
+        assert!(ask(&mut device, Ask::Info).is_ok_and(|info| info.starts_with("Info")));
+        assert_eq!(encoder_alone, name == "microbit");
+        if encoder_alone {
+            assert_eq!(ask(&mut device, Ask::Score { image: &[1; 784] }), Err(Error::Absent));
+        }
+    }
+}
+
+#[test]
+fn a_stack_overflow_is_reported_on_every_board() {
+    for (name, topology) in EACH {
+        let (board, images) = board_and_images(name);
+        let weights = weights(topology);
+        // The same image, its stack begun near its end: the first word of the vectors.
+        let path = images.path(Program::Application);
+        let mut bytes = fs::read(&path).unwrap();
+        let vectors = object::File::parse(&*bytes).unwrap().section_by_name(".vector_table").unwrap().file_range();
+        let at = vectors.unwrap().0 as usize;
+        bytes[at..at + 2].copy_from_slice(&0x0360_u16.to_le_bytes()); // the RAM begins where the other half says
+        let folder = tempfile::tempdir().unwrap();
+        let small = Images::in_folder(folder.path());
+        fs::write(small.path(Program::Application), bytes).unwrap();
+        let blob = Flashed::new(board, &weights).unwrap().blob;
+        let mut device = Qemu::boot(board, &small, Program::Application, blob).unwrap();
+        let mut buffer = [0; 1024];
+        let request = Request { sequence: 1, command: Ask::Encode { image: &[1; 784] } };
+        let error = device.exchange(frame::write(&request, &mut buffer).unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), "the device stopped: stack overflow", "{name}");
+    }
+}
+
+#[test]
+fn a_blob_without_room_is_refused() {
+    let (board, images) = board_and_images("lm3s6965evb");
+    let outcome = Qemu::boot(board, &images, Program::Application, &vec![0; 300_000]);
+    assert!(matches!(outcome, Err(LinkError::Room { bytes: 300_000, .. })));
+}
+
+#[test]
+fn an_emulator_that_ends_is_reported_and_one_that_is_dropped_is_gone() {
+    let (board, images) = board_and_images("mps2-an386");
+    let good = weights("64-16-4-16-64");
+    let running = |folder: &Path| {
+        let folder = folder.display().to_string();
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let its = processes.filter(|process| {
+            fs::read(process.path().join("cmdline")).is_ok_and(|line| {
+                line.starts_with(EMULATOR.as_bytes()) && String::from_utf8_lossy(&line).contains(&folder)
+            })
+        });
+        its.map(|process| process.file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let boot = || Qemu::boot(board, &images, Program::Application, good.bytes()).unwrap();
+    let mut device = boot();
+    let emulators = running(device.folder.path());
+    assert_eq!(emulators.len(), 1);
+    assert!(Command::new("kill").args(["-9", &emulators[0]]).status().unwrap().success());
+    let error = device.exchange(&[1, 1, 0]).unwrap_err();
+    assert!(matches!(error, LinkError::Ended(_)), "{error}");
+    let device = boot();
+    let folder = device.folder.path().to_owned();
+    assert_eq!(running(&folder).len(), 1);
+    drop(device);
+    assert!(running(&folder).is_empty() && !folder.exists());
+}

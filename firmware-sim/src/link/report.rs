@@ -1,0 +1,66 @@
+//! What a device took of its board, in JSON and in words.
+
+use super::Ram;
+use crate::board::Board;
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+
+/// What a device took of its board.
+pub struct Report {
+    /// The file of the weights.
+    pub weights: String,
+    /// Number of the record that the parameters are from, if they were learned.
+    pub record: Option<u32>,
+    pub board: &'static Board,
+    /// Weights and code.
+    pub flash: usize,
+    pub ram: Ram,
+}
+
+impl Report {
+    /// As an object of `--json`, with the keys of a command before its own.
+    pub fn json(&self, keys: Value) -> String {
+        let mut object = Map::new();
+        if let Value::Object(keys) = keys {
+            object.extend(keys);
+        }
+        let own = json!({
+            "ram_bytes": self.ram.used(),
+            "stack_bytes": self.ram.stack,
+            "static_bytes": self.ram.statics,
+            "spare_bytes": self.ram.spare,
+            "heap_bytes": self.ram.heap,
+            "flash_bytes": self.flash,
+            "board": self.board.name,
+            "weights": self.weights,
+        });
+        if let Value::Object(own) = own {
+            object.extend(own);
+        }
+        if let Some(record) = self.record {
+            object.insert("record".into(), json!(record));
+        }
+        format!("{}\n", Value::Object(object))
+    }
+
+    /// As lines of text.
+    pub fn text(&self, text: &mut String) -> std::fmt::Result {
+        let Self { board, flash, ram, .. } = self;
+        let Ram { statics, spare, stack, heap } = ram;
+        if let Some(record) = self.record {
+            writeln!(text, "with the parameters that were learned, record {record}")?;
+        }
+        writeln!(text, "{}", board.name)?;
+        writeln!(
+            text,
+            "  RAM    {:7} of {:8} bytes: static {statics}, stack {stack}, heap {heap}",
+            ram.used(),
+            board.ram
+        )?;
+        if *spare > 0 {
+            let all = ram.used() + spare;
+            writeln!(text, "         {all:7}, with the {spare} bytes that the image has for larger networks")?;
+        }
+        writeln!(text, "  flash  {flash:7} of {:8} bytes: weights, and code (estimated)", board.flash)
+    }
+}

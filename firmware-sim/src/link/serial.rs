@@ -1,0 +1,127 @@
+//! A board on a serial port, or anything else that speaks the protocol on one.
+
+use super::line::Line;
+use super::{Link, LinkError, Ram, ReportStream};
+use serialport::SerialPort;
+use std::path::Path;
+use std::time::Duration;
+
+/// What the driver of every board is set to.
+const BAUD: u32 = 115_200;
+/// Longer than any command takes on a small board, its bytes on the line included.
+const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 1500 } else { 15_000 });
+
+/// A board on a serial port. Its weights are in its flash already.
+pub struct Serial(Line<Box<dyn SerialPort>>);
+
+impl Serial {
+    /// Opens the port. What the line holds from before is thrown away.
+    pub fn open(path: &Path) -> Result<Self, LinkError> {
+        let refused = |error: serialport::Error| LinkError::Port(path.display().to_string(), error.to_string());
+        let port = serialport::new(path.to_string_lossy(), BAUD).open().map_err(refused)?;
+        let mut line = Line::new(port, PATIENCE)?;
+        line.resynchronise()?;
+        Ok(Self(line))
+    }
+}
+
+impl Link for Serial {
+    fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError> {
+        self.0.exchange(request)
+    }
+
+    fn resynchronise(&mut self) -> Result<(), LinkError> {
+        self.0.resynchronise()
+    }
+
+    fn ram(&mut self) -> Result<Ram, LinkError> {
+        Ok(self.0.usage()?.into())
+    }
+}
+
+impl ReportStream for Serial {
+    fn begin(&mut self) -> Result<(), LinkError> {
+        self.0.begin()
+    }
+
+    fn next(&mut self) -> Result<Vec<u8>, LinkError> {
+        self.0.next_frame()
+    }
+}
+
+// A pair of ports that are each other's ends exists on Unix alone.
+#[cfg(all(test, unix))]
+mod tests {
+    use super::super::in_process::InProcess;
+    use super::*;
+    use autoencoder_device::{Command, Error, Reply, Request, Response, frame};
+    use serialport::TTYPort;
+    use std::io::{Read, Write};
+    use std::thread;
+
+    /// What a request brings from a device at the other end of a line.
+    /// The port that the device returns stays open until then.
+    fn outcome(device: impl FnOnce(TTYPort) -> Option<TTYPort> + Send + 'static) -> Result<Vec<u8>, LinkError> {
+        let (there, here) = TTYPort::pair().unwrap();
+        let path = here.name().unwrap();
+        let device = thread::spawn(move || device(there));
+        let mut buffer = [0; 64];
+        let request = frame::write(&Request { sequence: 7, command: Command::Info }, &mut buffer).unwrap();
+        let outcome = Serial::open(path.as_ref()).and_then(|mut serial| serial.exchange(request).map(<[u8]>::to_vec));
+        drop(here); // held until now, or the line would be closed before it is opened
+        drop(device.join().unwrap());
+        outcome
+    }
+
+    #[test]
+    fn frames_go_over_a_serial_line() {
+        let answer = outcome(|mut there| {
+            there.write_all(b"what is left of something\0").unwrap();
+            there.set_timeout(Duration::from_secs(3)).unwrap();
+            let mut device = InProcess::boot(&[]).unwrap();
+            let mut byte = [0];
+            loop {
+                there.read_exact(&mut byte).unwrap();
+                let answer = device.exchange(&byte).unwrap();
+                there.write_all(answer).unwrap();
+                if !answer.is_empty() {
+                    return Some(there);
+                }
+            }
+        });
+        let mut answer = answer.unwrap();
+        let response = Response::read(frame::read(&mut answer).unwrap()).unwrap();
+        assert_eq!(response.sequence, 7);
+        assert!(matches!(response.result, Err(Error::Weights(_))), "{:?}", response.result.map(|_: Reply<'_>| ()));
+    }
+
+    #[test]
+    fn a_line_without_a_device_of_ours_is_reported_in_one_line() {
+        let silent = outcome(|there| {
+            thread::sleep(2 * PATIENCE);
+            Some(there)
+        });
+        assert!(matches!(silent, Err(LinkError::TimeOut(1))), "{silent:?}");
+        let foreign = outcome(|mut there| {
+            let mut byte = [1];
+            while there.read_exact(&mut byte).is_err() || byte != [7] {}
+            there.write_all(b"login: ").unwrap();
+            Some(there)
+        });
+        assert!(matches!(foreign, Err(LinkError::Foreign)), "{foreign:?}");
+        let missing = Serial::open("/dev/no such port".as_ref()).err().unwrap().to_string();
+        assert_eq!(missing, "/dev/no such port: No such file or directory");
+        let file = Serial::open(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").as_ref()).err().unwrap();
+        assert!(file.to_string().starts_with(env!("CARGO_MANIFEST_DIR")), "{file}");
+    }
+
+    #[test]
+    fn an_unplugged_device_is_reported_in_one_line() {
+        let unplugged = outcome(|mut there| {
+            let mut byte = [1];
+            while there.read_exact(&mut byte).is_err() || byte != [7] {}
+            None
+        });
+        assert!(matches!(unplugged, Err(LinkError::Closed)), "{unplugged:?}");
+    }
+}

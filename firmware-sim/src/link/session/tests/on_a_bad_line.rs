@@ -1,0 +1,131 @@
+//! Lines that damage what goes over them.
+
+use super::*;
+use autoencoder_device::learn::{Begin, HELD_OUT, Method};
+use serialport::{SerialPort, TTYPort};
+use std::io::{Read, Write};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Duration;
+
+/// What happens to a frame on a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Damage {
+    /// A bit of it is changed.
+    Flipped,
+    /// Its end is lost.
+    Endless,
+}
+
+/// One direction of a line: the frame of some number suffers damage.
+struct Direction {
+    damage: Option<(usize, Damage)>,
+    frame: usize,
+    byte: usize,
+}
+
+impl Direction {
+    fn carry(&mut self, byte: u8) -> Option<u8> {
+        let damage = self.damage.filter(|(frame, _)| *frame == self.frame).map(|(_, damage)| damage);
+        self.byte += 1;
+        if byte == 0 {
+            self.frame += usize::from(self.byte > 1); // nothing but its zero is no frame
+            let lost = damage == Some(Damage::Endless) && self.byte > 1;
+            self.byte = 0;
+            return (!lost).then_some(0);
+        }
+        let flip = |byte: u8| byte ^ if byte == 0x10 { 0x20 } else { 0x10 };
+        Some(if damage == Some(Damage::Flipped) && self.byte == 7 { flip(byte) } else { byte })
+    }
+}
+
+/// A device that learns, at the other end of a serial line; the line damages a frame each way. What comes of `ask`, and
+/// how many frames the device answered.
+fn over_a_bad_line<T>(
+    there: Option<(usize, Damage)>,
+    back: Option<(usize, Damage)>,
+    ask: impl FnOnce(&mut Session<'_>) -> anyhow::Result<T>,
+) -> (anyhow::Result<T>, usize) {
+    let weights = weights();
+    let (mut port, here) = TTYPort::pair().unwrap();
+    port.set_timeout(Duration::from_millis(50)).unwrap();
+    let path = here.name().unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let device = scope.spawn(|| {
+            let flash = flash_file::erased(&weights);
+            let mut device = InProcess::boot_learning(weights.bytes(), flash).unwrap();
+            let [mut there, mut back] = [there, back].map(|damage| Direction { damage, frame: 0, byte: 0 });
+            let (mut byte, mut request) = ([0], Vec::new());
+            while !done.load(Relaxed) {
+                if port.read(&mut byte).is_ok_and(|count| count == 1)
+                    && let Some(byte) = there.carry(byte[0])
+                {
+                    request.push(byte);
+                    if byte == 0 {
+                        let answer = device.exchange(&request).unwrap();
+                        let carried: Vec<u8> = answer.iter().filter_map(|byte| back.carry(*byte)).collect();
+                        port.write_all(&carried).unwrap();
+                        request.clear();
+                    }
+                }
+            }
+            back.frame
+        });
+        let link = Box::new(Serial::open(path.as_ref()).unwrap());
+        let target = Target::new(&Kind::Serial(path.into()), None, true).unwrap();
+        let outcome = Session::start(target, link, &weights, true).and_then(|mut session| ask(&mut session));
+        done.store(true, Relaxed);
+        (outcome, device.join().unwrap())
+    })
+}
+
+#[test]
+fn a_damaged_frame_costs_a_second_request_and_nothing_else() {
+    let image: Vec<u8> = (0..784).map(|i| (i % 251) as u8).collect();
+    let ask = |session: &mut Session<'_>| {
+        let first = session.reconstruct(&image)?;
+        Ok((first, session.score(&image)?, session.encode(&image)?))
+    };
+    let (whole, answers) = over_a_bad_line(None, None, ask);
+    let whole = whole.unwrap();
+    assert_eq!(answers, 6); // info, usage, and four of these
+    // Frame 0 greets, 1 asks what it took: they are sent again, too.
+    for damage in [Damage::Flipped, Damage::Endless] {
+        for frame in [0, 1, 2] {
+            if damage == Damage::Endless && frame < 2 {
+                continue; // for all that is known then, nobody is there
+            }
+            for (there, back) in [(Some((frame, damage)), None), (None, Some((frame, damage)))] {
+                let (outcome, answers) = over_a_bad_line(there, back, ask);
+                assert!(outcome.unwrap() == whole, "{damage:?} {there:?} {back:?}");
+                assert_eq!(answers, 7, "{damage:?} {there:?} {back:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_of_learning_is_never_taken_twice() {
+    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, images: 4 };
+    let learned = |there, back| {
+        let ask = |session: &mut Session<'_>| {
+            session.status(Learning::Begin(begin))?;
+            (0..HELD_OUT + 4).try_for_each(|i| session.learn(&[i as u8; 784]).map(|_| ()))?;
+            Ok(session.status(Learning::Status)?.images)
+        };
+        over_a_bad_line(there, back, ask)
+    };
+    assert_eq!(learned(None, None).0.unwrap(), 4);
+    // Frame 2 begins the run, 3 is its first image: 9 is the first to be learned from.
+    for (there, back) in [(Some((9, Damage::Flipped)), None), (None, Some((9, Damage::Flipped)))] {
+        let (outcome, answers) = learned(there, back);
+        let text = format!("{:#}", outcome.unwrap_err());
+        assert!(text.ends_with(&Error::Crc.to_string()), "{text}");
+        assert_eq!(answers, 10, "nothing was sent after it");
+    }
+    // To begin anew is no step.
+    let (outcome, answers) = learned(None, Some((2, Damage::Flipped)));
+    assert_eq!((outcome.unwrap(), answers), (4, 15));
+}

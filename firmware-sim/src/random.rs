@@ -1,0 +1,97 @@
+//! Networks of pseudo-random numbers, to measure what a topology takes before anybody has trained it. None of their inputs
+//! and outputs is zero, so no kernel can leave anything out.
+
+use crate::weights::{self, Weights};
+use autoencoder_core::blob::{Format, Header, NO_THRESHOLD, RawLayer};
+use autoencoder_core::quant::{ACCUMULATOR_LIMIT, ChannelParams, Int8Tile, QuantParams, padded};
+use autoencoder_core::{LayerSpec, Topology};
+use autoencoder_io::blob_file::{BlobFile, write_blob};
+use zerocopy::IntoBytes;
+
+/// A linear congruential generator: the same numbers every time.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new() -> Self {
+        Self(1)
+    }
+
+    /// `low..=high`
+    fn range(&mut self, low: i32, high: i32) -> i32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        low + ((self.0 >> 33) % (u64::from(low.abs_diff(high)) + 1)) as i32
+    }
+
+    /// A row of values, none of them zero.
+    pub fn row(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.range(1, 255) as u8).collect()
+    }
+}
+
+/// Int8 weights for a topology.
+pub fn weights(topology: &Topology) -> anyhow::Result<Weights> {
+    let mut random = Random::new();
+    let header = Header {
+        format: Format::Int8,
+        accumulators_checked: true,
+        // As many bytes in the header as a real number of steps.
+        steps: 30_000,
+        input: QuantParams::UNIT,
+        code_bits: 8,
+        threshold: NO_THRESHOLD,
+        topology: topology.clone(),
+    };
+    let layers: Vec<_> = topology.layers().iter().map(|layer| numbers(*layer, &mut random)).collect();
+    let stored = layers.iter().map(|(channels, weights)| RawLayer {
+        output: QuantParams::UNIT,
+        channels: channels.as_bytes(),
+        weights: weights.as_bytes(),
+    });
+    let name = format!("pseudo-random {}", weights::name(topology));
+    Weights::new(name.as_ref(), BlobFile::new(name.as_ref(), &write_blob(&header, stored)?))
+}
+
+/// Channels and weights of one layer: sums within the accumulator's limit, outputs about 128.
+fn numbers(layer: LayerSpec, random: &mut Random) -> (Vec<ChannelParams>, Vec<Int8Tile>) {
+    let [inputs, outputs] = layer.sizes();
+    // The most inputs whose weights can all be at least 1 in magnitude; weights beyond them are zero.
+    let weighted = inputs.min((ACCUMULATOR_LIMIT / 255) as usize - 1);
+    let largest = ((ACCUMULATOR_LIMIT - 1) / (255 * weighted as i64)).min(127) as i32;
+    let mut tiles = Vec::new();
+    for row in (0..outputs).step_by(4) {
+        for input in (0..inputs).step_by(4) {
+            let mut weight = |row, input| {
+                if row < outputs && input < weighted { random.range(-largest, largest) as i8 } else { 0 }
+            };
+            let rows = [row, row + 1, row + 2, row + 3];
+            tiles.push(Int8Tile::pack(rows.map(|row| [0, 1, 2, 3].map(|i| weight(row, input + i)))));
+        }
+    }
+    // The deviation of a sum of uniform products, which is to move an output by 16.
+    let deviation = f64::from(largest) / 3f64.sqrt() * (255.0 / 3f64.sqrt()) * (weighted as f64).sqrt();
+    let step = deviation / 16.0;
+    let channel = ChannelParams { bias: (128.0 * step) as i32, multiplier: (4_294_967_296.0 / step) as i32 };
+    let mut channels = vec![channel; outputs];
+    channels.resize(padded(outputs), ChannelParams::default());
+    (channels, tiles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autoencoder_core::Network;
+
+    #[test]
+    fn any_topology_has_a_network_that_moves() {
+        for text in ["70-9r-3-9r-70i", "30-30", "1-1", "64-32-8-8*-64", "40000-2-40000", "784-256-128-256-784"] {
+            let weights = weights(&text.parse().unwrap()).unwrap();
+            assert_eq!(weights.topology().to_string(), text);
+            let network = Network::open(weights.bytes()).unwrap();
+            let mut memory = vec![0; network.memory_bytes()];
+            let row = Random::new().row(weights.row());
+            let code = network.encode(&row, &mut memory).unwrap().to_vec();
+            assert!(code.iter().all(|element| *element > 0), "{text}: {code:?}");
+            assert!(network.decode(&code, &mut memory).unwrap().iter().all(|pixel| *pixel > 0), "{text}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What can happen to a sensor, exactly: from one row of `u8` to another.
+//!
+//! | name | what the sensor does | a value `q` in 0..=255 becomes |
+//! |---|---|---|
+//! | `gain-offset` | loses contrast, gains a floor, has two columns that are stuck | `(3·q + 257) / 5`, which is 0.6·q + 0.2·255 to the nearest; 255 in columns 10 and 11 |
+//! | `invert` | turns light into dark | `255 - q` |
+//! | `columns` | has two columns that are stuck | 255 in columns 10 and 11 |
+//! | `rotate` | was mounted a quarter turn clockwise from where it belongs | that of row `side - 1 - column`, column `row` |
+//! | a folder | sees another world | that of the folder's own rows |
+//!
+//! Rows and columns count from 0. Of a row that is no image, the columns are its values; of one with fewer than 12, the
+//! last two are stuck.
+
+use crate::rows::{self, Count, Rows, Shape};
+use crate::weights::Weights;
+use anyhow::ensure;
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// The first of the two columns that are stuck, and at what.
+const STUCK: (usize, u8) = (10, 255);
+
+/// A shift of the sensor. [`Self::default`] is the one that figures are given for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Shift {
+    #[default]
+    GainOffset,
+    Invert,
+    Columns,
+    Rotate,
+    Folder(PathBuf),
+}
+
+/// The rows of a folder to learn from, or those to measure on.
+#[derive(Clone, Copy)]
+pub enum Set {
+    Training,
+    Test,
+}
+
+impl FromStr for Shift {
+    type Err = Infallible;
+
+    /// Anything that is not one of the names is a folder.
+    fn from_str(name: &str) -> Result<Self, Infallible> {
+        Ok(match name {
+            "gain-offset" => Self::GainOffset,
+            "invert" => Self::Invert,
+            "columns" => Self::Columns,
+            "rotate" => Self::Rotate,
+            folder => Self::Folder(folder.into()),
+        })
+    }
+}
+
+impl std::fmt::Display for Shift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::GainOffset => f.write_str("gain-offset"),
+            Self::Invert => f.write_str("invert"),
+            Self::Columns => f.write_str("columns"),
+            Self::Rotate => f.write_str("rotate"),
+            Self::Folder(folder) => folder.display().fmt(f),
+        }
+    }
+}
+
+/// The first test rows, as the sensor sees them if it is shifted.
+pub fn test(shift: Option<&Shift>, data: &Path, count: Count, weights: &Weights) -> anyhow::Result<Rows> {
+    match shift {
+        Some(shift) => shift.rows(data, Set::Test, count, weights),
+        None => rows::test(data, count, weights),
+    }
+}
+
+impl Shift {
+    /// The folder that it reads, if any.
+    pub fn folder(&self) -> Option<&Path> {
+        if let Self::Folder(folder) = self { Some(folder) } else { None }
+    }
+
+    /// The first rows of a set as the shifted sensor sees them.
+    pub fn rows(&self, data: &Path, set: Set, count: Count, weights: &Weights) -> anyhow::Result<Rows> {
+        let folder = self.folder().unwrap_or(data);
+        // A folder, or a folder and what the names of one of its data sets begin with.
+        let can_be_read = |folder: &Path| folder.is_dir() || folder.parent().is_some_and(Path::is_dir);
+        ensure!(
+            *folder == *data || can_be_read(folder),
+            "--shift {}: neither gain-offset, invert, columns or rotate nor a folder of images",
+            folder.display()
+        );
+        let mut rows = match set {
+            Set::Training => rows::train(folder, count, weights)?,
+            Set::Test => rows::test(folder, count, weights)?,
+        };
+        if *self == Self::Rotate {
+            let Shape { width, height } = rows.shape;
+            ensure!(rows.shape.is_image(), "--shift rotate: the rows are no images");
+            ensure!(width == height, "--shift rotate: the images are not square, but {width} by {height}");
+        }
+        for row in &mut rows.rows {
+            self.apply(row, rows.shape.width);
+        }
+        Ok(rows)
+    }
+
+    /// The row as the shifted sensor sees it. Those of another folder stay as they are.
+    fn apply(&self, row: &mut [u8], width: usize) {
+        match self {
+            Self::GainOffset => {
+                for q in &mut *row {
+                    *q = ((3 * u16::from(*q) + 257) / 5) as u8;
+                }
+                stick(row, width);
+            }
+            Self::Invert => {
+                for q in row {
+                    *q = 255 - *q;
+                }
+            }
+            Self::Columns => stick(row, width),
+            Self::Rotate => {
+                let upright = row.to_vec();
+                for (i, q) in row.iter_mut().enumerate() {
+                    *q = upright[(width - 1 - i % width) * width + i / width];
+                }
+            }
+            Self::Folder(_) => {}
+        }
+    }
+}
+
+/// Two columns stick.
+fn stick(row: &mut [u8], width: usize) {
+    let (column, value) = STUCK;
+    let first = column.min(width.saturating_sub(2));
+    for line in row.chunks_mut(width) {
+        line.iter_mut().skip(first).take(2).for_each(|q| *q = value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shifted(name: &str, row: &[u8], width: usize) -> Vec<u8> {
+        let mut row = row.to_vec();
+        name.parse::<Shift>().unwrap().apply(&mut row, width);
+        row
+    }
+
+    #[test]
+    fn gain_and_offset_are_those_of_real_numbers_rounded_and_two_columns_are_stuck() {
+        let all: Vec<u8> = (0..=255).collect();
+        for (i, q) in shifted("gain-offset", &all, 16).into_iter().enumerate() {
+            let real = (255.0 * (0.6 * (i as f64 / 255.0) + 0.2).clamp(0.0, 1.0)).round();
+            let expected = if i % 16 == 10 || i % 16 == 11 { 255.0 } else { real };
+            assert_eq!(f64::from(q), expected, "pixel {i}");
+        }
+    }
+
+    #[test]
+    fn the_columns_alone_leave_the_rest() {
+        let mut expected = vec![7; 28 * 28];
+        for row in 0..28 {
+            expected[28 * row + 10] = 255;
+            expected[28 * row + 11] = 255;
+        }
+        assert_eq!(shifted("columns", &[7; 28 * 28], 28), expected);
+    }
+
+    #[test]
+    fn two_values_of_a_row_that_is_no_image_are_stuck_however_few_it_has() {
+        for width in 1..40 {
+            let stuck = shifted("columns", &vec![7; width], width);
+            let expected: Vec<usize> = match width {
+                1 => vec![0],
+                2..12 => vec![width - 2, width - 1],
+                _ => vec![10, 11],
+            };
+            let found: Vec<usize> = (0..width).filter(|i| stuck[*i] == 255).collect();
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn inverted_twice_and_turned_four_times_is_as_before() {
+        assert_eq!(shifted("invert", &[0, 1, 254, 255], 2), [255, 254, 1, 0]);
+        assert_eq!(shifted("rotate", &[1, 2, 3, 4, 5, 6, 7, 8, 9], 3), [7, 4, 1, 8, 5, 2, 9, 6, 3]);
+        let image: Vec<u8> = (0..=255).collect();
+        let turned = (0..4).fold(image.clone(), |image, _| shifted("rotate", &image, 16));
+        assert_eq!(turned, image);
+    }
+
+    #[test]
+    fn a_name_is_a_shift_and_anything_else_a_folder() {
+        for name in ["gain-offset", "invert", "columns", "rotate", "data/fashion"] {
+            let shift: Shift = name.parse().unwrap();
+            assert_eq!(matches!(shift, Shift::Folder(_)), name == "data/fashion");
+            assert_eq!(shift.to_string(), name);
+        }
+    }
+}

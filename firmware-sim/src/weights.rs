@@ -1,0 +1,153 @@
+//! The weights blob that a device is given.
+
+use anyhow::{Context, ensure};
+use autoencoder_core::blob::{Blob, Format, Header};
+use autoencoder_core::quant::{QuantParams, code, padded};
+use autoencoder_core::{Error, Network, Topology, blob};
+use autoencoder_io::blob_file::{BlobFile, encoder_blob};
+use autoencoder_io::formats::ensure_not_checkpoint;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Where weights are looked for: those that the user trained, then those that come with the repository.
+const CANDIDATES: [&str; 2] = ["artifacts/model.int8.blob", "models/classic.int8.blob"];
+
+/// An integer network in its blob, checked.
+pub struct Weights {
+    pub path: PathBuf,
+    pub header: Header,
+    /// Bytes of the blob, without what may follow it in the file.
+    pub length: usize,
+    pub crc: u32,
+    file: BlobFile,
+    encoder: OnceLock<Option<Encoder>>,
+}
+
+/// The encoder of a network as a blob of its own, for a board without room for both halves.
+pub struct Encoder {
+    /// Its codes carry this CRC in place of the whole blob's.
+    pub crc: u32,
+    file: BlobFile,
+}
+
+impl Encoder {
+    fn new(blob: &Blob<'_>) -> Option<Self> {
+        let file = BlobFile::new("encoder".as_ref(), &encoder_blob(blob).ok()?);
+        let crc = file.open().ok()?.crc();
+        Some(Self { crc, file })
+    }
+
+    /// The bytes as they lie in flash.
+    pub fn bytes(&self) -> &[u8] {
+        self.file.bytes()
+    }
+}
+
+impl Weights {
+    /// Reads and checks the blob at `path`, or the first of the candidates that exists.
+    pub fn find(path: Option<&Path>) -> anyhow::Result<Self> {
+        let candidate = || CANDIDATES.iter().map(Path::new).find(|path| path.exists());
+        let path = path.or_else(candidate).with_context(|| {
+            let [own, shipped] = CANDIDATES;
+            format!("no weights: neither {own} nor {shipped} is here (train with `cargo run -p host -- train`, or give --weights)")
+        })?;
+        let file = BlobFile::read(path)?;
+        ensure_not_checkpoint(path, file.bytes())?;
+        Self::new(path, file)
+    }
+
+    /// Checks the blob in `file`; `path` is its name.
+    pub fn new(path: &Path, file: BlobFile) -> anyhow::Result<Self> {
+        let blob = file.open()?;
+        let header = blob.header().clone();
+        ensure!(
+            header.format != Format::F32,
+            "{}: an f32 blob; the device takes integers (make one with `cargo run -p host -- export --format int8`)",
+            path.display()
+        );
+        ensure!(header.input == QuantParams::UNIT, "{}: made for inputs that are not pixels", path.display());
+        let (length, crc) = (blob.bytes().len(), blob.crc());
+        Network::new(blob).map_err(|source| file.error(source))?;
+        Ok(Self { path: path.to_owned(), header, length, crc, file, encoder: OnceLock::new() })
+    }
+
+    /// The bytes as they lie in flash.
+    pub fn bytes(&self) -> &[u8] {
+        self.file.bytes()
+    }
+
+    /// The network's shape.
+    pub fn topology(&self) -> &Topology {
+        &self.header.topology
+    }
+
+    /// What messages call the network: the name of its topology, or its sizes.
+    pub fn name(&self) -> String {
+        name(self.topology())
+    }
+
+    /// Elements of a row.
+    pub fn row(&self) -> usize {
+        self.topology().row()
+    }
+
+    /// Bytes of a packed code.
+    pub fn code_bytes(&self) -> usize {
+        code::packed_bytes(self.topology().code(), self.header.code_bits)
+    }
+
+    /// Output channels of all layers, padding included.
+    pub fn channels(&self) -> usize {
+        self.topology().layers().iter().map(|layer| padded(layer.outputs.into())).sum()
+    }
+
+    /// The encoder alone; `None` unless there is a decoder to leave out.
+    pub fn encoder(&self) -> Option<&Encoder> {
+        let halves = self.topology().has_encoder() && self.topology().decoder_layers() > 0;
+        self.encoder.get_or_init(|| self.file.open().ok().filter(|_| halves).and_then(|b| Encoder::new(&b))).as_ref()
+    }
+
+    /// Whether this is the CRC of the network's encoder alone, which makes the same codes.
+    pub fn is_encoder(&self, crc: u32) -> bool {
+        crc != self.crc && self.encoder().is_some_and(|encoder| encoder.crc == crc)
+    }
+
+    /// Bytes of a blob of the encoder alone and of the decoder alone; `None` for a network that has only one half.
+    pub fn half_lengths(&self) -> anyhow::Result<Option<[usize; 2]>> {
+        let topology = self.topology();
+        let (Some(encoder), Some(decoder)) = (topology.encoder(), topology.decoder()) else { return Ok(None) };
+        let blob = self.file.open()?;
+        let mut reader = blob.layers();
+        let layers: Vec<_> = topology.layers().iter().map(|_| reader.next_layer()).collect::<Result<_, Error>>()?;
+        let (first, last) = layers.split_at(topology.encoder_layers());
+        let length = |topology, layers: &[_]| {
+            blob::len(&Header { topology, ..self.header.clone() }, layers.iter().copied())
+        };
+        Ok(Some([length(encoder, first)?, length(decoder, last)?]))
+    }
+
+    /// Returns an error unless the network can encode. `command` is what needs it.
+    pub fn ensure_encodes(&self, command: &str) -> anyhow::Result<()> {
+        let has = self.topology().has_encoder();
+        ensure!(has, "{}: a decoder alone; `{command}` needs the encoder", self.path.display());
+        Ok(())
+    }
+
+    /// Returns an error unless the network can decode. `command` is what needs it.
+    pub fn ensure_decodes(&self, command: &str) -> anyhow::Result<()> {
+        let has = self.topology().has_decoder();
+        ensure!(has, "{}: an encoder alone; `{command}` needs the decoder", self.path.display());
+        Ok(())
+    }
+
+    /// Returns an error unless the network has both halves. `command` is what needs them.
+    pub fn ensure_whole(&self, command: &str) -> anyhow::Result<()> {
+        self.ensure_encodes(command)?;
+        self.ensure_decodes(command)
+    }
+}
+
+/// The name of a topology, or its sizes.
+pub fn name(topology: &Topology) -> String {
+    topology.name().map_or_else(|| topology.to_string(), str::to_owned)
+}

@@ -1,0 +1,258 @@
+//! Every command with networks that nobody thought of, on images and on rows that are none.
+
+use crate::net::{Net, crc};
+use crate::place::{Place, json, stderr, stdout};
+use autoencoder_core::blob::Format;
+use autoencoder_io::picture::Gray;
+use serde_json::Value;
+use std::fs;
+
+/// A network, and the height and width of the rows that it takes.
+const NETWORKS: [(&str, [u32; 2]); 3] =
+    [("70-9r-3-9r-70i", [1, 70]), ("64-32-8-8*-64", [8, 8]), ("30-30", [5, 6])];
+
+/// Rows that differ from each other, as a folder of training and test data: IDX files of two or of three dimensions.
+fn write_data(place: &Place, [height, width]: [u32; 2]) {
+    let file = |set: &str, count: u32| {
+        let (dimensions, sizes) = if height == 1 { (2, vec![count, width]) } else { (3, vec![count, height, width]) };
+        let header = [0x800 + dimensions].into_iter().chain(sizes).flat_map(u32::to_be_bytes);
+        let values = (0..count * height * width).map(|i| (40.0 * (f64::from(i) * 0.37).sin() + 128.0) as u8);
+        place.write(&format!("data/{set}-images-idx{dimensions}-ubyte"), &header.chain(values).collect::<Vec<_>>());
+    };
+    let _ = fs::remove_dir_all(place.path("data"));
+    file("train", 40);
+    file("t10k", 24);
+}
+
+/// Each network with its data, in a folder of its own; with a threshold that most scores are below.
+fn places() -> impl Iterator<Item = (&'static str, [u32; 2], Net, Place)> {
+    NETWORKS.into_iter().enumerate().map(|(i, (topology, size))| {
+        let format = if i == 0 { Format::Int4 } else { Format::Int8 };
+        let net = Net::of(topology, format, 1).with_code_bits(if i == 1 { 5 } else { 8 });
+        let place = Place::new();
+        write_data(&place, size);
+        let mut header = net.header();
+        header.threshold = 1_000_000;
+        place.write("blob", &net.blob_with(&header));
+        (topology, size, net, place)
+    })
+}
+
+/// The `i`th test row.
+fn test_row(place: &Place, [height, width]: [u32; 2], i: usize) -> Vec<u8> {
+    let dimensions = if height == 1 { 2 } else { 3 };
+    let file = fs::read(place.path(&format!("data/t10k-images-idx{dimensions}-ubyte"))).unwrap();
+    let length = (height * width) as usize;
+    file[4 + 4 * dimensions + i * length..][..length].to_vec()
+}
+
+#[test]
+fn rows_go_the_whole_way_and_through_packets() {
+    for (topology, size, net, place) in places() {
+        let rows: Vec<_> = (0..24).map(|i| test_row(&place, size, i)).collect();
+        let report = json(&place.run("roundtrip --weights blob --data data --json").success());
+        let sum: u64 = rows.iter().map(|row| u64::from(net.score(row))).sum();
+        let mse = sum as f64 / 65_025.0 / rows.concat().len() as f64;
+        assert!((report["mse"].as_f64().unwrap() / mse - 1.0).abs() < 1e-9, "{topology}: {report}, expected {mse}");
+        assert_eq!((&report["images"], &report["heap_bytes"], &report["spare_bytes"]), (&24.into(), &0.into(), &0.into()));
+
+        let assert = place.run("encode --weights blob --data data --images 24 --out codes.bin").success();
+        assert!(stderr(&assert).contains(&format!("weights: blob ({topology}, ")), "{}", stderr(&assert));
+        let codes = fs::read(place.path("codes.bin")).unwrap();
+        let frames = codes.split_inclusive(|byte| *byte == 0).zip(&rows);
+        for (frame, row) in frames {
+            let message = autoencoder_device::frame::read(&mut frame.to_vec()).unwrap().to_vec();
+            let response = autoencoder_device::Response::read(&message).unwrap();
+            let Ok(autoencoder_device::Reply::Code { code, .. }) = response.result else { panic!("{response:?}") };
+            assert_eq!(code, net.packed(&net.encode(row)), "{topology}");
+        }
+        let decoded = json(&place.run("decode codes.bin --weights blob --json --out decoded.png").success());
+        assert_eq!((&decoded["images"], &decoded["skipped"]), (&24.into(), &0.into()), "{topology}");
+        place.run("decode --weights blob --data data --images 24 --out whole.png").success();
+        let [decoded, whole] = ["decoded.png", "whole.png"].map(|name| Gray::read(&place.path(name)).unwrap());
+        assert!(decoded.width > 0 && whole.height > decoded.height, "{topology}: originals are above");
+    }
+}
+
+#[test]
+fn images_are_drawn_as_images_and_rows_as_lines() {
+    for (topology, [height, width], net, place) in places() {
+        let text = stdout(&place.run("decode --weights blob --data data --images 3 --out out.png").success());
+        let picture = Gray::read(&place.path("out.png")).unwrap();
+        if height > 1 {
+            let zoom = 56 / width as usize;
+            let cell = [width as usize * zoom + 2, height as usize * zoom + 2];
+            assert_eq!([picture.width, picture.height], [3 * cell[0] + 2, 2 * cell[1] + 2], "{topology}");
+            let pixel = |row: usize, i: usize| {
+                let (x, y) = (i % width as usize, i / width as usize);
+                picture.pixels[(2 + row * cell[1] + y * zoom) * picture.width + 2 + x * zoom]
+            };
+            let row = test_row(&place, [height, width], 0);
+            assert!((0..row.len()).all(|i| pixel(0, i) == row[i]), "{topology}");
+            let decoded = net.reconstruct(&row);
+            assert!((0..row.len()).all(|i| pixel(1, i) == decoded[i]), "{topology}");
+        } else {
+            assert!(text.contains('▄') && text.lines().next().unwrap().chars().count() == 70, "{text}");
+            assert!(text.contains("3 rows, originals above their reconstructions, MSE 0."), "{text}");
+        }
+    }
+}
+
+#[test]
+fn they_are_measured_monitored_and_verified() {
+    for (topology, _, net, place) in places() {
+        let bench = json(&place.run("bench --link in-process --weights blob --data data --images 9 --json").success());
+        assert_eq!((&bench["images"], &bench["equal_digits"]), (&9.into(), &9.into()), "{topology}: {bench}");
+        let verify = json(&place.run("verify --link in-process --weights blob --data data --json").success());
+        let layers = net.topology().layers().len();
+        assert_eq!((&verify["equal_digits"], &verify["layers"]), (&24.into(), &layers.into()), "{topology}: {verify}");
+        let monitor = json(&place.run("monitor --weights blob --data data --json").success());
+        assert_eq!((&monitor["images"], &monitor["threshold"]), (&24.into(), &1_000_000.into()), "{topology}");
+        let budget = json(&place.run("budget --weights blob --board stm32f103 --json").success());
+        let row = &budget["budget"][0];
+        assert_eq!((&row["topology"], &row["fits"], &row["learns"]), (&topology.into(), &"whole".into(), &"yes".into()));
+    }
+}
+
+#[test]
+fn they_learn_and_forget() {
+    for (topology, _, _, place) in places() {
+        let flash = "--weights blob --flash flash --json";
+        let learn = format!("learn --data data {flash} --out learned.png");
+        let report = json(&place.run(&learn).success());
+        assert_eq!((&report["persisted"], &report["images"]), (&true.into(), &34.into()), "{topology}: {report}");
+        let number = |report: &Value, key: &str| report[key].as_f64().unwrap();
+        assert!(number(&report, "mse_after") < number(&report, "mse_before"), "{topology}: {report}");
+        let shifted = format!("roundtrip --shift gain-offset --data data {flash}");
+        let learned = json(&place.run(&shifted).success());
+        assert_eq!(learned["record"], 1, "{topology}");
+        assert!((number(&learned, "mse") / number(&report, "mse_after") - 1.0).abs() < 1e-9, "{topology}: {learned}");
+        let reset = json(&place.run(&format!("reset {flash}")).success());
+        assert_eq!(reset["persisted"], false, "{topology}: {reset}");
+        let again = json(&place.run(&shifted).success());
+        assert_eq!(again["mse"], report["mse_before"], "{topology}: {again}");
+    }
+}
+
+#[test]
+fn sensors_shift_in_images_and_in_rows() {
+    for (topology, [height, width], _, place) in places() {
+        let data = "--weights blob --data data";
+        for shift in ["gain-offset", "invert", "columns"] {
+            place.run(&format!("roundtrip --shift {shift} {data}")).success();
+        }
+        let rotate = format!("roundtrip --shift rotate {data}");
+        match (height, width) {
+            (1, _) => place.refuses(&rotate, "--shift rotate: the rows are no images"),
+            (8, 8) => drop(place.run(&rotate).success()),
+            _ => place.refuses(&rotate, "--shift rotate: the images are not square, but 6 by 5"),
+        }
+        let _ = topology;
+    }
+    // Rows shorter than the columns that stick.
+    let place = Place::new();
+    for width in [1, 2, 11] {
+        place.write("blob", &Net::new(&format!("{width}-3-{width}"), 1).blob());
+        write_data(&place, [1, width]);
+        place.run("roundtrip --shift columns --weights blob --data data").success();
+    }
+}
+
+#[test]
+fn data_of_another_width_is_refused_with_both_numbers() {
+    let place = Place::new();
+    let commands = ["encode", "decode", "roundtrip", "monitor", "learn", "verify --link in-process", "bench"];
+    for (topology, size, because) in [
+        ("70-9r-3-9r-70i", [1, 96], "data: rows of 96 values; the network 70-9r-3-9r-70 takes 70"),
+        ("30-30", [7, 6], "data: an image of 6 by 7, 42 pixels; the network 30-30 takes 30"),
+        ("64-32-64", [5, 6], "data: an image of 6 by 5; the network 64-32-64 takes 8 by 8"),
+    ] {
+        let mut net = Net::new(&topology.replace("70i", "70"), 1).header();
+        net.threshold = 1;
+        place.write("blob", &Net::new(&topology.replace("70i", "70"), 1).blob_with(&net));
+        write_data(&place, size);
+        for command in commands {
+            place.refuses(&format!("{command} --weights blob --data data"), because);
+        }
+    }
+    assert!(!place.path("artifacts").exists());
+}
+
+#[test]
+fn half_a_network_does_what_it_can_and_says_what_it_cannot() {
+    let (_, size, net, place) = places().next().unwrap();
+    place.write("encoder", &net.encoder().blob());
+    place.write("decoder", &net.decoder().blob());
+    let data = "--data data";
+
+    place.run(&format!("encode --weights encoder {data} --out codes.bin")).success();
+    let bench = json(&place.run(&format!("bench --link in-process --images 3 --weights encoder {data} --json")).success());
+    assert_eq!((&bench["equal_digits"], &bench["decode_instructions"]), (&3.into(), &Value::Null), "{bench}");
+    // Whoever has both halves decodes what the encoder alone has encoded.
+    place.write("whole", &net.blob());
+    let decoded = json(&place.run("decode codes.bin --weights whole --out out.png --json").success());
+    assert_eq!(decoded["images"], 16, "{decoded}");
+
+    // Packets of the decoder's own.
+    let row = test_row(&place, size, 0);
+    let code = net.packed(&net.encode(&row));
+    let reply = autoencoder_device::Reply::Code { weights: crc(&net.decoder().blob()), code: &code };
+    let response = autoencoder_device::Response { sequence: 1, result: Ok(reply) };
+    place.write("own.bin", autoencoder_device::frame::write(&response, &mut [0; 64]).unwrap());
+    let decoded = json(&place.run("decode own.bin --weights decoder --out own.png --json").success());
+    assert_eq!(decoded["images"], 1, "{decoded}");
+    place.refuses("decode codes.bin --weights decoder", "codes.bin: refused 16 packets made with other weights");
+
+    for half in ["encoder", "decoder"] {
+        let budget = json(&place.run(&format!("budget --weights {half} --json")).success());
+        assert!(budget["budget"].as_array().unwrap().iter().all(|row| row["fits"] == "whole"), "{budget}");
+        for command in ["roundtrip", "decode", "monitor", "learn", "verify --link in-process"] {
+            let (has, needs) = if half == "encoder" { ("encoder", "decoder") } else { ("decoder", "encoder") };
+            let because = format!("{half}: {} {has} alone; `{}", if has == "encoder" { "an" } else { "a" }, &command[..5]);
+            place.refuses(&format!("{command} --weights {half} {data}"), &because);
+            place.refuses(&format!("{command} --weights {half} {data}"), &format!("needs the {needs}"));
+        }
+    }
+    place.refuses(&format!("encode --weights decoder {data}"), "decoder: a decoder alone; `encode` needs the encoder");
+}
+
+#[test]
+fn a_topology_needs_no_weights() {
+    let place = Place::new();
+    let budget = json(&place.run("budget --layers 96-32-8-32-96 --json").success());
+    let rows = budget["budget"].as_array().unwrap();
+    assert!(rows.len() == 10 && rows.iter().all(|row| row["topology"] == "96-32-8-32-96"), "{budget}");
+    let text = stdout(&place.run("budget --layers 640-128r-128r-128r-128r-8r-128r-128r-128r-128r-640i").success());
+    assert!(text.lines().nth(1).unwrap().starts_with("anomaly "), "{text}");
+    let text = stdout(&place.run("budget --layers 64-32-8*-8-64 --board nrf52840").success());
+    assert!(text.contains("64-32-8-8-64 "), "{text}");
+    for shape in ["--layers 70-9r-3-9r-70i", "--topology tiny"] {
+        let bench = json(&place.run(&format!("bench --link in-process --images 2 {shape} --json")).success());
+        assert_eq!(bench["equal_digits"], 2, "{bench}");
+    }
+    for (arguments, because) in [
+        ("budget --layers 784", "at least two sizes are needed"),
+        ("budget --layers 784-0-784", "part 2 is not a size from 1 to 65535"),
+        ("bench --layers 64-8x-64", "part 2 has an unknown suffix"),
+        ("budget --layers 64-8-64 --topology tiny", "cannot be used with"),
+        ("budget --layers 64-8-64 --weights blob", "cannot be used with"),
+        ("bench --topology huge", "[possible values: classic, small, anomaly, tiny]"),
+    ] {
+        let assert = place.run(arguments).code(2);
+        let err = stderr(&assert);
+        assert!(err.contains(because) && err.lines().count() == 1, "{arguments}: {err}");
+    }
+}
+
+#[test]
+fn a_large_network_is_refused_by_a_board_that_has_no_room_for_it() {
+    let place = Place::new();
+    place.write("blob", &Net::new("900-700-50-700-900", 1).blob());
+    write_data(&place, [30, 30]);
+    place.refuses(
+        "roundtrip --weights blob --data data",
+        "over budget: 900-700-50-700-900 on nucleo-f446re exceeds flash by",
+    );
+    let report = json(&place.run("roundtrip --weights blob --data data --board rp2040 --json").success());
+    assert_eq!(report["images"], 24, "{report}");
+}

@@ -1,0 +1,230 @@
+//! Bytes an image against reconstruction error, of this codec, PCA, PNG and JPEG: a table, a picture and their data.
+//!
+//!     cargo run -p host --example rate_distortion
+
+mod baselines;
+
+use anyhow::ensure;
+use autoencoder_core::Network;
+use autoencoder_core::blob::Format;
+use autoencoder_core::loss::psnr;
+use autoencoder_core::quant::code::packed_bytes;
+use autoencoder_io::blob_file::BlobFile;
+use autoencoder_io::formats::PROTECTED;
+use autoencoder_io::idx::Images;
+use autoencoder_io::{files, program};
+use baselines::{Cost, Pca};
+use clap::Parser;
+use host::evaluate;
+use host::report::{Curve, plot_over};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Compare the codec with PCA, PNG and JPEG: bytes against error.
+#[derive(Parser)]
+struct Args {
+    /// Folder of IDX files, as for `host train`
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    data: PathBuf,
+    /// Folder for the page, its picture and its data
+    #[arg(long, value_name = "DIR", default_value = "docs")]
+    out: PathBuf,
+}
+
+/// A trained codec that belongs into the table.
+struct Model {
+    blob: &'static str,
+    /// What makes it.
+    command: &'static str,
+}
+
+/// Of the classic network at 8 bits and of weights of 4 bits, those that come with the repository.
+const MODELS: [Model; 6] = [
+    Model { blob: "models/classic.int8.blob", command: "train" },
+    Model {
+        blob: "artifacts/code5/model.int8.blob",
+        command: "train --from artifacts/checkpoint --code-bits 5 --out artifacts/code5",
+    },
+    Model {
+        blob: "artifacts/code4/model.int8.blob",
+        command: "train --from artifacts/checkpoint --code-bits 4 --out artifacts/code4",
+    },
+    Model {
+        blob: "artifacts/code3/model.int8.blob",
+        command: "train --from artifacts/checkpoint --code-bits 3 --out artifacts/code3",
+    },
+    Model {
+        blob: "artifacts/small/model.int8.blob",
+        command: "train --topology small --steps 3000 --out artifacts/small",
+    },
+    Model {
+        blob: "models/classic.int4.blob",
+        command: "train --from artifacts/checkpoint --quantise-aware int4 --out artifacts/int4",
+    },
+];
+/// The codes that PCA is given, too: elements and their bits.
+const CODES: [(usize, u8); 5] = [(128, 8), (128, 5), (128, 4), (128, 3), (32, 8)];
+/// PCA in the codec's own form of code, and at its best.
+const EQUAL: &str = "PCA";
+const BEST: &str = "PCA, transform coding";
+/// JPEG's qualities.
+const QUALITIES: [u8; 7] = [1, 5, 10, 20, 40, 60, 80];
+
+/// A line of the table.
+struct Line {
+    method: &'static str,
+    setting: String,
+    cost: Cost,
+}
+
+fn main() -> ExitCode {
+    program::main(|args: Args| run(&args))
+}
+
+fn run(args: &Args) -> anyhow::Result<String> {
+    let [train, test] = Images::both(&args.data)?;
+    let (data, pixels) = (args.data.display(), train.image_size());
+    let components = CODES.map(|(elements, _)| elements).into_iter().max().unwrap_or_default();
+    ensure!(pixels >= components, "{data}: images of {pixels} pixels, PCA takes at least {components}");
+    let mut others = (1..train.len()).map(|i| train.image(i));
+    ensure!(others.any(|image| image != train.image(0)), "{data}: all training images are the same");
+    let (mut lines, mut missing) = (Vec::new(), Vec::new());
+    for model in MODELS {
+        let path = Path::new(model.blob);
+        if path.exists() {
+            lines.push(codec(path, &args.data, &test)?);
+        } else {
+            missing.push(model);
+        }
+    }
+    let pca = Pca::fit(&train);
+    for (elements, bits) in CODES {
+        let cost = pca.measure_equal(&test, elements, bits);
+        lines.push(Line { method: EQUAL, setting: format!("{elements} components, {bits} bits each"), cost });
+    }
+    for (elements, bits) in CODES {
+        let (cost, components) = pca.measure_best(&test, packed_bytes(elements, bits));
+        lines.push(Line { method: BEST, setting: format!("{components} components, bits shared out"), cost });
+    }
+    lines.push(Line { method: "PNG", setting: "lossless".into(), cost: baselines::png(&test)? });
+    for quality in QUALITIES.into_iter().rev() {
+        let setting = format!("quality {quality}");
+        lines.push(Line { method: "JPEG", setting, cost: baselines::jpeg(&test, quality)? });
+    }
+    let table = table(&lines, &missing)?;
+    files::replace(&args.out.join("data/rate-distortion.csv"), csv(&lines)?.as_bytes(), &PROTECTED)?;
+    files::replace(&args.out.join("rate-distortion.md"), page(&table, &test).as_bytes(), &PROTECTED)?;
+    plot_over(
+        &args.out.join("rate-distortion.png"),
+        "bytes a digit against reconstruction error",
+        "bytes a digit",
+        &curves(&lines),
+    )?;
+    Ok(format!("{table}\nwritten: {}\n", args.out.join("rate-distortion.{md,png}, data/rate-distortion.csv").display()))
+}
+
+/// A codec from its blob, through the device's own integer code.
+fn codec(path: &Path, data: &Path, test: &Images) -> anyhow::Result<Line> {
+    let file = BlobFile::read(path)?;
+    let blob = file.open()?;
+    let network = Network::new(blob.clone()).map_err(|source| file.error(source))?;
+    let (found, expected, topology) = (test.image_size(), network.topology().inputs(), network.topology());
+    ensure!(found == expected, "{}: rows of {found} values, where {topology} takes {expected}", data.display());
+    let mse = evaluate::mean(&evaluate::errors_int8(&network, test));
+    let cost = Cost { bytes: network.code_bytes() as f64, container: 0.0, mse };
+    let weights = if blob.header().format == Format::Int4 { ", weights of 4 bits" } else { "" };
+    let name = topology.name().map_or_else(|| topology.to_string(), str::to_owned);
+    let setting = format!("{name}, {} bits an element{weights}", blob.header().code_bits);
+    Ok(Line { method: "this codec", setting, cost })
+}
+
+fn csv(lines: &[Line]) -> Result<String, std::fmt::Error> {
+    let mut csv = String::from("method,setting,bytes,container_bytes,test_mse\n");
+    for Line { method, setting, cost: Cost { bytes, container, mse } } in lines {
+        writeln!(csv, "{method},\"{setting}\",{bytes:.2},{container:.0},{mse:.6e}")?;
+    }
+    Ok(csv)
+}
+
+fn table(lines: &[Line], missing: &[Model]) -> Result<String, std::fmt::Error> {
+    let mut table =
+        String::from("| | | bytes a digit | of it container | test MSE | PSNR |\n|---|---|--:|--:|--:|--:|\n");
+    for Line { method, setting, cost: Cost { bytes, container, mse } } in lines {
+        let decibels = if *mse > 0.0 { format!("{:.2} dB", psnr(*mse)) } else { String::new() };
+        writeln!(table, "| {method} | {setting} | {bytes:.0} | {container:.0} | {mse:.6} | {decibels} |")?;
+    }
+    for Model { command, .. } in missing {
+        writeln!(table, "| this codec | not here: `cargo run -p host -- {command}` makes it | | | | |")?;
+    }
+    Ok(table)
+}
+
+/// The page of the documentation.
+fn page(table: &str, test: &Images) -> String {
+    let made = MODELS.map(|Model { blob, command }| format!("  cargo run -p host -- {command:82} # {blob}\n")).concat();
+    format!(
+        "# Bytes against error\n\n\
+         ![Reconstruction error over bytes a digit](rate-distortion.png)\n\n\
+         What a digit of 784 bytes takes on the line or in flash, and what comes back: the mean of {} test digits. MSE is that\n\
+         of pixels in [0, 1].\n\n\
+         {table}\n\
+         Written by `cargo run -p host --example rate_distortion`, with its data, [data/rate-distortion.csv](data/rate-distortion.csv).\n\n\
+         - **This codec**: the integers that the device computes, its code packed, in `int8` but where the table says\n  \
+           otherwise. The weights that both ends hold are not counted, nor are those of PCA. Made by\n\n  ```sh\n{made}  ```\n\n  \
+           (the first and the last are shipped in `models/`).\n\
+         - **PCA**: fitted to the training digits; each coefficient is quantised in steps that are best for a normal variable,\n  \
+           stretched by what is best for the training digits; output clipped to [0, 1]. *Transform coding* gives the bits of a\n  \
+           code one by one to the component whose error is largest: it keeps hundreds of components, most of them at a bit or\n  \
+           two, and 784 numbers for each of them at either end. Where bytes are plenty it is ahead of the network.\n\
+         - **PNG**: every filter at the strongest compression, the smallest file of each digit. Lossless.\n\
+         - **JPEG**: baseline, gray, standard tables. What stands before the first byte of the scan is the same for every\n  \
+           digit and counted as container; the plot is without it, for PNG too.\n",
+        test.len(),
+    )
+}
+
+/// A curve for each method, its container not counted.
+fn curves(lines: &[Line]) -> Vec<Curve<'static>> {
+    let of = |name: &'static str, choose: &dyn Fn(&Line) -> bool| {
+        let chosen = lines.iter().filter(|line| choose(line) && line.cost.mse > 0.0);
+        let mut points: Vec<_> = chosen.map(|line| (line.cost.bytes - line.cost.container, line.cost.mse)).collect();
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Curve { name, points }
+    };
+    vec![
+        of("this codec, 128 elements", &|line| {
+            line.setting.starts_with("classic") && !line.setting.contains("weights")
+        }),
+        of("this codec, weights of 4 bits", &|line| line.setting.contains("weights")),
+        of("this codec, 32 elements", &|line| line.setting.starts_with("small")),
+        of(EQUAL, &|line| line.method == EQUAL),
+        of(BEST, &|line| line.method == BEST),
+        of("JPEG", &|line| line.method == "JPEG"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn images_that_are_blank_or_too_small_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = Args { data: folder.path().join("data"), out: folder.path().join("docs") };
+        fs::create_dir(&args.data).unwrap();
+        let error = |count: u32, height: u32, width: u32, pixels: &[u8]| {
+            for name in ["train-images-idx3-ubyte", "t10k-images-idx3-ubyte"] {
+                let header = [0x803, count, height, width].map(u32::to_be_bytes);
+                fs::write(args.data.join(name), [header.as_flattened(), pixels].concat()).unwrap();
+            }
+            run(&args).unwrap_err().to_string()
+        };
+        let blank = error(40, 28, 28, &vec![0; 784 * 40]);
+        assert!(blank.ends_with("all training images are the same"), "{blank}");
+        let small = error(2, 5, 3, &(0..30).collect::<Vec<u8>>());
+        assert!(small.ends_with("images of 15 pixels, PCA takes at least 128"), "{small}");
+        assert!(!args.out.exists());
+    }
+}

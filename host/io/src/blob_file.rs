@@ -1,0 +1,129 @@
+//! Weights blobs in memory: read from a file, aligned as in flash, or assembled.
+
+use crate::files::{self, FileError};
+use autoencoder_core::Error;
+use autoencoder_core::blob::{self, Blob, Header, RawLayer};
+use std::path::{Path, PathBuf};
+use zerocopy::IntoBytes;
+
+/// A file whose bytes lie at a multiple of 16.
+#[derive(Clone, Debug)]
+pub struct BlobFile {
+    path: PathBuf,
+    words: Vec<u128>,
+    length: usize,
+}
+
+/// A file that cannot be opened as a blob, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobFileError {
+    /// It cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Not a blob, a damaged one, or one that is of no use here.
+    #[error("{}", path.display())]
+    Blob {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Error,
+    },
+}
+
+impl BlobFile {
+    /// Reads a file; its contents are checked when it is opened.
+    pub fn read(path: &Path) -> Result<Self, BlobFileError> {
+        Ok(Self::new(path, &files::read(path)?))
+    }
+
+    /// `bytes` as if read from `path`.
+    pub fn new(path: &Path, bytes: &[u8]) -> Self {
+        let mut words = vec![0; bytes.len().div_ceil(size_of::<u128>())];
+        words.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
+        Self { path: path.to_owned(), words, length: bytes.len() }
+    }
+
+    /// The file's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.words.as_bytes()[..self.length]
+    }
+
+    /// Checks the blob.
+    pub fn open(&self) -> Result<Blob<'_>, BlobFileError> {
+        Blob::open(self.bytes()).map_err(|source| self.error(source))
+    }
+
+    /// `source` was found in this file.
+    pub fn error(&self, source: Error) -> BlobFileError {
+        BlobFileError::Blob { path: self.path.clone(), source }
+    }
+}
+
+/// Writes a blob: the header, then the layers in order.
+pub fn write_blob<'a>(
+    header: &Header,
+    layers: impl IntoIterator<Item = RawLayer<'a>> + Clone,
+) -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; blob::len(header, layers.clone())?];
+    blob::write(header, layers, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The encoder of a network as a blob of its own, for a device that only encodes: the same header, and the encoder's layers
+/// unchanged. Returns [`Error::Topology`] if the network is a decoder alone.
+pub fn encoder_blob(blob: &Blob<'_>) -> Result<Vec<u8>, Error> {
+    let topology = blob.header().topology.encoder().ok_or(Error::Topology)?;
+    let mut reader = blob.layers();
+    let layers = topology.layers().iter().map(|_| reader.next_layer()).collect::<Result<Vec<_>, _>>()?;
+    write_blob(&Header { topology, ..blob.header().clone() }, layers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autoencoder_core::blob::{Format, NO_THRESHOLD};
+    use autoencoder_core::quant::QuantParams;
+
+    /// Layers of zeros: `4-4-4`, stored in eight bits.
+    fn header(topology: &str) -> Header {
+        Header {
+            format: Format::Int8,
+            accumulators_checked: true,
+            steps: 7,
+            input: QuantParams::UNIT,
+            code_bits: 8,
+            threshold: NO_THRESHOLD,
+            topology: topology.parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn an_encoder_is_a_blob_with_its_layers() {
+        let layer = |scale: f32, weight: u8| {
+            let output = QuantParams { scale, zero_point: 0 };
+            (output, vec![1; 32], vec![weight; 16])
+        };
+        let stored = [layer(1.0, 1), layer(2.0, 2), layer(3.0, 3)];
+        let layers =
+            stored.each_ref().map(|(output, channels, weights)| RawLayer { output: *output, channels, weights });
+        let bytes = write_blob(&header("4-4-4*-4"), layers).unwrap();
+        let file = BlobFile::new(Path::new("all"), &bytes);
+        let blob = file.open().unwrap();
+        let encoder = BlobFile::new(Path::new("encoder"), &encoder_blob(&blob).unwrap());
+        let encoder = encoder.open().unwrap();
+        let topology = &encoder.header().topology;
+        assert_eq!((topology.layers().len(), topology.encoder_layers(), topology.has_decoder()), (2, 2, true));
+        assert_eq!(encoder.header().steps, 7);
+        let mut reader = encoder.layers();
+        for (output, channels, weights) in &stored[..2] {
+            let layer = reader.next_layer().unwrap();
+            assert_eq!((layer.output, layer.channels, layer.weights), (*output, &channels[..], &weights[..]));
+        }
+        reader.finish().unwrap();
+
+        let decoder = Header { topology: blob.header().topology.decoder().unwrap(), ..header("4-4") };
+        let bytes = write_blob(&decoder, layers[2..].iter().copied()).unwrap();
+        let file = BlobFile::new(Path::new("decoder"), &bytes);
+        assert_eq!(encoder_blob(&file.open().unwrap()), Err(Error::Topology));
+    }
+}

@@ -1,0 +1,16 @@
+//! What the trainer and the device's program share: the command line, files, images and weights blobs in memory.
+
+pub mod blob_file;
+pub mod files;
+pub mod formats;
+pub mod idx;
+pub mod picture;
+pub mod program;
+pub mod topology;
+
+use autoencoder_core::Zeroed;
+
+/// Allocates a zeroed value on the heap: a network never passes over the stack.
+pub fn zeroed_box<T: Zeroed>() -> Box<T> {
+    T::new_box_zeroed().expect("memory for a network")
+}

@@ -1,0 +1,117 @@
+//! Where the parameters of a network come from: a checkpoint or an f32 blob.
+
+use anyhow::ensure;
+use autoencoder_core::{Topology, crc};
+use autoencoder_io::blob_file::BlobFile;
+use autoencoder_io::idx::Images;
+use autoencoder_io::topology::describe;
+use host::train::centre::centres;
+use host::train::checkpoint::Checkpoint;
+use host::train::network::Network;
+use host::train::qat::{Qat, round};
+use std::path::{Path, PathBuf};
+
+/// A file of parameters.
+pub struct Parameters {
+    path: PathBuf,
+    /// CRC-32 of the file.
+    crc: u32,
+    contents: Contents,
+}
+
+enum Contents {
+    Checkpoint(Box<Checkpoint>),
+    Blob { network: Network, steps: u32, code_bits: u8 },
+}
+
+impl Parameters {
+    /// Reads and checks it.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let file = BlobFile::read(path)?;
+        let contents = if Checkpoint::is_one(file.bytes()) {
+            Contents::Checkpoint(Box::new(Checkpoint::read(path)?))
+        } else {
+            let blob = file.open()?;
+            let network = Network::from_blob(&blob).map_err(|source| file.error(source))?;
+            Contents::Blob { network, steps: blob.header().steps, code_bits: blob.header().code_bits }
+        };
+        Ok(Self { path: path.to_owned(), crc: crc::checksum(file.bytes()), contents })
+    }
+
+    /// CRC-32 of the file: which parameters these are.
+    pub fn crc(&self) -> u32 {
+        self.crc
+    }
+
+    /// The shape of the network.
+    pub fn topology(&self) -> &Topology {
+        match &self.contents {
+            Contents::Checkpoint(checkpoint) => &checkpoint.run.topology,
+            Contents::Blob { network, .. } => network.topology(),
+        }
+    }
+
+    /// Returns an error if another network was asked for.
+    pub fn ensure_topology(&self, asked: Option<&Topology>) -> anyhow::Result<()> {
+        let found = self.topology();
+        let asked = asked.unwrap_or(found);
+        let path = self.path.display();
+        ensure!(asked == found, "{path}: parameters of {}, not of {}", describe(found), describe(asked));
+        Ok(())
+    }
+
+    /// Steps of training behind them.
+    pub fn steps(&self) -> u32 {
+        match &self.contents {
+            Contents::Checkpoint(checkpoint) => checkpoint.run.steps_behind(checkpoint.step),
+            Contents::Blob { steps, .. } => *steps,
+        }
+    }
+
+    /// Bits of a code element that they were trained for.
+    pub fn code_bits(&self) -> anyhow::Result<u8> {
+        match &self.contents {
+            Contents::Checkpoint(checkpoint) => Ok(qat(checkpoint)?.code_bits),
+            Contents::Blob { code_bits, .. } => Ok(*code_bits),
+        }
+    }
+
+    /// Whether their blob holds rounded weights: then the images that they were trained on are needed to make it.
+    pub fn is_rounded(&self) -> anyhow::Result<bool> {
+        match &self.contents {
+            Contents::Checkpoint(checkpoint) => Ok(qat(checkpoint)?.weights.is_some()),
+            Contents::Blob { .. } => Ok(false),
+        }
+    }
+
+    /// The network, exactly.
+    pub fn network(&self) -> Network {
+        match &self.contents {
+            Contents::Checkpoint(checkpoint) => checkpoint.network(),
+            Contents::Blob { network, .. } => network.clone(),
+        }
+    }
+
+    /// The network as its blob holds it: that of a quantisation-aware run is rounded if the images that it was trained on are
+    /// given.
+    pub fn rounded(&self, images: Option<&Images>) -> anyhow::Result<Network> {
+        let network = self.network();
+        let (Contents::Checkpoint(checkpoint), Some(images)) = (&self.contents, images) else { return Ok(network) };
+        let Some(format) = qat(checkpoint)?.weights else { return Ok(network) };
+        let path = self.path.display();
+        ensure!(images.crc() == checkpoint.run.data, "{path}: trained on other images than those given (--data)");
+        let recipe = checkpoint.run.recipe()?;
+        let rows = images.len().min(recipe.rows);
+        let centres = if recipe.centred { centres(network.topology(), images, rows) } else { Vec::new() };
+        let mut rounded = Network::new(network.topology());
+        round(&network, format, &mut checkpoint.scales().to_vec(), &centres, &mut rounded);
+        Ok(rounded)
+    }
+}
+
+/// How a checkpoint's network is rounded: as its run says, once that has come so far.
+fn qat(checkpoint: &Checkpoint) -> anyhow::Result<Qat> {
+    let recipe = checkpoint.run.recipe()?;
+    let reached = checkpoint.step >= recipe.exact_steps(checkpoint.run.steps);
+    Ok(if reached { recipe.qat } else { Qat::NONE })
+}

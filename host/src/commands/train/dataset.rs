@@ -1,0 +1,107 @@
+//! The rows to train on and to test with, and what a person is told of them.
+
+use autoencoder_io::idx::{IdxError, Images, test_labels, train_labels};
+use autoencoder_io::picture;
+use std::fmt::Write;
+use std::io::stderr;
+use std::path::Path;
+
+/// Training and test rows, all of one size, and their labels where there are any.
+pub struct Dataset {
+    pub train: Images,
+    pub test: Images,
+    train_labels: Option<Vec<u8>>,
+    test_labels: Option<Vec<u8>>,
+}
+
+impl Dataset {
+    /// Reads a folder of IDX files, or one data set in it.
+    pub fn read(data: &Path) -> Result<Self, IdxError> {
+        let [train, test] = Images::both(data)?;
+        let (train_labels, test_labels) = (train_labels(data, train.len())?, test_labels(data, test.len())?);
+        Ok(Self { train, test, train_labels, test_labels })
+    }
+
+    /// How many rows of how many inputs there are and how many of each label, and the first row, drawn. Of the training rows
+    /// only the first `used` are used.
+    pub fn describe(&self, data: &Path, used: usize) -> String {
+        let Self { train, test, .. } = self;
+        let (all, data) = (train.len(), data.display());
+        let of_all = if used < all { format!(" (the first of {all})") } else { String::new() };
+        let mut text = format!(
+            "{data}: {used} training rows{of_all} and {} test rows of {} inputs",
+            test.len(),
+            train.image_size()
+        );
+        if train.height > 1 {
+            write!(text, ", images of {} by {} pixels", train.width, train.height).expect(WRITES);
+        }
+        text.push('\n');
+        let columns = picture::columns();
+        let train_labels = self.train_labels.as_deref().map(|labels| &labels[..used]);
+        for (set, labels) in [("training", train_labels), ("test", self.test_labels.as_deref())] {
+            text.push_str(&labels.map(|labels| counts(set, labels, columns)).unwrap_or_default());
+        }
+        text.push('\n');
+        text.push_str(&picture::draw(&[train.image(0)], &[&[]], train.width, columns, picture::colours(&stderr())));
+        text.push('\n');
+        text
+    }
+}
+
+const WRITES: &str = "a string takes it all";
+
+/// How many rows have each label, in lines of so many columns.
+fn counts(set: &str, labels: &[u8], columns: usize) -> String {
+    let start = format!("{set} rows of label");
+    let mut text = start.clone();
+    let mut column = start.len();
+    for label in 0..=u8::MAX {
+        let count = labels.iter().filter(|other| **other == label).count();
+        if count == 0 {
+            continue;
+        }
+        let item = format!("  {label}: {count}");
+        if column + item.len() > columns && column > start.len() {
+            write!(text, "\n{:1$}", "", start.len()).expect(WRITES);
+            column = start.len();
+        }
+        column += item.len();
+        text.push_str(&item);
+    }
+    text + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dataset(height: usize, width: usize) -> Dataset {
+        let rows = |count: usize| Images { pixels: [0, 128, 255, 255].repeat(count), height, width };
+        Dataset { train: rows(3), test: rows(1), train_labels: Some(vec![7, 0, 7]), test_labels: None }
+    }
+
+    #[test]
+    fn rows_labels_and_the_first_row_are_described() {
+        let text = dataset(2, 2).describe(Path::new("data/ours"), 3);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "data/ours: 3 training rows and 1 test rows of 4 inputs, images of 2 by 2 pixels");
+        assert_eq!(lines[1..3], ["training rows of label  0: 1  7: 2", ""]);
+        // A recipe that uses fewer rows; rows that are no images.
+        let text = dataset(1, 4).describe(Path::new("data/ours"), 2);
+        assert_eq!(
+            text,
+            "data/ours: 2 training rows (the first of 3) and 1 test rows of 4 inputs\n\
+             training rows of label  0: 1  7: 1\n\n\
+             ▁▅██\n\n"
+        );
+    }
+
+    #[test]
+    fn many_labels_are_wrapped() {
+        let labels: Vec<u8> = (0..20).collect();
+        let text = counts("test", &labels, 40);
+        assert!(text.lines().all(|line| line.len() <= 40) && text.lines().count() == 6, "{text}");
+        assert_eq!(text.lines().nth(1), Some("                  4: 1  5: 1  6: 1"));
+    }
+}

@@ -1,0 +1,182 @@
+//! A run under way: its steps, its checkpoints, its curve.
+
+use super::dataset::Dataset;
+use super::options::Setup;
+use super::progress::Progress;
+use crate::args;
+use anyhow::anyhow;
+use autoencoder_io::files::{self, DirLock};
+use autoencoder_io::formats::PROTECTED;
+use host::profile::Profile;
+use host::train::Trainer;
+use host::train::checkpoint::{Checkpoint, CheckpointError, Point, Run};
+use host::{evaluate, report};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+/// Steps between checkpoints, and the most between lines.
+const SAVE_EVERY: u32 = 1000;
+
+/// Set by Ctrl-C and by a request to terminate.
+static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+pub struct Session<'a> {
+    pub args: &'a args::Train,
+    pub run: Run,
+    pub dataset: Dataset,
+    pub trainer: Trainer,
+    pub history: Vec<Point>,
+    /// Sum and number of the losses since the last point.
+    pending: (f64, u32),
+    /// Time in training steps, of this session and those before it.
+    pub time: Duration,
+    pub profile: Profile,
+    /// Training rows that the recipe uses.
+    rows: usize,
+    /// Rows a step: no more than there are.
+    pub batch: usize,
+    /// The step of the checkpoint that stands.
+    saved: Option<u32>,
+    /// Of the output folder.
+    _lock: DirLock,
+}
+
+impl<'a> Session<'a> {
+    /// Makes and locks the output folder, and goes to where the run was stopped.
+    pub fn new(args: &'a args::Train, setup: Setup, trainer: Trainer) -> anyhow::Result<Self> {
+        let Setup { run, lock, checkpoint, dataset, .. } = setup;
+        let lock = lock.map_or_else(|| DirLock::new(&args.out), Ok)?;
+        let rows = dataset.train.len().min(run.recipe()?.rows);
+        let batch = run.batch.min(rows);
+        let mut session = Self {
+            args,
+            run,
+            dataset,
+            trainer,
+            history: Vec::new(),
+            pending: (0.0, 0),
+            time: Duration::ZERO,
+            profile: Profile::default(),
+            rows,
+            batch,
+            saved: None,
+            _lock: lock,
+        };
+        if let Some(checkpoint) = checkpoint {
+            checkpoint.expect(&args.out.join("checkpoint"), &session.run)?;
+            checkpoint.restore(&mut session.trainer);
+            session.time = Duration::try_from_secs_f64(checkpoint.seconds).unwrap_or_default();
+            session.pending = checkpoint.pending;
+            session.history = checkpoint.history;
+            session.saved = Some(checkpoint.step);
+        }
+        // Before the work, not after it: whether the folder can be written. What an earlier run left stays together until
+        // there is a checkpoint of this one.
+        let curve = args.out.join("loss.csv");
+        if session.saved.is_none() && curve.is_file() {
+            files::replace(&curve, &files::read(&curve)?, &PROTECTED)?;
+        } else {
+            session.write_csv()?;
+        }
+        for signal in signal_hook::consts::TERM_SIGNALS {
+            // The first asks for a checkpoint; a second does not wait for it.
+            signal_hook::flag::register_conditional_shutdown(*signal, 130, Arc::clone(&STOP))?;
+            signal_hook::flag::register(*signal, Arc::clone(&STOP))?;
+        }
+        Ok(session)
+    }
+
+    /// What was read, for a person.
+    pub fn describe_data(&self) -> String {
+        self.dataset.describe(&self.args.data, self.rows)
+    }
+
+    /// Trains to the end. Ctrl-C is an error, after a checkpoint.
+    pub fn train(&mut self) -> anyhow::Result<()> {
+        let steps = self.trainer.steps();
+        // Testing takes as long as some fifteen steps.
+        let line_every = (steps / 10).clamp(100, SAVE_EVERY);
+        let point_every = (steps / 100).clamp(1, 100);
+        let progress = Progress::new(steps, self.trainer.steps_done());
+        while self.trainer.steps_done() < steps {
+            if STOP.load(Ordering::Relaxed) {
+                self.save()?;
+                return Err(self.stopped());
+            }
+            let (loss, time) = self.profile.step(|| self.trainer.step(&self.dataset.train));
+            self.time += time;
+            let step = self.trainer.steps_done();
+            if !loss.is_finite() {
+                return Err(self.diverged(&format!("the loss is {loss}")));
+            }
+            self.pending = (self.pending.0 + f64::from(loss), self.pending.1 + 1);
+            let line = step.is_multiple_of(line_every) || step == steps;
+            if line || step.is_multiple_of(point_every) {
+                let test_mse = line.then(|| self.test_mse());
+                let (sum, count) = std::mem::take(&mut self.pending);
+                let loss = (sum / f64::from(count)) as f32;
+                self.history.push(Point { step, loss, learning_rate: self.trainer.learning_rate(), test_mse });
+            }
+            progress.show(step, loss, self.batch, self.history.last().filter(|_| line));
+            if step.is_multiple_of(SAVE_EVERY) || step == steps {
+                self.save()?;
+            }
+        }
+        progress.finish();
+        Ok(())
+    }
+
+    /// The MSE of the network as it is now over the test rows.
+    pub fn test_mse(&self) -> f64 {
+        let network = self.trainer.network();
+        evaluate::mean(&evaluate::errors(network, self.trainer.code_bits(), &self.dataset.test))
+    }
+
+    /// Replaces the checkpoint, unless the run has diverged.
+    fn save(&mut self) -> anyhow::Result<()> {
+        let mut checkpoint = Checkpoint::new(self.run.clone(), &mut self.trainer);
+        checkpoint.seconds = self.time.as_secs_f64();
+        checkpoint.history.clone_from(&self.history);
+        checkpoint.pending = self.pending;
+        match checkpoint.write(&self.args.out.join("checkpoint")) {
+            Err(CheckpointError::NotFinite { .. }) => return Err(self.diverged("a weight or a moment is not finite")),
+            written => written?,
+        }
+        self.saved = Some(checkpoint.step);
+        self.write_csv()
+    }
+
+    /// What a run says that was stopped after a checkpoint.
+    fn stopped(&self) -> anyhow::Error {
+        let out = &self.args.out;
+        let left = ["f32", "int8", "int4"].iter().any(|name| out.join(format!("model.{name}.blob")).exists());
+        let blobs = if left { " (the blobs there are an earlier run's)" } else { "" };
+        let (step, steps) = (self.trainer.steps_done(), self.run.steps);
+        let [out, data] = [out, &self.args.data].map(|path| quoted(path));
+        anyhow!("stopped at step {step} of {steps}; go on with --resume --out {out} --data {data}{blobs}")
+    }
+
+    fn diverged(&self, what: &str) -> anyhow::Error {
+        let step = self.trainer.steps_done();
+        let out = self.args.out.display();
+        match self.saved {
+            Some(saved) => {
+                anyhow!("{what} at step {step}: training diverged; the checkpoint of step {saved} stands in {out}")
+            }
+            None => anyhow!("{what} at step {step}: training diverged; no checkpoint was due yet"),
+        }
+    }
+
+    fn write_csv(&self) -> anyhow::Result<()> {
+        let path = self.args.out.join("loss.csv");
+        Ok(files::replace(&path, report::csv(&self.history).as_bytes(), &PROTECTED)?)
+    }
+}
+
+/// A path as it can be given to a shell again.
+fn quoted(path: &Path) -> String {
+    let shown = path.display().to_string();
+    if shown.contains(char::is_whitespace) { format!("'{shown}'") } else { shown }
+}

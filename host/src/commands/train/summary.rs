@@ -1,0 +1,75 @@
+//! The end of a run: blobs, pictures, and what is printed.
+
+use super::session::Session;
+use crate::commands::by_format;
+use autoencoder_core::{Network, loss};
+use autoencoder_io::blob_file::BlobFile;
+use autoencoder_io::files;
+use autoencoder_io::formats::PROTECTED;
+use autoencoder_io::topology::describe;
+use host::export::{BlobMeta, f32_blob, integer_blob};
+use host::train::qat::WeightFormat;
+use host::{evaluate, kernels, report};
+use std::fmt::Write;
+
+/// Writes blobs and pictures of a finished run, and returns its summary.
+pub fn finish(session: &Session<'_>) -> anyhow::Result<String> {
+    let Session { args, run, dataset, trainer, history, .. } = session;
+    let (out, network, step) = (&args.out, trainer.network(), trainer.steps_done());
+    let topology = describe(&run.topology);
+    let meta = BlobMeta { steps: run.steps_behind(step), code_bits: run.code_bits };
+    // What needs no integers first: a network that has none is kept all the same.
+    let float_path = out.join("model.f32.blob");
+    let float = f32_blob(network, meta)?;
+    files::replace(&float_path, &float, &PROTECTED)?;
+    let (loss_path, rows_path) = (out.join("loss.png"), out.join("reconstructions.png"));
+    let title = format!("training of {topology}, recipe {}", run.recipe);
+    report::plot(&loss_path, &title, &report::curves(history))?;
+    report::reconstructions(network, run.code_bits, &dataset.test).write(&rows_path)?;
+    let format = run.quantise_aware.unwrap_or(WeightFormat::Int8);
+    let path = out.join(format!("model.{}.blob", format.name()));
+    let blob = BlobFile::new(&path, &integer_blob(network, format, meta, &dataset.train)?);
+    files::replace(&path, blob.bytes(), &PROTECTED)?;
+
+    // The last step's, which was tested already.
+    let mse = history.last().and_then(|point| point.test_mse).unwrap_or_else(|| session.test_mse());
+    let integers = Network::open(blob.bytes()).map_err(|source| blob.error(source))?;
+    let mse_integers = evaluate::mean(&evaluate::errors_int8(&integers, &dataset.test));
+    let seconds = session.time.as_secs_f64();
+    let ms = seconds * 1e3 / f64::from(step);
+    if args.json {
+        let [int8, int4] = by_format(format, mse_integers);
+        let summary = serde_json::json!({
+            "test_mse": mse, "test_mse_int8": int8, "test_mse_int4": int4, "steps": step, "seconds": seconds,
+            "ms_per_step": ms,
+        });
+        return Ok(format!("{summary}\n"));
+    }
+    let mut text = format!(
+        "{topology} trained for {step} steps of {} rows in {seconds:.1} s ({ms:.2} ms a step)\n\n\
+         \x20         test MSE     PSNR       blob\n\
+         \x20   f32  {mse:.6}  {:5.2} dB  {:9} B  {}\n\
+         \x20  {}  {mse_integers:.6}  {:5.2} dB  {:9} B  {}\n\n\
+         pictures: {}, {}\n",
+        session.batch,
+        loss::psnr(mse),
+        float.len(),
+        float_path.display(),
+        format.name(),
+        loss::psnr(mse_integers),
+        blob.bytes().len(),
+        path.display(),
+        rows_path.display(),
+        loss_path.display(),
+    );
+    if args.profile {
+        // Three products of each layer, two of the first; a multiplication and an addition for each weight.
+        let layers = run.topology.layers();
+        let weights: usize = layers.iter().map(|layer| layer.weights()).sum();
+        let products = 3 * weights - layers[0].weights();
+        let operations = 2 * session.batch as u64 * products as u64;
+        let table = session.profile.table(rayon::current_num_threads(), operations, kernels::dense_rate());
+        write!(text, "\n{table}")?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,112 @@
+//! The rows of IDX files, pixels as numbers in [0, 1].
+
+use super::Source;
+use crate::kernels::prefetch;
+use autoencoder_io::idx::Images;
+use std::ops::Range;
+
+impl Source for Images {
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
+    fn width(&self) -> usize {
+        self.image_size()
+    }
+
+    #[inline(always)]
+    fn fetch(&self, index: usize) {
+        prefetch(self.image(index));
+    }
+
+    #[inline(always)]
+    fn copy(&self, index: usize, row: &mut [f32]) {
+        for (x, pixel) in row.iter_mut().zip(self.image(index)) {
+            *x = number(*pixel);
+        }
+    }
+
+    /// What comes in at an edge repeats the edge. A row that is no image is not moved.
+    #[inline(always)]
+    fn copy_moved(&self, index: usize, [down, right]: [isize; 2], row: &mut [f32]) {
+        if self.height == 1 {
+            return self.copy(index, row);
+        }
+        let (image, width) = (self.image(index), self.width);
+        let [(down, lines, inner_line), (right, columns, inner_column)] =
+            [(down, self.height), (right, width)].map(edge);
+        // All of it in one loop, which vectorises; then what that took from beyond an edge.
+        let by = down * width.cast_signed() + right;
+        let [to, from] = [by, -by].map(|by| by.max(0).cast_unsigned());
+        for (x, pixel) in row[to..].iter_mut().zip(&image[from..]) {
+            *x = number(*pixel);
+        }
+        if !columns.is_empty() {
+            for line in row.chunks_exact_mut(width) {
+                let beside = line[inner_column];
+                line[columns.clone()].fill(beside);
+            }
+        }
+        for line in lines {
+            row.copy_within(inner_line * width..(inner_line + 1) * width, line * width);
+        }
+    }
+}
+
+/// A pixel as a number.
+#[inline(always)]
+fn number(pixel: u8) -> f32 {
+    f32::from(pixel) * (1.0 / 255.0)
+}
+
+/// A move by so many of `count` lines, or by as many as make a difference: the lines that it leaves empty, and the one
+/// beside them.
+#[inline(always)]
+fn edge((by, count): (isize, usize)) -> (isize, Range<usize>, usize) {
+    let most = count.saturating_sub(1);
+    let by = by.clamp(-most.cast_signed(), most.cast_signed());
+    let empty = by.unsigned_abs();
+    if by > 0 { (by, 0..empty, empty) } else { (by, count - empty..count, most - empty) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    #[test]
+    fn a_moved_image_repeats_its_edges() {
+        let images = Images { pixels: vec![0, 51, 102, 153, 204, 255], height: 2, width: 3 };
+        let moved = |by| {
+            let mut row = [0.0; 6];
+            images.copy_moved(0, by, &mut row);
+            row.map(|x| (x * 5.0).round() as u8)
+        };
+        assert_eq!(moved([0, 0]), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(moved([1, 0]), [0, 1, 2, 0, 1, 2]);
+        assert_eq!(moved([-1, 0]), [3, 4, 5, 3, 4, 5]);
+        assert_eq!(moved([0, 1]), [0, 0, 1, 3, 3, 4]);
+        assert_eq!(moved([0, -1]), [1, 2, 2, 4, 5, 5]);
+        assert_eq!(moved([-1, 9]), [3, 3, 3, 3, 3, 3]);
+        // However far: each pixel is the nearest there is of where it comes from.
+        let nearest = |at: isize, count: usize| at.clamp(0, count as isize - 1) as usize;
+        for (down, right) in (-4..=4).flat_map(|down| (-5..=5).map(move |right| (down, right))) {
+            let from = |i: isize| nearest(i / 3 - down, 2) * 3 + nearest(i % 3 - right, 3);
+            assert_eq!(moved([down, right]), std::array::from_fn(|i| from(i as isize) as u8), "{down}, {right}");
+        }
+    }
+
+    #[test]
+    fn rows_that_are_no_images_stay_where_they_are() {
+        let pixels: Vec<u8> = vec![0, 51, 102, 153, 204, 255];
+        let array = Array2::from_shape_fn((1, 6), |(_, i)| f32::from(pixels[i]));
+        let mut row = [0.0; 6];
+        array.copy_moved(0, [1, 1], &mut row);
+        assert_eq!(row, [0.0, 51.0, 102.0, 153.0, 204.0, 255.0]);
+        let rows = Images { pixels, height: 1, width: 6 };
+        let mut still = [0.0; 6];
+        rows.copy(0, &mut still);
+        rows.copy_moved(0, [0, 1], &mut row);
+        assert_eq!(row, still);
+    }
+}

@@ -1,0 +1,48 @@
+//! What a network reconstructs in `f32`, and how far that is from its rows.
+
+use super::mean_squared_error;
+use crate::data::Source;
+use crate::kernels::{F32, SHARD};
+use crate::train::network::Network;
+use crate::train::pass::{Pass, Shard};
+use crate::train::qat::round_code;
+use autoencoder_core::dense;
+use rayon::prelude::*;
+
+/// The MSE of each row: the mean of `(y - x)²` over its elements. A code element has `code_bits` bits.
+pub fn errors(network: &Network, code_bits: u8, source: &impl Source) -> Vec<f32> {
+    let topology = network.topology();
+    let width = source.width();
+    assert_eq!([topology.inputs(), topology.outputs()], [width; 2], "inputs, outputs and row width");
+    let products = F32::default();
+    let pass = Pass::f32(products, network, code_bits);
+    let indices: Vec<u32> = (0..source.rows() as u32).collect();
+    let mut errors = vec![0.0; source.rows()];
+    errors.par_chunks_mut(SHARD).zip(indices.par_chunks(SHARD)).for_each_init(
+        || Shard::new(products, topology),
+        |shard, (errors, rows)| {
+            shard.gather(source, rows, rows.len(), [0, 0]);
+            shard.forward(&pass);
+            let (x, y) = (shard.x().chunks_exact(width), shard.output().chunks_exact(width));
+            for (error, (x, y)) in errors.iter_mut().zip(x.zip(y)) {
+                *error = mean_squared_error(x, y);
+            }
+        },
+    );
+    errors
+}
+
+/// The reconstructions of `rows`, one after the other, by plain loops: for a few of them. A code element has `code_bits` bits.
+pub fn reconstruct(network: &Network, code_bits: u8, rows: &[f32]) -> Vec<f32> {
+    let mut x = rows.to_vec();
+    for (boundary, layer) in (1..).zip(network.layers()) {
+        let [inputs, outputs] = layer.spec.sizes();
+        let mut y = vec![0.0; x.len() / inputs * outputs];
+        dense::forward(layer.spec, layer.weights, layer.bias, &x, &mut y);
+        if boundary == network.topology().encoder_layers() && code_bits < 8 {
+            round_code(code_bits, &y.clone(), &mut y);
+        }
+        x = y;
+    }
+    x
+}

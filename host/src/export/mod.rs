@@ -1,0 +1,101 @@
+//! From a trained network to the weights blob that a device loads: integers with a scale for each output, or `f32`.
+
+pub mod calibrate;
+pub mod quantise;
+mod tiles;
+
+use crate::data::Source;
+use crate::train::network::Network;
+use crate::train::qat::WeightFormat;
+use autoencoder_core::activation::ActivationKind;
+use autoencoder_core::blob::{Format, Header, NO_THRESHOLD, RawLayer};
+use autoencoder_core::quant::QuantParams;
+use autoencoder_core::{Error, Topology};
+use autoencoder_io::blob_file::write_blob;
+use zerocopy::IntoBytes;
+
+/// What a blob says about its network besides shape and numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct BlobMeta {
+    /// Steps of training.
+    pub steps: u32,
+    /// Bits of a code element, 1 to 8.
+    pub code_bits: u8,
+}
+
+/// Why no blob can be made of a network.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// A weight or a bias is NaN or infinite.
+    #[error("layer {layer}: a number that is not finite")]
+    NotFinite {
+        /// From 1.
+        layer: usize,
+    },
+    /// The row's multiplier does not fit: its weights are too large for the table.
+    #[error("layer {layer}: the weights of output {output} are too large for integers")]
+    Range {
+        /// From 1.
+        layer: usize,
+        /// From 0.
+        output: usize,
+    },
+    /// Only a sigmoid's output has a known range, which the levels of a code with few bits divide.
+    #[error("a code of {bits} bits an element needs a sigmoid before it")]
+    Code {
+        /// As asked for.
+        bits: u8,
+    },
+    /// The blob cannot be written.
+    #[error(transparent)]
+    Blob(#[from] Error),
+}
+
+/// The network as a blob of `f32`.
+pub fn f32_blob(network: &Network, meta: BlobMeta) -> Result<Vec<u8>, ExportError> {
+    let header = header(network, Format::F32, meta)?;
+    let mut parameters = network.parameters();
+    let layer = |bytes| RawLayer { output: QuantParams::UNIT, channels: &[], weights: bytes };
+    let layers = header.topology.layers().iter().map_while(|spec| {
+        let own = parameters.split_off(..spec.parameters())?;
+        Some(layer(own.as_bytes()))
+    });
+    Ok(write_blob(&header, layers.collect::<Vec<_>>())?)
+}
+
+/// The network as a blob of integers, its threshold calibrated on the rows of `source`, as are the ranges of layers that
+/// have none of their own.
+pub fn integer_blob(
+    network: &Network,
+    format: WeightFormat,
+    meta: BlobMeta,
+    source: &impl Source,
+) -> Result<Vec<u8>, ExportError> {
+    let mut quantised = quantise::quantise(network, format, meta, source)?;
+    quantised.header.threshold = calibrate::threshold(&quantised.network(), source);
+    Ok(quantised.to_blob()?)
+}
+
+/// An error unless a network of this topology can have a code of so many bits.
+pub fn check_code(topology: &Topology, bits: u8) -> Result<(), ExportError> {
+    let known = bits == 8 || topology.code_activation() == Some(ActivationKind::Sigmoid);
+    if known { Ok(()) } else { Err(ExportError::Code { bits }) }
+}
+
+/// The header of the network's blob; an error if the network is worth none.
+fn header(network: &Network, format: Format, meta: BlobMeta) -> Result<Header, ExportError> {
+    check_code(network.topology(), meta.code_bits)?;
+    let mut layers = network.layers();
+    if let Some(layer) = layers.position(|layer| !layer.weights.iter().chain(layer.bias).all(|x| x.is_finite())) {
+        return Err(ExportError::NotFinite { layer: layer + 1 });
+    }
+    Ok(Header {
+        format,
+        accumulators_checked: format != Format::F32, // by `quantise_row`; 4 bits cannot leave the range
+        steps: meta.steps,
+        input: QuantParams::UNIT,
+        code_bits: meta.code_bits,
+        threshold: NO_THRESHOLD,
+        topology: network.topology().clone(),
+    })
+}

@@ -1,0 +1,278 @@
+//! A trained network in integers, in memory.
+//!
+//! A network of sigmoids over inputs in [0, 1] needs no calibration: every range is known. The range of a ReLU or of
+//! a signed input or output is that of [`CALIBRATION_ROWS`] rows.
+//!
+//! Layers are padded to multiples of four inputs and outputs with weights, biases and multipliers of 0: what the padding
+//! computes never reaches an output.
+
+use super::tiles::Tiles;
+use super::{BlobMeta, ExportError, header};
+use crate::data::{Sample, Source};
+use crate::evaluate::IntegerNetwork;
+use crate::train::network::{LayerView, Network};
+use crate::train::qat::WeightFormat;
+use autoencoder_core::activation::ActivationKind;
+use autoencoder_core::blob::{Header, RawLayer};
+use autoencoder_core::quant::requantise::STEPS;
+use autoencoder_core::quant::{ACCUMULATOR_LIMIT, ChannelParams, Dense, QuantParams, int4, padded};
+use autoencoder_core::{Activation, Error, Identity, LayerSpec, Relu, Sigmoid};
+use autoencoder_io::blob_file::write_blob;
+use ndarray::{Array2, ArrayView1, ArrayView2};
+use zerocopy::IntoBytes;
+
+/// Rows that calibrate ranges which cannot be known.
+pub const CALIBRATION_ROWS: usize = 1024;
+
+/// A network in integers: all that its blob will hold.
+#[derive(Clone, Debug)]
+pub struct Quantised {
+    /// The blob's header.
+    pub header: Header,
+    layers: Vec<QuantisedLayer>,
+}
+
+/// One layer, padded.
+#[derive(Clone, Debug)]
+struct QuantisedLayer {
+    spec: LayerSpec,
+    tiles: Tiles,
+    channels: Vec<ChannelParams>,
+    output: QuantParams,
+}
+
+/// The weights of one layer in steps of a scale for each row.
+struct Rows {
+    scales: Vec<f32>,
+    weights: Vec<Vec<i8>>,
+}
+
+impl Quantised {
+    /// The same as a network that can be measured.
+    pub fn network(&self) -> IntegerNetwork<'_> {
+        let layers = self.layers.iter().map(|QuantisedLayer { spec, tiles, channels, output }| {
+            Dense::new(*spec, tiles.weights(), channels, *output).expect("as many weights as the padded layer has")
+        });
+        IntegerNetwork::new(&self.header, layers.collect())
+    }
+
+    /// Writes the blob.
+    pub fn to_blob(&self) -> Result<Vec<u8>, Error> {
+        let layers = self.layers.iter().map(|QuantisedLayer { tiles, channels, output, .. }| RawLayer {
+            output: *output,
+            channels: channels.as_bytes(),
+            weights: tiles.as_bytes(),
+        });
+        write_blob(&self.header, layers)
+    }
+}
+
+/// The network in integers, calibrated where it has to be on the rows of `source`. It has no threshold yet.
+pub fn quantise(
+    network: &Network,
+    format: WeightFormat,
+    meta: BlobMeta,
+    source: &impl Source,
+) -> Result<Quantised, ExportError> {
+    let mut header = header(network, format.format(), meta)?;
+    let mut x = sample(source);
+    header.input = match range(&x) {
+        (low, high) if low >= 0.0 && high <= 1.0 => QuantParams::UNIT,
+        range => params(range, 0.0),
+    };
+    let calibrate = !network.layers().all(|layer| layer.spec.activation == ActivationKind::Sigmoid);
+    let topology = network.topology();
+    let last = topology.layers().len() - 1;
+    let mut from = header.input;
+    let mut layers = Vec::with_capacity(topology.layers().len());
+    for (i, layer) in network.layers().enumerate() {
+        if calibrate {
+            x = forward(layer, &x);
+        }
+        let mut rows = quantise_rows(layer, format, from);
+        let reconstruction = i == last && topology.outputs() == topology.inputs();
+        let output = match layer.spec.activation {
+            ActivationKind::Sigmoid => QuantParams::UNIT,
+            // A reconstruction is of the input's kind; anything else has the range it shows.
+            ActivationKind::Identity if reconstruction => header.input,
+            ActivationKind::Relu if reconstruction && header.input.zero_point == 0 => header.input,
+            ActivationKind::Identity => params(range(&x), rows.finest_output(from)),
+            ActivationKind::Relu => params((0.0, range(&x).1), rows.finest_output(from)),
+        };
+        if !output.is_valid() {
+            return Err(ExportError::NotFinite { layer: i + 1 });
+        }
+        let channels = channels(layer, &mut rows, from, output);
+        let channels = channels.map_err(|output| ExportError::Range { layer: i + 1, output })?;
+        let tiles = Tiles::pack(format, &rows.weights, layer.spec.sizes().map(padded));
+        layers.push(QuantisedLayer { spec: layer.spec, tiles, channels, output });
+        from = output;
+    }
+    Ok(Quantised { header, layers })
+}
+
+impl Rows {
+    /// The finest scale of outputs that their multipliers can reach: a step of the accumulator is half a step of it.
+    fn finest_output(&self, from: QuantParams) -> f32 {
+        2.001 * from.scale * self.scales.iter().fold(0.0, |largest, scale| scale.max(largest))
+    }
+}
+
+/// The rows of a layer in integers, for inputs that stand for `from`.
+fn quantise_rows(layer: LayerView<'_>, format: WeightFormat, from: QuantParams) -> Rows {
+    let rows = layer.weights.chunks_exact(layer.spec.inputs.into()).zip(layer.bias);
+    let (scales, weights) = rows.map(|(weights, bias)| quantise_row(weights, *bias, format, from)).unzip();
+    Rows { scales, weights }
+}
+
+/// The scale and the integers of one row.
+fn quantise_row(weights: &[f32], bias: f32, format: WeightFormat, from: QuantParams) -> (f32, Vec<i8>) {
+    let mut scale = format.scale(weights, bias, from);
+    if format == WeightFormat::Int4 {
+        let [low, high] = int4::RANGE;
+        return (scale, weights.iter().map(|w| ((w / scale).round() as i8).clamp(low, high)).collect());
+    }
+    loop {
+        let row: Vec<i8> = weights.iter().map(|w| (w / scale).round() as i8).collect();
+        let sum: i64 = row.iter().map(|w| i64::from(w.unsigned_abs()) * 255).sum();
+        if sum < ACCUMULATOR_LIMIT {
+            return (scale, row);
+        }
+        scale *= 1.001; // rounding went over the bound
+    }
+}
+
+/// Bias and multiplier of each output, padded. The error is an output whose multiplier does not fit.
+fn channels(
+    layer: LayerView<'_>,
+    rows: &mut Rows,
+    from: QuantParams,
+    output: QuantParams,
+) -> Result<Vec<ChannelParams>, usize> {
+    let [low, high] = int4::RANGE.map(|bound| bound / 2);
+    // Table indices or output steps for one unit of z.
+    let resolution = match layer.spec.activation {
+        ActivationKind::Sigmoid => f64::from(STEPS),
+        ActivationKind::Relu | ActivationKind::Identity => 1.0 / f64::from(output.scale),
+    };
+    let mut channels = Vec::with_capacity(padded(layer.bias.len()));
+    for ((scale, row), bias) in rows.scales.iter_mut().zip(&mut rows.weights).zip(layer.bias) {
+        let unit = |scale: f32| f64::from(scale) * f64::from(from.scale); // one step of the accumulator
+        let multiplier = |scale: f32| (unit(scale) * resolution * 4_294_967_296.0).round();
+        // A row of few weights may have a coarse scale, one weight its own size: finer scales hold it as well.
+        while multiplier(*scale) > f64::from(i32::MAX) && row.iter().all(|w| (low..=high).contains(w)) {
+            for w in row.iter_mut() {
+                *w *= 2;
+            }
+            *scale /= 2.0;
+        }
+        let (unit, multiplier) = (unit(*scale), multiplier(*scale));
+        if multiplier > f64::from(i32::MAX) {
+            return Err(channels.len());
+        }
+        // A signed input's zero point: Σ w·(q - zero) = Σ w·q - zero·Σ w.
+        let zero = i64::from(from.zero_point) * row.iter().map(|w| i64::from(*w)).sum::<i64>();
+        let bias = (f64::from(*bias) / unit).round() as i64 - zero;
+        channels.push(ChannelParams { bias: bias as i32, multiplier: multiplier as i32 });
+    }
+    channels.resize(padded(channels.len()), ChannelParams::default());
+    Ok(channels)
+}
+
+/// The layer's outputs in `f32`.
+fn forward(layer: LayerView<'_>, x: &Array2<f32>) -> Array2<f32> {
+    let apply = match layer.spec.activation {
+        ActivationKind::Sigmoid => Sigmoid::apply,
+        ActivationKind::Relu => Relu::apply,
+        ActivationKind::Identity => Identity::apply,
+    };
+    let [inputs, outputs] = layer.spec.sizes();
+    let weights = ArrayView2::from_shape((outputs, inputs), layer.weights).expect("a row of weights for each output");
+    (x.dot(&weights.t()) + ArrayView1::from(layer.bias)).mapv_into(apply)
+}
+
+/// Rows spread evenly over the source.
+fn sample(source: &impl Source) -> Array2<f32> {
+    let sample = Sample::new(source, CALIBRATION_ROWS);
+    let mut x = Array2::zeros((sample.rows(), sample.width()));
+    for (i, mut row) in x.rows_mut().into_iter().enumerate() {
+        sample.copy(i, row.as_slice_mut().unwrap_or_default());
+    }
+    x
+}
+
+/// Smallest and largest.
+fn range(x: &Array2<f32>) -> (f32, f32) {
+    x.iter().fold((0.0, 0.0), |(low, high), x| (x.min(low), x.max(high)))
+}
+
+/// 256 steps from `low <= 0` to `high >= 0`, none of them smaller than `finest`.
+fn params((low, high): (f32, f32), finest: f32) -> QuantParams {
+    // Nothing but zeros, which any scale holds.
+    let scale = if high <= low { QuantParams::UNIT.scale } else { (high - low) / 255.0 };
+    let scale = scale.max(finest);
+    QuantParams { scale, zero_point: (-low / scale).round() as u8 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate;
+
+    const META: BlobMeta = BlobMeta { steps: 1, code_bits: 8 };
+
+    fn network(topology: &str, size: f32) -> Network {
+        let mut network = Network::new(&topology.parse().unwrap());
+        for (i, w) in network.parameters_mut().iter_mut().enumerate() {
+            *w = size * (i as f32 * 0.7 + 1.0).sin();
+        }
+        network
+    }
+
+    fn rows(width: usize) -> Array2<f32> {
+        Array2::from_shape_fn((60, width), |(row, i)| ((row * 31 + i * 17) % 256) as f32 / 255.0)
+    }
+
+    #[test]
+    fn networks_of_any_size_keep_their_error_in_integers() {
+        for topology in ["1-1", "1-1i", "3-5r-2-3", "7-7", "13-6i-13", "17-9-1-9-17", "5-4r-3i-2r-5", "16-8-16"] {
+            let network = network(topology, 0.5);
+            let source = rows(network.topology().inputs());
+            let exact = evaluate::mean(&evaluate::errors(&network, 8, &source));
+            for (format, tolerance) in [(WeightFormat::Int8, 0.02), (WeightFormat::Int4, 0.3)] {
+                let quantised = quantise(&network, format, META, &source).unwrap();
+                let error = evaluate::mean(&quantised.network().errors(&source));
+                assert!((error / exact - 1.0).abs() < tolerance, "{topology} {format:?}: {error}, f32 {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn padding_is_zeros() {
+        let quantised = quantise(&network("5-2-5", 0.5), WeightFormat::Int8, META, &rows(5)).unwrap();
+        let [encoder, decoder] = &quantised.layers[..] else { panic!("two layers") };
+        assert_eq!((encoder.tiles.as_bytes().len(), decoder.tiles.as_bytes().len()), (8 * 4, 4 * 8));
+        assert_eq!((encoder.channels.len(), decoder.channels.len()), (4, 8));
+        assert_eq!(encoder.channels[2..], [ChannelParams::default(); 2]);
+        assert_eq!(decoder.channels[5..], [ChannelParams::default(); 3]);
+    }
+
+    #[test]
+    fn weights_that_no_multiplier_reaches_are_refused() {
+        let error = quantise(&network("9-3-9", 2000.0), WeightFormat::Int8, META, &rows(9)).unwrap_err();
+        assert!(matches!(error, ExportError::Range { layer: 1, output: 0 }), "{error}");
+    }
+
+    /// A ReLU that hardly ever fires: outputs up to 0.001 from an accumulator with steps of 0.00003.
+    #[test]
+    fn outputs_in_a_small_range_have_a_scale_that_their_accumulator_reaches() {
+        let mut network = network("1-1r-1", 0.5);
+        network.layer_mut(0).0[0] = 1.0;
+        network.layer_mut(0).1[0] = -0.999;
+        let source = Array2::from_shape_fn((2, 1), |(row, _)| row as f32);
+        let quantised = quantise(&network, WeightFormat::Int8, META, &source).unwrap();
+        let ChannelParams { multiplier, .. } = quantised.layers[0].channels[0];
+        assert!(multiplier > i32::MAX / 2, "{multiplier}");
+        assert!(quantised.layers[0].output.scale > 1.9 / 127.0 / 255.0);
+    }
+}

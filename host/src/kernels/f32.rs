@@ -1,0 +1,229 @@
+//! Products in `f32`: those of the `gemm-f32` crate, and lists of non-zero numbers where a batch is mostly zeros.
+//!
+//! `unsafe`, because a matrix product takes pointers and strides.
+#![allow(unsafe_code)]
+
+use super::aligned::Aligned;
+use super::sparse::{self, Lists};
+use super::transpose::transpose;
+use super::{Products, ShardOperands};
+use crate::profile::{Phase, timed};
+use crate::train::network::LayerView;
+use autoencoder_core::LayerSpec;
+use gemm_common::Parallelism;
+use gemm_f32::gemm::f32::get_gemm_fn;
+use pulp::Arch;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::time::Instant;
+
+/// With fewer rows than this, transposing or listing costs more than it saves.
+const FEW: usize = 16;
+/// The most rows of a gradient at a time: with 784 inputs, these fill less than half of a second level cache.
+const GRADIENT_ROWS: usize = 128;
+/// Rows of a gradient come in multiples of this where there are as many: whole vectors.
+const MULTIPLE: usize = 16;
+
+/// Fast products for any x86-64 or aarch64 machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct F32 {
+    pub(super) arch: Arch,
+}
+
+impl Products for F32 {
+    type Layer<'a> = LayerView<'a>;
+    /// None: they read the activations and their gradients as they are.
+    type Operands = ();
+
+    fn operands(self, _: usize, _: LayerSpec) {}
+
+    // Shapes: x [n, I], W [O, I], y [n, O].
+    fn forward(self, layer: LayerView<'_>, x: &[f32], (): &mut (), y: &mut [f32]) {
+        timed(Phase::Forward, || self.x_wt(x, layer.weights, layer.spec.sizes(), y));
+    }
+
+    // Shapes: dz [n, O], W [O, I], dx [n, I].
+    fn input_gradient(self, layer: LayerView<'_>, dz: &[f32], (): &mut (), dx: Option<&mut [f32]>) {
+        let [inputs, outputs] = layer.spec.sizes();
+        if let Some(dx) = dx {
+            let (dz, w) = (View::rows(dz, outputs), View::rows(layer.weights, inputs));
+            timed(Phase::Backward, || multiply(dz, outputs, w, inputs, dx, false));
+        }
+    }
+
+    // Shapes, for each shard: dz [n, O], x [n, I]; dw [rows, I].
+    fn weight_gradient<'a>(
+        self,
+        spec: LayerSpec,
+        shards: impl Iterator<Item = ShardOperands<'a, Self>> + Clone,
+        rows: Range<usize>,
+        dw: &mut [f32],
+    ) {
+        timed(Phase::Gradients, || self.dzt_x(spec.sizes(), shards, rows, dw));
+    }
+
+    /// Blocks of one size, but for the last.
+    fn gradient_rows(self, _: usize, spec: LayerSpec) -> usize {
+        let outputs = usize::from(spec.outputs);
+        outputs.div_ceil(outputs.div_ceil(GRADIENT_ROWS)).next_multiple_of(MULTIPLE)
+    }
+}
+
+impl F32 {
+    /// `y = x·wᵀ`
+    fn x_wt(self, x: &[f32], w: &[f32], [inputs, outputs]: [usize; 2], y: &mut [f32]) {
+        let (arch, x_rows) = (self.arch, View::rows(x, inputs));
+        if x.len() < FEW * inputs {
+            return multiply(x_rows, inputs, View::rows(w, inputs).transposed(), outputs, y, false);
+        }
+        SCRATCH.with_borrow_mut(|Scratch { transposed, tile, lists }| {
+            if sparse::is_sparse_enough(arch, x, outputs) {
+                if lists.is_empty() {
+                    lists.push(Lists::default());
+                }
+                lists[0].rows(arch, x, inputs);
+                for first in (0..outputs).step_by(sparse::width(arch)) {
+                    let wt = View::rows(&w[first * inputs..], inputs).transposed();
+                    lists[0].multiply(arch, wt, tile, &mut y[first..], outputs, false);
+                }
+            } else {
+                // Transposed here, because the product would read each row of `w` one number at a time.
+                let wt = transposed.scratch(inputs * outputs);
+                transpose(arch, w, inputs, inputs, wt);
+                multiply(x_rows, inputs, View::rows(wt, outputs), outputs, y, false);
+            }
+        });
+    }
+
+    /// Some rows of `dw = Σ dzᵀ·x`.
+    fn dzt_x<'a>(
+        self,
+        [inputs, outputs]: [usize; 2],
+        shards: impl Iterator<Item = ShardOperands<'a, Self>> + Clone,
+        Range { start, end }: Range<usize>,
+        dw: &mut [f32],
+    ) {
+        let sparse = |shard: ShardOperands<'_, Self>| {
+            shard.x.len() >= FEW * inputs && sparse::is_sparse_enough(self.arch, shard.x, end - start)
+        };
+        if !shards.clone().all(sparse) {
+            for (i, ShardOperands { dz, x, .. }) in shards.enumerate() {
+                let dzt = View::rows(dz.get(start..).unwrap_or_default(), outputs).transposed();
+                multiply(dzt, x.len() / inputs, View::rows(x, inputs), inputs, dw, i > 0);
+            }
+            return;
+        }
+        // dWᵀ = xᵀ·dz, some rows of dW at a time.
+        SCRATCH.with_borrow_mut(|Scratch { transposed, tile, lists }| {
+            lists.resize_with(lists.len().max(shards.clone().count()), Lists::default);
+            for (lists, shard) in lists.iter_mut().zip(shards.clone()) {
+                lists.columns(self.arch, shard.x, inputs);
+            }
+            let width = sparse::width(self.arch);
+            let dwt = transposed.scratch(inputs * width);
+            for (first, dw) in (start..).step_by(width).zip(dw.chunks_exact_mut(inputs * width)) {
+                for (i, (lists, shard)) in lists.iter().zip(shards.clone()).enumerate() {
+                    let dz = View::rows(&shard.dz[first..], outputs);
+                    lists.multiply(self.arch, dz, tile, dwt, width, i > 0);
+                }
+                transpose(self.arch, dwt, width, width, dw);
+            }
+        });
+    }
+}
+
+thread_local! {
+    /// What a product needs beside its operands.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Scratch {
+    transposed: Aligned,
+    tile: Aligned,
+    lists: Vec<Lists>,
+}
+
+/// A row-major matrix, or the transpose of one.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) numbers: &'a [f32],
+    /// From one row, and from one column, to the next.
+    pub(super) strides: [usize; 2],
+}
+
+impl<'a> View<'a> {
+    /// Rows that begin `stride` numbers apart.
+    fn rows(numbers: &'a [f32], stride: usize) -> Self {
+        Self { numbers, strides: [stride, 1] }
+    }
+
+    fn transposed(self) -> Self {
+        Self { strides: [self.strides[1], self.strides[0]], ..self }
+    }
+}
+
+/// `out = left · right`, or that added to `out`, where `left` has `inner` columns and `right` has `columns`.
+fn multiply(left: View<'_>, inner: usize, right: View<'_>, columns: usize, out: &mut [f32], add: bool) {
+    let rows = out.len() / columns;
+    if rows == 0 || inner == 0 {
+        if !add {
+            out.fill(0.0);
+        }
+        return;
+    }
+    // The last element each matrix is read or written at lies within its slice.
+    let last = |view: View<'_>, r: usize, c: usize| (r - 1) * view.strides[0] + (c - 1) * view.strides[1];
+    assert!(last(left, rows, inner) < left.numbers.len() && last(right, inner, columns) < right.numbers.len());
+    let (l, r) = (left.strides.map(usize::cast_signed), right.strides.map(usize::cast_signed));
+    // SAFETY: the assertion above bounds every read. `out` has room for `rows` rows of `columns` numbers, is read only
+    // where `add` is, and cannot overlap the others: it is borrowed mutably, they are shared.
+    // The kernels prefer a column-major product, so that this asks for `outᵀ = rightᵀ · leftᵀ`.
+    unsafe {
+        get_gemm_fn()(
+            columns,
+            rows,
+            inner,
+            out.as_mut_ptr(),
+            columns.cast_signed(),
+            1,
+            add,
+            right.numbers.as_ptr(),
+            r[0],
+            r[1],
+            left.numbers.as_ptr(),
+            l[0],
+            l[1],
+            f32::from(u8::from(add)),
+            1.0,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+/// Operations a second of a dense product of this network's size, on all threads of the current rayon pool at once.
+pub fn dense_rate() -> f64 {
+    const ROWS: usize = 128;
+    const INNER: usize = 784;
+    const COLUMNS: usize = 256;
+    const TIMES: usize = 200;
+    let times = rayon::broadcast(|_| {
+        let (left, right) = (vec![0.5; ROWS * INNER], vec![0.5; INNER * COLUMNS]);
+        let (left, right) = (View::rows(&left, INNER), View::rows(&right, COLUMNS));
+        let mut out = vec![0.0; COLUMNS * ROWS];
+        let mut times: Vec<f64> = (0..TIMES)
+            .map(|_| {
+                let start = Instant::now();
+                multiply(left, INNER, right, COLUMNS, &mut out, false);
+                std::hint::black_box(&mut out);
+                start.elapsed().as_secs_f64()
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        times[TIMES / 2]
+    });
+    times.into_iter().map(|time| (2 * ROWS * INNER * COLUMNS) as f64 / time).sum()
+}

@@ -1,0 +1,9 @@
+//! What a run leaves for people to look at: its losses as a table and as a picture, rows above their reconstructions.
+
+mod history;
+mod plot;
+mod reconstructions;
+
+pub use history::{csv, curves};
+pub use plot::{Curve, plot, plot_over};
+pub use reconstructions::reconstructions;

@@ -1,0 +1,26 @@
+//! Rows above their reconstructions.
+
+use crate::data::Source;
+use crate::evaluate;
+use crate::train::network::Network;
+use autoencoder_io::idx::Images;
+use autoencoder_io::picture::Gray;
+
+/// Rows in the picture.
+const SHOWN: usize = 16;
+/// Picture pixels that a pixel of an image is wide and high.
+const ZOOM: usize = 2;
+
+/// The first rows above what the network makes of them: images, or line plots of rows that are no images. A code element
+/// has `code_bits` bits.
+pub fn reconstructions(network: &Network, code_bits: u8, rows: &Images) -> Gray {
+    let (shown, size) = (SHOWN.min(rows.len()), rows.image_size());
+    let mut x = vec![0.0; shown * size];
+    for (i, x) in x.chunks_exact_mut(size).enumerate() {
+        rows.copy(i, x);
+    }
+    let y = evaluate::reconstruct(network, code_bits, &x);
+    let pixels: Vec<u8> = y.iter().map(|y| (y * 255.0).round() as u8).collect(); // `as` saturates
+    let originals = (0..shown).map(|i| rows.image(i)).collect();
+    Gray::sheet(&[originals, pixels.chunks_exact(size).collect()], rows.width, ZOOM)
+}

@@ -1,0 +1,326 @@
+//! A training run on disk: everything that a stopped run needs to end with the same bytes as one without a stop.
+
+use super::network::Network;
+use super::qat::{Qat, WeightFormat};
+use super::recipe::Recipe;
+use super::trainer::Trainer;
+use autoencoder_core::Topology;
+use autoencoder_io::files::{self, FileError};
+use autoencoder_io::formats::{CHECKPOINT, PROTECTED};
+use crc::{CRC_32_ISO_HDLC, Crc};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+const VERSION: u8 = 3;
+static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+/// The largest batch of a run.
+pub const MAX_BATCH: usize = 65_536;
+
+/// What a run was started with. A run is continued only as the one it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The recipe's name.
+    pub recipe: String,
+    /// The network's layers.
+    pub topology: Topology,
+    /// Steps in all.
+    pub steps: u32,
+    /// Rows a step.
+    pub batch: usize,
+    /// Seed of weights and order.
+    pub seed: u64,
+    /// CRC-32 of the training images.
+    pub data: u32,
+    /// The format that the last steps round the weights for, if they do.
+    pub quantise_aware: Option<WeightFormat>,
+    /// Bits of a code element in those steps.
+    pub code_bits: u8,
+    /// The network it began with, unless with a fresh one: CRC-32 of its file, and the steps behind it. Every step of such a
+    /// run is quantisation-aware.
+    pub from: Option<(u32, u32)>,
+}
+
+impl Run {
+    /// The recipe, with this run's quantisation-aware steps.
+    pub fn recipe(&self) -> Result<Recipe, UnknownRecipe> {
+        let recipe = Recipe::named(&self.recipe).ok_or_else(|| UnknownRecipe(self.recipe.clone()))?;
+        let qat = Qat::new(self.quantise_aware, self.code_bits);
+        Ok(match self.from {
+            None => Recipe { qat, ..recipe },
+            Some(_) => Recipe { qat: Qat { fraction: 1.0, ..qat }, augment_fraction: 0.0, ..recipe },
+        })
+    }
+
+    /// Steps of training behind the network after `step` steps of this run.
+    pub fn steps_behind(&self, step: u32) -> u32 {
+        self.from.map_or(0, |(_, steps)| steps).saturating_add(step)
+    }
+}
+
+/// There is no recipe of that name.
+#[derive(Debug, thiserror::Error)]
+#[error("no recipe named {0}")]
+pub struct UnknownRecipe(String);
+
+/// The loss at one point of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Steps done.
+    pub step: u32,
+    /// Mean of the batch losses since the point before.
+    pub loss: f32,
+    /// Learning rate.
+    pub learning_rate: f32,
+    /// MSE over the test images, where it was measured.
+    pub test_mse: Option<f64>,
+}
+
+/// A run and how far it has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// What it was started with.
+    pub run: Run,
+    /// Steps done.
+    pub step: u32,
+    /// Time spent in them, in seconds.
+    pub seconds: f64,
+    /// The losses so far.
+    pub history: Vec<Point>,
+    /// Losses since the last point: their sum and number.
+    pub pending: (f64, u32),
+    /// Parameters, first and second moments, each as a flat array.
+    state: [Vec<f32>; 3],
+    /// The scales of rounded rows; none before the first quantisation-aware step.
+    scales: Vec<f32>,
+}
+
+/// What can be wrong with a checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// It cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file does not begin like a checkpoint.
+    #[error("{}: not a checkpoint", path.display())]
+    NotACheckpoint {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Written by another version of this program.
+    #[error("{}: a checkpoint of version {found}, this program knows {VERSION}", path.display())]
+    Version {
+        /// Which file.
+        path: PathBuf,
+        /// The version found.
+        found: u8,
+    },
+    /// Its bytes are not those that were written.
+    #[error("{}: a damaged checkpoint", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A parameter or a moment is NaN or infinite: the run has diverged.
+    #[error("{}: a number that is not finite is not written", path.display())]
+    NotFinite {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It is of another run.
+    #[error("{}: the checkpoint is of a run with {what} {found}, not {expected}", path.display())]
+    OtherRun {
+        /// Which file.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// As asked for.
+        expected: String,
+        /// As stored.
+        found: String,
+    },
+}
+
+impl Checkpoint {
+    /// The state of `trainer`.
+    pub fn new(run: Run, trainer: &mut Trainer) -> Self {
+        let state = trainer.state().map(|network| network.parameters().to_vec());
+        let (step, scales) = (trainer.steps_done(), trainer.scales().to_vec());
+        Self { run, step, seconds: 0.0, history: Vec::new(), pending: (0.0, 0), state, scales }
+    }
+
+    /// Puts `trainer`, which was made for the same run, into the stored state.
+    pub fn restore(&self, trainer: &mut Trainer) {
+        trainer.restore(self.step, &self.scales, self.state.each_ref().map(Vec::as_slice));
+    }
+
+    /// The scales of the rounded rows; none before the first quantisation-aware step.
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
+    }
+
+    /// The network with its exact parameters.
+    pub fn network(&self) -> Network {
+        let mut network = Network::new(&self.run.topology);
+        network.parameters_mut().copy_from_slice(&self.state[0]);
+        network
+    }
+
+    /// Whether these bytes begin like a checkpoint.
+    pub fn is_one(bytes: &[u8]) -> bool {
+        bytes.starts_with(&CHECKPOINT)
+    }
+
+    /// Reads a checkpoint.
+    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
+        let bytes = files::read(path)?;
+        let path = || path.to_owned();
+        if !Self::is_one(&bytes) {
+            return Err(CheckpointError::NotACheckpoint { path: path() });
+        }
+        let damaged = || CheckpointError::Damaged { path: path() };
+        match bytes.get(CHECKPOINT.len()) {
+            Some(&VERSION) => {}
+            Some(&found) => return Err(CheckpointError::Version { path: path(), found }),
+            None => return Err(damaged()),
+        }
+        let (_, _, checkpoint): ([u8; 4], u8, Self) =
+            postcard::from_bytes_crc32(&bytes, CRC.digest()).map_err(|_| damaged())?;
+        if checkpoint.is_possible() { Ok(checkpoint) } else { Err(damaged()) }
+    }
+
+    /// Whether a run can be in such a state.
+    fn is_possible(&self) -> bool {
+        let Run { topology, steps, batch, .. } = &self.run;
+        // A deserialised topology may hold layers that do not fit each other.
+        let sound = Topology::new(topology.layers(), topology.encoder_layers()).is_ok();
+        let rows: usize = topology.layers().iter().map(|layer| usize::from(layer.outputs)).sum();
+        sound
+            && *steps > 0
+            && self.step <= *steps
+            && (1..=MAX_BATCH).contains(batch)
+            && self.state.iter().all(|numbers| numbers.len() == topology.parameters())
+            && (self.scales.is_empty() || self.scales.len() == rows)
+    }
+
+    /// Replaces the checkpoint at `path`; an error if the run has diverged.
+    pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
+        if !self.state.iter().chain([&self.scales]).flatten().all(|number| number.is_finite()) {
+            return Err(CheckpointError::NotFinite { path: path.to_owned() });
+        }
+        let bytes =
+            postcard::to_allocvec_crc32(&(CHECKPOINT, VERSION, self), CRC.digest()).expect("memory takes it all");
+        Ok(files::replace(path, &bytes, &PROTECTED)?)
+    }
+
+    /// An error unless the checkpoint is of `run`.
+    pub fn expect(&self, path: &Path, run: &Run) -> Result<(), CheckpointError> {
+        let qat = |run: &Run| run.quantise_aware.map_or("none", WeightFormat::name).to_owned();
+        let topology = |run: &Run| run.topology.name().map_or_else(|| run.topology.to_string(), str::to_owned);
+        let encoder_layers = |run: &Run| run.topology.encoder_layers().to_string();
+        let from = |run: &Run| run.from.map_or("none".into(), |(crc, steps)| format!("{crc:08x} after {steps} steps"));
+        let pairs = [
+            ("recipe", run.recipe.clone(), self.run.recipe.clone()),
+            ("topology", topology(run), topology(&self.run)),
+            ("encoder layers", encoder_layers(run), encoder_layers(&self.run)),
+            ("steps", run.steps.to_string(), self.run.steps.to_string()),
+            ("batch", run.batch.to_string(), self.run.batch.to_string()),
+            ("seed", run.seed.to_string(), self.run.seed.to_string()),
+            ("quantise-aware", qat(run), qat(&self.run)),
+            ("code-bits", run.code_bits.to_string(), self.run.code_bits.to_string()),
+            ("first network of CRC", from(run), from(&self.run)),
+            ("training images of CRC", format!("{:08x}", run.data), format!("{:08x}", self.run.data)),
+        ];
+        match pairs.into_iter().find(|(_, expected, found)| expected != found) {
+            Some((what, expected, found)) => {
+                Err(CheckpointError::OtherRun { path: path.to_owned(), what, expected, found })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    fn run(topology: &str) -> Run {
+        Run {
+            recipe: "default".into(),
+            topology: topology.parse().unwrap(),
+            steps: 10,
+            batch: 4,
+            seed: 1,
+            data: 0x1234_5678,
+            quantise_aware: Some(WeightFormat::Int8),
+            code_bits: 8,
+            from: None,
+        }
+    }
+
+    /// The state after a few steps.
+    fn checkpoint(run: &Run) -> (Checkpoint, Trainer) {
+        let rows = Array2::from_shape_fn((8, run.topology.inputs()), |(row, i)| ((row * i) % 5) as f32 / 5.0);
+        let mut trainer = Trainer::new(&run.topology, run.recipe().unwrap(), run.steps, run.batch, run.seed, &rows);
+        (0..10).for_each(|_| _ = trainer.step(&rows));
+        let mut checkpoint = Checkpoint::new(run.clone(), &mut trainer);
+        checkpoint.history = vec![Point { step: 10, loss: 0.25, learning_rate: 0.5, test_mse: Some(0.125) }];
+        (checkpoint, trainer)
+    }
+
+    #[test]
+    fn a_checkpoint_comes_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let (checkpoint, mut trainer) = checkpoint(&run("10-7r-3-7-10"));
+        checkpoint.write(&path).unwrap();
+        let read = Checkpoint::read(&path).unwrap();
+        assert_eq!(read, checkpoint);
+        assert_eq!(read.network(), *trainer.state()[0]);
+        read.expect(&path, &checkpoint.run).unwrap();
+    }
+
+    #[test]
+    fn a_checkpoint_that_no_run_can_write_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let (good, _) = checkpoint(&run("10-3-10"));
+        let breakages: [fn(&mut Checkpoint); 6] = [
+            |c| c.run.steps = 0,
+            |c| c.step = 11,
+            |c| c.run.batch = MAX_BATCH + 1,
+            |c| c.state[2].truncate(5),
+            |c| c.scales.push(1.0),
+            |c| c.run.topology = "10-4-10".parse().unwrap(),
+        ];
+        for (i, breakage) in breakages.into_iter().enumerate() {
+            let mut bad = good.clone();
+            breakage(&mut bad);
+            bad.write(&path).unwrap();
+            assert!(matches!(Checkpoint::read(&path), Err(CheckpointError::Damaged { .. })), "breakage {i}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_differs_in_anything_is_refused() {
+        let (checkpoint, _) = checkpoint(&run("10-3-3-10"));
+        let differences: [(&str, fn(&mut Run)); 10] = [
+            ("recipe", |r| r.recipe = "seed".into()),
+            ("topology", |r| r.topology = "10-4-4-10".parse().unwrap()),
+            ("encoder layers", |r| r.topology = Topology::new(r.topology.layers(), 0).unwrap()),
+            ("steps", |r| r.steps = 11),
+            ("batch", |r| r.batch = 5),
+            ("seed", |r| r.seed = 2),
+            ("quantise-aware", |r| r.quantise_aware = None),
+            ("code-bits", |r| r.code_bits = 7),
+            ("first network", |r| r.from = Some((1, 2))),
+            ("training images", |r| r.data = 0),
+        ];
+        for (what, change) in differences {
+            let mut run = checkpoint.run.clone();
+            change(&mut run);
+            let error = checkpoint.expect(Path::new("checkpoint"), &run).unwrap_err().to_string();
+            assert!(error.contains(&format!("a run with {what}")), "{error}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! One shard of a batch forward and backward.
+//!
+//! The gradients of weights are left out here: `update` makes them from all shards together, some rows of a layer at a time.
+
+use super::network::Network;
+use super::qat::round_code;
+use super::spin_join::SpinJoin;
+use crate::data::Source;
+use crate::kernels::aligned::Aligned;
+use crate::kernels::bf16::PackedNetwork;
+use crate::kernels::{Bf16, F32, Products, SHARD, ShardOperands, activation_backward, vectorise};
+use crate::profile::{Phase, timed};
+use autoencoder_core::{Topology, loss};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+/// The network that a pass computes with.
+pub(crate) struct Pass<'a, P: Products> {
+    products: P,
+    /// Shapes and biases.
+    network: &'a Network,
+    /// The weights as the products read them.
+    layers: Vec<P::Layer<'a>>,
+    /// Bits that code elements are rounded to; 8 leave them as they are.
+    code_bits: u8,
+}
+
+impl<'a, P: Products> Pass<'a, P> {
+    pub(super) fn new(products: P, network: &'a Network, layers: Vec<P::Layer<'a>>, code_bits: u8) -> Self {
+        Self { products, network, layers, code_bits }
+    }
+}
+
+impl<'a> Pass<'a, F32> {
+    /// Products in `f32`.
+    pub(crate) fn f32(products: F32, network: &'a Network, code_bits: u8) -> Self {
+        Self::new(products, network, network.layers().collect(), code_bits)
+    }
+}
+
+impl<'a> Pass<'a, Bf16> {
+    /// Products in bfloat16, of the weights in `packed`.
+    pub(crate) fn bf16(products: Bf16, network: &'a Network, packed: &'a PackedNetwork, code_bits: u8) -> Self {
+        Self::new(products, network, packed.layers().collect(), code_bits)
+    }
+}
+
+/// The rows of a batch.
+pub(crate) struct Batch<'a, S> {
+    /// Where they are copied from.
+    pub(crate) source: &'a S,
+    /// Their indices there.
+    pub(crate) rows: &'a [u32],
+    /// How far the second half of them is shifted, down and to the right.
+    pub(crate) translation: [isize; 2],
+}
+
+impl<S: Source> Batch<'_, S> {
+    /// Runs every shard forward and backward, on all threads of the current pool. Returns the MSE.
+    pub(crate) fn forward_backward<P: Products>(&self, pass: &Pass<'_, P>, shards: &mut [Shard<P>]) -> f32 {
+        let Self { source, rows, translation } = *self;
+        let scale = 1.0 / (rows.len() * source.width()) as f32;
+        let join = SpinJoin::new(shards.len());
+        shards.par_iter_mut().zip(rows.par_chunks(SHARD)).enumerate().for_each(|(i, (shard, own))| {
+            join.run(|| {
+                // Half of the batch, to within a shard's rows.
+                let unshifted = (rows.len() / 2).saturating_sub(i * SHARD).min(own.len());
+                shard.gather(source, own, unshifted, translation);
+                shard.forward_backward(pass, scale);
+            });
+        });
+        shards.iter().map(|shard| shard.squared_error).sum::<f32>() * scale
+    }
+}
+
+/// Up to [`SHARD`] rows of a batch, with everything that is computed from them forward and backward.
+pub(crate) struct Shard<P: Products> {
+    activations: Activations,
+    /// For each layer, first `dL/dy`, then `dL/dz`.
+    d: Vec<Aligned>,
+    /// For each layer, the gradient of its bias.
+    db: Vec<Aligned>,
+    /// For each layer, what its products write down.
+    operands: Vec<P::Operands>,
+    squared_error: f32,
+}
+
+impl<P: Products> Shard<P> {
+    /// Room for a shard.
+    pub(crate) fn new(products: P, topology: &Topology) -> Self {
+        let layers = topology.layers();
+        let outputs = |rows: usize| layers.iter().map(|spec| Aligned::zeroed(rows * usize::from(spec.outputs))).collect();
+        Self {
+            activations: Activations::new(topology),
+            d: outputs(SHARD),
+            db: outputs(1),
+            operands: layers.iter().enumerate().map(|(index, spec)| products.operands(index, *spec)).collect(),
+            squared_error: 0.0,
+        }
+    }
+
+    /// Copies rows of the source in: the first ones as they are, the others shifted.
+    pub(crate) fn gather(&mut self, source: &impl Source, rows: &[u32], unshifted: usize, translation: [isize; 2]) {
+        self.activations.rows = rows.len();
+        let width = self.activations.size(0);
+        let x = &mut self.activations.boundaries[0][..rows.len() * width];
+        timed(Phase::Gather, || vectorise(Gather { source, rows, unshifted, translation, x }));
+    }
+
+    /// Forward, loss and backward. The gradients are those of the squared error times `scale`.
+    fn forward_backward(&mut self, pass: &Pass<'_, P>, scale: f32) {
+        self.forward(pass);
+        let Self { activations, d, .. } = self;
+        let (x, y, width) = (activations.exact(0), activations.given(pass.layers.len()), activations.size(0));
+        if let Some(d) = d.last_mut() {
+            self.squared_error = timed(Phase::Loss, || vectorise(Loss { x, y, width, scale, d: &mut d[..x.len()] }));
+        }
+        self.backward(pass);
+    }
+
+    /// Computes the outputs of all layers.
+    pub(crate) fn forward(&mut self, pass: &Pass<'_, P>) {
+        let Self { activations, operands, .. } = self;
+        let encoder_layers = pass.network.topology().encoder_layers();
+        activations.rounded = (pass.code_bits < 8).then_some(encoder_layers);
+        for (index, (layer, operands)) in pass.network.layers().zip(operands).enumerate() {
+            let (x, y) = activations.around(index);
+            pass.products.forward(pass.layers[index], x, operands, y); // z = x·Wᵀ
+            pass.products.activate(layer.spec.activation, layer.bias, y); // y = σ(z + b)
+            if activations.rounded == Some(index + 1) {
+                activations.round_code(pass.code_bits, index + 1);
+            }
+        }
+    }
+
+    /// Computes, from `dL/dy` of the last layer, `dL/dz` and the gradient of the bias of every layer.
+    fn backward(&mut self, pass: &Pass<'_, P>) {
+        let Self { activations, d, db, operands, .. } = self;
+        let layers = pass.network.topology().layers().iter().zip(db).zip(operands).enumerate();
+        for (index, ((spec, db), operands)) in layers.rev() {
+            let [inputs, outputs] = spec.sizes().map(|size| size * activations.rows);
+            let (before, own) = d.split_at_mut(index);
+            let d = &mut own[0][..outputs];
+            activation_backward(spec.activation, activations.exact(index + 1), d, db); // dz = dy ⊙ σ'(z);  db = Σ dz
+            // Rounding of the code is taken for the identity: this is the gradient of its exact elements, too.
+            let dx = before.last_mut().map(|dx| &mut dx[..inputs]);
+            pass.products.input_gradient(pass.layers[index], d, operands, dx); // dx = dz·W
+        }
+    }
+
+    /// The outputs of the last layer, as many rows as there are.
+    pub(crate) fn output(&self) -> &[f32] {
+        self.activations.given(self.d.len())
+    }
+
+    /// The rows themselves.
+    pub(crate) fn x(&self) -> &[f32] {
+        self.activations.exact(0)
+    }
+
+    /// What the gradient of a layer's weights is made of.
+    pub(crate) fn operands(&self, index: usize) -> ShardOperands<'_, P> {
+        let (acts, outputs) = (&self.activations, self.activations.size(index + 1));
+        let (dz, x) = (&self.d[index][..acts.rows * outputs], acts.given(index));
+        ShardOperands { dz, x, operands: &self.operands[index] }
+    }
+
+    /// The gradient of a layer's bias.
+    pub(crate) fn bias_gradient(&self, index: usize) -> &[f32] {
+        &self.db[index]
+    }
+}
+
+/// The inputs and the outputs of all layers. Boundary 0 are the inputs, boundary `n` the outputs of the first `n` layers.
+struct Activations {
+    rows: usize,
+    boundaries: Vec<Aligned>,
+    /// The rounded code, where it is rounded.
+    code: Aligned,
+    /// At which boundary.
+    rounded: Option<usize>,
+}
+
+impl Activations {
+    fn new(topology: &Topology) -> Self {
+        let boundary = |boundary| Aligned::zeroed(SHARD * topology.size(boundary));
+        let boundaries = (0..=topology.layers().len()).map(boundary).collect();
+        Self { rows: 0, boundaries, code: boundary(topology.encoder_layers()), rounded: None }
+    }
+
+    /// Numbers in a row.
+    fn size(&self, boundary: usize) -> usize {
+        self.boundaries[boundary].len() / SHARD
+    }
+
+    /// The rows at a boundary.
+    fn exact(&self, boundary: usize) -> &[f32] {
+        &self.boundaries[boundary][..self.rows * self.size(boundary)]
+    }
+
+    /// The rows as the next layer gets them: a code may be rounded.
+    fn given(&self, boundary: usize) -> &[f32] {
+        let rows = if self.rounded == Some(boundary) { &self.code } else { &self.boundaries[boundary] };
+        &rows[..self.rows * self.size(boundary)]
+    }
+
+    /// Rounds the code, which lies at this boundary.
+    fn round_code(&mut self, bits: u8, boundary: usize) {
+        let count = self.rows * self.size(boundary);
+        round_code(bits, &self.boundaries[boundary][..count], &mut self.code);
+    }
+
+    /// What a layer gets, and where its outputs go.
+    fn around(&mut self, layer: usize) -> (&[f32], &mut [f32]) {
+        let [inputs, outputs] = [layer, layer + 1].map(|boundary| self.rows * self.size(boundary));
+        let (before, behind) = self.boundaries.split_at_mut(layer + 1);
+        let x = if self.rounded == Some(layer) { &self.code } else { &before[layer] };
+        (&x[..inputs], &mut behind[0][..outputs])
+    }
+}
+
+/// Copies rows of the source, compiled for this machine's vector instructions.
+struct Gather<'a, S> {
+    source: &'a S,
+    rows: &'a [u32],
+    unshifted: usize,
+    translation: [isize; 2],
+    x: &'a mut [f32],
+}
+
+impl<T: Source> WithSimd for Gather<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        // They lie anywhere in memory: requested all at once, because each would wait for the one before it otherwise.
+        self.rows.iter().for_each(|index| self.source.fetch(*index as usize));
+        for (i, (x, index)) in self.x.chunks_exact_mut(self.source.width()).zip(self.rows).enumerate() {
+            if i < self.unshifted || self.translation == [0, 0] {
+                self.source.copy(*index as usize, x);
+            } else {
+                self.source.copy_moved(*index as usize, self.translation, x);
+            }
+        }
+    }
+}
+
+/// The squared error of a shard and its gradient, compiled for this machine's vector instructions.
+struct Loss<'a> {
+    x: &'a [f32],
+    y: &'a [f32],
+    /// Numbers in a row.
+    width: usize,
+    scale: f32,
+    d: &'a mut [f32],
+}
+
+impl WithSimd for Loss<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f32 {
+        let Self { x, y, width, scale, d } = self;
+        let rows = y.chunks_exact(width).zip(x.chunks_exact(width)).zip(d.chunks_exact_mut(width));
+        rows.map(|((y, x), d)| loss::squared_error(y, x, scale, d)).sum()
+    }
+}

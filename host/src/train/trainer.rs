@@ -1,0 +1,310 @@
+//! The trainer: one step after another, each on a batch that is split into shards.
+//!
+//! A step runs each shard forward and backward; then, some rows of a layer at a time, it makes the gradient of all shards and
+//! the update from it. Neither shards nor rows depend on the number of threads, and shards are added in their order: the same
+//! seed gives the same bytes on one thread as on eight.
+
+use super::centre::{Centre, centres, initial_biases};
+use super::network::Network;
+use super::pass::{Batch, Pass, Shard};
+#[cfg(test)]
+use super::plain::Plain;
+use super::qat;
+use super::recipe::Recipe;
+use super::update::{Step, update};
+use crate::data::Source;
+use crate::kernels::bf16::PackedNetwork;
+use crate::kernels::bf16::moments::{AdamStep, bf16_moments_ok};
+use crate::kernels::{Bf16, F32, SHARD};
+use crate::profile::{Phase, timed};
+use autoencoder_core::Topology;
+use autoencoder_core::optimizer::{Adam, OptimizerKind};
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rand_pcg::Pcg32;
+
+/// A network while it is trained.
+pub struct Trainer {
+    recipe: Recipe,
+    steps: u32,
+    batch: usize,
+    seed: u64,
+    steps_done: u32,
+    network: Network,
+    /// The network as its blob will be: the quantisation-aware steps compute with it.
+    rounded: Network,
+    /// The scales of its rows.
+    scales: Vec<f32>,
+    /// Stale for weights while `backend` holds their moments in bfloat16; `state()` refreshes them.
+    first_moment: Network,
+    second_moment: Network,
+    backend: Backend,
+    centres: Vec<Option<Centre>>,
+    /// The order of the rows in this pass over them.
+    order: Vec<u32>,
+}
+
+/// The products that the steps use, and their shards.
+enum Backend {
+    F32(F32, Vec<Shard<F32>>),
+    Bf16(Bf16, Vec<Shard<Bf16>>, PackedNetwork),
+    #[cfg(test)]
+    Plain(Vec<Shard<Plain>>),
+}
+
+impl Backend {
+    /// The fastest one that the recipe allows and this machine has.
+    fn new(recipe: &Recipe, topology: &Topology, shards: usize) -> Self {
+        match Bf16::detect().filter(|_| recipe.bfloat16) {
+            Some(bf16) => {
+                let shards = (0..shards).map(|_| Shard::new(bf16, topology)).collect();
+                Self::Bf16(bf16, shards, bf16.packed_network(topology))
+            }
+            None => Self::F32(F32::default(), (0..shards).map(|_| Shard::new(F32::default(), topology)).collect()),
+        }
+    }
+
+    /// The packed weights, where products are in bfloat16.
+    fn packed(&mut self) -> Option<&mut PackedNetwork> {
+        match self {
+            Self::Bf16(_, _, packed) => Some(packed),
+            _ => None,
+        }
+    }
+}
+
+impl Trainer {
+    /// A fresh network, to be trained for `steps` steps of `batch` rows of `source`.
+    ///
+    /// The network has as many outputs as inputs, the width of the rows.
+    pub fn new(
+        topology: &Topology,
+        recipe: Recipe,
+        steps: u32,
+        batch: usize,
+        seed: u64,
+        source: &impl Source,
+    ) -> Self {
+        assert_eq!(topology.inputs(), topology.outputs(), "an autoencoder has as many outputs as inputs");
+        let rows = source.rows().min(recipe.rows);
+        assert!(steps > 0 && batch > 0 && rows > 0, "training takes steps and rows");
+        let batch = batch.min(rows);
+        let mut network = Network::new(topology);
+        let mut rng = Pcg32::new(seed, 0);
+        for (spec, (weights, bias)) in topology.layers().iter().zip(network.layers_mut()) {
+            recipe.init.fill_layer(*spec, weights, bias, &mut rng);
+        }
+        let centres = if recipe.centred { centres(topology, source, rows) } else { Vec::new() };
+        initial_biases(&mut network, &centres);
+        let mut second_moment = Network::new(topology);
+        second_moment.parameters_mut().fill(recipe.initial_second_moment());
+        let mut trainer = Self {
+            recipe,
+            steps,
+            batch,
+            seed,
+            steps_done: 0,
+            network,
+            rounded: Network::new(topology),
+            scales: Vec::new(),
+            first_moment: Network::new(topology),
+            second_moment,
+            backend: Backend::new(&recipe, topology, batch.div_ceil(SHARD)),
+            centres,
+            order: Vec::new(),
+        };
+        trainer.prepare();
+        trainer
+    }
+
+    /// The network as it is now; in the quantisation-aware steps, as its blob will be.
+    pub fn network(&self) -> &Network {
+        if self.qat() && self.recipe.qat.weights.is_some() { &self.rounded } else { &self.network }
+    }
+
+    /// Bits that an element of its code has now.
+    pub fn code_bits(&self) -> u8 {
+        if self.qat() { self.recipe.qat.code_bits } else { 8 }
+    }
+
+    /// Steps done.
+    pub fn steps_done(&self) -> u32 {
+        self.steps_done
+    }
+
+    /// Steps in all.
+    pub fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    /// The learning rate of the last step.
+    pub fn learning_rate(&self) -> f32 {
+        self.recipe.rate(self.steps_done, self.steps)
+    }
+
+    /// Exact parameters, first and second moments. With the number of steps done and the scales, training goes on from these.
+    pub fn state(&mut self) -> [&Network; 3] {
+        self.unpack_moments();
+        [&self.network, &self.first_moment, &self.second_moment]
+    }
+
+    /// The scales of the rounded rows; none before the first quantisation-aware step. They belong to the state.
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
+    }
+
+    /// Goes on from a state of a trainer of the same network: parameters, first and second moments.
+    pub fn restore(&mut self, steps_done: u32, scales: &[f32], state: [&[f32]; 3]) {
+        self.steps_done = steps_done;
+        self.scales = scales.to_vec();
+        self.order.clear();
+        for (to, from) in [&mut self.network, &mut self.first_moment, &mut self.second_moment].into_iter().zip(state) {
+            to.parameters_mut().copy_from_slice(from);
+        }
+        self.prepare();
+    }
+
+    /// Begins with the parameters of a network of the same topology.
+    pub fn start_from(&mut self, network: &Network) {
+        assert_eq!(network.topology(), self.network.topology(), "another topology");
+        self.network.parameters_mut().copy_from_slice(network.parameters());
+        self.prepare();
+    }
+
+    /// Takes one step on the current rayon pool. Returns the MSE of its batch before the update.
+    pub fn step(&mut self, source: &impl Source) -> f32 {
+        assert_eq!(source.width(), self.network.topology().inputs(), "row width");
+        let rows = source.rows().min(self.recipe.rows);
+        let batch = self.batch.min(rows);
+        let first = timed(Phase::Shuffle, || self.shuffle(rows, batch));
+        let exact_steps = self.recipe.exact_steps(self.steps);
+        if self.steps_done == exact_steps {
+            self.reset_moments();
+        }
+        let (qat, code_bits) = (self.qat(), self.code_bits());
+        self.steps_done += 1;
+        let number = if qat { self.steps_done - exact_steps } else { self.steps_done };
+        let rate = self.learning_rate();
+        let step = Step {
+            optimizer: self.recipe.optimizer,
+            bf16_adam: self.bf16_adam().map(|adam| AdamStep::new(adam, number, rate)),
+            number,
+            rate,
+            centres: &self.centres,
+        };
+        let batch = Batch { source, rows: &self.order[first..first + batch], translation: self.translation() };
+        let shards = batch.rows.len().div_ceil(SHARD);
+        let network = if qat && self.recipe.qat.weights.is_some() { &self.rounded } else { &self.network };
+        let mse;
+        match &mut self.backend {
+            Backend::F32(f32, all) => {
+                let shards = &mut all[..shards];
+                mse = batch.forward_backward(&Pass::f32(*f32, network, code_bits), shards);
+                let networks = [&mut self.network, &mut self.first_moment, &mut self.second_moment];
+                update(*f32, step, networks, None, shards);
+            }
+            Backend::Bf16(bf16, all, packed) => {
+                let shards = &mut all[..shards];
+                mse = batch.forward_backward(&Pass::bf16(*bf16, network, packed, code_bits), shards);
+                let networks = [&mut self.network, &mut self.first_moment, &mut self.second_moment];
+                update(*bf16, step, networks, Some(packed), shards);
+            }
+            #[cfg(test)]
+            Backend::Plain(all) => {
+                let shards = &mut all[..shards];
+                mse = batch.forward_backward(&Pass::plain(network, code_bits), shards);
+                let networks = [&mut self.network, &mut self.first_moment, &mut self.second_moment];
+                update(Plain, step, networks, None, shards);
+            }
+        }
+        self.round();
+        mse
+    }
+
+    /// Whether the next step is a quantisation-aware one, or the last one was.
+    fn qat(&self) -> bool {
+        self.steps_done >= self.recipe.exact_steps(self.steps)
+    }
+
+    /// Makes everything that is derived from the parameters and the moments.
+    fn prepare(&mut self) {
+        if let Some(packed) = self.backend.packed() {
+            packed.pack(&self.network);
+        }
+        self.pack_moments();
+        self.round();
+    }
+
+    /// The optimizer, if the moments of weights are in bfloat16.
+    fn bf16_adam(&self) -> Option<Adam> {
+        match (&self.backend, self.recipe.optimizer) {
+            (Backend::Bf16(..), OptimizerKind::Adam(adam)) if bf16_moments_ok(adam) => Some(adam),
+            _ => None,
+        }
+    }
+
+    /// Moves the moments of weights to where the steps take them from.
+    fn pack_moments(&mut self) {
+        if self.bf16_adam().is_some()
+            && let Some(packed) = self.backend.packed()
+        {
+            packed.pack_moments(&self.first_moment, &self.second_moment);
+        }
+    }
+
+    /// Moves them back.
+    fn unpack_moments(&mut self) {
+        if self.bf16_adam().is_some()
+            && let Some(packed) = self.backend.packed()
+        {
+            packed.unpack_moments(&mut self.first_moment, &mut self.second_moment);
+        }
+    }
+
+    /// Rounds the parameters in the quantisation-aware steps: products read the rounded ones then.
+    fn round(&mut self) {
+        let Some(format) = self.recipe.qat.weights.filter(|_| self.qat()) else { return };
+        if format.rescales() {
+            self.scales.clear();
+        }
+        qat::round(&self.network, format, &mut self.scales, &self.centres, &mut self.rounded);
+        if let Some(packed) = self.backend.packed() {
+            packed.pack(&self.rounded);
+        }
+    }
+
+    /// Lets the moments start afresh: those of the exact steps are too small for the error that rounding adds.
+    fn reset_moments(&mut self) {
+        self.first_moment.parameters_mut().fill(0.0);
+        self.second_moment.parameters_mut().fill(self.recipe.initial_second_moment());
+        self.pack_moments();
+    }
+
+    /// How far the step's shifted rows are shifted, down and to the right. It follows from the seed and the step alone.
+    fn translation(&self) -> [isize; 2] {
+        /// Above the streams that the orders are made from.
+        const STREAMS: u64 = 1 << 32;
+        if self.steps_done as f32 > self.recipe.augment_fraction * self.steps as f32 {
+            return [0, 0];
+        }
+        let mut rng = Pcg32::new(self.seed, STREAMS + u64::from(self.steps_done));
+        [(); 2].map(|()| rng.random_range(0..3u32) as isize - 1)
+    }
+
+    /// Where the step's rows begin in `order`. Each pass over the rows has an order of its own, which follows from the seed and
+    /// the pass alone. Rows that do not fill a batch are left out of a pass.
+    fn shuffle(&mut self, rows: usize, batch: usize) -> usize {
+        let steps_a_pass = rows / batch;
+        let (pass, step) = (self.steps_done as usize / steps_a_pass, self.steps_done as usize % steps_a_pass);
+        if step == 0 || self.order.len() != rows {
+            self.order.clear();
+            self.order.extend(0..rows as u32);
+            self.order.shuffle(&mut Pcg32::new(self.seed, 1 + pass as u64));
+        }
+        step * batch
+    }
+}
+
+#[cfg(test)]
+#[path = "trainer_tests.rs"]
+mod tests;

@@ -1,0 +1,236 @@
+//! Gradients and update of all parameters, some rows of a layer at a time: a thread makes the gradient of these rows from
+//! all shards and updates them with it while it is still in its cache.
+
+use super::centre::Centre;
+use super::network::Network;
+use super::pass::Shard;
+use super::spin_join::SpinJoin;
+use crate::kernels::aligned::Aligned;
+use crate::kernels::bf16::moments::AdamStep;
+use crate::kernels::bf16::{PackedNetwork, PackedRows, STRIP};
+use crate::kernels::{Products, vectorise};
+use crate::profile::{Phase, timed};
+use autoencoder_core::LayerSpec;
+use autoencoder_core::optimizer::{Optimizer, OptimizerKind};
+use autoencoder_core::topology::MAX_LAYERS;
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+use std::cell::RefCell;
+
+/// The most blocks of rows that a layer is split into.
+const SPLIT: usize = 32;
+/// Numbers at a time.
+const LANES: usize = 16;
+
+/// How a step is made.
+#[derive(Clone, Copy)]
+pub(crate) struct Step<'a> {
+    pub(crate) optimizer: OptimizerKind,
+    /// Adam with moments in bfloat16, where the moments of weights are.
+    pub(crate) bf16_adam: Option<AdamStep>,
+    /// The number of the step, from 1.
+    pub(crate) number: u32,
+    pub(crate) rate: f32,
+    pub(crate) centres: &'a [Option<Centre>],
+}
+
+/// An optimizer at one step: from a gradient and its moments to what is subtracted from the parameter.
+trait Rule: Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync {}
+impl<R: Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync> Rule for R {}
+
+/// Some rows of one layer: parameters, first and second moments.
+struct Rows<'a> {
+    index: usize,
+    spec: LayerSpec,
+    /// The first of them.
+    first: usize,
+    weights: [&'a mut [f32]; 3],
+    bias: [&'a mut [f32]; 3],
+    /// The same weights as products in bfloat16 read them, with their moments where these are in bfloat16.
+    packed: Option<PackedRows<'a>>,
+}
+
+thread_local! {
+    /// The gradients of some rows: of their weights, of their biases.
+    static GRADIENTS: RefCell<[Aligned; 2]> = RefCell::default();
+}
+
+/// Updates `networks` (parameters, first and second moments), and `packed` after them, from the passes of `shards`, which are
+/// added in their order.
+pub(crate) fn update<P: Products>(
+    products: P,
+    step: Step<'_>,
+    networks: [&mut Network; 3],
+    packed: Option<&mut PackedNetwork>,
+    shards: &[Shard<P>],
+) {
+    let Step { optimizer, number, rate, .. } = step;
+    let [p, m, v] = networks;
+    let topology = p.topology().clone();
+    let mut packed = packed.map(PackedNetwork::rows_mut);
+    let mut blocks = heapless::Vec::<Rows<'_>, { MAX_LAYERS * SPLIT }>::new();
+    let layers = topology.layers().iter().zip(p.layers_mut().zip(m.layers_mut()).zip(v.layers_mut()));
+    for (index, (spec, (((pw, pb), (mw, mb)), (vw, vb)))) in layers.enumerate() {
+        let packed = packed.as_mut().and_then(Iterator::next);
+        let whole = Rows { index, spec: *spec, first: 0, weights: [pw, mw, vw], bias: [pb, mb, vb], packed };
+        let rows = usize::from(spec.outputs).div_ceil(SPLIT).next_multiple_of(products.gradient_rows(index, *spec));
+        blocks.extend(whole.chunks(rows));
+    }
+    match optimizer {
+        OptimizerKind::Sgd(sgd) => all_blocks(products, sgd.at(number, rate), step, &mut blocks, shards),
+        OptimizerKind::RmsProp(rms_prop) => {
+            all_blocks(products, rms_prop.at(number, rate), step, &mut blocks, shards);
+        }
+        OptimizerKind::Adam(adam) => all_blocks(products, adam.at(number, rate), step, &mut blocks, shards),
+    }
+}
+
+/// The gradients of all blocks, and their updates.
+fn all_blocks<P: Products>(
+    products: P,
+    rule: impl Rule,
+    step: Step<'_>,
+    blocks: &mut [Rows<'_>],
+    shards: &[Shard<P>],
+) {
+    let join = SpinJoin::new(blocks.len());
+    blocks.par_iter_mut().with_max_len(1).for_each(|block| {
+        let rows = products.gradient_rows(block.index, block.spec);
+        join.run(|| block.reborrow().chunks(rows).for_each(|rows| some_rows(products, rule, step, rows, shards)));
+    });
+}
+
+impl<'a> Rows<'a> {
+    /// So many rows at a time.
+    fn chunks(self, rows: usize) -> impl Iterator<Item = Self> + use<'a> {
+        let Self { index, spec, first, weights: [p, m, v], bias: [pb, mb, vb], packed } = self;
+        let size = rows * usize::from(spec.inputs);
+        let weights = p.chunks_mut(size).zip(m.chunks_mut(size)).zip(v.chunks_mut(size));
+        let biases = pb.chunks_mut(rows).zip(mb.chunks_mut(rows)).zip(vb.chunks_mut(rows));
+        let mut packed = packed.map(|packed| packed.chunks(rows));
+        weights.zip(biases).enumerate().map(move |(i, (((p, m), v), ((pb, mb), vb)))| {
+            let packed = packed.as_mut().and_then(Iterator::next);
+            Self { index, spec, first: first + i * rows, weights: [p, m, v], bias: [pb, mb, vb], packed }
+        })
+    }
+
+    /// The same rows for a shorter time.
+    fn reborrow(&mut self) -> Rows<'_> {
+        let Self { index, spec, first, weights, bias, packed } = self;
+        let (weights, bias) = (weights.each_mut().map(|w| &mut **w), bias.each_mut().map(|b| &mut **b));
+        let packed = packed.as_mut().map(PackedRows::reborrow);
+        Rows { index: *index, spec: *spec, first: *first, weights, bias, packed }
+    }
+}
+
+/// The gradient of some rows, and their update.
+fn some_rows<P: Products>(products: P, rule: impl Rule, step: Step<'_>, mut rows: Rows<'_>, shards: &[Shard<P>]) {
+    GRADIENTS.with_borrow_mut(|[weights, bias]| {
+        let Rows { index, spec, first, .. } = rows;
+        let count = rows.bias[0].len();
+        let (dw, db) = (weights.scratch(rows.weights[0].len()), bias.scratch(count));
+        let operands = shards.iter().map(|shard| shard.operands(index));
+        products.weight_gradient(spec, operands, first..first + count, dw);
+        db.fill(0.0);
+        for shard in shards {
+            for (db, g) in db.iter_mut().zip(&shard.bias_gradient(index)[first..]) {
+                *db += g;
+            }
+        }
+        let (bf16_adam, centre) = (step.bf16_adam, step.centres.get(index).and_then(Option::as_ref));
+        timed(Phase::Update, || {
+            vectorise(Update { rule, bf16_adam, centre, rows: &mut rows, gradients: [dw, db] });
+        });
+        if let Some(packed) = &mut rows.packed {
+            timed(Phase::Operands, || packed.pack(rows.weights[0]));
+        }
+    });
+}
+
+/// The update of some rows, compiled for this machine's vector instructions.
+struct Update<'a, 'b, R> {
+    rule: R,
+    /// The rule for weights whose moments are in bfloat16.
+    bf16_adam: Option<AdamStep>,
+    centre: Option<&'a Centre>,
+    rows: &'a mut Rows<'b>,
+    gradients: [&'a mut [f32]; 2],
+}
+
+impl<R: Rule> WithSimd for Update<'_, '_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { rule, bf16_adam, centre, rows, gradients: [dw, db] } = self;
+        let Rows { spec, weights: [w, m, v], bias: [b, bm, bv], packed, .. } = rows;
+        let inputs = usize::from(spec.inputs);
+        if let (Some(packed), Some(step)) = (packed, bf16_adam) {
+            let step = step.scaled(centre.map_or(1.0, |centre| centre.scale));
+            let mean = centre.map_or(&[][..], |centre| &centre.mean);
+            let lines = inputs.div_ceil(STRIP);
+            assert_eq!(packed.moments.len(), b.len() * lines, "a row of moments for each row of weights");
+            let moments = packed.moments.chunks_exact_mut(lines);
+            let weights = w.chunks_exact_mut(inputs).zip(moments).zip(dw.chunks_exact(inputs));
+            for ((row, dw), (b, db)) in weights.zip(b.iter_mut().zip(&*db)) {
+                *b += packed.avx512.adam(step, row, (dw, *db), mean); // b = b̃ - W·c
+            }
+        } else if let Some(centre) = centre {
+            let moments = m.chunks_exact_mut(inputs).zip(v.chunks_exact_mut(inputs));
+            let weights = w.chunks_exact_mut(inputs).zip(dw.chunks_exact(inputs)).zip(moments);
+            for (((w, dw), moments), (b, db)) in weights.zip(b.iter_mut().zip(&*db)) {
+                *b += centred(rule, centre, w, dw, moments, *db);
+            }
+        } else {
+            plain(rule, w, dw, m, v);
+        }
+        plain(rule, b, db, bm, bv);
+    }
+}
+
+/// Updates parameters whose inputs are not centred.
+#[inline(always)]
+fn plain(rule: impl Rule, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
+    for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
+        *p -= rule(*g, m, v);
+    }
+}
+
+/// Updates one row whose bias has the gradient `db`; returns `Σ steps·c`.
+#[inline(always)]
+fn centred(
+    rule: impl Rule,
+    Centre { mean: c, scale }: &Centre,
+    w: &mut [f32],
+    dw: &[f32],
+    (m, v): (&mut [f32], &mut [f32]),
+    db: f32,
+) -> f32 {
+    // Sixteen at a time and copied from memory, so that all of it stays in vector registers.
+    let mut sums = [0.0; LANES];
+    let [(w, w_rest), (m, m_rest), (v, v_rest)] = [w, m, v].map(<[f32]>::as_chunks_mut::<LANES>);
+    let [(dw, dw_rest), (c, c_rest)] = [dw, &c[..]].map(<[f32]>::as_chunks::<LANES>);
+    for ((((w, dw), m), v), c) in w.iter_mut().zip(dw).zip(m).zip(v).zip(c) {
+        let (mut next_w, mut next_m, mut next_v) = (*w, *m, *v);
+        for i in 0..LANES {
+            let step = scale * rule(dw[i] - db * c[i], &mut next_m[i], &mut next_v[i]); // dW̃ = dW - db ⊗ c
+            next_w[i] -= step;
+            sums[i] += step * c[i];
+        }
+        (*w, *m, *v) = (next_w, next_m, next_v);
+    }
+    let rest = w_rest.iter_mut().zip(dw_rest).zip(m_rest).zip(v_rest).zip(c_rest);
+    for (((((w, dw), m), v), c), sum) in rest.zip(&mut sums) {
+        let step = scale * rule(dw - db * c, m, v);
+        *w -= step;
+        *sum += step * c;
+    }
+    // By halves: added one after the other, they would wait for each other longer than a row takes.
+    let mut count = LANES / 2;
+    while count > 0 {
+        let (low, high) = sums.split_at_mut(count);
+        low.iter_mut().zip(high).for_each(|(low, high)| *low += *high);
+        count /= 2;
+    }
+    sums[0]
+}
