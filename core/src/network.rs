@@ -152,19 +152,22 @@ impl<'b> Network<'b> {
             Half::Decoder => topology.encoder_layers()..topology.layers().len(),
         };
         let (mut learned, mut from, mut hidden) = (channels, 0, start(topology, 1));
-        for (i, mut layer) in self.layers().enumerate() {
-            let [inputs, outputs] = layer.padded_sizes();
-            if let Some(own) = learned.as_mut().and_then(|channels| channels.split_off(..outputs)) {
-                layer.channels = own;
-            }
+        let mut stored = self.blob.layers();
+        for (i, spec) in topology.layers().iter().enumerate().take(layers.end) {
+            let [inputs, outputs] = spec.padded_sizes();
+            let own = learned.as_mut().and_then(|channels| channels.split_off(..outputs));
             let to = if is_first(topology, i + 1) { 0 } else { hidden };
-            if layers.contains(&i) {
+            if i < layers.start {
+                let _ = stored.next_layer();
+            } else {
+                let Some(mut layer) = dense(self.blob.header().format, *spec, &mut stored) else { return };
+                layer.channels = own.unwrap_or(layer.channels);
                 let scratch = memory.len().saturating_sub(K::scratch_bytes(inputs));
                 let Some((memory, scratch)) = memory.split_at_mut_checked(scratch) else { return };
                 let Some((low, high)) = memory.split_at_mut_checked(from.max(to)) else { return };
                 let (x, y) = if from < to { (low.get_mut(from..), high) } else { (Some(high), low) };
                 let (Some(x), Some(y)) = (x.and_then(|x| x.get_mut(..inputs)), y.get_mut(..outputs)) else { return };
-                clear_padding(x, layer.spec().inputs);
+                clear_padding(x, spec.inputs);
                 kernel.dense(&layer, x, y, scratch);
             }
             hidden += outputs;

@@ -7,6 +7,7 @@
 use crate::Error;
 use crate::activation::ActivationKind;
 use crate::blob::take;
+use crate::quant::padded;
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,11 @@ impl LayerSpec {
     /// Inputs and outputs as sizes of slices.
     pub const fn sizes(self) -> [usize; 2] {
         [self.inputs as usize, self.outputs as usize]
+    }
+
+    /// Inputs and outputs, each with the padding that an integer layer needs: [`padded`].
+    pub const fn padded_sizes(self) -> [usize; 2] {
+        [padded(self.inputs as usize), padded(self.outputs as usize)]
     }
 
     /// How many weights it has.

@@ -9,7 +9,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-/// A course short enough for a test and long enough to help.
+/// A run short enough for a test and long enough to help.
 const LEARN: &str = "learn --json --images 200 --test-images 50 --out out/learned.png";
 
 /// A folder in which the program runs.
@@ -107,24 +107,24 @@ fn what_was_learned_is_used_where_its_flash_is_named_and_nowhere_else() {
         serde_json::from_slice(&assert.get_output().stdout).unwrap()
     };
     let roundtrip = "roundtrip --images 50 --shift gain-offset";
-    let (learned, factory) = (ask(&format!("{roundtrip} --flash flash")), ask(roundtrip));
-    assert!(number(&learned, "mse") < 0.1 * number(&factory, "mse"), "{learned} {factory}");
-    assert_eq!((&learned["record"], &factory["record"]), (&1.into(), &Value::Null));
+    let (learned, untouched) = (ask(&format!("{roundtrip} --flash flash")), ask(roundtrip));
+    assert!(number(&learned, "mse") < 0.1 * number(&untouched, "mse"), "{learned} {untouched}");
+    assert_eq!((&learned["record"], &untouched["record"]), (&1.into(), &Value::Null));
 
-    // The monitor cries at the sensor that it knew and is quiet at the one that it learned.
+    // The monitor reports the sensor that it knew and is quiet at the one that it learned.
     let monitor = "monitor --images 400 --shift gain-offset";
-    let (learned, factory) = (ask(&format!("{monitor} --flash flash")), ask(monitor));
-    assert!(number(&factory, "noticed_after") <= 17.0 && factory["quiet_after"].is_null(), "{factory}");
+    let (learned, untouched) = (ask(&format!("{monitor} --flash flash")), ask(monitor));
+    assert!(number(&untouched, "noticed_after") <= 17.0 && untouched["quiet_after"].is_null(), "{untouched}");
     assert!(learned["noticed_after"].is_null() && number(&learned, "quiet_after") <= 32.0, "{learned}");
     assert!(number(&learned, "above_after") < 0.05 && number(&learned, "above_before") > 0.95, "{learned}");
-    assert_ne!(learned["threshold"], factory["threshold"]);
+    assert_ne!(learned["threshold"], untouched["threshold"]);
 
     // Its codes are its own.
     ask("encode --images 3 --flash flash --out codes.bin");
     assert_eq!(ask("decode codes.bin --flash flash --out decoded.png")["skipped"], 0);
     let assert = place.run("decode codes.bin --out decoded.png").code(1);
     let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
-    assert!(err.contains("refused 3 packets made with other weights or other learned tables ("), "{err}");
+    assert!(err.contains("refused 3 packets made with other weights or other learned parameters ("), "{err}");
     let assert = place.run(&format!("roundtrip --flash nowhere --data {ROOT}/data/mnist")).code(1);
     let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
     assert!(err.contains("nowhere: no such file: nothing was learned there"), "{err}");
@@ -197,12 +197,12 @@ fn a_person_reads_what_came_of_it() {
     let assert = place.run("reset --flash flash").success();
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
     assert!(
-        text.contains("before: tables that were learned, record 1; at most 1 of 10000 rated erasures used\n"),
+        text.contains("before: learned parameters, record 1; at most 1 of 10000 rated erasures used\n"),
         "{text}"
     );
-    // A reset writes both slots, lest a rotten bit bring back what was forgotten.
+    // A reset writes both slots, so that no bit that changes brings back what was forgotten.
     assert!(
-        text.contains("now:    the factory's tables, record 3; at most 2 of 10000 rated erasures used\n"),
+        text.contains("now:    reset to the parameters of the blob, record 3; at most 2 of 10000 rated erasures used\n"),
         "{text}"
     );
 }
@@ -232,7 +232,7 @@ fn a_file_that_is_no_flash_is_refused_and_stays() {
     for arguments in [format!("learn --data {ROOT}/data/mnist --flash flash"), "reset --flash flash".to_owned()] {
         let assert = place.run(&arguments).code(1);
         let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
-        assert!(err.ends_with("error: flash: 100 bytes; a device's flash has 32768\n"), "{err}");
+        assert!(err.ends_with("error: flash: 100 bytes; the device's flash has 32768\n"), "{err}");
         assert_eq!(place.flash(), [1; 100]);
     }
     assert!(!place.path("artifacts").exists());

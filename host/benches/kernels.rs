@@ -1,19 +1,16 @@
-//! The kernels of a training step on real digits, in `f32` and in bfloat16, one whole step, and what there is to reach: a
-//! dense product and a bare loop of multiply-adds. On one thread, but for the step.
+//! The kernels of a training step on real digits, in `f32` and in bfloat16; one whole step; and two limits: a dense product
+//! and a bare loop of multiply-adds. All on one thread, except the step.
 //!
 //!     cargo bench -p host --bench kernels
 
-use autoencoder_core::model::Classic;
-use autoencoder_core::{Dense, Kernels, Layer, Parameters, Sigmoid, Zeroed};
+use autoencoder_core::Topology;
+use autoencoder_core::activation::ActivationKind;
 use autoencoder_io::idx::Images;
-use autoencoder_io::zeroed_box;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use host::bfloat16::{Operands, Pass, Weights, gradient};
 use host::data::Source;
-use host::gemm::{Gemm, lanes};
-use host::recipe::Recipe;
-use host::trainer::{SHARD, Trainer};
+use host::kernels::{Bf16, F32, Products, SHARD, ShardOperands, activation_backward, lanes};
+use host::train::{Network, Recipe, Trainer};
 use pulp::{Arch, Simd, WithSimd};
 use std::path::Path;
 use std::sync::LazyLock;
@@ -27,176 +24,181 @@ fn main() {
 }
 
 /// A shard of digits.
-fn digits() -> Vec<[f32; 784]> {
-    let mut rows = vec![[0.0; 784]; SHARD];
-    rows.iter_mut().enumerate().for_each(|(i, row)| DIGITS.copy(i, row));
+fn digits() -> Vec<f32> {
+    let mut rows = vec![0.0; SHARD * DIGITS.width()];
+    rows.chunks_mut(DIGITS.width()).enumerate().for_each(|(i, row)| DIGITS.copy(i, row));
     rows
 }
 
 /// Numbers of which none is 0.
-fn dense<const C: usize>(rows: usize) -> Vec<[f32; C]> {
-    (0..rows).map(|r| std::array::from_fn(|c| ((r * 31 + c * 17) % 97) as f32 / 97.0 - 0.503)).collect()
+fn dense(rows: usize, columns: usize) -> Vec<f32> {
+    (0..rows * columns).map(|i| ((i / columns * 31 + i % columns * 17) % 97) as f32 / 97.0 - 0.503).collect()
 }
 
-/// Operations of a product of a shard.
-fn operations(inputs: usize, outputs: usize) -> ItemsCount {
-    ItemsCount::new(2 * SHARD * inputs * outputs)
+/// A network whose parameters are all dense numbers.
+fn network(topology: &str) -> Network {
+    let topology: Topology = topology.parse().expect("a topology");
+    let mut network = Network::new(&topology);
+    network.parameters_mut().copy_from_slice(&dense(1, topology.parameters()));
+    network
 }
 
-/// `x · wᵀ`
-fn forward<const I: usize, const O: usize>(bencher: Bencher<'_, '_>, x: &[[f32; I]]) {
-    let (w, mut y) = (dense::<I>(O), vec![[0.0; O]; SHARD]);
-    let w: &[[f32; I]; O] = w.first_chunk().expect("its rows");
-    let kernels = Gemm::default();
-    bencher.counter(operations(I, O)).bench_local(|| kernels.x_wt(black_box(x), w, &mut y));
+/// The products of one layer.
+#[derive(Clone, Copy)]
+enum Product {
+    /// `x · wᵀ`
+    Forward,
+    /// `dz · w`
+    InputGradient,
+    /// `dzᵀ · x`
+    WeightGradient,
 }
 
-/// `dy · w`
-fn backward<const I: usize, const O: usize>(bencher: Bencher<'_, '_>) {
-    let (dy, w, mut dx) = (dense::<O>(SHARD), dense::<I>(O), vec![[0.0; I]; SHARD]);
-    let w: &[[f32; I]; O] = w.first_chunk().expect("its rows");
-    let kernels = Gemm::default();
-    bencher.counter(operations(I, O)).bench_local(|| kernels.dy_w(black_box(&dy), w, &mut dx));
+/// A product of a shard with the layer at `index`, after the products that it needs.
+fn bench<P: Products>(
+    bencher: Bencher<'_, '_>,
+    products: P,
+    (network, index, layer): (&Network, usize, P::Layer<'_>),
+    x: &[f32],
+    product: Product,
+) {
+    let spec = network.layer(index).spec;
+    let [inputs, outputs] = spec.sizes();
+    let (dz, mut y, mut dx) = (dense(SHARD, outputs), vec![0.0; SHARD * outputs], vec![0.0; SHARD * inputs]);
+    let (mut dw, mut operands) = (vec![0.0; spec.weights()], products.operands(index, spec));
+    products.forward(layer, x, &mut operands, &mut y);
+    products.input_gradient(layer, &dz, &mut operands, (index > 0).then_some(&mut dx));
+    let bencher = bencher.counter(ItemsCount::new(2 * SHARD * inputs * outputs));
+    match product {
+        Product::Forward => bencher.bench_local(|| products.forward(layer, black_box(x), &mut operands, &mut y)),
+        Product::InputGradient => {
+            bencher.bench_local(|| products.input_gradient(layer, black_box(&dz), &mut operands, Some(&mut dx)));
+        }
+        Product::WeightGradient => {
+            let rows = products.gradient_rows(index, spec);
+            let shards = [ShardOperands { dz: &dz, x, operands: &operands }];
+            bencher.bench_local(|| {
+                for (first, dw) in (0..outputs).step_by(rows).zip(dw.chunks_mut(rows * inputs)) {
+                    let rows = first..first + dw.len() / inputs;
+                    products.weight_gradient(spec, black_box(&shards), rows, dw);
+                }
+            });
+        }
+    }
 }
 
-/// `dyᵀ · x`
-fn gradients<const I: usize, const O: usize>(bencher: Bencher<'_, '_>, x: &[[f32; I]]) {
-    let (dy, mut dw) = (dense::<O>(SHARD), dense::<I>(O));
-    let dw: &mut [[f32; I]; O] = dw.first_chunk_mut().expect("its rows");
-    let kernels = Gemm::default();
-    bencher.counter(operations(I, O)).bench_local(|| kernels.dyt_x(black_box(&dy), x, dw));
+/// A product in `f32`.
+fn f32(bencher: Bencher<'_, '_>, topology: &str, index: usize, x: &[f32], product: Product) {
+    let network = network(topology);
+    bench(bencher, F32::default(), (&network, index, network.layer(index)), x, product);
 }
+
+/// A product in bfloat16, with the rounding and packing of its operands.
+fn bf16(bencher: Bencher<'_, '_>, topology: &str, index: usize, x: &[f32], product: Product) {
+    let (network, Some(bf16)) = (network(topology), Bf16::detect()) else { return };
+    let mut packed = bf16.packed_network(network.topology());
+    packed.pack(&network);
+    let layer = packed.layers().nth(index).expect("a layer of the topology");
+    bench(bencher, bf16, (&network, index, layer), x, product);
+}
+
+/// The first layer of the default network.
+const FIRST: &str = "784-256";
+/// Its last layer, as the second one.
+const LAST: &str = "16-256-784";
 
 #[divan::bench]
 fn forward_784_256_digits(bencher: Bencher<'_, '_>) {
-    forward::<784, 256>(bencher, &digits());
+    f32(bencher, FIRST, 0, &digits(), Product::Forward);
 }
 
 #[divan::bench]
 fn forward_784_256_dense(bencher: Bencher<'_, '_>) {
-    forward::<784, 256>(bencher, &dense(SHARD));
+    f32(bencher, FIRST, 0, &dense(SHARD, 784), Product::Forward);
 }
 
 #[divan::bench]
 fn forward_256_784(bencher: Bencher<'_, '_>) {
-    forward::<256, 784>(bencher, &dense(SHARD));
+    f32(bencher, LAST, 1, &dense(SHARD, 256), Product::Forward);
 }
 
 #[divan::bench]
 fn backward_256_784(bencher: Bencher<'_, '_>) {
-    backward::<256, 784>(bencher);
+    f32(bencher, LAST, 1, &dense(SHARD, 256), Product::InputGradient);
 }
 
 #[divan::bench]
 fn gradients_784_256_digits(bencher: Bencher<'_, '_>) {
-    gradients::<784, 256>(bencher, &digits());
+    f32(bencher, FIRST, 0, &digits(), Product::WeightGradient);
 }
 
 #[divan::bench]
 fn gradients_784_256_dense(bencher: Bencher<'_, '_>) {
-    gradients::<784, 256>(bencher, &dense(SHARD));
+    f32(bencher, FIRST, 0, &dense(SHARD, 784), Product::WeightGradient);
 }
 
 #[divan::bench]
 fn gradients_256_784(bencher: Bencher<'_, '_>) {
-    gradients::<256, 784>(bencher, &dense(SHARD));
+    f32(bencher, LAST, 1, &dense(SHARD, 256), Product::WeightGradient);
 }
 
-/// A layer of 784 outputs that is not the first.
-type Behind = (Dense<16, 256, Sigmoid>, Dense<256, 784, Sigmoid>);
-
-/// The operands and the weights of a network in bfloat16, all of them made of numbers that are not 0.
-fn rounded<N: Layer + Parameters + Zeroed>() -> Option<(Box<N>, Weights, Operands)> {
-    let (mut net, numbers) = (zeroed_box::<N>(), dense::<97>(1));
-    net.slices_mut().flatten().zip(numbers[0].iter().cycle()).for_each(|(w, x)| *w = *x);
-    let mut weights = Weights::new(N::specs())?;
-    weights.fill(&*net);
-    Some((net, weights, Operands::new(N::specs())))
-}
-
-/// `x · wᵀ` of digits, which are rounded and put in order as well.
 #[divan::bench]
 fn bfloat16_forward_784_256_digits(bencher: Bencher<'_, '_>) {
-    let Some((net, weights, mut operands)) = rounded::<Dense<784, 256, Sigmoid>>() else { return };
-    let (x, mut y) = (digits(), vec![[0.0; 256]; SHARD]);
-    bencher.counter(operations(784, 256)).bench_local(|| {
-        Pass::new(Gemm::default(), &weights, &mut operands).x_wt(black_box(&x), &net.weights, &mut y);
-    });
+    bf16(bencher, FIRST, 0, &digits(), Product::Forward);
 }
 
-/// `dyᵀ · x` of digits.
 #[divan::bench]
 fn bfloat16_gradients_784_256_digits(bencher: Bencher<'_, '_>) {
-    let Some((mut net, weights, mut operands)) = rounded::<Dense<784, 256, Sigmoid>>() else { return };
-    let (x, dy, mut y) = (digits(), dense::<256>(SHARD), vec![[0.0; 256]; SHARD]);
-    let pass = Pass::new(Gemm::default(), &weights, &mut operands);
-    pass.x_wt(&x, &net.weights, &mut y);
-    pass.dyt_x(&dy, &x, &mut net.weights);
-    bencher.counter(operations(784, 256)).bench_local(|| {
-        for (i, dw) in net.weights.as_flattened_mut().chunks_mut(64 * 784).enumerate() {
-            gradient(weights.unit(), [&operands].into_iter(), [0, 64 * i, 784], dw);
-        }
-    });
+    bf16(bencher, FIRST, 0, &digits(), Product::WeightGradient);
 }
 
-/// A pass that is through both layers and back at the second.
-fn behind<'a>(net: &mut Behind, weights: &'a Weights, operands: &'a mut Operands) -> Pass<'a> {
-    let (x, h, dy) = (dense::<16>(SHARD), dense::<256>(SHARD), dense::<784>(SHARD));
-    let pass = Pass::new(Gemm::default(), weights, operands);
-    pass.x_wt(&x, &net.0.weights, &mut vec![[0.0; 256]; SHARD]);
-    pass.x_wt(&h, &net.1.weights, &mut vec![[0.0; 784]; SHARD]);
-    pass.dyt_x(&dy, &h, &mut net.1.weights);
-    pass
+#[divan::bench]
+fn bfloat16_forward_256_784(bencher: Bencher<'_, '_>) {
+    bf16(bencher, LAST, 1, &dense(SHARD, 256), Product::Forward);
 }
 
-/// `dy · w`
 #[divan::bench]
 fn bfloat16_backward_256_784(bencher: Bencher<'_, '_>) {
-    let Some((mut net, weights, mut operands)) = rounded::<Behind>() else { return };
-    let (dy, mut dx) = (dense::<784>(SHARD), vec![[0.0; 256]; SHARD]);
-    let pass = behind(&mut net, &weights, &mut operands);
-    bencher.counter(operations(256, 784)).bench_local(|| pass.dy_w(black_box(&dy), &net.1.weights, &mut dx));
+    bf16(bencher, LAST, 1, &dense(SHARD, 256), Product::InputGradient);
 }
 
-/// `dyᵀ · x`
 #[divan::bench]
 fn bfloat16_gradients_256_784(bencher: Bencher<'_, '_>) {
-    let Some((mut net, weights, mut operands)) = rounded::<Behind>() else { return };
-    behind(&mut net, &weights, &mut operands);
-    bencher.counter(operations(256, 784)).bench_local(|| {
-        for (i, dw) in net.1.weights.as_flattened_mut().chunks_mut(16 * 256).enumerate() {
-            gradient(weights.unit(), [&operands].into_iter(), [1, 16 * i, 256], dw);
-        }
-    });
+    bf16(bencher, LAST, 1, &dense(SHARD, 256), Product::WeightGradient);
+}
+
+/// `σ(y + b)`
+fn activate(bencher: Bencher<'_, '_>, products: impl Products) {
+    let (mut y, bias) = (dense(SHARD, 784), [0.1; 784]);
+    let bencher = bencher.counter(ItemsCount::new(SHARD * 784));
+    bencher.bench_local(|| products.activate(ActivationKind::Sigmoid, &bias, &mut y));
 }
 
 #[divan::bench]
 fn activation_784(bencher: Bencher<'_, '_>) {
-    let (mut y, bias) = (dense::<784>(SHARD), [0.1; 784]);
-    let kernels = Gemm::default();
-    bencher.counter(ItemsCount::new(SHARD * 784)).bench_local(|| kernels.activate::<Sigmoid, 784>(&mut y, &bias));
+    activate(bencher, F32::default());
 }
 
 #[divan::bench]
 fn bfloat16_activation_784(bencher: Bencher<'_, '_>) {
-    let Some((_, weights, mut operands)) = rounded::<Dense<16, 784, Sigmoid>>() else { return };
-    let (mut y, bias) = (dense::<784>(SHARD), [0.1; 784]);
-    let pass = Pass::new(Gemm::default(), &weights, &mut operands);
-    bencher.counter(ItemsCount::new(SHARD * 784)).bench_local(|| pass.activate::<Sigmoid, 784>(&mut y, &bias));
+    if let Some(bf16) = Bf16::detect() {
+        activate(bencher, bf16);
+    }
 }
 
 #[divan::bench]
-fn slope_784(bencher: Bencher<'_, '_>) {
-    let (y, mut d, mut sums) = (dense::<784>(SHARD), dense::<784>(SHARD), [0.0; 784]);
-    let kernels = Gemm::default();
-    bencher.counter(ItemsCount::new(SHARD * 784)).bench_local(|| kernels.slope::<Sigmoid, 784>(&y, &mut d, &mut sums));
+fn activation_backward_784(bencher: Bencher<'_, '_>) {
+    let (y, mut d, mut sums) = (dense(SHARD, 784), dense(SHARD, 784), [0.0; 784]);
+    let bencher = bencher.counter(ItemsCount::new(SHARD * 784));
+    bencher.bench_local(|| activation_backward(ActivationKind::Sigmoid, &y, &mut d, &mut sums));
 }
 
 /// A whole step of the default network and recipe, on all cores.
 #[divan::bench(sample_count = 300, sample_size = 1)]
 fn step(bencher: Bencher<'_, '_>) {
-    let mut trainer = Trainer::<Classic>::new(Recipe::DEFAULT, 30_000, 256, 1, &*DIGITS);
-    bencher.counter(ItemsCount::new(256u32)).bench_local(|| trainer.train(&*DIGITS));
+    let topology = Topology::named("classic").expect("the default network");
+    let mut trainer = Trainer::new(&topology, Recipe::DEFAULT, 30_000, 256, 1, &*DIGITS);
+    bencher.counter(ItemsCount::new(256u32)).bench_local(|| trainer.step(&*DIGITS));
 }
 
 /// Multiply-adds on registers alone: the machine's limit.

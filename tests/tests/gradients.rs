@@ -1,12 +1,13 @@
 //! Forward and backward against finite differences of an independent `f64` network: every layer, every activation,
-//! whole networks, batches.
+//! whole networks, batches. Once for the network as a type, and once for the products that the host trains with.
 
 use autoencoder_core::layer::Row;
 use autoencoder_core::{
-    Autoencoder, Backward, Dense, Identity, Kernels, Layer, Parameters, Plain, Relu, Sigmoid, Zeroed,
+    Autoencoder, Backward, Dense, Identity, Layer, LayerSpec, Parameters, Relu, Sigmoid, Topology, Zeroed,
 };
 use autoencoder_io::zeroed_box;
-use host::gemm::Gemm;
+use host::kernels::{F32, Products, ShardOperands, activation_backward};
+use host::train::Network;
 use rand::{Rng, RngExt};
 use rand_pcg::Pcg32;
 use tests::{Reference, random};
@@ -14,10 +15,57 @@ use tests::{Reference, random};
 /// The step of the differences.
 const H: f64 = 1e-6;
 
-/// Checks outputs, parameter gradients and input gradients of `L = Σ c·y` over `B` rows, with random `c`.
-fn check<N, const B: usize>(kernels: &impl Kernels, seed: u64)
+/// Outputs of some rows, and the gradients of `L = Σ c·y`.
+struct Computed {
+    y: Vec<f32>,
+    parameters: Vec<f32>,
+    dx: Vec<f32>,
+}
+
+/// By the network as a type.
+fn typed<N, const B: usize>(net: &N, x: &[N::In; B], c: &[N::Out; B]) -> Computed
 where
-    N: Backward<In: Row<Element = f32>, Out: Row<Element = f32>> + Parameters + Zeroed,
+    N: Backward<In: Row, Out: Row> + Parameters + Zeroed,
+{
+    let (mut acts, mut d) = (zeroed_box::<N::Acts<B>>(), zeroed_box::<N::Acts<B>>());
+    let (mut gradient, mut dx) = (zeroed_box::<N>(), [N::In::ZERO; B]);
+    gradient.slices_mut().for_each(|slice| slice.fill(1e9)); // has to be overwritten
+    net.forward(x, &mut acts);
+    N::output_mut(&mut d, B).copy_from_slice(c);
+    net.backward(x, &acts, &mut d, Some(&mut dx), &mut gradient);
+    Computed { y: flat(N::output(&acts, B)), parameters: gradient.slices().flatten().copied().collect(), dx: flat(&dx) }
+}
+
+/// By the host's products.
+fn by_products(network: &Network, x: Vec<f32>, c: Vec<f32>) -> Computed {
+    let (products, topology) = (F32::default(), network.topology());
+    let rows = x.len() / topology.inputs();
+    let mut activations = vec![x];
+    for (index, layer) in network.layers().enumerate() {
+        let mut y = vec![1e9; rows * layer.bias.len()];
+        products.forward(layer, &activations[index], &mut (), &mut y);
+        products.activate(layer.spec.activation, layer.bias, &mut y);
+        activations.push(y);
+    }
+    let (mut d, mut gradient) = (c, Network::new(topology));
+    gradient.parameters_mut().fill(1e9); // has to be overwritten
+    for index in (0..topology.layers().len()).rev() {
+        let (layer, (dw, db)) = (network.layer(index), gradient.layer_mut(index));
+        let [inputs, outputs] = layer.spec.sizes();
+        activation_backward(layer.spec.activation, &activations[index + 1], &mut d, db);
+        let mut dx = vec![1e9; rows * inputs];
+        products.input_gradient(layer, &d, &mut (), Some(&mut dx));
+        let shard = ShardOperands { dz: &d, x: &activations[index], operands: &() };
+        products.weight_gradient(layer.spec, &[shard], 0..outputs, dw);
+        d = dx;
+    }
+    Computed { y: activations.pop().unwrap_or_default(), parameters: gradient.parameters().to_vec(), dx: d }
+}
+
+/// Checks outputs, parameter gradients and input gradients over `B` rows, with random `c`.
+fn check<N, const B: usize>(seed: u64)
+where
+    N: Backward<In: Row, Out: Row> + Parameters + Zeroed,
 {
     let mut rng = Pcg32::new(seed, 1);
     let net = random::<N>(seed);
@@ -27,26 +75,28 @@ where
         fill(x.elements_mut(), &mut rng);
         fill(c.elements_mut(), &mut rng);
     }
+    let specs: Vec<LayerSpec> = N::specs().collect();
+    let mut network = Network::new(&Topology::new(&specs, 0).expect("layers that fit"));
+    network.parameters_mut().iter_mut().zip(net.slices().flatten()).for_each(|(to, from)| *to = *from);
+    for computed in [typed(&*net, &x, &c), by_products(&network, flat(&x), flat(&c))] {
+        check_computed(&computed, Reference::new(&*net), &x, &c);
+    }
+}
 
-    let (mut acts, mut d) = (zeroed_box::<N::Acts<B>>(), zeroed_box::<N::Acts<B>>());
-    let (mut gradient, mut dx) = (zeroed_box::<N>(), [N::In::ZERO; B]);
-    gradient.slices_mut().for_each(|slice| slice.fill(1e9)); // has to be overwritten
-    net.forward(kernels, &x, &mut acts);
-    N::output_mut(&mut d, B).copy_from_slice(&c);
-    net.backward(kernels, &x, &acts, &mut d, Some(&mut dx), &mut gradient);
-
+/// Checks them against differences.
+fn check_computed<X: Row, Y: Row>(computed: &Computed, mut reference: Reference, x: &[X], c: &[Y]) {
     let rows: Vec<Vec<f64>> = x.iter().map(|row| row.elements().iter().map(|x| f64::from(*x)).collect()).collect();
-    let mut reference = Reference::new(&*net);
-    for (y, row) in N::output(&acts, B).iter().zip(&rows) {
-        for (y, exact) in y.elements().iter().zip(reference.forward(row)) {
-            assert!(close(*y, exact), "output {y}, independently {exact}");
-        }
+    let exact: Vec<f64> = rows.iter().flat_map(|row| reference.forward(row)).collect();
+    assert_eq!(computed.y.len(), exact.len());
+    for (y, exact) in computed.y.iter().zip(exact) {
+        assert!(close(*y, exact), "output {y}, independently {exact}");
     }
     let loss = |reference: &Reference, rows: &[Vec<f64>]| -> f64 {
         let y = rows.iter().flat_map(|row| reference.forward(row));
         y.zip(c.iter().flat_map(Row::elements)).map(|(y, c)| y * f64::from(*c)).sum()
     };
-    for (i, analytic) in gradient.slices().flatten().enumerate() {
+    assert_eq!(computed.parameters.len(), reference.numbers.len());
+    for (i, analytic) in computed.parameters.iter().enumerate() {
         let here = reference.numbers[i];
         let mut at = |value| {
             reference.numbers[i] = value;
@@ -56,8 +106,9 @@ where
         reference.numbers[i] = here;
         assert!(close(*analytic, slope), "parameter {i}: {analytic}, by differences {slope}");
     }
-    for (b, dx) in dx.iter().enumerate() {
-        for (i, analytic) in dx.elements().iter().enumerate() {
+    assert_eq!(computed.dx.len(), rows.len() * X::LEN);
+    for (b, dx) in computed.dx.chunks_exact(X::LEN).enumerate() {
+        for (i, analytic) in dx.iter().enumerate() {
             let at = |value| {
                 let mut rows = rows.clone();
                 rows[b][i] += value;
@@ -67,6 +118,10 @@ where
             assert!(close(*analytic, slope), "row {b}, input {i}: {analytic}, by differences {slope}");
         }
     }
+}
+
+fn flat<R: Row>(rows: &[R]) -> Vec<f32> {
+    rows.iter().flat_map(Row::elements).copied().collect()
 }
 
 fn fill(row: &mut [f32], rng: &mut impl Rng) {
@@ -79,31 +134,27 @@ fn close(a: f32, b: f64) -> bool {
     (f64::from(a) - b).abs() < 1e-5 * (1.0 + b.abs())
 }
 
-/// On the plain loops and on the host's kernels.
-fn check_both<N, const B: usize>()
+fn check_seeds<N, const B: usize>()
 where
-    N: Backward<In: Row<Element = f32>, Out: Row<Element = f32>> + Parameters + Zeroed,
+    N: Backward<In: Row, Out: Row> + Parameters + Zeroed,
 {
-    for seed in 0..4 {
-        check::<N, B>(&Plain, seed);
-        check::<N, B>(&Gemm::default(), seed);
-    }
+    (0..4).for_each(check::<N, B>);
 }
 
 #[test]
 fn a_layer_of_each_activation() {
-    check_both::<Dense<5, 3, Sigmoid>, 1>();
-    check_both::<Dense<5, 3, Relu>, 1>();
-    check_both::<Dense<5, 3, Identity>, 1>();
-    check_both::<Dense<1, 1, Sigmoid>, 1>();
-    check_both::<Dense<17, 9, Sigmoid>, 7>();
+    check_seeds::<Dense<5, 3, Sigmoid>, 1>();
+    check_seeds::<Dense<5, 3, Relu>, 1>();
+    check_seeds::<Dense<5, 3, Identity>, 1>();
+    check_seeds::<Dense<1, 1, Sigmoid>, 1>();
+    check_seeds::<Dense<17, 9, Sigmoid>, 7>();
 }
 
 #[test]
 fn pairs_and_nested_pairs() {
-    check_both::<(Dense<6, 4, Relu>, Dense<4, 5, Identity>), 3>();
-    check_both::<(Dense<4, 3, Sigmoid>, (Dense<3, 4, Relu>, Dense<4, 2, Sigmoid>)), 2>();
-    check_both::<((Dense<4, 3, Identity>, Dense<3, 4, Relu>), Dense<4, 2, Sigmoid>), 2>();
+    check_seeds::<(Dense<6, 4, Relu>, Dense<4, 5, Identity>), 3>();
+    check_seeds::<(Dense<4, 3, Sigmoid>, (Dense<3, 4, Relu>, Dense<4, 2, Sigmoid>)), 2>();
+    check_seeds::<((Dense<4, 3, Identity>, Dense<3, 4, Relu>), Dense<4, 2, Sigmoid>), 2>();
 }
 
 #[test]
@@ -113,8 +164,8 @@ fn autoencoders() {
         (Dense<8, 6, Relu>, (Dense<6, 4, Relu>, Dense<4, 2, Relu>)),
         (Dense<2, 4, Relu>, (Dense<4, 6, Relu>, Dense<6, 8, Identity>)),
     >;
-    check_both::<Shallow, 4>();
-    check_both::<Deep, 4>();
+    check_seeds::<Shallow, 4>();
+    check_seeds::<Deep, 4>();
 }
 
 #[test]
@@ -127,15 +178,15 @@ fn a_row_of_a_batch_equals_a_batch_of_one() {
         fill(x, &mut rng);
     }
     let (mut many, mut one) = (<Net as Layer>::Acts::<5>::ZERO, <Net as Layer>::Acts::<1>::ZERO);
-    net.forward(&Plain, &x, &mut many);
+    net.forward(&x, &mut many);
     for (i, x) in x.iter().enumerate() {
-        net.forward(&Plain, std::slice::from_ref(x), &mut one);
+        net.forward(std::slice::from_ref(x), &mut one);
         assert_eq!(one.0[0], many.0[i]);
         assert_eq!(one.1[0], many.1[i]);
     }
     // Fewer rows than there is room for leave the rest alone.
     let before = many;
-    net.forward(&Plain, &[[0.5; 9]; 2], &mut many);
+    net.forward(&[[0.5; 9]; 2], &mut many);
     assert_eq!(many.1[2..], before.1[2..]);
     assert_ne!(many.1[..2], before.1[..2]);
 }

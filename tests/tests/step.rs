@@ -2,20 +2,23 @@
 //! update, and the rounding of the last steps.
 
 use autoencoder_core::init::Init;
-use autoencoder_core::optimizer::{Adam, RmsProp};
-use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Plain, Sigmoid};
+use autoencoder_core::optimizer::{Adam, OptimizerKind, RmsProp};
+use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Sigmoid, Topology};
 use autoencoder_io::zeroed_box;
-use host::aware::{Aware, Precision};
-use host::bfloat16::Weights;
-use host::centre::{Centre, centres};
-use host::recipe::{Method, Recipe, Schedule};
-use host::trainer::Trainer;
+use host::kernels::Bf16;
+use host::train::centre::{Centre, centres};
+use host::train::qat::{Qat, WeightFormat};
+use host::train::recipe::Schedule;
+use host::train::{Network, Recipe, Trainer};
 use ndarray::Array2;
 use tests::digits;
 
-/// No whole vectors, but in the first hidden layer.
+/// No whole vectors, except in the first hidden layer.
+const TOPOLOGY: &str = "50-64-10-40-50";
+/// The same as a type.
 type Net =
     Autoencoder<(Dense<50, 64, Sigmoid>, Dense<64, 10, Sigmoid>), (Dense<10, 40, Sigmoid>, Dense<40, 50, Sigmoid>)>;
+/// Weights, then biases, of each layer.
 type Numbers = Vec<Vec<f32>>;
 
 /// Two shards and a part of a third.
@@ -30,57 +33,64 @@ fn rows() -> Array2<f32> {
     Array2::from_shape_fn((ROWS, 50), |(i, pixel)| f32::from(images.image(i)[370 + pixel]) / 255.0)
 }
 
-fn numbers(net: &Net) -> Numbers {
-    net.slices().map(<[f32]>::to_vec).collect()
+fn topology() -> Topology {
+    TOPOLOGY.parse().expect("a topology")
+}
+
+fn numbers(network: &Network) -> Numbers {
+    network.layers().flat_map(|layer| [layer.weights.to_vec(), layer.bias.to_vec()]).collect()
 }
 
 /// The loss of all rows, and its gradients.
-fn gradients(net: &Net, rows: &Array2<f32>) -> (f32, Numbers) {
+fn gradients(network: &Network, rows: &Array2<f32>) -> (f32, Numbers) {
+    let mut net = zeroed_box::<Net>();
+    net.slices_mut().flatten().zip(network.parameters()).for_each(|(to, from)| *to = *from);
     let x: Vec<[f32; 50]> = rows.outer_iter().map(|row| std::array::from_fn(|i| row[i])).collect();
     let mut acts = zeroed_box::<<Net as Layer>::Acts<ROWS>>();
     let (mut d, mut gradient) = (zeroed_box::<<Net as Layer>::Acts<ROWS>>(), zeroed_box::<Net>());
-    let y = net.forward(&Plain, &x, &mut acts).to_vec();
-    let (pixels, slopes) = (x.as_flattened(), Net::output_mut(&mut d, ROWS).as_flattened_mut());
+    let y = net.forward(&x, &mut acts).to_vec();
+    let (pixels, dy) = (x.as_flattened(), Net::output_mut(&mut d, ROWS).as_flattened_mut());
     let mut mse = 0.0;
-    for ((y, x), d) in y.as_flattened().iter().zip(pixels).zip(slopes) {
+    for ((y, x), d) in y.as_flattened().iter().zip(pixels).zip(dy) {
         *d = 2.0 * (y - x) / pixels.len() as f32;
         mse += f64::from(y - x).powi(2) / pixels.len() as f64;
     }
-    net.backward(&Plain, &x, &acts, &mut d, None, &mut gradient);
-    (mse as f32, numbers(&gradient))
+    net.backward(&x, &acts, &mut d, None, &mut gradient);
+    (mse as f32, gradient.slices().map(<[f32]>::to_vec).collect())
 }
 
-/// What the method makes of a gradient, at a rate of 1: of a weight's, of a bias's.
-fn rules(method: Method, bfloat16: bool) -> [fn(f32) -> f32; 2] {
+/// What the optimizer makes of a gradient, at a rate of 1: of a weight's, of a bias's.
+fn rules(optimizer: OptimizerKind, bfloat16: bool) -> [fn(f32) -> f32; 2] {
     let rms_prop = |g: f32| g / (g * g + RMS_PROP.epsilon).sqrt();
     let adam = |g: f32| g / (g.abs() + ADAM.epsilon);
-    match method {
-        Method::RmsProp(_) => [rms_prop; 2],
+    match optimizer {
+        OptimizerKind::Sgd(_) => [|g| g; 2],
+        OptimizerKind::RmsProp(_) => [rms_prop; 2],
         // With moments in bfloat16 the square of epsilon stands under the root.
-        Method::Adam(_) if bfloat16 && Weights::new(Net::specs()).is_some() => [rms_prop, adam],
-        Method::Adam(_) => [adam; 2],
+        OptimizerKind::Adam(_) if bfloat16 && Bf16::detect().is_some() => [rms_prop, adam],
+        OptimizerKind::Adam(_) => [adam; 2],
     }
 }
 
-fn check(method: Method, bfloat16: bool, aware: Aware, error: f32) {
+fn check(optimizer: OptimizerKind, bfloat16: bool, qat: Qat, error: f32) {
     let rows = rows();
     let recipe = Recipe {
         init: Init::UnitNormal,
-        method,
+        optimizer,
         schedule: Schedule::Constant(0.002),
-        moved: 0.0,
-        aware,
+        augment_fraction: 0.0,
+        qat,
         bfloat16,
         ..Recipe::DEFAULT
     };
-    let mut trainer = Trainer::<Net>::new(recipe, 10, ROWS, 1, &rows);
-    let case = format!("{method:?}, {aware:?}, bfloat16 {bfloat16}");
+    let mut trainer = Trainer::new(&topology(), recipe, 10, ROWS, 1, &rows);
+    let case = format!("{optimizer:?}, {qat:?}, bfloat16 {bfloat16}");
 
-    let centres: Vec<Centre> = centres::<Net>(&rows, ROWS).into_iter().map(Option::unwrap).collect();
-    let (before, (mse, gradients)) = (numbers(trainer.state()[0]), gradients(trainer.net(), &rows));
-    if aware.weights.is_some() {
-        // What a unit's sum is at the centre of its inputs does not change.
-        let rounded = numbers(trainer.net());
+    let centres: Vec<Centre> = centres(&topology(), &rows, ROWS).into_iter().map(Option::unwrap).collect();
+    let (before, (mse, gradients)) = (numbers(trainer.state()[0]), gradients(trainer.network(), &rows));
+    if qat.weights.is_some() {
+        // A unit's sum at the centre of its inputs does not change.
+        let rounded = numbers(trainer.network());
         assert_ne!(rounded, before, "nothing is rounded");
         for (layer, Centre { mean, .. }) in centres.iter().enumerate() {
             for unit in 0..before[2 * layer + 1].len() {
@@ -92,11 +102,11 @@ fn check(method: Method, bfloat16: bool, aware: Aware, error: f32) {
             }
         }
     }
-    let found = trainer.train(&rows);
+    let found = trainer.step(&rows);
     assert!((found / mse - 1.0).abs() < error, "{case}: a loss of {found} instead of {mse}");
 
     let (after, rate) = (numbers(trainer.state()[0]), recipe.rate(1, 10));
-    let [weight_rule, bias_rule] = rules(method, bfloat16);
+    let [weight_rule, bias_rule] = rules(optimizer, bfloat16);
     for (layer, Centre { mean, scale }) in centres.iter().enumerate() {
         let [(mut dw, db), (w, b), (next_w, next_b)] =
             [&gradients, &before, &after].map(|net| (net[2 * layer].clone(), &net[2 * layer + 1]));
@@ -117,10 +127,10 @@ fn check(method: Method, bfloat16: bool, aware: Aware, error: f32) {
 
 #[test]
 fn a_step_is_that_of_plain_loops() {
-    for method in [Method::RmsProp(RMS_PROP), Method::Adam(ADAM)] {
+    for optimizer in [OptimizerKind::RmsProp(RMS_PROP), OptimizerKind::Adam(ADAM)] {
         for (bfloat16, error) in [(false, 0.001), (true, 0.03)] {
-            check(method, bfloat16, Aware::NONE, error);
-            check(method, bfloat16, Aware { weights: Some(Precision::Int4), code_bits: 8, part: 1.0 }, error);
+            check(optimizer, bfloat16, Qat::NONE, error);
+            check(optimizer, bfloat16, Qat { weights: Some(WeightFormat::Int4), code_bits: 8, fraction: 1.0 }, error);
         }
     }
 }
@@ -128,18 +138,18 @@ fn a_step_is_that_of_plain_loops() {
 /// Adam's first step is the learning rate, whatever the gradient: its moments start afresh where weights are rounded.
 #[test]
 fn the_optimizer_begins_again_with_the_rounded_steps() {
-    let aware = Aware { weights: Some(Precision::Int8), code_bits: 8, part: 0.5 };
+    let qat = Qat { weights: Some(WeightFormat::Int8), code_bits: 8, fraction: 0.5 };
     let rows = rows();
     // The second has moments in bfloat16, where there is such a thing.
     for adam in [Adam::default(), Adam { beta1: 0.95, beta2: 0.98, ..Adam::default() }] {
-        let recipe =
-            Recipe { init: Init::UnitNormal, method: Method::Adam(adam), centred: false, aware, ..Recipe::DEFAULT };
-        let mut trainer = Trainer::<Net>::new(recipe, 10, ROWS, 1, &rows);
-        (0..recipe.exact_steps(10)).for_each(|_| _ = trainer.train(&rows));
-        let before = numbers(trainer.state()[0]);
-        trainer.train(&rows);
-        let after = trainer.state()[0].slices().flatten();
-        let largest = before.iter().flatten().zip(after).map(|(from, to)| (from - to).abs()).fold(0.0, f32::max);
+        let optimizer = OptimizerKind::Adam(adam);
+        let recipe = Recipe { init: Init::UnitNormal, optimizer, centred: false, qat, ..Recipe::DEFAULT };
+        let mut trainer = Trainer::new(&topology(), recipe, 10, ROWS, 1, &rows);
+        (0..recipe.exact_steps(10)).for_each(|_| _ = trainer.step(&rows));
+        let before = trainer.state()[0].clone();
+        trainer.step(&rows);
+        let after = trainer.state()[0].parameters();
+        let largest = before.parameters().iter().zip(after).map(|(from, to)| (from - to).abs()).fold(0.0, f32::max);
         let rate = trainer.learning_rate();
         assert!((largest / rate - 1.0).abs() < 0.01, "a step of {largest} at a rate of {rate}");
     }

@@ -118,23 +118,18 @@ pub struct Layers<'a> {
 }
 
 impl<'a> Layers<'a> {
-    /// The next layer.
+    /// The next layer. Each of its arrays stands behind its padding, a byte string.
     pub fn next_layer(&mut self) -> Result<RawLayer<'a>, Error> {
-        let output: QuantParams = take(&mut self.rest)?;
-        if !output.is_valid() {
+        type Stored<'a> = (QuantParams, &'a [u8], &'a [u8], &'a [u8], &'a [u8]);
+        let (output, padding, channels, more_padding, weights): Stored<'a> = take(&mut self.rest)?;
+        if !output.is_valid() || padding.len().max(more_padding.len()) >= ALIGNMENT {
             return Err(Error::Malformed);
         }
-        Ok(RawLayer { output, channels: self.array()?, weights: self.array()? })
+        Ok(RawLayer { output, channels, weights })
     }
 
     /// An error unless all layers were read.
     pub fn finish(self) -> Result<(), Error> {
         if self.rest.is_empty() { Ok(()) } else { Err(Error::Malformed) }
-    }
-
-    /// The padding as a byte string, then the array.
-    fn array(&mut self) -> Result<&'a [u8], Error> {
-        let padding: &[u8] = take(&mut self.rest)?;
-        if padding.len() < ALIGNMENT { take(&mut self.rest) } else { Err(Error::Malformed) }
     }
 }

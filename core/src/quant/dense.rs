@@ -1,7 +1,7 @@
 //! The dense layer in integers: the forward pass of [`crate::dense`], over weights that stay in flash.
 
 use super::requantise::{ChannelParams, QuantParams, activate, offset};
-use super::{Int4Tile, Int8Tile, int4, int8, padded};
+use super::{Int4Tile, Int8Tile, int4, int8};
 use crate::LayerSpec;
 
 /// Weights in either number format.
@@ -50,7 +50,7 @@ impl<'a> Dense<'a> {
     /// Inputs and outputs, each with the padding to a multiple of four.
     #[inline]
     pub fn padded_sizes(&self) -> [usize; 2] {
-        [padded(self.spec.inputs.into()), padded(self.spec.outputs.into())]
+        self.spec.padded_sizes()
     }
 
     /// The weights.

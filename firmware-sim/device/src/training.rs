@@ -61,6 +61,7 @@ where
     }
 
     /// Computes all outputs and `dL/dy` at the last layer. Returns `L`, the MSE of the batch.
+    #[inline(never)] // keeps this frame out of the caller's stack
     pub fn forward(&mut self) -> f32 {
         let Self { net, outputs, output_gradients, images, .. } = self;
         let y = net.forward(images, outputs);
@@ -73,12 +74,14 @@ where
     }
 
     /// Computes the gradient of all parameters; to be called after [`Self::forward`].
+    #[inline(never)] // keeps this frame out of the caller's stack
     pub fn backward(&mut self) {
         let Self { net, gradient, outputs, output_gradients, images, .. } = self;
         net.backward(images, outputs, output_gradients, None, gradient);
     }
 
     /// Takes step `t`, counted from 1, with an optimizer and a learning rate. The gradient is overwritten by the step.
+    #[inline(never)] // keeps this frame out of the caller's stack
     pub fn update(&mut self, t: u32, rate: f32, optimizer: &impl Optimizer) {
         let Self { net, gradient, moments: [m, v], .. } = self;
         let moments = m.slices_mut().zip(v.slices_mut());

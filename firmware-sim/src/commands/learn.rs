@@ -91,8 +91,8 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     writeln!(text, "{count} {what} learned from, the sensor {}: {}", args.shift, args.out.display())?;
     chart(&mut text, &errors)?;
     writeln!(text, "                 MSE before     after   {} test {what}", shifted.len())?;
-    for (name, Change { before, after }) in [("shifted", on_shifted), ("original", on_original)] {
-        writeln!(text, "  {name:8} sensor{before:11.6}  {after:.6}")?;
+    for (name, Change { before, after }) in [("shifted sensor", on_shifted), ("original sensor", on_original)] {
+        writeln!(text, "  {name:15}  {before:.6}  {after:.6}")?;
     }
     let Judgement { before, after, kept } = judgement;
     let [before, after] = [before, after].map(|sum| mse(sum.into(), HELD_OUT * weights.row()));

@@ -5,7 +5,6 @@ use crate::place::{Place, data, json, shipped, stdout};
 use autoencoder_device::tiny;
 use autoencoder_io::idx::Images;
 use serde_json::Value;
-use std::fs;
 use std::process::{Command, Stdio};
 
 #[test]

@@ -1,7 +1,7 @@
 """Optimizers that know more than Adam, beside it: python optimizers.py METHOD RATE [--steps N] [--plain]
 
 METHOD is adam, muon, shampoo, soap or growing (Adam over batches that grow at the same number of rows). The network is
-that of `host train` with centred inputs (host/src/centre.rs), written so that the gradients need no correction; --plain
+that of `host train` with centred inputs (host/src/train/centre.rs), written so that the gradients need no correction; --plain
 leaves the centring out. Trained on the first 55,000 images; the MSE is of the 5,000 others. Prints one line of JSON.
 """
 

@@ -149,7 +149,7 @@ fn csv(lines: &[Line]) -> Result<String, std::fmt::Error> {
 
 fn table(lines: &[Line], missing: &[Model]) -> Result<String, std::fmt::Error> {
     let mut table =
-        String::from("| | | bytes a digit | of it container | test MSE | PSNR |\n|---|---|--:|--:|--:|--:|\n");
+        String::from("| | | bytes a digit | container | test MSE | PSNR |\n|---|---|--:|--:|--:|--:|\n");
     for Line { method, setting, cost: Cost { bytes, container, mse } } in lines {
         let decibels = if *mse > 0.0 { format!("{:.2} dB", psnr(*mse)) } else { String::new() };
         writeln!(table, "| {method} | {setting} | {bytes:.0} | {container:.0} | {mse:.6} | {decibels} |")?;
@@ -166,20 +166,23 @@ fn page(table: &str, test: &Images) -> String {
     format!(
         "# Bytes against error\n\n\
          ![Reconstruction error over bytes a digit](rate-distortion.png)\n\n\
-         What a digit of 784 bytes takes on the line or in flash, and what comes back: the mean of {} test digits. MSE is that\n\
-         of pixels in [0, 1].\n\n\
+         The bytes that a digit of 784 bytes takes on the line or in flash, and the error of its reconstruction: means of {}\n\
+         test digits. The MSE is that of pixels in [0, 1].\n\n\
          {table}\n\
-         Written by `cargo run -p host --example rate_distortion`, with its data, [data/rate-distortion.csv](data/rate-distortion.csv).\n\n\
-         - **This codec**: the integers that the device computes, its code packed, in `int8` but where the table says\n  \
-           otherwise. The weights that both ends hold are not counted, nor are those of PCA. Made by\n\n  ```sh\n{made}  ```\n\n  \
-           (the first and the last are shipped in `models/`).\n\
-         - **PCA**: fitted to the training digits; each coefficient is quantised in steps that are best for a normal variable,\n  \
-           stretched by what is best for the training digits; output clipped to [0, 1]. *Transform coding* gives the bits of a\n  \
-           code one by one to the component whose error is largest: it keeps hundreds of components, most of them at a bit or\n  \
-           two, and 784 numbers for each of them at either end. Where bytes are plenty it is ahead of the network.\n\
-         - **PNG**: every filter at the strongest compression, the smallest file of each digit. Lossless.\n\
-         - **JPEG**: baseline, gray, standard tables. What stands before the first byte of the scan is the same for every\n  \
-           digit and counted as container; the plot is without it, for PNG too.\n",
+         `cargo run -p host --example rate_distortion` writes this page, its plot and its data,\n\
+         [data/rate-distortion.csv](data/rate-distortion.csv). *Container* is the part of the bytes that is the same for every\n\
+         digit.\n\n\
+         - **This codec**: the integers that the device computes, with the code packed. Weights have 8 bits unless the table says\n  \
+           otherwise. The weights, which both ends hold, are not counted, and neither are those of PCA. The blobs are made by\n\n  \
+           ```sh\n{made}  ```\n\n  \
+           The first and the last are in `models/`.\n\
+         - **PCA**: fitted to the training digits. Each coefficient is quantised with the steps that are best for a normal variable,\n  \
+           stretched by the factor that is best for the training digits; the output is clipped to [0, 1]. *Transform coding* gives\n  \
+           the bits of a code one by one to the component with the largest error. It keeps hundreds of components, most of them with\n  \
+           a bit or two, and both ends hold 784 numbers for each. Where there are many bytes, it is ahead of the network.\n\
+         - **PNG**: every filter at the strongest compression, and the smallest file of each digit. Lossless.\n\
+         - **JPEG**: baseline, grey, standard tables. Everything before the first byte of the scan counts as container. The plot\n  \
+           leaves the container out, for PNG, too.\n",
         test.len(),
     )
 }

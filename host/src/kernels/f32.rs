@@ -52,13 +52,7 @@ impl Products for F32 {
     }
 
     // Shapes, for each shard: dz [n, O], x [n, I]; dw [rows, I].
-    fn weight_gradient<'a>(
-        self,
-        spec: LayerSpec,
-        shards: impl Iterator<Item = ShardOperands<'a, Self>> + Clone,
-        rows: Range<usize>,
-        dw: &mut [f32],
-    ) {
+    fn weight_gradient(self, spec: LayerSpec, shards: &[ShardOperands<'_, Self>], rows: Range<usize>, dw: &mut [f32]) {
         timed(Phase::Gradients, || self.dzt_x(spec.sizes(), shards, rows, dw));
     }
 
@@ -96,18 +90,18 @@ impl F32 {
     }
 
     /// Some rows of `dw = Σ dzᵀ·x`.
-    fn dzt_x<'a>(
+    fn dzt_x(
         self,
         [inputs, outputs]: [usize; 2],
-        shards: impl Iterator<Item = ShardOperands<'a, Self>> + Clone,
+        shards: &[ShardOperands<'_, Self>],
         Range { start, end }: Range<usize>,
         dw: &mut [f32],
     ) {
-        let sparse = |shard: ShardOperands<'_, Self>| {
+        let sparse = |shard: &ShardOperands<'_, Self>| {
             shard.x.len() >= FEW * inputs && sparse::is_sparse_enough(self.arch, shard.x, end - start)
         };
-        if !shards.clone().all(sparse) {
-            for (i, ShardOperands { dz, x, .. }) in shards.enumerate() {
+        if !shards.iter().all(sparse) {
+            for (i, ShardOperands { dz, x, .. }) in shards.iter().enumerate() {
                 let dzt = View::rows(dz.get(start..).unwrap_or_default(), outputs).transposed();
                 multiply(dzt, x.len() / inputs, View::rows(x, inputs), inputs, dw, i > 0);
             }
@@ -115,14 +109,14 @@ impl F32 {
         }
         // dWᵀ = xᵀ·dz, some rows of dW at a time.
         SCRATCH.with_borrow_mut(|Scratch { transposed, tile, lists }| {
-            lists.resize_with(lists.len().max(shards.clone().count()), Lists::default);
-            for (lists, shard) in lists.iter_mut().zip(shards.clone()) {
+            lists.resize_with(lists.len().max(shards.len()), Lists::default);
+            for (lists, shard) in lists.iter_mut().zip(shards) {
                 lists.columns(self.arch, shard.x, inputs);
             }
             let width = sparse::width(self.arch);
             let dwt = transposed.scratch(inputs * width);
             for (first, dw) in (start..).step_by(width).zip(dw.chunks_exact_mut(inputs * width)) {
-                for (i, (lists, shard)) in lists.iter().zip(shards.clone()).enumerate() {
+                for (i, (lists, shard)) in lists.iter().zip(shards).enumerate() {
                     let dz = View::rows(&shard.dz[first..], outputs);
                     lists.multiply(self.arch, dz, tile, dwt, width, i > 0);
                 }

@@ -22,11 +22,19 @@ impl Kernel for Fast {
     }
 
     fn dense(&self, layer: &Dense<'_>, x: &[u8], y: &mut [u8], scratch: &mut [u8]) {
-        #[cfg(target_arch = "x86_64")]
-        if avx2::dense(layer, x, y, scratch) {
-            return;
+        if !avx2::dense(layer, x, y, scratch) {
+            layer.forward(x, y);
         }
-        layer.forward(x, y);
+    }
+}
+
+/// No other processor has it.
+#[cfg(not(target_arch = "x86_64"))]
+mod avx2 {
+    use autoencoder_core::quant::Dense;
+
+    pub(super) fn dense(_: &Dense<'_>, _: &[u8], _: &mut [u8], _: &mut [u8]) -> bool {
+        false
     }
 }
 

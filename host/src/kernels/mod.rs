@@ -53,25 +53,12 @@ pub trait Products: Copy + Send + Sync {
     fn forward(self, layer: Self::Layer<'_>, x: &[f32], operands: &mut Self::Operands, y: &mut [f32]);
 
     /// `dx = dz·W`, with `dz: [n, O]`, `dx: [n, I]`. The first layer has no `dx`; its `dz` is written down all the same.
-    fn input_gradient(
-        self,
-        layer: Self::Layer<'_>,
-        dz: &[f32],
-        operands: &mut Self::Operands,
-        dx: Option<&mut [f32]>,
-    );
+    fn input_gradient(self, layer: Self::Layer<'_>, dz: &[f32], operands: &mut Self::Operands, dx: Option<&mut [f32]>);
 
     /// Some rows of `dW = Σ dzᵀ·x`, with `dw: [rows, I]`; the sum goes over all rows of all shards, in order.
     ///
     /// `rows` begins at a multiple of [`Self::gradient_rows`].
-    fn weight_gradient<'a>(
-        self,
-        spec: LayerSpec,
-        shards: impl Iterator<Item = ShardOperands<'a, Self>> + Clone,
-        rows: Range<usize>,
-        dw: &mut [f32],
-    ) where
-        Self: 'a;
+    fn weight_gradient(self, spec: LayerSpec, shards: &[ShardOperands<'_, Self>], rows: Range<usize>, dw: &mut [f32]);
 
     /// How many rows of `dW` are best made at a time.
     fn gradient_rows(self, index: usize, spec: LayerSpec) -> usize;
@@ -91,14 +78,6 @@ pub struct ShardOperands<'a, P: Products> {
     /// What the products wrote down.
     pub operands: &'a P::Operands,
 }
-
-impl<P: Products> Clone for ShardOperands<'_, P> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P: Products> Copy for ShardOperands<'_, P> {}
 
 /// `y = σ(y + b)` in each row of `y`, exactly as the core computes it.
 fn activate(activation: ActivationKind, bias: &[f32], y: &mut [f32]) {

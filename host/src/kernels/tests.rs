@@ -61,10 +61,11 @@ impl Case {
             dx.extend(own_dx);
             all.push(operands);
         }
+        let shards = self.shards.iter().zip(&all);
+        let shards: Vec<_> = shards.map(|(Rows { x, dz }, operands)| ShardOperands { dz, x, operands }).collect();
         let mut dw = vec![7.0; spec.weights()];
         for (i, dw) in dw.chunks_mut(block * inputs).enumerate() {
-            let shards = self.shards.iter().zip(&all).map(|(Rows { x, dz }, operands)| ShardOperands { dz, x, operands });
-            products.weight_gradient(spec, shards, i * block..(i * block + block).min(outputs), dw);
+            products.weight_gradient(spec, &shards, i * block..(i * block + block).min(outputs), dw);
         }
         [y, dx, dw]
     }
@@ -241,7 +242,7 @@ fn no_rows_give_zero_gradients() {
     let spec = topology(0, 3, 2).layers()[0];
     let mut dw = [1.0; 6];
     let shard = ShardOperands { dz: &[], x: &[], operands: &() };
-    F32::default().weight_gradient(spec, std::iter::once(shard), 0..2, &mut dw);
+    F32::default().weight_gradient(spec, &[shard], 0..2, &mut dw);
     assert_eq!(dw, [0.0; 6]);
 }
 

@@ -303,8 +303,9 @@ mod tests {
 
     #[test]
     fn a_run_that_differs_in_anything_is_refused() {
+        type Change = fn(&mut Run);
         let (checkpoint, _) = checkpoint(&run("10-3-3-10"));
-        let differences: [(&str, fn(&mut Run)); 10] = [
+        let differences: [(&str, Change); 10] = [
             ("recipe", |r| r.recipe = "seed".into()),
             ("topology", |r| r.topology = "10-4-4-10".parse().unwrap()),
             ("encoder layers", |r| r.topology = Topology::new(r.topology.layers(), 0).unwrap()),

@@ -89,7 +89,8 @@ impl<P: Products> Shard<P> {
     /// Room for a shard.
     pub(crate) fn new(products: P, topology: &Topology) -> Self {
         let layers = topology.layers();
-        let outputs = |rows: usize| layers.iter().map(|spec| Aligned::zeroed(rows * usize::from(spec.outputs))).collect();
+        let outputs =
+            |rows: usize| layers.iter().map(|spec| Aligned::zeroed(rows * usize::from(spec.outputs))).collect();
         Self {
             activations: Activations::new(topology),
             d: outputs(SHARD),

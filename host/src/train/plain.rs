@@ -26,13 +26,7 @@ impl Products for Plain {
         }
     }
 
-    fn weight_gradient<'a>(
-        self,
-        spec: LayerSpec,
-        shards: impl Iterator<Item = ShardOperands<'a, Self>> + Clone,
-        rows: Range<usize>,
-        dw: &mut [f32],
-    ) {
+    fn weight_gradient(self, spec: LayerSpec, shards: &[ShardOperands<'_, Self>], rows: Range<usize>, dw: &mut [f32]) {
         let [inputs, outputs] = spec.sizes();
         dw.fill(0.0);
         for ShardOperands { dz, x, .. } in shards {

@@ -66,10 +66,7 @@ impl Backend {
 
     /// The packed weights, where products are in bfloat16.
     fn packed(&mut self) -> Option<&mut PackedNetwork> {
-        match self {
-            Self::Bf16(_, _, packed) => Some(packed),
-            _ => None,
-        }
+        if let Self::Bf16(_, _, packed) = self { Some(packed) } else { None }
     }
 }
 
@@ -77,14 +74,7 @@ impl Trainer {
     /// A fresh network, to be trained for `steps` steps of `batch` rows of `source`.
     ///
     /// The network has as many outputs as inputs, the width of the rows.
-    pub fn new(
-        topology: &Topology,
-        recipe: Recipe,
-        steps: u32,
-        batch: usize,
-        seed: u64,
-        source: &impl Source,
-    ) -> Self {
+    pub fn new(topology: &Topology, recipe: Recipe, steps: u32, batch: usize, seed: u64, source: &impl Source) -> Self {
         assert_eq!(topology.inputs(), topology.outputs(), "an autoencoder has as many outputs as inputs");
         let rows = source.rows().min(recipe.rows);
         assert!(steps > 0 && batch > 0 && rows > 0, "training takes steps and rows");

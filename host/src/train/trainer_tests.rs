@@ -23,7 +23,9 @@ const PLAIN: Recipe = Recipe {
 
 /// Rows in [0, 1], a fifth of their numbers 0.
 fn rows(count: usize, width: usize) -> Array2<f32> {
-    Array2::from_shape_fn((count, width), |(row, i)| ((row * 31 + i * i * 17 + row * i) % 25).saturating_sub(4) as f32 / 20.0)
+    Array2::from_shape_fn((count, width), |(row, i)| {
+        ((row * 31 + i * i * 17 + row * i) % 25).saturating_sub(4) as f32 / 20.0
+    })
 }
 
 /// A trainer whose products are plain loops.
@@ -48,7 +50,8 @@ where
     let mut trainer = plain_trainer(&topology, recipe, BATCH, &source);
     let mut net = zeroed_box::<Autoencoder<E, D>>();
     recipe.init.fill(&mut *net, &mut Pcg32::new(1, 0));
-    let (mut m, mut v) = (vec![0.0; topology.parameters()], vec![recipe.initial_second_moment(); topology.parameters()]);
+    let (mut m, mut v) =
+        (vec![0.0; topology.parameters()], vec![recipe.initial_second_moment(); topology.parameters()]);
     for t in 1..=3 {
         trainer.step(&source);
         let mut gradient = vec![0.0; topology.parameters()];
@@ -61,7 +64,9 @@ where
             let mut code = net.encoder.forward(&x, &mut e).to_vec();
             if code_bits < 8 {
                 let exact = code.clone();
-                code.iter_mut().zip(&exact).for_each(|(to, from)| round_code(code_bits, from.elements(), to.elements_mut()));
+                code.iter_mut()
+                    .zip(&exact)
+                    .for_each(|(to, from)| round_code(code_bits, from.elements(), to.elements_mut()));
             }
             let y = net.decoder.forward(&code, &mut d);
             let dy = D::output_mut(&mut dd, x.len());
@@ -72,10 +77,11 @@ where
             net.encoder.backward(&x, &e, &mut de, None, &mut grad.encoder);
             gradient.iter_mut().zip(grad.slices().flatten()).for_each(|(sum, own)| *sum += own);
         }
+        let rate = trainer.learning_rate();
         match optimizer {
-            OptimizerKind::Sgd(sgd) => sgd.steps(t, 0.01, &mut gradient, &mut m, &mut v),
-            OptimizerKind::RmsProp(rms_prop) => rms_prop.steps(t, 0.01, &mut gradient, &mut m, &mut v),
-            OptimizerKind::Adam(adam) => adam.steps(t, 0.01, &mut gradient, &mut m, &mut v),
+            OptimizerKind::Sgd(sgd) => sgd.steps(t, rate, &mut gradient, &mut m, &mut v),
+            OptimizerKind::RmsProp(rms_prop) => rms_prop.steps(t, rate, &mut gradient, &mut m, &mut v),
+            OptimizerKind::Adam(adam) => adam.steps(t, rate, &mut gradient, &mut m, &mut v),
         }
         net.slices_mut().flatten().zip(&gradient).for_each(|(p, step)| *p -= step);
         let [parameters, ..] = trainer.state();
@@ -95,11 +101,11 @@ fn plain_products_train_to_the_bits_of_the_typed_network() {
     ];
     for optimizer in optimizers {
         for code_bits in [8, 3] {
-            check_typed::<(Dense<64, 16, Sigmoid>, Dense<16, 4, Sigmoid>), (Dense<4, 16, Sigmoid>, Dense<16, 64, Sigmoid>), 64>(
-                "64-16-4-16-64",
-                optimizer,
-                code_bits,
-            );
+            check_typed::<
+                (Dense<64, 16, Sigmoid>, Dense<16, 4, Sigmoid>),
+                (Dense<4, 16, Sigmoid>, Dense<16, 64, Sigmoid>),
+                64,
+            >("64-16-4-16-64", optimizer, code_bits);
             check_typed::<Wide, Dense<7, 20, Identity>, 20>("20-33r-7-20i", optimizer, code_bits);
         }
     }
@@ -174,7 +180,10 @@ fn errors_are_those_of_reconstructions() {
             for ((y, x), error) in y.chunks(width).zip(x.chunks(width)).zip(errors) {
                 let mse = y.iter().zip(x).map(|(y, x)| (y - x).powi(2)).sum::<f32>() / width as f32;
                 // Where a sum is rounded to the other side, a code element is one step off.
-                assert!((mse - error).abs() < if code_bits < 8 { 0.02 } else { 1e-5 }, "{topology}: {error}, not {mse}");
+                assert!(
+                    (mse - error).abs() < if code_bits < 8 { 0.02 } else { 1e-5 },
+                    "{topology}: {error}, not {mse}"
+                );
             }
             if topology.decoder_layers() == 0 && code_bits == 3 {
                 assert!(y.iter().all(|y| (y * 7.0 - (y * 7.0).round()).abs() < 1e-5));
@@ -189,7 +198,7 @@ fn a_restored_state_goes_on_with_the_same_bytes() {
     let (topology, source) = ("50-33r-7-41-50".parse().unwrap(), rows(600, 50));
     for bfloat16 in [false, true] {
         let qat = Qat { weights: Some(WeightFormat::Int4), code_bits: 8, fraction: 0.5 };
-        let new = || Trainer::new(&topology, Recipe { bfloat16, qat, ..Recipe::DEFAULT }, 20, 300, 1, &source);
+        let new = || Trainer::new(&topology, Recipe { qat, bfloat16, ..Recipe::DEFAULT }, 20, 300, 1, &source);
         for stop in [3, 10, 15] {
             let (mut whole, mut first, mut second) = (new(), new(), new());
             (0..stop).for_each(|_| _ = first.step(&source));

@@ -8,7 +8,7 @@ use super::spin_join::SpinJoin;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::bf16::moments::AdamStep;
 use crate::kernels::bf16::{PackedNetwork, PackedRows, STRIP};
-use crate::kernels::{Products, vectorise};
+use crate::kernels::{Products, ShardOperands, vectorise};
 use crate::profile::{Phase, timed};
 use autoencoder_core::LayerSpec;
 use autoencoder_core::optimizer::{Optimizer, OptimizerKind};
@@ -86,17 +86,15 @@ pub(crate) fn update<P: Products>(
 }
 
 /// The gradients of all blocks, and their updates.
-fn all_blocks<P: Products>(
-    products: P,
-    rule: impl Rule,
-    step: Step<'_>,
-    blocks: &mut [Rows<'_>],
-    shards: &[Shard<P>],
-) {
+fn all_blocks<P: Products>(products: P, rule: impl Rule, step: Step<'_>, blocks: &mut [Rows<'_>], shards: &[Shard<P>]) {
+    let layers = blocks.last().map_or(0, |block| block.index + 1);
+    let operands: Vec<Vec<_>> =
+        (0..layers).map(|index| shards.iter().map(|shard| shard.operands(index)).collect()).collect();
     let join = SpinJoin::new(blocks.len());
     blocks.par_iter_mut().with_max_len(1).for_each(|block| {
-        let rows = products.gradient_rows(block.index, block.spec);
-        join.run(|| block.reborrow().chunks(rows).for_each(|rows| some_rows(products, rule, step, rows, shards)));
+        let (rows, operands) = (products.gradient_rows(block.index, block.spec), &operands[block.index]);
+        let chunks = block.reborrow().chunks(rows);
+        join.run(|| chunks.for_each(|rows| some_rows(products, rule, step, rows, operands, shards)));
     });
 }
 
@@ -124,12 +122,18 @@ impl<'a> Rows<'a> {
 }
 
 /// The gradient of some rows, and their update.
-fn some_rows<P: Products>(products: P, rule: impl Rule, step: Step<'_>, mut rows: Rows<'_>, shards: &[Shard<P>]) {
+fn some_rows<P: Products>(
+    products: P,
+    rule: impl Rule,
+    step: Step<'_>,
+    mut rows: Rows<'_>,
+    operands: &[ShardOperands<'_, P>],
+    shards: &[Shard<P>],
+) {
     GRADIENTS.with_borrow_mut(|[weights, bias]| {
         let Rows { index, spec, first, .. } = rows;
         let count = rows.bias[0].len();
         let (dw, db) = (weights.scratch(rows.weights[0].len()), bias.scratch(count));
-        let operands = shards.iter().map(|shard| shard.operands(index));
         products.weight_gradient(spec, operands, first..first + count, dw);
         db.fill(0.0);
         for shard in shards {

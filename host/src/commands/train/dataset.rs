@@ -101,7 +101,7 @@ mod tests {
     fn many_labels_are_wrapped() {
         let labels: Vec<u8> = (0..20).collect();
         let text = counts("test", &labels, 40);
-        assert!(text.lines().all(|line| line.len() <= 40) && text.lines().count() == 6, "{text}");
-        assert_eq!(text.lines().nth(1), Some("                  4: 1  5: 1  6: 1"));
+        assert!(text.lines().all(|line| line.len() <= 40) && text.lines().count() == 7, "{text}");
+        assert_eq!(text.lines().nth(1), Some("                    3: 1  4: 1  5: 1"));
     }
 }

@@ -22,6 +22,7 @@ const SAVE_EVERY: u32 = 1000;
 /// Set by Ctrl-C and by a request to terminate.
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
+/// A run, its trainer, and what it has shown so far.
 pub struct Session<'a> {
     pub args: &'a args::Train,
     pub run: Run,

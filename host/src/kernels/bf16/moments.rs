@@ -153,7 +153,8 @@ mod tests {
     fn moments_come_back_as_they_were_kept() {
         let Some(bf16) = Bf16::detect() else { return };
         let topology = "20-3i-17i".parse().unwrap();
-        let (mut packed, mut m, mut v) = (bf16.packed_network(&topology), Network::new(&topology), Network::new(&topology));
+        let (mut packed, mut m, mut v) =
+            (bf16.packed_network(&topology), Network::new(&topology), Network::new(&topology));
         let mut rng = Pcg32::new(1, 0);
         let fill = |network: &mut Network, mut number: Box<dyn FnMut() -> f32 + '_>| {
             network.layers_mut().for_each(|(weights, _)| weights.fill_with(&mut number));

@@ -1,8 +1,8 @@
 //! The products of one shard, and the gradient of weights that is made of all shards.
 
 use super::{
-    InStrips, InTiles, Line, List, NARROW, PAIRS, PackedLayer, PackedNetwork, Part, STRIP, WIDE, is_wide, pairs, scratch,
-    tile_lines, words,
+    InStrips, InTiles, Line, List, NARROW, PAIRS, PackedLayer, PackedNetwork, Part, STRIP, WIDE, is_wide, pairs,
+    scratch, tile_lines, words,
 };
 use crate::kernels::avx512::Avx512;
 use crate::kernels::{Products, SHARD, ShardOperands, activate};
@@ -118,13 +118,7 @@ impl Products for Bf16 {
     }
 
     // Shapes: dz [n, O], dx [n, I].
-    fn input_gradient(
-        self,
-        layer: &PackedLayer,
-        dz: &[f32],
-        operands: &mut Operands,
-        dx: Option<&mut [f32]>,
-    ) {
+    fn input_gradient(self, layer: &PackedLayer, dz: &[f32], operands: &mut Operands, dx: Option<&mut [f32]>) {
         let [inputs, outputs] = layer.spec.sizes();
         let mut dx = dx.map(|dx| dx.chunks_mut(STRIP * inputs));
         LEFT.with_borrow_mut(|(tiles, _)| {
@@ -145,33 +139,26 @@ impl Products for Bf16 {
     }
 
     // Shapes, for each shard: dz [n, O], x [n, I]; dw [rows, I].
-    fn weight_gradient<'a>(
-        self,
-        spec: LayerSpec,
-        shards: impl Iterator<Item = ShardOperands<'a, Self>> + Clone,
-        rows: Range<usize>,
-        dw: &mut [f32],
-    ) {
+    fn weight_gradient(self, spec: LayerSpec, shards: &[ShardOperands<'_, Self>], rows: Range<usize>, dw: &mut [f32]) {
         let inputs = usize::from(spec.inputs);
-        let shards = shards.map(|shard| shard.operands);
-        let wide = shards.clone().next().is_some_and(|shard| !shard.lists.is_empty());
+        let wide = shards.first().is_some_and(|shard| !shard.operands.lists.is_empty());
         let rows_at_a_time = if wide { WIDE } else { STRIP };
         let blocks = rows.step_by(rows_at_a_time).zip(dw.chunks_mut(rows_at_a_time * inputs));
         timed(Phase::Gradients, || {
             for (first, dw) in blocks {
                 let first = first / STRIP * STRIDE;
                 if wide {
-                    self.transposed_gradient(shards.clone(), first, inputs, dw);
+                    self.transposed_gradient(shards, first, inputs, dw);
                     continue;
                 }
                 // dW = Σ dzᵀ·x
-                let part = |Operands { pairs, dz, x, .. }: &'a Operands| Part {
+                let parts = shards.iter().map(|ShardOperands { operands: Operands { pairs, dz, x, .. }, .. }| Part {
                     left: words(&dz[first..]),
                     right: x,
                     stride: STRIDE,
                     list: &ALL[..*pairs],
-                };
-                self.avx512.multiply::<InStrips, STRIP, 1>(&shards.clone().map(part), inputs, dw);
+                });
+                self.avx512.multiply::<InStrips, STRIP, 1>(&parts, inputs, dw);
             }
         });
     }
@@ -191,23 +178,16 @@ impl Products for Bf16 {
 
 impl Bf16 {
     /// The next 64 rows of `dWᵀ = Σ xᵀ·dz`, from the lines `first` of each shard's `dz` on.
-    fn transposed_gradient<'a>(
-        self,
-        shards: impl Iterator<Item = &'a Operands> + Clone,
-        first: usize,
-        inputs: usize,
-        dw: &mut [f32],
-    ) {
+    fn transposed_gradient(self, shards: &[ShardOperands<'_, Self>], first: usize, inputs: usize, dw: &mut [f32]) {
         let mut dwt = [[[0.0; WIDE]; NARROW]; NARROW];
         for (strip, column) in (0..inputs).step_by(STRIP).enumerate() {
             for (i, dwt) in dwt.iter_mut().enumerate() {
-                let part = |Operands { dz, x, lists, .. }: &'a Operands| Part {
+                let parts = shards.iter().map(|ShardOperands { operands: Operands { dz, x, lists, .. }, .. }| Part {
                     left: &words(&x[strip * STRIDE..])[i * NARROW..],
                     right: &dz[first..],
                     stride: STRIDE,
                     list: lists[strip][i].pairs(),
-                };
-                let parts = shards.clone().map(part);
+                });
                 self.avx512.multiply::<InStrips, NARROW, NARROW>(&parts, WIDE, dwt.as_flattened_mut());
             }
             self.avx512.transpose_into(dwt.as_flattened().as_flattened(), dw, inputs, column);
