@@ -80,5 +80,5 @@ fn float(topology: Topology) -> io::Result<Vec<u8>> {
         topology,
     };
     let layer = |numbers| RawLayer { output: QuantParams::UNIT, channels: &[], weights: <[f32]>::as_bytes(numbers) };
-    write_blob(&header, &parameters.iter().map(|numbers| layer(numbers)).collect::<Vec<_>>()).map_err(io::Error::other)
+    write_blob(&header, parameters.iter().map(|numbers| layer(numbers))).map_err(io::Error::other)
 }
