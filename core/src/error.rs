@@ -69,6 +69,8 @@ pub enum Error {
         #[serde(serialize_with = "wire::number")]
         available: u32,
     },
+    /// The network lacks the half that was asked for: it is an encoder or a decoder alone.
+    Absent,
 }
 
 /// What a network can need too much of.
@@ -128,6 +130,7 @@ impl fmt::Display for Error {
             Self::Capacity { resource, needed, available } => {
                 write!(f, "network too large: it needs {needed} {resource}, there are {available}")
             }
+            Self::Absent => f.write_str("the network lacks this half: it is an encoder or a decoder alone"),
             Self::Length { expected, found } => write!(f, "{found} elements where the network takes {expected}"),
         }
     }

@@ -14,7 +14,7 @@ fn rows(mut matrix: &[f32], columns: usize) -> impl Iterator<Item = &[f32]> {
     from_fn(move || matrix.split_off(..columns).filter(|row| !row.is_empty()))
 }
 
-/// The same, to be written.
+/// The rows of a matrix, mutable.
 #[inline(always)]
 fn rows_mut(mut matrix: &mut [f32], columns: usize) -> impl Iterator<Item = &mut [f32]> {
     from_fn(move || matrix.split_off_mut(..columns).filter(|row| !row.is_empty()))

@@ -1,4 +1,4 @@
-//! What a network with its shape as a type is: a [`Layer`], and a pair of networks is a network.
+//! Networks whose shape is a type: each implements [`Layer`], and a pair of networks is a network.
 //!
 //! `(F, G)` runs `F`, then `G`; pairs nest, `(A, (B, C))`, for any depth. The compiler checks that the output of one
 //! is the input of the next, and knows the size of everything before the program runs.
@@ -24,7 +24,7 @@ pub trait Layer {
     /// The network's outputs within `acts`, `n` rows of them.
     fn output<const B: usize>(acts: &Self::Acts<B>, n: usize) -> &[Self::Out];
 
-    /// The same, to be written: where a backward pass finds `dL/dy`.
+    /// The network's outputs within `acts`, mutable: where a backward pass finds `dL/dy`.
     fn output_mut<const B: usize>(acts: &mut Self::Acts<B>, n: usize) -> &mut [Self::Out];
 
     /// The outputs of every layer in order, `n` rows of each.
@@ -51,7 +51,7 @@ pub trait Parameters {
     /// Weights, then bias, of each layer in turn.
     fn slices(&self) -> impl Iterator<Item = &[f32]>;
 
-    /// The same, to be written.
+    /// Mutable access to the same slices.
     fn slices_mut(&mut self) -> impl Iterator<Item = &mut [f32]>;
 }
 
@@ -61,13 +61,14 @@ pub trait Zeroed: FromZeros {
     const ZERO: Self;
 }
 
-/// One row of a batch: an array whose length a program can ask for.
+/// One row of a batch: an array of any length. Stable Rust has no other way to say `[f32; N]` for an associated type and to ask
+/// for its `N`.
 pub trait Row: Zeroed + Copy + Send + Sync + 'static {
     /// How many elements there are.
     const LEN: usize;
     /// The row as a slice.
     fn elements(&self) -> &[f32];
-    /// The same, to be written.
+    /// The row as a mutable slice.
     fn elements_mut(&mut self) -> &mut [f32];
 }
 
@@ -77,7 +78,7 @@ pub(crate) fn rows<T, const B: usize>(all: &[T; B], n: usize) -> &[T] {
     &all[..n.min(B)]
 }
 
-/// The same, to be written.
+/// The first `n` of `B` rows, mutable.
 pub(crate) fn rows_mut<T, const B: usize>(all: &mut [T; B], n: usize) -> &mut [T] {
     debug_assert!(n <= B, "more rows than the activations have room for");
     &mut all[..n.min(B)]

@@ -8,7 +8,7 @@
 //! **A shape is a type where a network is written in code, and a value where a network is loaded. All memory is known before
 //! anything runs.**
 //!
-//! - Parameters are `&self`; everything that a pass computes goes into memory of the caller's.
+//! - Parameters are `&self`; everything that a pass computes goes into the caller's memory.
 //! - Of a network as a type, the gradient has the network's type; the gradients of its activations have the activations'
 //!   type. A batch is a slice of rows. One sample is a batch of one: [`core::slice::from_ref`].
 //! - A loaded network says what it needs: [`Network::memory_bytes`]. What is too small is refused with both numbers.
@@ -47,7 +47,7 @@
 //! assert!(errors[99] < errors[0] / 10.0);
 //! ```
 //!
-//! Layers that do not meet are no network:
+//! Layers whose sizes do not match do not compile:
 //!
 //! ```compile_fail
 //! use autoencoder_core::{Dense, Layer, Sigmoid};

@@ -4,8 +4,8 @@
 //! memory   [ inputs, later outputs | hidden layer 1 | hidden layer 2 | …       scratch of the kernel ]
 //! ```
 //!
-//! All activations of one row lie in memory of the caller's, [`Network::memory_bytes`] of it, where the outputs of the last
-//! layer take the place of the inputs. A network of one layer has both side by side.
+//! All activations of one row lie in the caller's memory, [`Network::memory_bytes`] of it. The outputs of the last layer take
+//! the place of the inputs; a network of one layer has both side by side.
 
 use crate::activation::ActivationKind;
 use crate::blob::{Blob, Format, Header, Layers, RawLayer};
@@ -86,13 +86,16 @@ impl<'b> Network<'b> {
         memory_bytes::<Native>(self.topology())
     }
 
-    /// An error unless so many bytes of memory are enough. Where they are, nothing below can fail.
+    /// Returns [`Error::Capacity`] if `available` bytes of memory are too few for a pass.
     pub fn check_memory(&self, available: usize) -> Result<(), Error> {
         Error::check_capacity(Resource::Activations, self.memory_bytes(), available)
     }
 
-    /// From a row of inputs to its code, an element a byte.
+    /// From a row of inputs to its code, one byte an element: not yet [packed](code::pack) into the code's bits.
     pub fn encode<'m>(&self, row: &[u8], memory: &'m mut [u8]) -> Result<&'m mut [u8], Error> {
+        if !self.topology().has_encoder() {
+            return Err(Error::Absent);
+        }
         self.check_memory(memory.len())?;
         copy(row, self.input_mut(memory))?;
         self.forward(&Native {}, None, Half::Encoder, memory);
@@ -101,6 +104,9 @@ impl<'b> Network<'b> {
 
     /// From a code to its row.
     pub fn decode<'m>(&self, code: &[u8], memory: &'m mut [u8]) -> Result<&'m [u8], Error> {
+        if !self.topology().has_decoder() {
+            return Err(Error::Absent);
+        }
         self.check_memory(memory.len())?;
         copy(code, self.code_mut(memory))?;
         self.forward(&Native {}, None, Half::Decoder, memory);
@@ -124,7 +130,6 @@ impl<'b> Network<'b> {
 
     /// The activations at a boundary between layers, counted as by [`Topology::size`], as the last pass left them. Empty where
     /// the memory is too small.
-    #[inline(never)]
     pub fn activations<'m>(&self, boundary: usize, memory: &'m [u8]) -> &'m [u8] {
         memory.get(self.range(boundary)).unwrap_or_default()
     }
@@ -141,8 +146,7 @@ impl<'b> Network<'b> {
         memory.get_mut(self.range(boundary)).unwrap_or_default()
     }
 
-    /// Runs one half of the layers from where its inputs lie to where its outputs lie, in memory that is large enough for the
-    /// kernel ([`memory_bytes`]).
+    /// Runs the encoder's or the decoder's layers in place. `memory` holds at least [`memory_bytes`] for this kernel.
     ///
     /// `channels` takes the place of all of the blob's: those that a device has learned.
     pub fn forward<K: Kernel>(&self, kernel: &K, channels: Option<&[ChannelParams]>, half: Half, memory: &mut [u8]) {
@@ -195,7 +199,7 @@ pub fn memory_bytes<K: Kernel>(topology: &Topology) -> usize {
     activation_bytes(topology) + scratch
 }
 
-/// Where the activations at a boundary begin if no place is used twice: inputs and outputs share the first.
+/// The offset of the activations behind a hidden layer. Inputs and outputs share offset 0.
 #[inline(never)]
 fn start(topology: &Topology, boundary: usize) -> usize {
     let hidden = padded(topology.inputs()).max(padded(topology.outputs()));
@@ -207,7 +211,7 @@ fn is_first(topology: &Topology, boundary: usize) -> bool {
     boundary == 0 || boundary == topology.layers().len() && boundary > 1
 }
 
-/// Clears what lies behind the inputs, at most three bytes.
+/// Clears the padding after the inputs, at most three bytes: it may hold what an earlier row left.
 fn clear_padding(x: &mut [u8], inputs: u16) {
     if let Some(last) = x.last_chunk_mut::<4>() {
         let padding = inputs.wrapping_neg() % 4;
@@ -215,7 +219,7 @@ fn clear_padding(x: &mut [u8], inputs: u16) {
     }
 }
 
-/// Copies a row; an error unless it has the right length.
+/// Copies a row; returns an error unless it has the right length.
 fn copy(from: &[u8], to: &mut [u8]) -> Result<(), Error> {
     if from.len() != to.len() {
         return Err(Error::Length { expected: to.len() as u32, found: from.len() as u32 });
@@ -224,7 +228,7 @@ fn copy(from: &[u8], to: &mut [u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// An error unless the layers of a blob are of integers and have the sizes of their topology.
+/// Returns an error unless the layers of a blob are of integers and have the sizes of their topology.
 fn check(blob: &Blob<'_>) -> Result<(), Error> {
     let Header { format, accumulators_checked, topology, .. } = blob.header();
     if *format == Format::F32 {

@@ -1,13 +1,10 @@
 //! The shape of a network as a value: the sizes of its layers, their activations, and where the code is.
 //!
-//! A topology is written `784-256-128-256-784`: the inputs, then the outputs of each layer. A letter behind a size is the
+//! A topology is written `784-256-128-256-784`: the inputs, then the outputs of each layer. A letter after a size is the
 //! activation of that layer: `s` sigmoid (the default), `r` ReLU, `i` identity. The smallest size between inputs and outputs
 //! is the code, of equals the first; a `*` marks another one: `64-32-8*-8-64`.
 
-use crate::Error;
 use crate::activation::ActivationKind;
-use crate::blob::take;
-use crate::quant::padded;
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};
@@ -33,6 +30,11 @@ pub const NAMES: [&str; NAMED.len()] = {
     }
     names
 };
+
+/// A size with the padding that the layouts of integer weights need: a multiple of four.
+pub const fn padded(size: usize) -> usize {
+    size.next_multiple_of(4)
+}
 
 /// The shape of one dense layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +77,7 @@ pub struct Topology {
     layers: heapless::Vec<LayerSpec, MAX_LAYERS>,
 }
 
-/// Why a text or a list of layers is no topology. Sizes are counted from 1, the inputs being the first.
+/// Why a text or a list of layers is not a valid topology. Sizes are counted from 1, the inputs being the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopologyError {
     /// There is no layer: a topology has two sizes or more.
@@ -103,24 +105,19 @@ impl Topology {
         Ok(topology)
     }
 
-    /// No layers, to be [read](Self::read). Not a constant: that would be bytes to copy.
+    /// No layers yet. Not a constant, which would be bytes to copy.
     #[inline]
-    pub(crate) fn empty() -> Self {
-        Self { encoder_layers: 0, layers: heapless::Vec::new() }
+    pub(crate) fn empty(encoder_layers: u8) -> Self {
+        Self { encoder_layers, layers: heapless::Vec::new() }
     }
 
-    /// Takes what a blob has serialised off its bytes.
-    pub(crate) fn read(&mut self, rest: &mut &[u8]) -> Result<(), Error> {
-        let count: u8; // a length below 128 is one byte
-        (self.encoder_layers, count) = take(rest)?;
-        for _ in 0..count {
-            self.layers.push(take(rest)?).map_err(|_| Error::Malformed)?;
-        }
-        self.check().map_err(|_| Error::Malformed)
+    /// Adds the next layer. The whole has to be checked: [`Self::check`].
+    pub(crate) fn push(&mut self, layer: LayerSpec) -> Result<(), TopologyError> {
+        self.layers.push(layer).map_err(|_| TopologyError::TooManyLayers)
     }
 
-    /// An error unless the layers fit each other.
-    fn check(&self) -> Result<(), TopologyError> {
+    /// Returns an error unless the layers fit each other.
+    pub(crate) fn check(&self) -> Result<(), TopologyError> {
         if self.layers.is_empty() {
             return Err(TopologyError::NoLayer);
         }
@@ -205,11 +202,10 @@ impl Topology {
         self.encoder_layers > 0
     }
 
-    /// Whether it can decode: an encoder that is alone cannot. Where a code has as many elements as a row, a decoder of no
-    /// layers is the identity.
-    #[inline(never)]
+    /// Whether it can decode: an encoder that is alone cannot. A network of one layer whose code is as long as its row has the
+    /// identity for a decoder.
     pub fn has_decoder(&self) -> bool {
-        self.decoder_layers() > 0 || self.code() == self.inputs()
+        self.decoder_layers() > 0 || self.layers.len() == 1 && self.outputs() == self.inputs()
     }
 
     /// The activation that a code element comes out of; `None` where the code is the input.
@@ -240,8 +236,8 @@ impl FromStr for Topology {
 
     /// Reads `784-256-128-256-784` or one of [`NAMES`].
     fn from_str(text: &str) -> Result<Self, TopologyError> {
-        if let Some((_, sizes)) = NAMED.into_iter().find(|(name, _)| *name == text) {
-            return sizes.parse();
+        if let Some(topology) = Self::named(text) {
+            return Ok(topology);
         }
         let (mut layers, mut inputs, mut code) = (heapless::Vec::<LayerSpec, MAX_LAYERS>::new(), None, None);
         for (number, part) in (1..).zip(text.split('-')) {
@@ -278,7 +274,7 @@ impl FromStr for Topology {
 }
 
 impl fmt::Display for Topology {
-    /// As [`FromStr`] reads it, but for an encoder or a decoder that is alone: the mark cannot say so.
+    /// As [`FromStr`] reads it, except for a decoder that is alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.inputs())?;
         for (boundary, layer) in (1..).zip(&self.layers) {
@@ -315,99 +311,4 @@ impl fmt::Display for TopologyError {
 impl core::error::Error for TopologyError {}
 
 #[cfg(test)]
-mod tests {
-    extern crate std;
-
-    use super::*;
-    use std::string::ToString;
-
-    fn parse(text: &str) -> Result<Topology, TopologyError> {
-        text.parse()
-    }
-
-    #[test]
-    fn a_topology_is_read_and_written() {
-        for text in [
-            "784-256-128-256-784",
-            "64-32-8-8*-64",
-            "5-3r-2i-5",
-            "1-1",
-            "65535-1-65535",
-            "4-8-4",
-            "640-128r-128r-128r-128r-8r-128r-128r-128r-128r-640i",
-        ] {
-            assert_eq!(parse(text).unwrap().to_string(), text);
-        }
-        let topology = parse("64s-32s").map(|t| t.to_string());
-        assert_eq!(topology, Err(TopologyError::Inputs));
-        assert_eq!(parse("64-32s-8*s-64"), Err(TopologyError::Suffix(3)));
-        assert_eq!(parse("64-32-8*-8-64").unwrap().to_string(), "64-32-8-8-64");
-    }
-
-    #[test]
-    fn the_code_is_the_first_of_the_smallest_or_the_marked_layer() {
-        let code = |text| {
-            let topology = parse(text).unwrap();
-            (topology.encoder_layers(), topology.code())
-        };
-        assert_eq!(code("784-256-128-256-784"), (2, 128));
-        assert_eq!(code("64-32-8-8-64"), (2, 8));
-        assert_eq!(code("64-32-8-8*-64"), (3, 8));
-        assert_eq!(code("64-32*-8-64"), (1, 32));
-        assert_eq!(code("4-16-4"), (1, 16), "neither inputs nor outputs are the code");
-        assert_eq!(code("7-7"), (1, 7), "one layer: its outputs are the code");
-        assert_eq!(code("640-128r*-640i"), (1, 128));
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused_by_its_part() {
-        for (text, error) in [
-            ("", TopologyError::Size(1)),
-            ("784", TopologyError::NoLayer),
-            ("784-", TopologyError::Size(2)),
-            ("784-0-784", TopologyError::Size(2)),
-            ("784-65536-784", TopologyError::Size(2)),
-            ("784--784", TopologyError::Size(2)),
-            ("784-256x-784", TopologyError::Suffix(2)),
-            ("784-+5-784", TopologyError::Size(2)),
-            ("784*-8-784", TopologyError::Inputs),
-            ("784r-8-784", TopologyError::Inputs),
-            ("784-8*-9*-784", TopologyError::SecondCode(3)),
-            ("1-1-1-1-1-1-1-1-1-1-1-1-1-1-1-1-1-1", TopologyError::TooManyLayers),
-            ("Classic", TopologyError::Size(1)),
-        ] {
-            assert_eq!(parse(text), Err(error), "{text}");
-        }
-    }
-
-    #[test]
-    fn names_stand_for_topologies() {
-        for name in NAMES {
-            let topology = Topology::named(name).unwrap();
-            assert_eq!(topology.name(), Some(name));
-            assert_eq!(parse(name), Ok(topology));
-        }
-        assert_eq!(Topology::named("huge"), None);
-        assert_eq!(Topology::named("classic").unwrap().parameters(), 468_368);
-    }
-
-    #[test]
-    fn halves_are_topologies_of_their_own() {
-        let classic = Topology::named("classic").unwrap();
-        let (encoder, decoder) = (classic.encoder().unwrap(), classic.decoder().unwrap());
-        assert_eq!((encoder.row(), encoder.code(), encoder.has_decoder()), (784, 128, false));
-        assert_eq!((decoder.row(), decoder.code(), decoder.has_encoder()), (784, 128, false));
-        assert_eq!((encoder.layers().len(), decoder.layers().len()), (2, 2));
-        let one = parse("7-7").unwrap();
-        assert!(one.has_encoder() && one.has_decoder() && one.decoder().is_none());
-    }
-
-    #[test]
-    fn layers_that_do_not_meet_are_refused() {
-        let layer = |inputs, outputs| LayerSpec { inputs, outputs, activation: ActivationKind::Relu };
-        assert_eq!(Topology::new(&[layer(4, 3), layer(2, 4)], 1), Err(TopologyError::Chain));
-        assert_eq!(Topology::new(&[layer(4, 0)], 1), Err(TopologyError::Chain));
-        assert_eq!(Topology::new(&[layer(4, 3)], 2), Err(TopologyError::Chain));
-        assert_eq!(Topology::new(&[], 0), Err(TopologyError::NoLayer));
-    }
-}
+mod tests;

@@ -1,16 +1,46 @@
 //! What a person reads while a command runs: lines and progress on standard error.
 
-use indicatif::{ProgressBar, ProgressFinish, ProgressIterator, ProgressStyle};
-use std::io::{Write, stderr};
+use std::io::{IsTerminal, Write, stderr};
+use std::time::{Duration, Instant};
 
 /// Writes a line. It is not an error if nobody reads it.
 pub fn note(line: &str) {
     let _ = writeln!(stderr(), "{line}");
 }
 
-/// The rows one by one, with a progress bar if standard error is a terminal.
+/// The rows one by one. On a terminal, a line says how many are done and how long the rest will take.
 pub fn progress(rows: &[Vec<u8>]) -> impl Iterator<Item = &Vec<u8>> {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} rows  {eta} left");
-    let bar = ProgressBar::new(rows.len() as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    rows.iter().progress_with(bar.with_finish(ProgressFinish::AndClear))
+    let begun = Instant::now();
+    let mut line = Line { shown: stderr().is_terminal(), last: begun, length: 0 };
+    rows.iter().enumerate().inspect(move |(done, _)| line.update(*done, rows.len(), begun)).map(|(_, row)| row)
+}
+
+/// A line that is written again and again, and cleared at the end.
+struct Line {
+    shown: bool,
+    last: Instant,
+    /// Characters on the line.
+    length: usize,
+}
+
+impl Line {
+    const PERIOD: Duration = Duration::from_millis(100);
+
+    fn update(&mut self, done: usize, all: usize, begun: Instant) {
+        if !self.shown || self.last.elapsed() < Self::PERIOD {
+            return;
+        }
+        let left = begun.elapsed().as_secs_f64() / done.max(1) as f64 * (all - done) as f64;
+        let text = format!("{done} of {all} rows, {left:.0} s left");
+        let _ = write!(stderr(), "\r{text:length$}", length = self.length);
+        (self.last, self.length) = (Instant::now(), text.len());
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.length > 0 {
+            let _ = write!(stderr(), "\r{:length$}\r", "", length = self.length);
+        }
+    }
 }

@@ -120,9 +120,8 @@ impl Weights {
         let mut reader = blob.layers();
         let layers: Vec<_> = topology.layers().iter().map(|_| reader.next_layer()).collect::<Result<_, Error>>()?;
         let (first, last) = layers.split_at(topology.encoder_layers());
-        let length = |topology, layers: &[_]| {
-            blob::len(&Header { topology, ..self.header.clone() }, layers.iter().copied())
-        };
+        let length =
+            |topology, layers: &[_]| blob::len(&Header { topology, ..self.header.clone() }, layers.iter().copied());
         Ok(Some([length(encoder, first)?, length(decoder, last)?]))
     }
 

@@ -196,13 +196,12 @@ fn a_person_reads_what_came_of_it() {
     assert!(text.contains("kept as record 1 in the device's flash: flash"), "{text}");
     let assert = place.run("reset --flash flash").success();
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
-    assert!(
-        text.contains("before: learned parameters, record 1; at most 1 of 10000 rated erasures used\n"),
-        "{text}"
-    );
+    assert!(text.contains("before: learned parameters, record 1; at most 1 of 10000 rated erasures used\n"), "{text}");
     // A reset writes both slots, so that no bit that changes brings back what was forgotten.
     assert!(
-        text.contains("now:    reset to the parameters of the blob, record 3; at most 2 of 10000 rated erasures used\n"),
+        text.contains(
+            "now:    reset to the parameters of the blob, record 3; at most 2 of 10000 rated erasures used\n"
+        ),
         "{text}"
     );
 }

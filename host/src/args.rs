@@ -21,7 +21,7 @@ pub struct Args {
 #[derive(Subcommand)]
 pub enum Command {
     /// Train a network and write checkpoint, weights blobs, loss curve and reconstructions
-    Train(Train),
+    Train(Box<Train>),
     /// Measure a weights blob on the test rows
     Eval(Eval),
     /// Write a weights blob from a checkpoint or from an f32 blob

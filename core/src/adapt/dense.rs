@@ -80,7 +80,7 @@ fn rows<W>(weights: &[W], length: usize, group: usize) -> &[W] {
 
 /// The step of four channels; `d` is `dL/dy` and becomes `dL/dacc`.
 ///
-/// Not inlined, and neither is what follows: this crate compiles it for speed even if the firmware is compiled for size.
+/// Not inlined, like the two functions below, so that this crate compiles it for speed even in firmware compiled for size.
 #[inline(never)]
 #[expect(clippy::too_many_arguments, reason = "those of `backward`, for four channels")]
 fn learn_rows(

@@ -42,7 +42,7 @@ pub use run::{LearningRun, Moments, StepContext};
 use crate::quant::{ChannelParams, padded};
 use crate::{Error, Network, Resource};
 
-/// The parameters that a network learns, and what learning them takes: memory of the caller's.
+/// The parameters that a network learns, and what learning them takes: the caller's memory.
 #[derive(Debug)]
 pub struct LearningMemory<'m> {
     /// The channels of all layers in order, [`Network::channels`] of them.
@@ -60,7 +60,7 @@ pub fn gradients(network: &Network<'_>) -> usize {
     (1..topology.layers().len()).map(|boundary| hidden(boundary) + hidden(boundary + 1)).max().unwrap_or_default()
 }
 
-/// An error unless the memory is large enough for this network.
+/// Returns an error unless the memory is large enough for this network.
 pub fn check(network: &Network<'_>, memory: &LearningMemory<'_>) -> Result<(), Error> {
     let channels = memory.channels.len().min(memory.moments.len());
     Error::check_capacity(Resource::Channels, network.channels(), channels)?;

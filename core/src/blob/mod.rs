@@ -8,7 +8,6 @@
 mod reader;
 mod writer;
 
-pub(crate) use reader::take;
 pub use reader::{Blob, Layers};
 pub use writer::{len, write};
 

@@ -49,12 +49,15 @@ impl<'a> Blob<'a> {
         let mut rest = body.get(PREFIX..).ok_or(Error::Malformed)?;
         // Field by field, into its place: a header read as a whole would pass over a device's stack several times.
         let (format, accumulators_checked, steps, input, code_bits, threshold) = take(&mut rest)?;
-        let topology = Topology::empty();
+        let (encoder_layers, layers): (u8, u8) = take(&mut rest)?; // a length below 128 is one byte
+        let topology = Topology::empty(encoder_layers);
         let header = Header { format, accumulators_checked, steps, input, code_bits, threshold, topology };
         let mut blob = Self { bytes, header, layers_at: 0 };
-        blob.header.topology.read(&mut rest)?;
+        for _ in 0..layers {
+            blob.header.topology.push(take(&mut rest)?).map_err(|_| Error::Malformed)?;
+        }
         blob.layers_at = body.len() - rest.len();
-        if !(1..=8).contains(&code_bits) || !blob.header.input.is_valid() {
+        if blob.header.topology.check().is_err() || !(1..=8).contains(&code_bits) || !blob.header.input.is_valid() {
             return Err(Error::Malformed);
         }
         check(&blob)?;
@@ -105,7 +108,7 @@ impl<'a> Blob<'a> {
 }
 
 /// Takes the next value off the bytes.
-pub(crate) fn take<'a, T: serde::Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, Error> {
+fn take<'a, T: serde::Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, Error> {
     let (value, behind) = postcard::take_from_bytes(rest).map_err(|_| Error::Malformed)?;
     *rest = behind;
     Ok(value)
@@ -120,8 +123,8 @@ pub struct Layers<'a> {
 impl<'a> Layers<'a> {
     /// The next layer. Each of its arrays stands behind its padding, a byte string.
     pub fn next_layer(&mut self) -> Result<RawLayer<'a>, Error> {
-        type Stored<'a> = (QuantParams, &'a [u8], &'a [u8], &'a [u8], &'a [u8]);
-        let (output, padding, channels, more_padding, weights): Stored<'a> = take(&mut self.rest)?;
+        type Fields<'a> = (QuantParams, &'a [u8], &'a [u8], &'a [u8], &'a [u8]);
+        let (output, padding, channels, more_padding, weights): Fields<'a> = take(&mut self.rest)?;
         if !output.is_valid() || padding.len().max(more_padding.len()) >= ALIGNMENT {
             return Err(Error::Malformed);
         }

@@ -14,7 +14,8 @@ pub fn write<'a, 'b>(
     writer.body(header, layers)?;
     let length = writer.length + TRAILER;
     let blob = buffer.get_mut(..length).ok_or(Error::NoRoom)?;
-    blob[MAGIC.len() + 1..][..4].copy_from_slice(&(length as u32).to_le_bytes());
+    let stored = u32::try_from(length).map_err(|_| Error::NoRoom)?;
+    blob[MAGIC.len() + 1..][..4].copy_from_slice(&stored.to_le_bytes());
     let (body, trailer) = blob.split_at_mut(length - TRAILER);
     trailer.copy_from_slice(&crc::checksum(body).to_le_bytes());
     Ok(blob)

@@ -1,4 +1,4 @@
-//! A code on its way: elements of 1 to 8 bits, one behind the other.
+//! Packed codes: elements of 1 to 8 bits, one after another.
 //!
 //! ```text
 //! level   = round(element · (2^bits - 1) / 255)        0 to 2^bits - 1
@@ -20,7 +20,7 @@ pub const fn packed_bytes(elements: usize, bits: u8) -> usize {
 pub fn pack(code: &mut [u8], bits: u8) -> &[u8] {
     let length = packed_bytes(code.len(), bits);
     if bits < 8 {
-        let most = most(bits);
+        let most = max_level(bits);
         let cells = Cell::from_mut(&mut *code).as_slice_of_cells();
         let mut bytes = cells.iter();
         let mut put = |byte: u32| bytes.next().map(|cell| cell.set(byte as u8));
@@ -47,11 +47,11 @@ pub fn unpack(code: &mut [u8], bits: u8) {
     if bits >= 8 {
         return;
     }
-    let most = most(bits);
+    let most = max_level(bits);
     for i in (0..code.len()).rev() {
         let (at, shift) = (i * usize::from(bits) / 8, i * usize::from(bits) % 8);
         let byte = |at: usize| code.get(at).copied().map_or(0, u32::from);
-        // A level in one byte leaves nothing of the byte behind it, whatever that is by now.
+        // If a level lies within one byte, the mask drops the next byte, which may already be overwritten.
         let level = (byte(at) | byte(at + 1) << 8) >> shift & most;
         if let Some(element) = code.get_mut(i) {
             *element = ((level * 255 + most / 2) / most) as u8;
@@ -60,7 +60,7 @@ pub fn unpack(code: &mut [u8], bits: u8) {
 }
 
 /// The highest level.
-fn most(bits: u8) -> u32 {
+fn max_level(bits: u8) -> u32 {
     (1 << bits.clamp(1, 8)) - 1
 }
 
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn every_element_comes_back_as_the_nearest_level() {
         for bits in 1..=8u8 {
-            let steps = f64::from(most(bits));
+            let steps = f64::from(max_level(bits));
             for length in [1, 2, 7, 8, 32, 256] {
                 let mut code: [u8; 256] = core::array::from_fn(|i| (i * 37 + length) as u8);
                 let original = code;

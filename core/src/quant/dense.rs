@@ -34,12 +34,13 @@ impl<'a> Dense<'a> {
         output: QuantParams,
     ) -> Option<Self> {
         let layer = Self { spec, weights, channels, output };
-        let count = match weights {
-            Weights::Int8(tiles) => 16 * tiles.len(),
-            Weights::Int4(tiles) => 8 * tiles.len(),
-        };
         let [inputs, outputs] = layer.padded_sizes();
-        (count == inputs * outputs && channels.len() == outputs).then_some(layer)
+        // Counted in tiles: 65,535 by 65,535 weights are more than a 32-bit machine counts.
+        let fits = match weights {
+            Weights::Int8(tiles) => tiles.len() == inputs / 4 * (outputs / 4),
+            Weights::Int4(tiles) => tiles.len() == inputs / 2 * (outputs / 4),
+        };
+        (fits && channels.len() == outputs).then_some(layer)
     }
 
     /// The layer's shape, without padding.
@@ -90,9 +91,9 @@ impl<'a> Dense<'a> {
         self.finish(groups.map(|group| int4::four_rows(x, sum, group)), y);
     }
 
-    /// From the sums of each four rows to their outputs.
+    /// From the sums `Σ x·w` of each four rows to their outputs: bias, requantisation, activation.
     #[inline(always)]
-    fn finish(&self, sums: impl Iterator<Item = [i32; 4]>, y: &mut [u8]) {
+    pub fn finish(&self, sums: impl Iterator<Item = [i32; 4]>, y: &mut [u8]) {
         let activation = self.spec.activation;
         let offset = offset(activation, self.output);
         let outputs = self.channels.as_chunks::<4>().0.iter().zip(y.as_chunks_mut::<4>().0);

@@ -38,6 +38,7 @@ pub mod int4;
 pub mod int8;
 pub mod requantise;
 
+pub use crate::topology::padded;
 pub use dense::{Dense, Weights};
 pub use int4::Int4Tile;
 pub use int8::Int8Tile;
@@ -45,11 +46,6 @@ pub use requantise::{ChannelParams, QuantParams};
 
 /// The sum of `|w| · 255` over a row of weights has to stay below this: [`int8`] says why.
 pub const ACCUMULATOR_LIMIT: i64 = 1 << 23;
-
-/// A size with the padding that the layouts of weights need.
-pub const fn padded(size: usize) -> usize {
-    size.next_multiple_of(4)
-}
 
 /// How an integer layer is computed.
 ///

@@ -1,4 +1,4 @@
-//! The processor and the linker's symbols: memory protection, where things lie.
+//! The processor and the linker's symbols: memory protection, and where things lie.
 #![allow(unsafe_code)] // registers and symbols are addresses that no type knows
 
 use core::hint::spin_loop;
@@ -29,7 +29,7 @@ fn stack_end() -> usize {
     &raw const _stack_end as usize
 }
 
-/// Where it begins.
+/// Where the stack begins.
 fn stack_start() -> usize {
     &raw const _stack_start as usize
 }
@@ -46,7 +46,7 @@ pub(crate) fn poke(address: usize, value: u32) {
     unsafe { write_volatile(address as *mut u32, value) }
 }
 
-/// The flash where the blob belongs, whatever is there.
+/// The flash that is reserved for the blob, whatever is there.
 pub fn blob() -> &'static [u8] {
     let (start, end) = (&raw const _blob, &raw const _blob_end);
     // SAFETY: the linker script reserves this flash for the blob: it is there, and nothing writes to it while we run.
@@ -76,24 +76,24 @@ pub fn stack_bytes() -> u32 {
     (stack_start() - stack_end() - 4 * untouched) as u32
 }
 
-/// Nothing may touch what is below the stack, farther than any function's frame goes: there is no memory on many a
-/// board, but an access need not fault there. A Cortex-M0 has no such protection: there is nothing below its stack. On a
-/// Cortex-M33 the stack pointer has a limit, which was set before this program began.
+/// Lets no access touch what is below the stack, farther than any function's frame goes: many boards have no memory there,
+/// but an access need not fault. A Cortex-M0 has no such protection, but nothing is below its stack. A Cortex-M33 has a limit
+/// for the stack pointer, which was set before this program began.
 pub fn guard_stack() {
-    if cfg!(any(armv6m, armv8m)) {
-        return;
-    }
     const NUMBER: usize = 0xe000_ed98;
     const BASE: usize = 0xe000_ed9c;
     const SIZE: usize = 0xe000_eda0;
     const CONTROL: usize = 0xe000_ed94;
+    if cfg!(any(armv6m, armv8m)) {
+        return;
+    }
     poke(NUMBER, 0);
     poke(BASE, stack_end() as u32 - (1 << 16));
     poke(SIZE, 1 << 28 | 15 << 1 | 1); // no access, no execution, 2^16 bytes, on
     poke(CONTROL, 0b101); // on, and elsewhere the map as it always is
 }
 
-/// Lets `SysTick` end every so many cycles: the emulator looks at its line when a timer ends, so one has to end often.
+/// Lets `SysTick` end every so many cycles: the emulator looks at its line when a timer ends, so a timer has to end often.
 #[cfg(not(feature = "microbit"))] // it has none, but in the emulator
 pub(crate) fn systick(cycles: u32) {
     poke(0xe000_e014, cycles);
@@ -101,7 +101,7 @@ pub(crate) fn systick(cycles: u32) {
     poke(0xe000_e010, 0b101); // the processor's clock, no interrupt, on
 }
 
-/// What the processor says of a fault.
+/// What the processor reports of a fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
     /// The instruction.
@@ -110,7 +110,7 @@ pub struct Fault {
     pub cause: Option<[u32; 2]>,
 }
 
-/// Reads what was saved when the stack pointer was `sp`; `None` if it had left the stack.
+/// Reads what the processor saved when the stack pointer was `sp`; `None` if it had left the stack.
 pub fn fault(sp: usize) -> Option<Fault> {
     /// Eight words; the seventh is the program counter.
     const SAVED: usize = 32;
@@ -122,7 +122,7 @@ pub fn fault(sp: usize) -> Option<Fault> {
     on_stack.then(|| Fault { at: peek(sp + 24), cause: (!cfg!(armv6m)).then(cause) })
 }
 
-/// Begins anew; the emulator ends here.
+/// Resets the processor; the emulator ends here.
 pub fn reset() -> ! {
     poke(0xe000_ed0c, 0x05fa_0004);
     loop {

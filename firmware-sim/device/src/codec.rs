@@ -9,6 +9,7 @@
 
 use crate::Error;
 use crate::learn::Learning;
+use crate::score::{copy, encode, score};
 use autoencoder_core::crc::Digest;
 use autoencoder_core::network::Half;
 use autoencoder_core::quant::{ChannelParams, Native, code};
@@ -123,7 +124,6 @@ impl<'b, 'm, L: Learning> Codec<'b, 'm, L> {
         Ok((&mut self.learner, network, self.memory))
     }
 
-    #[inline(never)]
     fn parts(&mut self) -> Result<Parts<'_, 'b>, Error> {
         let network = self.network.as_ref().map_err(|error| Error::Weights(*error))?;
         Ok(Parts { network, channels: self.learner.channels(network), memory: self.memory })
@@ -135,49 +135,4 @@ struct Parts<'a, 'b> {
     network: &'a Network<'b>,
     channels: Option<&'a [ChannelParams]>,
     memory: &'a mut [u8],
-}
-
-/// Encodes a row into [`Network::code_mut`], one byte for each element.
-fn encode(
-    network: &Network<'_>,
-    channels: Option<&[ChannelParams]>,
-    memory: &mut [u8],
-    row: &[u8],
-) -> Result<(), Error> {
-    if !network.topology().has_encoder() {
-        return Err(Error::Absent);
-    }
-    copy(row, network.input_mut(memory))?;
-    network.forward(&Native {}, channels, Half::Encoder, memory);
-    Ok(())
-}
-
-/// Encodes a row, rounds its code as packing does, decodes it and compares: `Σ (x - y)²`.
-pub(crate) fn score(
-    network: &Network<'_>,
-    channels: Option<&[ChannelParams]>,
-    memory: &mut [u8],
-    row: &[u8],
-) -> Result<u32, Error> {
-    if !network.topology().has_decoder() {
-        return Err(Error::Absent);
-    }
-    encode(network, channels, memory, row)?;
-    let bits = network.blob().header().code_bits;
-    let code = network.code_mut(memory);
-    code::pack(code, bits);
-    code::unpack(code, bits);
-    network.forward(&Native {}, channels, Half::Decoder, memory);
-    let output = network.output(memory);
-    Ok(row.iter().zip(output).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2)).sum())
-}
-
-/// Copies a row or a code; [`Error::Length`] unless the lengths agree.
-#[inline(never)]
-fn copy(from: &[u8], to: &mut [u8]) -> Result<(), Error> {
-    if from.len() != to.len() {
-        return Err(Error::Length { expected: to.len() as u32, found: from.len() as u32 });
-    }
-    to.copy_from_slice(from);
-    Ok(())
 }

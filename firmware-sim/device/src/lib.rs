@@ -36,6 +36,7 @@ pub mod learn;
 pub mod monitor;
 pub mod parity;
 mod protocol;
+mod score;
 pub mod store;
 pub mod tiny;
 pub mod training;

@@ -17,10 +17,7 @@ impl BudgetFile {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = || path.display().to_string();
         let text = fs::read_to_string(path).with_context(shown)?;
-        let images = toml::from_str(&text)
-            .map_err(|error| error.message().to_owned())
-            .map_err(anyhow::Error::msg)
-            .with_context(shown)?;
+        let images = basic_toml::from_str(&text).with_context(shown)?;
         Ok(Self { path: path.to_owned(), images })
     }
 

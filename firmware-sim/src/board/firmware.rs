@@ -2,7 +2,10 @@
 
 use super::{Board, STAND_IN};
 use crate::terminal::note;
-use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
+use elf::abi::{SHF_ALLOC, SHF_WRITE, SHT_NOBITS};
+use elf::endian::LittleEndian;
+use elf::{ElfBytes, ParseError};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -129,7 +132,7 @@ impl Images {
     /// What one of them takes.
     pub fn layout(&self, program: Program) -> Result<Layout, BuildError> {
         let bytes = fs::read(self.path(program))?;
-        Layout::of(&bytes).map_err(|error| BuildError::Failed(error.to_string()))
+        Layout::new(&bytes).map_err(|error| BuildError::Failed(error.to_string()))
     }
 
     /// Images in this folder, for tests that change them.
@@ -162,26 +165,27 @@ pub struct Region {
 }
 
 impl Layout {
-    fn of(image: &[u8]) -> object::Result<Self> {
-        let file = object::File::parse(image)?;
+    fn new(image: &[u8]) -> Result<Self, ParseError> {
+        let file = ElfBytes::<LittleEndian>::minimal_parse(image)?;
         let (mut flash, mut statics) = (0, 0);
-        for section in file.sections() {
-            let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
-            if sh_flags & u64::from(elf::SHF_ALLOC) == 0 {
-                continue;
+        for section in file.section_headers().into_iter().flatten() {
+            let is = |flag: u32| section.sh_flags & u64::from(flag) != 0;
+            if is(SHF_ALLOC) {
+                flash += if section.sh_type == SHT_NOBITS { 0 } else { section.sh_size as usize };
+                statics += if is(SHF_WRITE) { section.sh_size as usize } else { 0 };
             }
-            let stored = section.file_range().is_some();
-            let writable = sh_flags & u64::from(elf::SHF_WRITE) != 0;
-            flash += if stored { section.size() as usize } else { 0 };
-            statics += if writable { section.size() as usize } else { 0 };
         }
-        let address =
-            |name: &str| file.symbols().find(|symbol| symbol.name() == Ok(name)).map_or(0, |symbol| symbol.address());
-        let region = |name: &str| {
-            let (start, end) = (address(name), address(&format!("{name}_end")));
+        let mut symbols = BTreeMap::new();
+        if let Some((table, names)) = file.symbol_table()? {
+            symbols.extend(
+                table.iter().filter_map(|symbol| Some((names.get(symbol.st_name as usize).ok()?, symbol.st_value))),
+            );
+        }
+        let region = |start: &str, end: &str| {
+            let [start, end] = [start, end].map(|name| symbols.get(name).copied().unwrap_or_default());
             Region { start, length: end.saturating_sub(start) as usize }
         };
-        Ok(Self { flash, statics, blob: region("_blob"), kept: region("_kept") })
+        Ok(Self { flash, statics, blob: region("_blob", "_blob_end"), kept: region("_kept", "_kept_end") })
     }
 }
 

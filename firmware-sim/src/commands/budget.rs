@@ -26,7 +26,11 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
     let networks = match shape.get() {
         Some(topology) => vec![random::weights(topology)?],
         None if device || common.weights.is_some() => vec![Weights::find(common.weights.as_deref())?],
-        None => NAMES.into_iter().filter_map(Topology::named).map(|topology| random::weights(&topology)).collect::<Result<_, _>>()?,
+        None => NAMES
+            .into_iter()
+            .filter_map(Topology::named)
+            .map(|topology| random::weights(&topology))
+            .collect::<Result<_, _>>()?,
     };
     let estimates: Vec<Estimate> = networks.iter().map(Estimate::new).collect::<anyhow::Result<_>>()?;
     let measured = match &networks[..] {
@@ -66,9 +70,7 @@ fn table(text: &mut String, estimates: &[Estimate], training: Ram, boards: &[&Bo
     for Estimate { name, footprint, ram, learning } in estimates {
         let Footprint { whole, halves } = footprint;
         let half = |half: usize| {
-            halves.map_or(format!("{:>14}", "-"), |halves| {
-                format!("{:6}, {:6}", halves[half].flash, halves[half].ram)
-            })
+            halves.map_or(format!("{:>14}", "-"), |halves| format!("{:6}, {:6}", halves[half].flash, halves[half].ram))
         };
         writeln!(
             text,
@@ -228,7 +230,10 @@ impl Measured {
         writeln!(text, "  RAM    {:8}  {:8}   static {statics}, stack {stack}", estimate.ram, ram.used())?;
         if *spare > 0 {
             let all = ram.used() + spare;
-            writeln!(text, "                   {all:8}   with the {spare} bytes that the image has for larger networks")?;
+            writeln!(
+                text,
+                "                   {all:8}   with the {spare} bytes that the image has for larger networks"
+            )?;
         }
         Ok(())
     }

@@ -74,7 +74,14 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
         })));
     }
     let mut text = String::new();
-    writeln!(text, "{} {what}; from {} {} on the sensor is another one: {}\n", scores.len(), &what[..what.len() - 1], half + 1, args.shift)?;
+    writeln!(
+        text,
+        "{} {what}; from {} {} on the sensor is another one: {}\n",
+        scores.len(),
+        &what[..what.len() - 1],
+        half + 1,
+        args.shift
+    )?;
     chart(&mut text, &scores, threshold)?;
     let column = |row: usize| row * COLUMNS / scores.len();
     match (changed, was) {
@@ -93,7 +100,10 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
         let (above, drifted) = (100.0 * part.above, 100.0 * part.drifted);
         writeln!(text, "  {name:6}   {above:17.1} %   {drifted:5.1} %   {:.6}", part.mse)?;
     }
-    writeln!(text, "  AUC      {auc:.5}   the chance that one of the shifted {what} scores higher than one of the others\n")?;
+    writeln!(
+        text,
+        "  AUC      {auc:.5}   the chance that one of the shifted {what} scores higher than one of the others\n"
+    )?;
     report.text(&mut text)?;
     Ok(text)
 }

@@ -27,10 +27,8 @@ type Image = [u8; PIXELS];
 
 pub fn run(args: &args::Train) -> anyhow::Result<String> {
     let data = &args.source.data;
-    let (count, test_count) = (
-        Count::or("--images", args.images, IMAGES),
-        Count::or("--test-images", args.test_images, TEST_IMAGES),
-    );
+    let (count, test_count) =
+        (Count::or("--images", args.images, IMAGES), Count::or("--test-images", args.test_images, TEST_IMAGES));
     let learned = reduce(&Images::train(data)?, count, "training", data)?;
     let held_out = reduce(&Images::test(data)?, test_count, "test", data)?;
     let task = Task { steps: args.steps, learned: &learned, held_out: &held_out };

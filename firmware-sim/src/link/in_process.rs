@@ -2,8 +2,8 @@
 
 use super::stack::Stack;
 use super::{Link, LinkError, Ram};
-use autoencoder_core::network::memory_bytes;
 use autoencoder_core::adapt::{self, LearningMemory, Moments};
+use autoencoder_core::network::memory_bytes;
 use autoencoder_core::quant::{ChannelParams, Native, code};
 use autoencoder_core::{Network, Topology, Zeroed};
 use autoencoder_device::flash::Nor;

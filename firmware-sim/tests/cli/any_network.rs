@@ -8,8 +8,7 @@ use serde_json::Value;
 use std::fs;
 
 /// A network, and the height and width of the rows that it takes.
-const NETWORKS: [(&str, [u32; 2]); 3] =
-    [("70-9r-3-9r-70i", [1, 70]), ("64-32-8-8*-64", [8, 8]), ("30-30", [5, 6])];
+const NETWORKS: [(&str, [u32; 2]); 3] = [("70-9r-3-9r-70i", [1, 70]), ("64-32-8-8*-64", [8, 8]), ("30-30", [5, 6])];
 
 /// Rows that differ from each other, as a folder of training and test data: IDX files of two or of three dimensions.
 fn write_data(place: &Place, [height, width]: [u32; 2]) {
@@ -54,7 +53,10 @@ fn rows_go_the_whole_way_and_through_packets() {
         let sum: u64 = rows.iter().map(|row| u64::from(net.score(row))).sum();
         let mse = sum as f64 / 65_025.0 / rows.concat().len() as f64;
         assert!((report["mse"].as_f64().unwrap() / mse - 1.0).abs() < 1e-9, "{topology}: {report}, expected {mse}");
-        assert_eq!((&report["images"], &report["heap_bytes"], &report["spare_bytes"]), (&24.into(), &0.into(), &0.into()));
+        assert_eq!(
+            (&report["images"], &report["heap_bytes"], &report["spare_bytes"]),
+            (&24.into(), &0.into(), &0.into())
+        );
 
         let assert = place.run("encode --weights blob --data data --images 24 --out codes.bin").success();
         assert!(stderr(&assert).contains(&format!("weights: blob ({topology}, ")), "{}", stderr(&assert));
@@ -110,7 +112,10 @@ fn they_are_measured_monitored_and_verified() {
         assert_eq!((&monitor["images"], &monitor["threshold"]), (&24.into(), &1_000_000.into()), "{topology}");
         let budget = json(&place.run("budget --weights blob --board stm32f103 --json").success());
         let row = &budget["budget"][0];
-        assert_eq!((&row["topology"], &row["fits"], &row["learns"]), (&topology.into(), &"whole".into(), &"yes".into()));
+        assert_eq!(
+            (&row["topology"], &row["fits"], &row["learns"]),
+            (&topology.into(), &"whole".into(), &"yes".into())
+        );
     }
 }
 
@@ -186,7 +191,8 @@ fn half_a_network_does_what_it_can_and_says_what_it_cannot() {
     let data = "--data data";
 
     place.run(&format!("encode --weights encoder {data} --out codes.bin")).success();
-    let bench = json(&place.run(&format!("bench --link in-process --images 3 --weights encoder {data} --json")).success());
+    let bench =
+        json(&place.run(&format!("bench --link in-process --images 3 --weights encoder {data} --json")).success());
     assert_eq!((&bench["equal_digits"], &bench["decode_instructions"]), (&3.into(), &Value::Null), "{bench}");
     // Whoever has both halves decodes what the encoder alone has encoded.
     place.write("whole", &net.blob());
@@ -208,7 +214,8 @@ fn half_a_network_does_what_it_can_and_says_what_it_cannot() {
         assert!(budget["budget"].as_array().unwrap().iter().all(|row| row["fits"] == "whole"), "{budget}");
         for command in ["roundtrip", "decode", "monitor", "learn", "verify --link in-process"] {
             let (has, needs) = if half == "encoder" { ("encoder", "decoder") } else { ("decoder", "encoder") };
-            let because = format!("{half}: {} {has} alone; `{}", if has == "encoder" { "an" } else { "a" }, &command[..5]);
+            let because =
+                format!("{half}: {} {has} alone; `{}", if has == "encoder" { "an" } else { "a" }, &command[..5]);
             place.refuses(&format!("{command} --weights {half} {data}"), &because);
             place.refuses(&format!("{command} --weights {half} {data}"), &format!("needs the {needs}"));
         }

@@ -148,8 +148,7 @@ fn csv(lines: &[Line]) -> Result<String, std::fmt::Error> {
 }
 
 fn table(lines: &[Line], missing: &[Model]) -> Result<String, std::fmt::Error> {
-    let mut table =
-        String::from("| | | bytes a digit | container | test MSE | PSNR |\n|---|---|--:|--:|--:|--:|\n");
+    let mut table = String::from("| | | bytes a digit | container | test MSE | PSNR |\n|---|---|--:|--:|--:|--:|\n");
     for Line { method, setting, cost: Cost { bytes, container, mse } } in lines {
         let decibels = if *mse > 0.0 { format!("{:.2} dB", psnr(*mse)) } else { String::new() };
         writeln!(table, "| {method} | {setting} | {bytes:.0} | {container:.0} | {mse:.6} | {decibels} |")?;

@@ -10,6 +10,9 @@ use autoencoder_core::dense;
 use rayon::prelude::*;
 
 /// The MSE of each row: the mean of `(y - x)²` over its elements. A code element has `code_bits` bits.
+///
+/// Runs on all threads of the current rayon pool, with the products in `f32` that the trainer uses. The network must have as many
+/// inputs and outputs as the rows are wide.
 pub fn errors(network: &Network, code_bits: u8, source: &impl Source) -> Vec<f32> {
     let topology = network.topology();
     let width = source.width();
@@ -32,7 +35,9 @@ pub fn errors(network: &Network, code_bits: u8, source: &impl Source) -> Vec<f32
     errors
 }
 
-/// The reconstructions of `rows`, one after the other, by plain loops: for a few of them. A code element has `code_bits` bits.
+/// The reconstructions of `rows`, one after the other. A code element has `code_bits` bits.
+///
+/// The core's plain loops compute them, on this thread: enough for the few rows of a picture, and the oracle of [`errors`].
 pub fn reconstruct(network: &Network, code_bits: u8, rows: &[f32]) -> Vec<f32> {
     let mut x = rows.to_vec();
     for (boundary, layer) in (1..).zip(network.layers()) {

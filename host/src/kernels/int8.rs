@@ -1,4 +1,5 @@
-//! The integer layer with 8-bit weights on AVX2: the bytes of the plain loops, many times as fast.
+//! The integer layer on AVX2: the bytes of the plain loops, many times as fast. Weights of 4 bits go through the plain loops,
+//! compiled for AVX2.
 //!
 //! The weights stay as the blob has them, in tiles for a Cortex-M4 ([`autoencoder_core::quant::int8`]): two rows in a lane.
 //! AVX2 multiplies the lanes by the inputs and adds neighbours as that does, eight words at a time:
@@ -40,20 +41,23 @@ mod avx2 {
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use autoencoder_core::quant::int8::four_rows;
-    use autoencoder_core::quant::requantise::{activate, offset};
-    use autoencoder_core::quant::{Dense, Int8Tile, Weights};
+    use autoencoder_core::quant::{Dense, Int4Tile, Int8Tile, Weights, int4, int8};
     use pulp::core_arch::x86::Avx2;
     use pulp::{Arch, NullaryFnOnce, bytemuck::cast};
     use std::arch::x86_64::__m256i;
     use zerocopy::IntoBytes;
 
-    /// `y = σ(x · Wᵀ + b)`; false, and nothing is done, without AVX2 or with weights of 4 bits.
+    /// `y = σ(x · Wᵀ + b)`; false, and nothing is done, without AVX2.
     pub(super) fn dense(layer: &Dense<'_>, x: &[u8], y: &mut [u8], scratch: &mut [u8]) -> bool {
-        let Weights::Int8(tiles) = layer.weights() else { return false };
-        match Arch::default() {
-            Arch::V3(simd) => simd.vectorize(Product { avx2: simd.avx2, layer, tiles, x, y, scratch }),
-            Arch::V4(simd) => simd.vectorize(Product { avx2: simd.avx2, layer, tiles, x, y, scratch }),
+        match (Arch::default(), layer.weights()) {
+            (Arch::V3(simd), Weights::Int8(tiles)) => {
+                simd.vectorize(Product { avx2: simd.avx2, layer, tiles, x, y, scratch });
+            }
+            (Arch::V4(simd), Weights::Int8(tiles)) => {
+                simd.vectorize(Product { avx2: simd.avx2, layer, tiles, x, y, scratch });
+            }
+            (Arch::V3(simd), Weights::Int4(tiles)) => simd.vectorize(Int4Product { layer, tiles, x, y }),
+            (Arch::V4(simd), Weights::Int4(tiles)) => simd.vectorize(Int4Product { layer, tiles, x, y }),
             _ => return false,
         }
         true
@@ -82,19 +86,35 @@ mod avx2 {
                 *words = cast([[a, b], [a, b], [c, d], [c, d]]);
             }
             let pairs = words.as_flattened().as_chunks::<32>().0;
-            let activation = layer.spec().activation;
-            let offset = offset(activation, layer.output());
-            let groups = tiles.chunks_exact(x.len().max(1)).zip(layer.channels().as_chunks::<4>().0);
-            for ((tiles, channels), y) in groups.zip(y.as_chunks_mut::<4>().0) {
+            let sums = tiles.chunks_exact(x.len().max(1)).map(|tiles| {
                 let mut acc = eight_words(avx2, pairs, tiles);
                 if let (Some(x), Some(tile)) = (x.get(2 * pairs.len()..), tiles.get(2 * pairs.len()..)) {
-                    let rest = four_rows(x, tile);
+                    let rest = int8::four_rows(x, tile);
                     acc.iter_mut().zip(rest).for_each(|(acc, rest)| *acc += rest);
                 }
-                for ((y, channel), acc) in y.iter_mut().zip(channels).zip(acc) {
-                    *y = activate(activation, channel.requantise(acc, offset));
-                }
-            }
+                acc
+            });
+            layer.finish(sums, y);
+        }
+    }
+
+    struct Int4Product<'a> {
+        layer: &'a Dense<'a>,
+        tiles: &'a [Int4Tile],
+        x: &'a [u8],
+        y: &'a mut [u8],
+    }
+
+    impl NullaryFnOnce for Int4Product<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            let Self { layer, tiles, x, y } = self;
+            let sum = x.iter().map(|x| i32::from(*x)).sum();
+            let (x, _) = x.as_chunks::<2>();
+            let groups = tiles.chunks_exact(x.len().max(1));
+            layer.finish(groups.map(|tiles| int4::four_rows(x, sum, tiles)), y);
         }
     }
 

@@ -1,4 +1,7 @@
 //! Transposing a matrix, 8 × 8 numbers at a time in vector registers.
+//!
+//! A product that reads a matrix down its columns takes one number of each cache line; transposing it first takes a fraction of
+//! that time. Without AVX, and for the rows and columns that fill no block, plain loops do it.
 
 use pulp::Arch;
 #[cfg(target_arch = "x86_64")]
@@ -10,7 +13,7 @@ use std::arch::x86_64::__m256;
 #[cfg(target_arch = "x86_64")]
 const SIDE: usize = 8;
 
-/// `to = fromᵀ`, where `from` has as many rows as `to` has room for of `columns` numbers, `stride` apart.
+/// `to = fromᵀ`. The rows of `from` have `columns` numbers and begin `stride` apart; there are as many as `to` has room for.
 pub(crate) fn transpose(arch: Arch, from: &[f32], stride: usize, columns: usize, to: &mut [f32]) {
     assert!(0 < columns && columns <= stride && to.len().is_multiple_of(columns), "whole rows");
     let rows = to.len() / columns;
@@ -70,7 +73,7 @@ impl NullaryFnOnce for Blocks<'_> {
     }
 }
 
-/// The transpose of a block: of pairs of numbers, of pairs of pairs, of halves.
+/// The transpose of a block: first pairs of numbers change places, then pairs of pairs, then halves.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn transposed(avx: Avx, x: [__m256; SIDE]) -> [__m256; SIDE] {

@@ -1,4 +1,8 @@
-//! A network on the host: a topology, and its parameters in one flat array.
+//! A network on the host: a topology, and its parameters in one flat array, aligned to cache lines.
+//!
+//! ```text
+//! parameters   [ W₀ | b₀ | W₁ | b₁ | … ]       W: [outputs, inputs], a row for each output; b: [outputs]
+//! ```
 
 use crate::kernels::aligned::Aligned;
 use autoencoder_core::blob::{Blob, Format};
@@ -6,7 +10,7 @@ use autoencoder_core::{Error, LayerSpec, Topology};
 use std::ops::Range;
 use zerocopy::IntoBytes;
 
-/// A network in `f32`. Its parameters lie in the order of a blob: weights `[outputs, inputs]`, then the bias, layer by layer.
+/// A network in `f32`. Its parameters lie in the order of a blob: weights, then the bias, layer by layer.
 ///
 /// Gradients, moments and rounded weights of a network are of this type, too: they have its shape.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,4 +1,12 @@
-//! One shard of a batch forward and backward.
+//! One shard of a batch forward and backward, as [`autoencoder_core::dense`] does it for one layer:
+//!
+//! ```text
+//! forward,  from the first layer:   z = x·Wᵀ + b          y = σ(z)
+//! backward, from the last layer:    dz = dy ⊙ σ'(z)       db = Σ dz       dx = dz·W, the dy of the layer before
+//! ```
+//!
+//! Where a code has fewer than 8 bits, its elements are rounded on their way from the encoder to the decoder; the encoder's own
+//! outputs stay exact, because the derivative of its activation needs them.
 //!
 //! The gradients of weights are left out here: `update` makes them from all shards together, some rows of a layer at a time.
 
@@ -45,7 +53,7 @@ impl<'a> Pass<'a, Bf16> {
     }
 }
 
-/// The rows of a batch.
+/// The rows of a batch, and what is done to them before a step sees them.
 pub(crate) struct Batch<'a, S> {
     /// Where they are copied from.
     pub(crate) source: &'a S,
@@ -56,7 +64,8 @@ pub(crate) struct Batch<'a, S> {
 }
 
 impl<S: Source> Batch<'_, S> {
-    /// Runs every shard forward and backward, on all threads of the current pool. Returns the MSE.
+    /// Runs every shard forward and backward, on all threads of the current rayon pool. Returns the MSE of the batch: the mean of
+    /// `(y - x)²` over rows and their elements.
     pub(crate) fn forward_backward<P: Products>(&self, pass: &Pass<'_, P>, shards: &mut [Shard<P>]) -> f32 {
         let Self { source, rows, translation } = *self;
         let scale = 1.0 / (rows.len() * source.width()) as f32;
@@ -76,12 +85,13 @@ impl<S: Source> Batch<'_, S> {
 /// Up to [`SHARD`] rows of a batch, with everything that is computed from them forward and backward.
 pub(crate) struct Shard<P: Products> {
     activations: Activations,
-    /// For each layer, first `dL/dy`, then `dL/dz`.
+    /// For each layer, first `dL/dy`, then `dL/dz`: `[rows, outputs]`.
     d: Vec<Aligned>,
-    /// For each layer, the gradient of its bias.
+    /// For each layer, the gradient of its bias: `[outputs]`.
     db: Vec<Aligned>,
     /// For each layer, what its products write down.
     operands: Vec<P::Operands>,
+    /// The sum of `(y - x)²` over all rows.
     squared_error: f32,
 }
 
@@ -108,7 +118,7 @@ impl<P: Products> Shard<P> {
         timed(Phase::Gather, || vectorise(Gather { source, rows, unshifted, translation, x }));
     }
 
-    /// Forward, loss and backward. The gradients are those of the squared error times `scale`.
+    /// Forward, loss and backward. The gradients are those of `L = scale · Σ (y - x)²`.
     fn forward_backward(&mut self, pass: &Pass<'_, P>, scale: f32) {
         self.forward(pass);
         let Self { activations, d, .. } = self;

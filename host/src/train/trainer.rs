@@ -1,8 +1,13 @@
-//! The trainer: one step after another, each on a batch that is split into shards.
+//! The trainer: one step after another, each on a batch that is split into shards of 128 rows.
 //!
-//! A step runs each shard forward and backward; then, some rows of a layer at a time, it makes the gradient of all shards and
-//! the update from it. Neither shards nor rows depend on the number of threads, and shards are added in their order: the same
-//! seed gives the same bytes on one thread as on eight.
+//! A step
+//! 1. chooses its rows, in an order that follows from the seed;
+//! 2. runs each shard forward and backward, one thread a shard;
+//! 3. makes the gradient of all shards and the update from it, some rows of a layer at a time;
+//! 4. rounds the weights, if it is one of the last, quantisation-aware steps.
+//!
+//! Neither shards nor rows depend on the number of threads, and shards are added in their order: the same seed gives the same
+//! bytes on one thread as on eight. A machine with bfloat16 gives other bytes than one without.
 
 use super::centre::{Centre, centres, initial_biases};
 use super::network::Network;
@@ -71,9 +76,10 @@ impl Backend {
 }
 
 impl Trainer {
-    /// A fresh network, to be trained for `steps` steps of `batch` rows of `source`.
+    /// A fresh network, to be trained for `steps` steps of `batch` rows of `source`, or of all of them if there are fewer.
     ///
-    /// The network has as many outputs as inputs, the width of the rows.
+    /// The network must have as many outputs as inputs, and the rows that width. `seed` determines the initial weights, the order of
+    /// the rows and how they are shifted.
     pub fn new(topology: &Topology, recipe: Recipe, steps: u32, batch: usize, seed: u64, source: &impl Source) -> Self {
         assert_eq!(topology.inputs(), topology.outputs(), "an autoencoder has as many outputs as inputs");
         let rows = source.rows().min(recipe.rows);
@@ -143,7 +149,8 @@ impl Trainer {
         &self.scales
     }
 
-    /// Goes on from a state of a trainer of the same network: parameters, first and second moments.
+    /// Goes on from the state of another trainer of the same topology, recipe and source: [`Self::steps_done`],
+    /// [`Self::scales`] and [`Self::state`].
     pub fn restore(&mut self, steps_done: u32, scales: &[f32], state: [&[f32]; 3]) {
         self.steps_done = steps_done;
         self.scales = scales.to_vec();

@@ -1,5 +1,14 @@
 //! Gradients and update of all parameters, some rows of a layer at a time: a thread makes the gradient of these rows from
 //! all shards and updates them with it while it is still in its cache.
+//!
+//! ```text
+//! dW = Σ dzᵀ·x             db = Σ dz                     over the shards, in their order
+//! dW̃ = dW - db ⊗ c                                       where the inputs have a centre c, otherwise dW
+//! W -= scale · steps(dW̃)   b -= steps(db) - scale · steps(dW̃) · c
+//! ```
+//!
+//! with `steps` the optimizer's. A layer is split into at most 32 blocks of rows, whatever the number of threads. Where products are
+//! in bfloat16, the thread also packs the new weights for them, while it has them.
 
 use super::centre::Centre;
 use super::network::Network;
@@ -38,13 +47,16 @@ pub(crate) struct Step<'a> {
 trait Rule: Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync {}
 impl<R: Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync> Rule for R {}
 
-/// Some rows of one layer: parameters, first and second moments.
+/// Some rows of one layer, to be updated.
 struct Rows<'a> {
+    /// Which layer.
     index: usize,
     spec: LayerSpec,
-    /// The first of them.
+    /// The first of the rows.
     first: usize,
+    /// Parameters, first and second moments, `[rows, inputs]` each.
     weights: [&'a mut [f32]; 3],
+    /// The same three, `[rows]` each.
     bias: [&'a mut [f32]; 3],
     /// The same weights as products in bfloat16 read them, with their moments where these are in bfloat16.
     packed: Option<PackedRows<'a>>,
@@ -55,8 +67,8 @@ thread_local! {
     static GRADIENTS: RefCell<[Aligned; 2]> = RefCell::default();
 }
 
-/// Updates `networks` (parameters, first and second moments), and `packed` after them, from the passes of `shards`, which are
-/// added in their order.
+/// Updates `networks` (parameters, first and second moments), and `packed` after them, from the passes of `shards`. Runs on all
+/// threads of the current rayon pool.
 pub(crate) fn update<P: Products>(
     products: P,
     step: Step<'_>,

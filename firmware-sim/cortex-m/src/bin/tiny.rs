@@ -9,10 +9,10 @@ mod fault;
 mod panic;
 
 use autoencoder_core::Zeroed;
-use cortex_m_image::{BOARD, chip, init, send, wait};
-use cortex_m_rt::entry;
 use autoencoder_device::frame::{self, frame_bytes};
 use autoencoder_device::tiny::{PIXELS, Report, Task, TinyTraining};
+use cortex_m_image::{BOARD, chip, init, send, wait};
+use cortex_m_rt::entry;
 
 #[entry]
 fn main() -> ! {

@@ -10,12 +10,12 @@ mod fault;
 
 use autoencoder_core::Zeroed;
 use autoencoder_core::model::Small;
+use autoencoder_device::parity::IMAGES;
+use autoencoder_device::training::Training;
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 use cortex_m_image::{chip, init, send, wait};
 use cortex_m_rt::entry;
-use autoencoder_device::parity::IMAGES;
-use autoencoder_device::training::Training;
 
 #[entry]
 fn main() -> ! {

@@ -10,8 +10,8 @@
 
 use super::{Begin, HELD_OUT, Judgement, Learning, MAX_BATCH, Status};
 use crate::Error;
-use crate::codec::score;
 use crate::monitor::TopK;
+use crate::score::score;
 use crate::store::{RecordState, Store, StoreError};
 use autoencoder_core::adapt::{self, LearningMemory, LearningRun, Moments};
 use autoencoder_core::crc;

@@ -73,10 +73,7 @@ fn adapting(args: &args::Bench, weights: &Weights) -> anyhow::Result<Figures> {
             instructions += u64::from(session.instructions()?);
         }
     }
-    ensure!(
-        session.judge()?.kept.is_some(),
-        "learning did not help: its end, which takes most stack, is not measured"
-    );
+    ensure!(session.judge()?.kept.is_some(), "learning did not help: its end, which takes most stack, is not measured");
     let ram = session.finish()?.ram;
     Ok(Figures {
         step_instructions: instructions / u64::from(images.max(1)),

@@ -107,12 +107,7 @@ struct Part {
 }
 
 /// Compares a device with the first weights to this process with the second. `at` is the number of the first row.
-fn compare(
-    target: Target,
-    [weights, against]: [&Weights; 2],
-    rows: &[Vec<u8>],
-    at: usize,
-) -> anyhow::Result<Part> {
+fn compare(target: Target, [weights, against]: [&Weights; 2], rows: &[Vec<u8>], at: usize) -> anyhow::Result<Part> {
     let mut device = Session::open(target, weights)?;
     let mut here = Session::open(Target::reference(), against)?;
     let layers = weights.topology().layers().len() as u8;

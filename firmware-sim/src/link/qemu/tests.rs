@@ -7,7 +7,8 @@ use crate::random;
 use crate::weights::Weights;
 use autoencoder_core::Error as WeightsError;
 use autoencoder_device::{Command as Ask, Error, Reply, Request, Response, frame};
-use object::{Object, ObjectSection};
+use elf::ElfBytes;
+use elf::endian::LittleEndian;
 
 /// Boards of each kind of processor, with a topology of which each has room for the whole or for the encoder.
 const EACH: [(&str, &str); 4] =
@@ -68,8 +69,8 @@ fn a_stack_overflow_is_reported_on_every_board() {
         // The same image, its stack begun near its end: the first word of the vectors.
         let path = images.path(Program::Application);
         let mut bytes = fs::read(&path).unwrap();
-        let vectors = object::File::parse(&*bytes).unwrap().section_by_name(".vector_table").unwrap().file_range();
-        let at = vectors.unwrap().0 as usize;
+        let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
+        let at = file.section_header_by_name(".vector_table").unwrap().unwrap().sh_offset as usize;
         bytes[at..at + 2].copy_from_slice(&0x0360_u16.to_le_bytes()); // the RAM begins where the other half says
         let folder = tempfile::tempdir().unwrap();
         let small = Images::in_folder(folder.path());

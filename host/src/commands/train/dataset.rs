@@ -56,11 +56,11 @@ fn counts(set: &str, labels: &[u8], columns: usize) -> String {
     let start = format!("{set} rows of label");
     let mut text = start.clone();
     let mut column = start.len();
-    for label in 0..=u8::MAX {
-        let count = labels.iter().filter(|other| **other == label).count();
-        if count == 0 {
-            continue;
-        }
+    let mut counts = [0; 256];
+    for label in labels {
+        counts[usize::from(*label)] += 1;
+    }
+    for (label, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
         let item = format!("  {label}: {count}");
         if column + item.len() > columns && column > start.len() {
             write!(text, "\n{:1$}", "", start.len()).expect(WRITES);

@@ -1,4 +1,11 @@
 //! The products of one shard, and the gradient of weights that is made of all shards.
+//!
+//! `forward` and `input_gradient` take sixteen rows at a time: they round and pack them into tiles on this thread, where the
+//! product reads them, and into the strips of columns that the gradient of weights will read. Sixteen vectors of sums cover
+//! sixteen rows by sixteen columns, or four by sixty-four.
+//!
+//! Each factor is rounded to eight bits, so a sum differs from that of the plain loops by at most 2⁻⁷ of the sum of the absolute
+//! values of its products.
 
 use super::{
     InStrips, InTiles, Line, List, NARROW, PAIRS, PackedLayer, PackedNetwork, Part, STRIP, WIDE, is_wide, pairs,
@@ -23,9 +30,11 @@ pub struct Bf16 {
 pub struct Operands {
     /// Pairs of rows.
     pairs: usize,
+    /// `[outputs / 16][STRIDE]`
     dz: Vec<Line>,
+    /// `[inputs / 16][STRIDE]`
     x: Vec<Line>,
-    /// In a layer whose input may be mostly zeros, the pairs of each four columns of `x` that are not all 0.
+    /// In a layer whose input may be mostly zeros: for each four columns of `x`, the pairs that are not all 0. Otherwise empty.
     lists: Vec<[List; NARROW]>,
 }
 
@@ -60,7 +69,8 @@ impl Bf16 {
         PackedNetwork::new(self.avx512, topology)
     }
 
-    /// Sixteen rows of `y = x·Wᵀ`, `ROWS` rows and `STRIPS` strips at a time.
+    /// Computes sixteen rows of `y = x·Wᵀ`, or fewer at the end, `ROWS` rows and `STRIPS` strips at a time. `tiles` holds the rows of
+    /// `x`; `list` is scratch.
     fn sixteen_rows<const ROWS: usize, const STRIPS: usize>(
         self,
         layer: &PackedLayer,

@@ -1,0 +1,24 @@
+//! The images on emulated boards, and boards on a serial port.
+
+#[cfg(feature = "emulator")]
+mod any_network;
+#[cfg(feature = "emulator")]
+mod bytes;
+#[cfg(feature = "emulator")]
+mod ends;
+#[cfg(feature = "emulator")]
+#[path = "../../device/tests/common/net.rs"]
+mod net;
+#[cfg(feature = "emulator")]
+mod run;
+#[cfg(feature = "emulator")]
+mod serial;
+
+/// Says what is left out, past the test harness, which keeps what passing tests print.
+#[cfg(not(feature = "emulator"))]
+#[test]
+fn left_out() {
+    use std::io::Write;
+    let command = "cargo test -p firmware-sim --features emulator";
+    let _ = writeln!(std::io::stderr(), "left out: the tests on emulated boards; include them with `{command}`");
+}

@@ -1,0 +1,46 @@
+//! Runs the program in the repository.
+
+use assert_cmd::assert::Assert;
+use assert_cmd::cargo::cargo_bin_cmd;
+use serde_json::Value;
+use std::fs;
+use std::io::{Write, stderr};
+use std::path::{Path, PathBuf};
+
+/// The repository.
+pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Runs a command in the repository, its output in a folder; the object that it prints.
+pub fn run(arguments: &str, link: &str, out: &Path) -> Value {
+    let mut command = cargo_bin_cmd!("firmware-sim");
+    command.current_dir(ROOT).args(arguments.split(' ')).args(["--json", "--link", link, "--weights"]);
+    command.arg("models/classic.int8.blob").arg("--out").arg(out);
+    serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap()
+}
+
+/// The file that a command writes with either link.
+pub fn both(arguments: &str, folder: &Path) -> [Vec<u8>; 2] {
+    ["qemu", "in-process"].map(|link| {
+        let out: PathBuf = folder.join(link);
+        let report = run(arguments, link, &out);
+        let _ = writeln!(stderr(), "{link}: {report}");
+        fs::read(out).unwrap()
+    })
+}
+
+/// What `verify` prints, as it ends.
+pub fn verify(arguments: &str) -> Assert {
+    let mut command = cargo_bin_cmd!("firmware-sim");
+    command.current_dir(ROOT).arg("verify").args(arguments.split_whitespace()).assert()
+}
+
+/// Runs a command in the repository over a link; how it ends.
+pub fn over(link: &str, arguments: &str) -> Assert {
+    let mut command = cargo_bin_cmd!("firmware-sim");
+    command.current_dir(ROOT).args(arguments.split(' ')).args(["--link", link]).assert()
+}
+
+/// The object that a command prints.
+pub fn object(assert: Assert) -> Value {
+    serde_json::from_slice(&assert.success().get_output().stdout).unwrap()
+}
