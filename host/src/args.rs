@@ -7,8 +7,8 @@ use clap::{Args as Options, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// What `--data` takes.
-const DATA: &str = "Folder of IDX files, plain or gzip. If it holds several data sets, DIR/NAME, where NAME is how the file \
-                    names of one set begin: emnist/emnist-letters";
+const DATA: &str = "Folder of IDX files, plain or gzip. If it holds several data sets, give DIR/NAME, where NAME is the \
+                    prefix of one set's file names: emnist/emnist-letters";
 
 /// Train an autoencoder for a microcontroller, measure it, write its weights blob.
 #[derive(Parser)]
@@ -57,19 +57,19 @@ pub struct Train {
     pub threads: Option<u16>,
     #[arg(long, value_name = "DIR", default_value = "data/mnist", help = DATA)]
     pub data: PathBuf,
-    /// Folder for everything that is written
+    /// Output folder
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
     pub out: PathBuf,
-    /// Compute the last steps with weights rounded for this format [default: int8; recipe `seed`: none]
+    /// Weight format of the quantisation-aware steps, the last ones [default: int8; recipe `seed`: none]
     #[arg(long, value_name = "FORMAT")]
     pub quantise_aware: Option<QuantiseAware>,
     /// Bits of a code element, to which the last steps round [default: 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
     pub code_bits: Option<u8>,
-    /// Start from this checkpoint or f32 blob, with 1,000 steps unless told otherwise, all of them rounded as above
+    /// Fine-tune this checkpoint or f32 blob [default: 1,000 steps]; every step is quantisation-aware
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub from: Option<PathBuf>,
-    /// Go on from the checkpoint in the output folder
+    /// Continue from the checkpoint in the output folder
     #[arg(long)]
     pub resume: bool,
     /// Print where the time of a step went

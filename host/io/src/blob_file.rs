@@ -1,8 +1,8 @@
 //! Weights blobs in memory: read from a file, aligned as in flash, or assembled.
 
 use crate::files::{self, FileError};
-use autoencoder_core::Error;
 use autoencoder_core::blob::{self, Blob, Header, RawLayer};
+use autoencoder_core::{Error, Topology};
 use std::path::{Path, PathBuf};
 use zerocopy::IntoBytes;
 
@@ -70,9 +70,12 @@ pub fn write_blob<'a>(
 }
 
 /// The encoder of a network as a blob of its own, for a device that only encodes: the same header, and the encoder's layers
-/// unchanged. Returns [`Error::Topology`] if the network is a decoder alone.
+/// unchanged. Returns [`Error::Topology`] if the network is a decoder alone, or if its encoder is one layer whose code is as
+/// long as the row: alone, that would be a whole network.
 pub fn encoder_blob(blob: &Blob<'_>) -> Result<Vec<u8>, Error> {
-    let topology = blob.header().topology.encoder().ok_or(Error::Topology)?;
+    let whole = &blob.header().topology;
+    let is_encoder = |topology: &Topology| topology == whole || !topology.has_decoder();
+    let topology = whole.encoder().filter(is_encoder).ok_or(Error::Topology)?;
     let mut reader = blob.layers();
     let layers = topology.layers().iter().map(|_| reader.next_layer()).collect::<Result<Vec<_>, _>>()?;
     write_blob(&Header { topology, ..blob.header().clone() }, layers)
@@ -112,7 +115,7 @@ mod tests {
         let encoder = BlobFile::new(Path::new("encoder"), &encoder_blob(&blob).unwrap());
         let encoder = encoder.open().unwrap();
         let topology = &encoder.header().topology;
-        assert_eq!((topology.layers().len(), topology.encoder_layers(), topology.has_decoder()), (2, 2, true));
+        assert_eq!((topology.layers().len(), topology.encoder_layers(), topology.has_decoder()), (2, 2, false));
         assert_eq!(encoder.header().steps, 7);
         let mut reader = encoder.layers();
         for (output, channels, weights) in &stored[..2] {
@@ -124,6 +127,10 @@ mod tests {
         let decoder = Header { topology: blob.header().topology.decoder().unwrap(), ..header("4-4") };
         let bytes = write_blob(&decoder, layers[2..].iter().copied()).unwrap();
         let file = BlobFile::new(Path::new("decoder"), &bytes);
+        assert_eq!(encoder_blob(&file.open().unwrap()), Err(Error::Topology));
+
+        let bytes = write_blob(&header("4-4-4"), layers[..2].iter().copied()).unwrap();
+        let file = BlobFile::new(Path::new("ambiguous"), &bytes);
         assert_eq!(encoder_blob(&file.open().unwrap()), Err(Error::Topology));
     }
 }

@@ -5,8 +5,9 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{self, Path, PathBuf};
 
-/// A larger file than this, a device node say, is refused before it fills the memory.
-const MAX_BYTES: u64 = 1 << 30;
+/// A larger file, or a device node, is refused before it fills the memory. A checkpoint of the largest network that can be
+/// trained takes 3 GiB.
+const MAX_BYTES: u64 = 4 << 30;
 
 /// A file that could not be read or written, and which.
 #[derive(Debug, thiserror::Error)]

@@ -27,8 +27,14 @@ pub struct BlobMeta {
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// A weight or a bias is NaN or infinite.
-    #[error("layer {layer}: a number that is not finite")]
+    #[error("layer {layer}: a parameter is not finite")]
     NotFinite {
+        /// From 1.
+        layer: usize,
+    },
+    /// The outputs' range is no number that integers can be scaled to.
+    #[error("layer {layer}: its outputs have no range that integers can hold")]
+    OutputRange {
         /// From 1.
         layer: usize,
     },

@@ -100,7 +100,7 @@ pub fn quantise(
             ActivationKind::Relu => params((0.0, range(&x).1), rows.finest_output(from)),
         };
         if !output.is_valid() {
-            return Err(ExportError::NotFinite { layer: i + 1 });
+            return Err(ExportError::OutputRange { layer: i + 1 });
         }
         let channels = channels(layer, &mut rows, from, output);
         let channels = channels.map_err(|output| ExportError::Range { layer: i + 1, output })?;
@@ -173,7 +173,8 @@ fn channels(
         // A signed input's zero point: Σ w·(q - zero) = Σ w·q - zero·Σ w.
         let zero = i64::from(from.zero_point) * row.iter().map(|w| i64::from(*w)).sum::<i64>();
         let bias = (f64::from(*bias) / unit).round() as i64 - zero;
-        channels.push(ChannelParams { bias: bias as i32, multiplier: multiplier as i32 });
+        let bias = i32::try_from(bias).map_err(|_| channels.len())?;
+        channels.push(ChannelParams { bias, multiplier: multiplier as i32 });
     }
     channels.resize(padded(channels.len()), ChannelParams::default());
     Ok(channels)

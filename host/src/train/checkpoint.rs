@@ -121,7 +121,7 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// A parameter or a moment is NaN or infinite: the run has diverged.
-    #[error("{}: a number that is not finite is not written", path.display())]
+    #[error("{}: not written: a parameter or moment is not finite", path.display())]
     NotFinite {
         /// Which file.
         path: PathBuf,

@@ -123,7 +123,7 @@ fn no_number_that_is_not_finite_is_written() {
             assert!(matches!(error, CheckpointError::NotFinite { .. }), "{error}");
             if which == 0 {
                 let error = f32_blob(trainer.network(), BlobMeta { steps: 1, code_bits: 8 }).unwrap_err();
-                assert_eq!(error.to_string(), "layer 4: a number that is not finite");
+                assert_eq!(error.to_string(), "layer 4: a parameter is not finite");
             }
         }
     }

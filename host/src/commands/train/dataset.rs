@@ -29,8 +29,9 @@ impl Dataset {
         let (all, data) = (train.len(), data.display());
         let of_all = if used < all { format!(" (the first of {all})") } else { String::new() };
         let mut text = format!(
-            "{data}: {used} training rows{of_all} and {} test rows of {} inputs",
-            test.len(),
+            "{data}: {}{of_all} and {} of {} inputs",
+            rows(used, "training"),
+            rows(test.len(), "test"),
             train.image_size()
         );
         if train.height > 1 {
@@ -50,6 +51,10 @@ impl Dataset {
 }
 
 const WRITES: &str = "a string takes it all";
+
+fn rows(count: usize, set: &str) -> String {
+    format!("{count} {set} row{}", if count == 1 { "" } else { "s" })
+}
 
 /// How many rows have each label, in lines of so many columns.
 fn counts(set: &str, labels: &[u8], columns: usize) -> String {
@@ -85,13 +90,13 @@ mod tests {
     fn rows_labels_and_the_first_row_are_described() {
         let text = dataset(2, 2).describe(Path::new("data/ours"), 3);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "data/ours: 3 training rows and 1 test rows of 4 inputs, images of 2 by 2 pixels");
+        assert_eq!(lines[0], "data/ours: 3 training rows and 1 test row of 4 inputs, images of 2 by 2 pixels");
         assert_eq!(lines[1..3], ["training rows of label  0: 1  7: 2", ""]);
         // A recipe that uses fewer rows; rows that are no images.
         let text = dataset(1, 4).describe(Path::new("data/ours"), 2);
         assert_eq!(
             text,
-            "data/ours: 2 training rows (the first of 3) and 1 test rows of 4 inputs\n\
+            "data/ours: 2 training rows (the first of 3) and 1 test row of 4 inputs\n\
              training rows of label  0: 1  7: 1\n\n\
              ▁▅██\n\n"
         );
