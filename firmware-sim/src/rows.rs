@@ -128,7 +128,7 @@ fn file(path: &Path, weights: &Weights) -> anyhow::Result<Rows> {
     open(path)?.take(8).read_to_end(&mut signature).with_context(|| path.display().to_string())?;
     if signature == PNG_SIGNATURE {
         let Gray { width, height, pixels } = Gray::read(path).map_err(|error: PngError| error)?;
-        return Ok(Rows { rows: vec![pixels], shape: fits(width, height, path, weights)? });
+        return Ok(Rows { rows: vec![pixels], shape: picture_fits(width, height, path, weights)? });
     }
     match Images::read(path) {
         Ok(images) => first(Count::All, &images, "", path, weights),
@@ -139,25 +139,33 @@ fn file(path: &Path, weights: &Weights) -> anyhow::Result<Rows> {
     }
 }
 
-/// The shape of rows that this network takes; an error if it takes others. A number of inputs that is a square stands for
-/// a square image.
+/// The shape of rows that this network takes; an error if it takes others.
 fn fits(width: usize, height: usize, path: &Path, weights: &Weights) -> anyhow::Result<Shape> {
     let (row, path, name) = (weights.row(), path.display(), weights.name());
     let shape = Shape { width, height };
-    let guess = Shape::guess(row);
-    if !shape.is_image() {
-        ensure!(width == row, "{path}: rows of {width} values; the network {name} takes {row}");
-    } else if guess.is_image() {
-        let Shape { width: side, .. } = guess;
-        ensure!(shape == guess, "{path}: an image of {width} by {height}; the network {name} takes {side} by {side}");
-    } else {
-        let pixels = width.saturating_mul(height);
+    let values = width.saturating_mul(height);
+    if shape.is_image() {
         ensure!(
-            pixels == row,
-            "{path}: an image of {width} by {height}, {pixels} pixels; the network {name} takes {row}"
+            values == row,
+            "{path}: an image of {width} by {height}, {values} pixels; the network {name} takes {row}"
         );
+    } else {
+        ensure!(values == row, "{path}: rows of {values} values; the network {name} takes {row}");
     }
     Ok(shape)
+}
+
+/// The same for a picture, which does not come from a data set: a number of inputs that is a square means a square picture.
+fn picture_fits(width: usize, height: usize, path: &Path, weights: &Weights) -> anyhow::Result<Shape> {
+    let guess = Shape::guess(weights.row());
+    let Shape { width: side, .. } = guess;
+    ensure!(
+        !guess.is_image() || guess == Shape { width, height },
+        "{}: an image of {width} by {height}; the network {} takes {side} by {side}",
+        path.display(),
+        weights.name()
+    );
+    fits(width, height, path, weights)
 }
 
 /// The sum of the squared differences between two rows.

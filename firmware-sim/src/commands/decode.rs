@@ -28,6 +28,10 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
         let count = Count::or("--images", args.images, ROWS);
         Some(shift::test(args.shift.as_ref(), &args.source.data, count, &weights)?)
     };
+    let inputs =
+        args.codes.iter().chain(&args.device.flash).chain([&weights.path, &args.source.data]).map(PathBuf::as_path);
+    let shifted = args.shift.as_ref().and_then(Shift::folder);
+    files::ensure_not_input(&args.out, inputs.chain(shifted))?;
     let mut session = Session::with_flash(args.device.common.target()?, &weights, args.device.flash.as_deref())?;
     let (decoded, skipped) = match (&args.codes, packets, &originals) {
         (Some(path), Some(packets), _) => from_file(path, &packets, &mut session)?,
@@ -39,10 +43,6 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     let report = session.finish()?;
     let shape = originals.as_ref().map_or(Shape::guess(weights.row()), |originals| originals.shape);
     let originals = originals.map(|Rows { rows, .. }| rows);
-    let inputs =
-        args.codes.iter().chain(&args.device.flash).chain([&weights.path, &args.source.data]).map(PathBuf::as_path);
-    let shifted = args.shift.as_ref().and_then(Shift::folder);
-    files::ensure_not_input(&args.out, inputs.chain(shifted))?;
     let kinds: Vec<_> = originals.as_deref().into_iter().chain([&decoded[..]]).collect();
     drawing::png(&kinds, shape).write(&args.out)?;
     let mse = originals.as_ref().map(|originals| {

@@ -94,7 +94,7 @@ impl Link for InProcess<'_> {
     fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError> {
         self.answer.clear();
         // A frame is answered where it ends, and it ends with a zero.
-        let frames = request.iter().filter(|byte| **byte == 0).count();
+        let frames = request.split(|byte| *byte == 0).count();
         self.answer.reserve(frames * self.longest);
         self.guarded(|app, answer| {
             for byte in request {

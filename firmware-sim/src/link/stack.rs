@@ -74,6 +74,7 @@ impl Stack {
 
 /// Leaves as much paint on the stack that it runs on as is looked at later.
 #[inline(never)]
+#[expect(clippy::large_stack_arrays, reason = "it is there to fill the stack")]
 fn paint() {
     black_box(&mut [PAINT; PAINTED / WORD]);
 }

@@ -115,7 +115,7 @@ fn a_network_that_is_too_large_is_refused_with_both_numbers() {
     }
     // The image that learns has capacities of its own, and a flash of its own.
     for (topology, part) in [
-        ("64-700-4-716-64", "blob: network too large: it needs 1484 channels that learn, there are "),
+        ("64-900-4-1000-64", "blob: network too large: it needs 1968 channels that learn, there are "),
         ("64-2000-4-2000-64", "what is learned has 73728 bytes, the board's flash has room for 32768 "),
     ] {
         let place = Place::new(&Net::new(topology, 1));
@@ -142,7 +142,8 @@ fn odd_networks_learn_the_same_bytes_in_process_and_in_the_emulator() {
             assert_eq!(there.1[key], here.1[key], "{topology}: {key}");
         }
         // Each goes on with what the other has learned.
-        let resumed = object(place.run("roundtrip --data data --shift invert --link qemu --flash in-process.flash --json"));
+        let resumed =
+            object(place.run("roundtrip --data data --shift invert --link qemu --flash in-process.flash --json"));
         assert_eq!(resumed["mse"], here.1["mse_after"], "{topology}: {resumed}");
     }
 }

@@ -54,8 +54,7 @@ impl Drop for Board {
 fn a_board_on_a_serial_port_trains_to_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let flash = folder.path().join("flash");
-    let train =
-        format!("train --json --steps 250 --images 40 --test-images 20 --out {}/png", folder.path().display());
+    let train = format!("train --json --steps 250 --images 40 --test-images 20 --out {}/png", folder.path().display());
     over("qemu", "verify --training").success(); // builds the images
     let emulated = object(over("qemu", &train));
 

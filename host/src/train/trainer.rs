@@ -78,8 +78,8 @@ impl Backend {
 impl Trainer {
     /// A fresh network, to be trained for `steps` steps of `batch` rows of `source`, or of all of them if there are fewer.
     ///
-    /// The network must have as many outputs as inputs, and the rows that width. `seed` determines the initial weights, the order of
-    /// the rows and how they are shifted.
+    /// The network must have as many outputs as inputs, and the rows that width. `seed` determines the initial weights, the
+    /// order of the rows and how they are shifted.
     pub fn new(topology: &Topology, recipe: Recipe, steps: u32, batch: usize, seed: u64, source: &impl Source) -> Self {
         assert_eq!(topology.inputs(), topology.outputs(), "an autoencoder has as many outputs as inputs");
         let rows = source.rows().min(recipe.rows);

@@ -7,8 +7,8 @@
 //! W -= scale · steps(dW̃)   b -= steps(db) - scale · steps(dW̃) · c
 //! ```
 //!
-//! with `steps` the optimizer's. A layer is split into at most 32 blocks of rows, whatever the number of threads. Where products are
-//! in bfloat16, the thread also packs the new weights for them, while it has them.
+//! with `steps` the optimizer's. A layer is split into at most 32 blocks of rows, whatever the number of threads. Where products
+//! are in bfloat16, the thread also packs the new weights for them, while it has them.
 
 use super::centre::Centre;
 use super::network::Network;

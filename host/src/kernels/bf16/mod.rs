@@ -3,7 +3,7 @@
 //! uncertain than the rounding.
 //!
 //! Each number is rounded once, where it is made, and written where each product will read it. A word holds a pair of
-//! neighbours along the inner dimension of a product. A [`Line`] is sixteen words. The left operand lies in tiles of sixteen
+//! neighbours along the inner dimension of a product. A line is sixteen words. The left operand lies in tiles of sixteen
 //! rows by sixteen pairs or in strips, the right operand in strips of sixteen columns:
 //!
 //! ```text

@@ -69,8 +69,8 @@ impl Bf16 {
         PackedNetwork::new(self.avx512, topology)
     }
 
-    /// Computes sixteen rows of `y = x·Wᵀ`, or fewer at the end, `ROWS` rows and `STRIPS` strips at a time. `tiles` holds the rows of
-    /// `x`; `list` is scratch.
+    /// Computes sixteen rows of `y = x·Wᵀ`, or fewer at the end, `ROWS` rows and `STRIPS` strips at a time. `tiles` holds the
+    /// rows of `x`; `list` is scratch.
     fn sixteen_rows<const ROWS: usize, const STRIPS: usize>(
         self,
         layer: &PackedLayer,
