@@ -170,7 +170,7 @@ fn data_of_another_width_is_refused_with_both_numbers() {
     for (topology, size, because) in [
         ("70-9r-3-9r-70i", [1, 96], "data: rows of 96 values; the network 70-9r-3-9r-70 takes 70"),
         ("30-30", [7, 6], "data: an image of 6 by 7, 42 pixels; the network 30-30 takes 30"),
-        ("64-32-64", [5, 6], "data: an image of 6 by 5; the network 64-32-64 takes 8 by 8"),
+        ("64-32-64", [5, 6], "data: an image of 6 by 5, 30 pixels; the network 64-32-64 takes 64"),
     ] {
         let mut net = Net::new(&topology.replace("70i", "70"), 1).header();
         net.threshold = 1;
@@ -181,6 +181,17 @@ fn data_of_another_width_is_refused_with_both_numbers() {
         }
     }
     assert!(!place.path("artifacts").exists());
+}
+
+/// A number of inputs that is a square need not be that of square images.
+#[test]
+fn images_need_not_be_square() {
+    let place = Place::new();
+    let net = Net::new("64-32-64", 1);
+    place.write("blob", &net.blob());
+    write_data(&place, [4, 16]);
+    let outcome = json(&place.run("roundtrip --weights blob --data data --json").success());
+    assert!(outcome["mse"].is_number(), "{outcome}");
 }
 
 #[test]

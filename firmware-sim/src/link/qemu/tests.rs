@@ -71,7 +71,7 @@ fn a_stack_overflow_is_reported_on_every_board() {
         let mut bytes = fs::read(&path).unwrap();
         let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
         let at = file.section_header_by_name(".vector_table").unwrap().unwrap().sh_offset as usize;
-        bytes[at..at + 2].copy_from_slice(&0x0360_u16.to_le_bytes()); // the RAM begins where the other half says
+        bytes[at..at + 2].copy_from_slice(&0x0280_u16.to_le_bytes()); // the RAM begins where the other half says
         let folder = tempfile::tempdir().unwrap();
         let small = Images::in_folder(folder.path());
         fs::write(small.path(Program::Application), bytes).unwrap();

@@ -17,6 +17,9 @@ impl Random {
     }
 }
 
+/// Bytes that no image has a buffer for.
+const TOO_LONG: usize = 10_000;
+
 /// Noise, or a frame to which something happened; it ends with a zero.
 fn burst(random: &mut Random, weights: u32, sequence: u32) -> Vec<u8> {
     let (image, code) = (random.bytes(784), random.bytes(128));
@@ -37,7 +40,7 @@ fn burst(random: &mut Random, weights: u32, sequence: u32) -> Vec<u8> {
         2 => frame.truncate(at),                                                        // breaks off
         3 => drop(frame.drain(at..(at + count).min(frame.len()))),                      // bytes lost
         4 => drop(frame.splice(at..at, random.bytes(count))),                           // bytes added
-        5 => drop(frame.splice(at..at, [1 + random.below(255) as u8; 2000])),           // too long
+        5 => drop(frame.splice(at..at, [1 + random.below(255) as u8; TOO_LONG])),           // too long
         6 => drop(frame.pop()),                                                         // its end lost
         _ => frame.rotate_left(at),                                                     // out of step
     }
@@ -59,7 +62,8 @@ fn noise_and_damaged_frames_are_answered_as_in_process_and_the_next_request_is_s
         let bytes = burst(&mut random, weights.crc, sequence);
         let own = here.link.exchange(&bytes).unwrap().to_vec();
         let answer = device.link.exchange(&bytes).unwrap();
-        assert!(answer == own, "burst {i}: {bytes:x?}: {answer:x?}, in process {own:x?}");
+        let start = &bytes[..bytes.len().min(40)];
+        assert!(answer == own, "burst {i}: {start:x?} …: {answer:x?}, in process {own:x?}");
         for frame in own.split_inclusive(|byte| *byte == 0) {
             seen.extend(Response::read(frame::read(&mut frame.to_vec()).unwrap()).unwrap().result.err());
         }
