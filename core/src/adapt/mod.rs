@@ -5,7 +5,7 @@
 //! z' = s · (Σ w·x + b)          the last layer
 //! ```
 //!
-//! In the integer network both are the channel's own parameters, [`ChannelParams`](crate::quant::ChannelParams): a table in
+//! In the integer network both are the channel's own parameters, [`ChannelParams`]: a table in
 //! RAM takes the place of the one in flash. So inference costs the same after learning as before, and the table is the
 //! parameters: there is no second copy in `f32`. A multiplier has a relative resolution of about 10⁻⁶, a bias one of 10⁻⁵
 //! of `z`. A step is cut to it, towards 0; Adam's are larger, but SGD at its usual rate takes steps of 10⁻⁷, too. Measured
