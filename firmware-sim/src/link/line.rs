@@ -184,7 +184,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (there, _) = listener.accept().unwrap();
-        let patience = Duration::from_millis(300);
+        let patience = Duration::from_secs(1);
         thread::spawn(move || device(there));
         Line::new(here, patience).unwrap()
     }
@@ -193,12 +193,12 @@ mod tests {
     fn a_silent_device_a_foreign_one_and_one_that_is_gone_are_told_apart() {
         type Device = fn(TcpStream);
         let silent: Device = |there| {
-            thread::sleep(Duration::from_secs(1));
+            thread::sleep(Duration::from_secs(3));
             drop(there);
         };
         let foreign: Device = |mut there| {
             there.write_all(b"login: ").unwrap();
-            thread::sleep(Duration::from_secs(1));
+            thread::sleep(Duration::from_secs(3));
         };
         let gone: Device = |mut there| assert_eq!(there.read(&mut [0; 9]).unwrap(), 4);
         let stopped: Device = |mut there| {
@@ -206,7 +206,7 @@ mod tests {
             there.write_all(b"\0fault at 00001234\0").unwrap();
         };
         let says = |device| line(device).exchange(&[3, 1, 1, 0]).unwrap_err().to_string();
-        assert_eq!(says(silent), LinkError::TimeOut(0).to_string());
+        assert_eq!(says(silent), LinkError::TimeOut(1).to_string());
         assert_eq!(says(foreign), LinkError::Foreign.to_string());
         assert_eq!(says(gone), LinkError::Closed.to_string());
         assert_eq!(says(stopped), LinkError::Stopped("fault at 00001234".into()).to_string());
