@@ -40,7 +40,7 @@ fn burst(random: &mut Random, weights: u32, sequence: u32) -> Vec<u8> {
         2 => frame.truncate(at),                                                        // breaks off
         3 => drop(frame.drain(at..(at + count).min(frame.len()))),                      // bytes lost
         4 => drop(frame.splice(at..at, random.bytes(count))),                           // bytes added
-        5 => drop(frame.splice(at..at, [1 + random.below(255) as u8; TOO_LONG])),           // too long
+        5 => drop(frame.splice(at..at, [1 + random.below(255) as u8; TOO_LONG])),       // too long
         6 => drop(frame.pop()),                                                         // its end lost
         _ => frame.rotate_left(at),                                                     // out of step
     }
