@@ -9,7 +9,7 @@
 
 use crate::activation::ActivationKind;
 use crate::blob::{Blob, Format, Header, Layers, RawLayer};
-use crate::quant::{ChannelParams, Dense, Kernel, Native, Weights, code, padded};
+use crate::quant::{ChannelParams, Dense, Kernel, Native, Weights, padded};
 use crate::{Error, LayerSpec, Resource, Topology};
 use core::ops::Range;
 use zerocopy::FromBytes;
@@ -72,13 +72,13 @@ impl<'b> Network<'b> {
 
     /// Output channels of all layers, padding included: how many [`ChannelParams`] there are.
     pub fn channels(&self) -> usize {
-        self.topology().layers().iter().map(|layer| padded(layer.outputs.into())).sum()
+        self.topology().channels()
     }
 
     /// Bytes of a packed code.
     #[inline(never)]
     pub fn code_bytes(&self) -> usize {
-        code::packed_bytes(self.topology().code(), self.blob.header().code_bits)
+        self.blob.header().code_bytes()
     }
 
     /// Bytes of memory that a pass needs with this target's kernel: activations and scratch.

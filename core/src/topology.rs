@@ -219,6 +219,11 @@ impl Topology {
         self.layers.iter().map(|layer| layer.parameters()).sum()
     }
 
+    /// Output channels of all layers, with the padding that integer layers need.
+    pub fn channels(&self) -> usize {
+        self.layers.iter().map(|layer| padded(layer.outputs.into())).sum()
+    }
+
     /// The largest number of inputs or outputs of any layer.
     pub fn widest(&self) -> usize {
         (0..=self.layers.len()).map(|boundary| self.size(boundary)).max().unwrap_or_default()

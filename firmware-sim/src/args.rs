@@ -4,9 +4,8 @@ use crate::flash_file;
 use crate::link::{Kind, Target};
 use crate::shift::Shift;
 use autoencoder_core::Topology;
-use autoencoder_core::topology::NAMES;
 use autoencoder_device::learn::{MAX_BATCH, Method};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use autoencoder_io::topology::named;
 use clap::{Args as Options, Parser, Subcommand, ValueEnum, value_parser};
 use std::path::PathBuf;
 
@@ -104,11 +103,6 @@ impl Shape {
     pub fn get(&self) -> Option<&Topology> {
         self.layers.as_ref().or(self.topology.as_ref())
     }
-}
-
-/// Reads the name of a topology.
-fn named() -> impl TypedValueParser<Value = Topology> {
-    PossibleValuesParser::new(NAMES).try_map(|name| name.parse::<Topology>())
 }
 
 #[derive(Options)]

@@ -2,9 +2,10 @@
 
 use anyhow::{Context, ensure};
 use autoencoder_core::blob::{Blob, Format, Header};
-use autoencoder_core::quant::{QuantParams, code, padded};
-use autoencoder_core::{Error, Network, Topology, blob};
-use autoencoder_io::blob_file::{BlobFile, encoder_blob};
+use autoencoder_core::network::Half;
+use autoencoder_core::quant::QuantParams;
+use autoencoder_core::{Network, Topology, blob};
+use autoencoder_io::blob_file::{BlobFile, encoder_blob, half};
 use autoencoder_io::formats::ensure_not_checkpoint;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -93,12 +94,12 @@ impl Weights {
 
     /// Bytes of a packed code.
     pub fn code_bytes(&self) -> usize {
-        code::packed_bytes(self.topology().code(), self.header.code_bits)
+        self.header.code_bytes()
     }
 
     /// Output channels of all layers, padding included.
     pub fn channels(&self) -> usize {
-        self.topology().layers().iter().map(|layer| padded(layer.outputs.into())).sum()
+        self.topology().channels()
     }
 
     /// The encoder alone; `None` unless there is a decoder to leave out.
@@ -114,15 +115,10 @@ impl Weights {
 
     /// Bytes of a blob of the encoder alone and of the decoder alone; `None` for a network that has only one half.
     pub fn half_lengths(&self) -> anyhow::Result<Option<[usize; 2]>> {
-        let topology = self.topology();
-        let (Some(encoder), Some(decoder)) = (topology.encoder(), topology.decoder()) else { return Ok(None) };
         let blob = self.file.open()?;
-        let mut reader = blob.layers();
-        let layers: Vec<_> = topology.layers().iter().map(|_| reader.next_layer()).collect::<Result<_, Error>>()?;
-        let (first, last) = layers.split_at(topology.encoder_layers());
-        let length =
-            |topology, layers: &[_]| blob::len(&Header { topology, ..self.header.clone() }, layers.iter().copied());
-        Ok(Some([length(encoder, first)?, length(decoder, last)?]))
+        let halves = (half(&blob, Half::Encoder)?, half(&blob, Half::Decoder)?);
+        let (Some((encoder, first)), Some((decoder, last))) = halves else { return Ok(None) };
+        Ok(Some([blob::len(&encoder, first)?, blob::len(&decoder, last)?]))
     }
 
     /// Returns an error unless the network can encode. `command` is what needs it.

@@ -1,8 +1,7 @@
 //! The command line.
 
 use autoencoder_core::Topology;
-use autoencoder_core::topology::NAMES;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use autoencoder_io::topology::named;
 use clap::{Args as Options, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -41,7 +40,7 @@ pub struct Train {
     #[arg(long, value_name = "SIZES", conflicts_with = "topology")]
     pub layers: Option<Topology>,
     /// A network by its name, instead of --layers
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES).try_map(|name| name.parse::<Topology>()))]
+    #[arg(long, value_name = "NAME", value_parser = named())]
     pub topology: Option<Topology>,
     /// Training steps [default: 30000; with --from: 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]

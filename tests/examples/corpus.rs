@@ -6,22 +6,20 @@
 mod net;
 
 use autoencoder_core::Topology;
-use autoencoder_core::blob::{Format, Header, NO_THRESHOLD, RawLayer};
-use autoencoder_core::quant::QuantParams;
+use autoencoder_core::blob::Format;
 use autoencoder_device::learn::{Begin, HELD_OUT, Method};
 use autoencoder_device::message::Learning;
 use autoencoder_device::{Command, Request, frame};
-use autoencoder_io::blob_file::write_blob;
+use autoencoder_io::blob_file::f32_blob;
 use net::{Net, crc};
 use std::iter::repeat_n;
 use std::path::Path;
 use std::{fs, io};
-use zerocopy::IntoBytes;
 
 fn main() -> io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let blob = Net::new("16-8-4-8-16", 1).blob();
-    let float = float("16-8-4-8-16".parse().map_err(io::Error::other)?)?;
+    let float = float(&"16-8-4-8-16".parse().map_err(io::Error::other)?)?;
     let other = Net::new("16-8-16", 1).blob();
     let odd = Net::of("7-5r-3-6-7i", Format::Int4, 1).blob();
     for (name, bytes) in [("int8", &blob), ("f32", &float), ("other", &other), ("odd", &odd)] {
@@ -67,18 +65,8 @@ fn frame(sequence: u32, command: Command<'_>) -> io::Result<Vec<u8>> {
 }
 
 /// A blob in `f32`.
-fn float(topology: Topology) -> io::Result<Vec<u8>> {
-    let numbers = |count| (0..count).map(|i| (i as f32).sin()).collect::<Vec<f32>>();
-    let parameters: Vec<Vec<f32>> = topology.layers().iter().map(|layer| numbers(layer.parameters())).collect();
-    let header = Header {
-        format: Format::F32,
-        accumulators_checked: false,
-        steps: 1,
-        input: QuantParams::UNIT,
-        code_bits: 8,
-        threshold: NO_THRESHOLD,
-        topology,
-    };
-    let layer = |numbers| RawLayer { output: QuantParams::UNIT, channels: &[], weights: <[f32]>::as_bytes(numbers) };
-    write_blob(&header, parameters.iter().map(|numbers| layer(numbers))).map_err(io::Error::other)
+fn float(topology: &Topology) -> io::Result<Vec<u8>> {
+    let numbers = |count| (0..count).map(|i| (i as f32).sin());
+    let parameters: Vec<f32> = topology.layers().iter().flat_map(|layer| numbers(layer.parameters())).collect();
+    f32_blob(topology, 1, 8, &parameters).map_err(io::Error::other)
 }

@@ -12,7 +12,7 @@ pub use reader::{Blob, Layers};
 pub use writer::{len, write};
 
 use crate::Topology;
-use crate::quant::QuantParams;
+use crate::quant::{QuantParams, code};
 use serde::{Deserialize, Serialize};
 
 #[cfg(target_endian = "big")]
@@ -61,6 +61,13 @@ pub struct Header {
     pub threshold: u32,
     /// The layers' shapes, and which of them are the encoder.
     pub topology: Topology,
+}
+
+impl Header {
+    /// Bytes of a packed code.
+    pub fn code_bytes(&self) -> usize {
+        code::packed_bytes(self.topology.code(), self.code_bits)
+    }
 }
 
 /// One layer as it is stored.

@@ -3,15 +3,12 @@
 use crate::net::Net;
 use crate::run::{ROOT, both, run, verify};
 use assert_cmd::cargo::cargo_bin_cmd;
-use autoencoder_core::blob::{Format, Header, NO_THRESHOLD, RawLayer};
 use autoencoder_core::model::Small;
-use autoencoder_core::quant::QuantParams;
 use autoencoder_core::{Parameters, Topology};
-use autoencoder_io::blob_file::write_blob;
+use autoencoder_io::blob_file;
 use serde_json::Value;
 use std::fs;
 use std::io::{Write, stderr};
-use zerocopy::IntoBytes;
 
 /// A Cortex-M4 and a Cortex-M33: where the layers are assembly.
 const WITH_THE_KERNEL: [&str; 2] = ["mps2-an386", "mps2-an505"];
@@ -180,21 +177,6 @@ fn a_smaller_board_encodes_and_this_program_decodes() {
 
 /// A network as a blob of `f32`.
 fn f32_blob(net: &Small) -> Vec<u8> {
-    let header = Header {
-        format: Format::F32,
-        accumulators_checked: false,
-        steps: 1,
-        input: QuantParams::UNIT,
-        code_bits: 8,
-        threshold: NO_THRESHOLD,
-        topology: Topology::named("small").unwrap(),
-    };
-    let slices: Vec<&[f32]> = net.slices().collect();
-    let numbers: Vec<Vec<f32>> = slices.chunks(2).map(<[_]>::concat).collect();
-    let layers = numbers.iter().map(|numbers| RawLayer {
-        output: QuantParams::UNIT,
-        channels: &[],
-        weights: numbers.as_bytes(),
-    });
-    write_blob(&header, layers).unwrap()
+    let parameters = net.slices().collect::<Vec<_>>().concat();
+    blob_file::f32_blob(&Topology::named("small").unwrap(), 1, 8, &parameters).unwrap()
 }

@@ -1,7 +1,9 @@
 //! Weights blobs in memory: read from a file, aligned as in flash, or assembled.
 
 use crate::files::{self, FileError};
-use autoencoder_core::blob::{self, Blob, Header, RawLayer};
+use autoencoder_core::blob::{self, Blob, Format, Header, NO_THRESHOLD, RawLayer};
+use autoencoder_core::network::Half;
+use autoencoder_core::quant::QuantParams;
 use autoencoder_core::{Error, Topology};
 use std::path::{Path, PathBuf};
 use zerocopy::IntoBytes;
@@ -69,23 +71,54 @@ pub fn write_blob<'a>(
     Ok(bytes)
 }
 
+/// A network in `f32` as a blob: its parameters in the order of its layers, weights and bias of each in turn.
+pub fn f32_blob(topology: &Topology, steps: u32, code_bits: u8, parameters: &[f32]) -> Result<Vec<u8>, Error> {
+    let header = Header {
+        format: Format::F32,
+        accumulators_checked: false,
+        steps,
+        input: QuantParams::UNIT,
+        code_bits,
+        threshold: NO_THRESHOLD,
+        topology: topology.clone(),
+    };
+    let mut rest = parameters;
+    let layers = topology.layers().iter().map(|layer| {
+        let own = rest.split_off(..layer.parameters()).ok_or(Error::Topology)?;
+        Ok(RawLayer { output: QuantParams::UNIT, channels: &[], weights: own.as_bytes() })
+    });
+    write_blob(&header, layers.collect::<Result<Vec<_>, Error>>()?)
+}
+
+/// The header and the layers that one half of a network has as a blob of its own; `None` if it has no layers.
+pub fn half<'a>(blob: &Blob<'a>, half: Half) -> Result<Option<(Header, Vec<RawLayer<'a>>)>, Error> {
+    let whole = &blob.header().topology;
+    let (topology, skipped) = match half {
+        Half::Encoder => (whole.encoder(), 0),
+        Half::Decoder => (whole.decoder(), whole.encoder_layers()),
+    };
+    let Some(topology) = topology else { return Ok(None) };
+    let mut reader = blob.layers();
+    let mut layers = whole.layers().iter().map(|_| reader.next_layer()).collect::<Result<Vec<_>, _>>()?;
+    layers.drain(..skipped);
+    layers.truncate(topology.layers().len());
+    Ok(Some((Header { topology, ..blob.header().clone() }, layers)))
+}
+
 /// The encoder of a network as a blob of its own, for a device that only encodes: the same header, and the encoder's layers
 /// unchanged. Returns [`Error::Topology`] if the network is a decoder alone, or if its encoder is one layer whose code is as
 /// long as the row: alone, that would be a whole network.
 pub fn encoder_blob(blob: &Blob<'_>) -> Result<Vec<u8>, Error> {
-    let whole = &blob.header().topology;
-    let is_encoder = |topology: &Topology| topology == whole || !topology.has_decoder();
-    let topology = whole.encoder().filter(is_encoder).ok_or(Error::Topology)?;
-    let mut reader = blob.layers();
-    let layers = topology.layers().iter().map(|_| reader.next_layer()).collect::<Result<Vec<_>, _>>()?;
-    write_blob(&Header { topology, ..blob.header().clone() }, layers)
+    let (header, layers) = half(blob, Half::Encoder)?.ok_or(Error::Topology)?;
+    if header.topology.has_decoder() && header.topology != blob.header().topology {
+        return Err(Error::Topology);
+    }
+    write_blob(&header, layers)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autoencoder_core::blob::{Format, NO_THRESHOLD};
-    use autoencoder_core::quant::QuantParams;
 
     /// Layers of zeros: `4-4-4`, stored in eight bits.
     fn header(topology: &str) -> Header {

@@ -1,6 +1,13 @@
-//! A topology as the programs' messages name it.
+//! A topology as the programs' arguments and messages name it.
 
 use autoencoder_core::Topology;
+use autoencoder_core::topology::NAMES;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+/// Reads the name of a topology from the command line.
+pub fn named() -> impl TypedValueParser<Value = Topology> {
+    PossibleValuesParser::new(NAMES).try_map(|name| name.parse::<Topology>())
+}
 
 /// `784-128-32-128-784 (small)`, or without a name `64-32-8-32-64`.
 pub fn describe(topology: &Topology) -> String {

@@ -8,11 +8,10 @@ use crate::data::Source;
 use crate::train::network::Network;
 use crate::train::qat::WeightFormat;
 use autoencoder_core::activation::ActivationKind;
-use autoencoder_core::blob::{Format, Header, NO_THRESHOLD, RawLayer};
+use autoencoder_core::blob::{Header, NO_THRESHOLD};
 use autoencoder_core::quant::QuantParams;
 use autoencoder_core::{Error, Topology};
-use autoencoder_io::blob_file::write_blob;
-use zerocopy::IntoBytes;
+use autoencoder_io::blob_file;
 
 /// What a blob says about its network besides shape and numbers.
 #[derive(Clone, Copy, Debug)]
@@ -59,14 +58,8 @@ pub enum ExportError {
 
 /// The network as a blob of `f32`.
 pub fn f32_blob(network: &Network, meta: BlobMeta) -> Result<Vec<u8>, ExportError> {
-    let header = header(network, Format::F32, meta)?;
-    let mut parameters = network.parameters();
-    let layer = |bytes| RawLayer { output: QuantParams::UNIT, channels: &[], weights: bytes };
-    let layers = header.topology.layers().iter().map_while(|spec| {
-        let own = parameters.split_off(..spec.parameters())?;
-        Some(layer(own.as_bytes()))
-    });
-    Ok(write_blob(&header, layers.collect::<Vec<_>>())?)
+    check(network, meta)?;
+    Ok(blob_file::f32_blob(network.topology(), meta.steps, meta.code_bits, network.parameters())?)
 }
 
 /// The network as a blob of integers, its threshold calibrated on the rows of `source`, as are the ranges of layers that
@@ -88,16 +81,22 @@ pub fn check_code(topology: &Topology, bits: u8) -> Result<(), ExportError> {
     if known { Ok(()) } else { Err(ExportError::Code { bits }) }
 }
 
-/// The header of the network's blob; an error if the network is worth none.
-fn header(network: &Network, format: Format, meta: BlobMeta) -> Result<Header, ExportError> {
+/// Returns an error unless a blob can be made of the network.
+fn check(network: &Network, meta: BlobMeta) -> Result<(), ExportError> {
     check_code(network.topology(), meta.code_bits)?;
     let mut layers = network.layers();
-    if let Some(layer) = layers.position(|layer| !layer.weights.iter().chain(layer.bias).all(|x| x.is_finite())) {
-        return Err(ExportError::NotFinite { layer: layer + 1 });
+    match layers.position(|layer| !layer.weights.iter().chain(layer.bias).all(|x| x.is_finite())) {
+        Some(layer) => Err(ExportError::NotFinite { layer: layer + 1 }),
+        None => Ok(()),
     }
+}
+
+/// The header of a network's blob of integers; an error if none can be made of it.
+fn header(network: &Network, format: WeightFormat, meta: BlobMeta) -> Result<Header, ExportError> {
+    check(network, meta)?;
     Ok(Header {
-        format,
-        accumulators_checked: format != Format::F32, // by `quantise_row`; 4 bits cannot leave the range
+        format: format.format(),
+        accumulators_checked: true, // by `quantise_row`; 4 bits cannot leave the range
         steps: meta.steps,
         input: QuantParams::UNIT,
         code_bits: meta.code_bits,

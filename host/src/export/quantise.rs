@@ -74,7 +74,7 @@ pub fn quantise(
     meta: BlobMeta,
     source: &impl Source,
 ) -> Result<Quantised, ExportError> {
-    let mut header = header(network, format.format(), meta)?;
+    let mut header = header(network, format, meta)?;
     let mut x = sample(source);
     header.input = match range(&x) {
         (low, high) if low >= 0.0 && high <= 1.0 => QuantParams::UNIT,

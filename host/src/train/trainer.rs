@@ -165,6 +165,7 @@ impl Trainer {
     pub fn start_from(&mut self, network: &Network) {
         assert_eq!(network.topology(), self.network.topology(), "another topology");
         self.network.parameters_mut().copy_from_slice(network.parameters());
+        self.scales.clear(); // those of the fresh network
         self.prepare();
     }
 

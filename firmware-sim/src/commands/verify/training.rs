@@ -4,16 +4,14 @@ use crate::args;
 use crate::board::firmware::Program;
 use crate::link::{Kind, report_stream};
 use anyhow::{Context, bail, ensure};
-use autoencoder_core::blob::{Format, Header, NO_THRESHOLD, RawLayer};
 use autoencoder_core::init::Init;
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::Small;
 use autoencoder_core::optimizer::Adam;
-use autoencoder_core::quant::QuantParams;
 use autoencoder_core::{Error, Layer, Parameters, Topology};
 use autoencoder_device::parity::IMAGES;
 use autoencoder_device::training::Training;
-use autoencoder_io::blob_file::{BlobFile, write_blob};
+use autoencoder_io::blob_file::{self, BlobFile};
 use autoencoder_io::files;
 use autoencoder_io::formats::{PROTECTED, ensure_not_checkpoint};
 use autoencoder_io::idx::Images;
@@ -21,7 +19,6 @@ use autoencoder_io::zeroed_box;
 use rand_pcg::Pcg32;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use zerocopy::IntoBytes;
 
 pub fn run(args: &args::Verify) -> anyhow::Result<String> {
     let images = Images::test(&args.source.data)?;
@@ -86,23 +83,9 @@ fn trained(images: &Images) -> anyhow::Result<BlobFile> {
 
 /// A network as a blob of `f32`.
 fn f32_blob(net: &Small, steps: u32) -> Result<BlobFile, Error> {
-    let header = Header {
-        format: Format::F32,
-        accumulators_checked: false,
-        steps,
-        input: QuantParams::UNIT,
-        code_bits: 8,
-        threshold: NO_THRESHOLD,
-        topology: Topology::named("small").ok_or(Error::Topology)?,
-    };
-    let slices: Vec<&[f32]> = net.slices().collect();
-    let numbers: Vec<Vec<f32>> = slices.chunks(2).map(<[_]>::concat).collect();
-    let layers = numbers.iter().map(|numbers| RawLayer {
-        output: QuantParams::UNIT,
-        channels: &[],
-        weights: numbers.as_bytes(),
-    });
-    Ok(BlobFile::new("weights".as_ref(), &write_blob(&header, layers)?))
+    let topology = Topology::named("small").ok_or(Error::Topology)?;
+    let parameters = net.slices().collect::<Vec<_>>().concat();
+    Ok(BlobFile::new("weights".as_ref(), &blob_file::f32_blob(&topology, steps, 8, &parameters)?))
 }
 
 /// A blob and the images behind it, as they lie in the device's flash.

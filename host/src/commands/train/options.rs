@@ -61,8 +61,7 @@ impl Setup {
         let Run { topology, steps, batch, seed, .. } = &self.run;
         let mut trainer = Trainer::new(topology, self.run.recipe()?, *steps, *batch, *seed, &self.dataset.train);
         if let Some(from) = &self.from {
-            let [_, first, second] = trainer.state().map(|network| network.parameters().to_vec());
-            trainer.restore(0, &[], [from.network().parameters(), &first, &second]);
+            trainer.start_from(&from.network());
         }
         Ok(trainer)
     }
