@@ -212,3 +212,18 @@ fn a_restored_state_goes_on_with_the_same_bytes() {
         }
     }
 }
+
+/// With 4 bits, scales are chosen once: those of the random network must not stay when another takes its place.
+#[test]
+fn scales_are_those_of_the_network_that_training_starts_from() {
+    let (topology, source) = ("20-6-20".parse().unwrap(), rows(40, 20));
+    let qat = Qat { weights: Some(WeightFormat::Int4), fraction: 1.0, ..Qat::NONE };
+    let mut network = Network::new(&topology);
+    network.parameters_mut().iter_mut().enumerate().for_each(|(i, w)| *w = (i as f32).sin() / 100.0);
+    let mut trainer = Trainer::new(&topology, Recipe { qat, ..PLAIN }, 3, 20, 1, &source);
+    trainer.start_from(&network);
+    let (mut scales, mut rounded) = (Vec::new(), Network::new(&topology));
+    qat::round(&network, WeightFormat::Int4, &mut scales, &[], &mut rounded);
+    assert_eq!(trainer.scales(), scales);
+    assert_eq!(trainer.network().parameters(), rounded.parameters());
+}
