@@ -8,9 +8,10 @@ use autoencoder_core::activation::ActivationKind;
 use autoencoder_io::idx::Images;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use host::data::Source;
+use host::FloatNetwork;
+use host::data::Dataset;
 use host::kernels::{Bf16, F32, Products, SHARD, ShardOperands, activation_backward, lanes};
-use host::train::{Network, Recipe, Trainer};
+use host::train::{Recipe, Trainer};
 use pulp::{Arch, Simd, WithSimd};
 use std::path::Path;
 use std::sync::LazyLock;
@@ -36,9 +37,9 @@ fn dense(rows: usize, columns: usize) -> Vec<f32> {
 }
 
 /// A network whose parameters are all dense numbers.
-fn network(topology: &str) -> Network {
+fn network(topology: &str) -> FloatNetwork {
     let topology: Topology = topology.parse().expect("a topology");
-    let mut network = Network::new(&topology);
+    let mut network = FloatNetwork::new(&topology);
     network.parameters_mut().copy_from_slice(&dense(1, topology.parameters()));
     network
 }
@@ -58,7 +59,7 @@ enum Product {
 fn bench<P: Products>(
     bencher: Bencher<'_, '_>,
     products: P,
-    (network, index, layer): (&Network, usize, P::Layer<'_>),
+    (network, index, layer): (&FloatNetwork, usize, P::Layer<'_>),
     x: &[f32],
     product: Product,
 ) {

@@ -1,8 +1,11 @@
 //! The command line.
 
 use autoencoder_core::Topology;
+use autoencoder_core::blob::Format;
 use autoencoder_io::topology::named;
-use clap::{Args as Options, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args as Options, Parser, Subcommand};
+use host::train::qat::WeightFormat;
 use std::path::PathBuf;
 
 /// What `--data` takes.
@@ -60,8 +63,8 @@ pub struct Train {
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
     pub out: PathBuf,
     /// Weight format of the quantisation-aware steps, the last ones [default: int8; recipe `seed`: none]
-    #[arg(long, value_name = "FORMAT")]
-    pub quantise_aware: Option<QuantiseAware>,
+    #[arg(long, value_name = "FORMAT", value_parser = rounding())]
+    pub quantise_aware: Option<Rounding>,
     /// Bits of a code element, to which the last steps round [default: 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
     pub code_bits: Option<u8>,
@@ -90,18 +93,25 @@ pub struct Eval {
     pub json: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Format {
-    F32,
-    Int8,
-    Int4,
+/// The format that weights are rounded for, if they are.
+pub type Rounding = Option<WeightFormat>;
+
+/// Reads the format of a blob's numbers.
+fn format() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(["f32", "int8", "int4"]).map(|name| match name.as_str() {
+        "int8" => Format::Int8,
+        "int4" => Format::Int4,
+        _ => Format::F32,
+    })
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub enum QuantiseAware {
-    Int8,
-    Int4,
-    None,
+/// Reads what weights are rounded for.
+fn rounding() -> impl TypedValueParser<Value = Rounding> {
+    PossibleValuesParser::new(["int8", "int4", "none"]).map(|name| match name.as_str() {
+        "int8" => Some(WeightFormat::Int8),
+        "int4" => Some(WeightFormat::Int4),
+        _ => None,
+    })
 }
 
 #[derive(Options)]
@@ -110,7 +120,7 @@ pub struct Export {
     #[arg(default_value = "artifacts/checkpoint")]
     pub source: PathBuf,
     /// Format of the numbers
-    #[arg(long)]
+    #[arg(long, value_parser = format())]
     pub format: Format,
     /// Bits of a code element [default: those it was trained for]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]

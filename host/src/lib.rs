@@ -6,6 +6,9 @@ pub mod data;
 pub mod evaluate;
 pub mod export;
 pub mod kernels;
+pub mod network;
 pub mod profile;
 pub mod report;
 pub mod train;
+
+pub use network::FloatNetwork;

@@ -96,7 +96,7 @@ impl Profile {
     }
 
     /// The phases as a table. `operations` counts the operations of a step's products, zeros included; `rate` is how many a dense
-    /// product does in a second on these threads, [`crate::kernels::dense_rate`].
+    /// product does in a second on these threads.
     pub fn table(&self, threads: usize, operations: u64, rate: f64) -> String {
         let Some(fastest) = self.fastest else { return String::new() };
         let ms = |nanoseconds: u64| nanoseconds as f64 / (1e6 * threads as f64);

@@ -2,19 +2,16 @@
 //!
 //!     cargo run -p tests --example corpus
 
-#[path = "../../firmware-sim/device/tests/common/net.rs"]
-mod net;
-
 use autoencoder_core::Topology;
 use autoencoder_core::blob::Format;
 use autoencoder_device::learn::{Begin, HELD_OUT, Method};
 use autoencoder_device::message::Learning;
 use autoencoder_device::{Command, Request, frame};
 use autoencoder_io::blob_file::f32_blob;
-use net::{Net, crc};
 use std::iter::repeat_n;
 use std::path::Path;
 use std::{fs, io};
+use tests::net::{Net, crc};
 
 fn main() -> io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");

@@ -1,11 +1,18 @@
-//! What the tests measure against: a network computed independently in `f64`, and a few real digits.
+//! What the tests measure against: a network computed independently in `f64`, random networks of integers with their plain
+//! computation, and a few real digits.
+
+// It lies where the tests of `autoencoder-device` include it: this package depends on that one.
+#[allow(clippy::return_self_not_must_use)]
+#[path = "../../firmware-sim/device/tests/common/net.rs"]
+pub mod net;
+pub mod networks;
 
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::init::Init;
 use autoencoder_core::{Layer, LayerSpec, Parameters, Topology, Zeroed};
 use autoencoder_io::idx::Images;
 use autoencoder_io::zeroed_box;
-use host::train::Network;
+use host::FloatNetwork;
 use rand_pcg::Pcg32;
 use std::path::PathBuf;
 
@@ -34,9 +41,9 @@ pub fn random<N: Layer + Parameters + Zeroed>(seed: u64) -> Box<N> {
 }
 
 /// The host's network with the parameters of a network that is a type, of which `encoder_layers` are the encoder's.
-pub fn host_network<N: Layer + Parameters>(net: &N, encoder_layers: usize) -> Network {
+pub fn host_network<N: Layer + Parameters>(net: &N, encoder_layers: usize) -> FloatNetwork {
     let layers: Vec<LayerSpec> = N::specs().collect();
-    let mut network = Network::new(&Topology::new(&layers, encoder_layers).expect("a typed network's layers fit"));
+    let mut network = FloatNetwork::new(&Topology::new(&layers, encoder_layers).expect("a typed network's layers fit"));
     for (to, from) in network.parameters_mut().iter_mut().zip(net.slices().flatten()) {
         *to = *from;
     }
@@ -44,8 +51,8 @@ pub fn host_network<N: Layer + Parameters>(net: &N, encoder_layers: usize) -> Ne
 }
 
 /// The host's network with weights and biases from `N(0, 1)`.
-pub fn random_network(topology: &str, seed: u64) -> Network {
-    let mut network = Network::new(&topology.parse().expect("a topology"));
+pub fn random_network(topology: &str, seed: u64) -> FloatNetwork {
+    let mut network = FloatNetwork::new(&topology.parse().expect("a topology"));
     let mut rng = Pcg32::new(seed, 0);
     for i in 0..network.topology().layers().len() {
         let spec = network.topology().layers()[i];
@@ -71,7 +78,7 @@ impl Reference {
     }
 
     /// The numbers of the host's network.
-    pub fn of(network: &Network) -> Self {
+    pub fn of(network: &FloatNetwork) -> Self {
         let numbers = network.parameters().iter().map(|x| f64::from(*x)).collect();
         Self { specs: network.topology().layers().to_vec(), numbers }
     }

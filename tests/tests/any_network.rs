@@ -1,58 +1,16 @@
 //! Integer networks of any shape: the bytes of plain loops over unpadded rows, and the step of gradient descent.
 
-#[path = "../../firmware-sim/device/tests/common/net.rs"]
-mod net;
-
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::adapt::{self, LearningMemory, LearningRun, Moments};
-use autoencoder_core::blob::Format;
 use autoencoder_core::network::{Half, memory_bytes};
 use autoencoder_core::optimizer::{OptimizerKind, Sgd};
 use autoencoder_core::quant::{ChannelParams, Kernel, Plain, code};
 use autoencoder_core::{Error, Network, Resource};
 use autoencoder_io::blob_file::BlobFile;
 use host::kernels::Fast;
-use net::{Layer, Net, Random};
 use proptest::prelude::*;
-use proptest::sample::Index;
-use proptest::test_runner::RngSeed;
-
-/// The same cases in every run.
-fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() }
-}
-
-/// One to six layers of 1 to 70 inputs and outputs, any activations, the code behind any layer.
-fn topologies() -> impl Strategy<Value = String> {
-    let layers = prop::collection::vec((1u16..=70, prop::sample::select(vec!["s", "r", "i"])), 1..=6);
-    (1u16..=70, layers, any::<Index>()).prop_map(|(inputs, layers, code)| {
-        let code = code.index(layers.len());
-        let layers = layers.iter().enumerate().map(|(i, (outputs, activation))| {
-            let mark = if i == code { "*" } else { "" };
-            format!("-{outputs}{activation}{mark}")
-        });
-        inputs.to_string() + &layers.collect::<String>()
-    })
-}
-
-/// The same with as many outputs as inputs.
-fn autoencoders() -> impl Strategy<Value = String> {
-    (topologies(), prop::sample::select(vec!["s", "r", "i"])).prop_map(|(topology, activation)| {
-        let (inputs, _) = topology.split_once('-').unwrap();
-        format!("{topology}-{inputs}{activation}")
-    })
-}
-
-fn formats() -> impl Strategy<Value = Format> {
-    prop::sample::select(vec![Format::Int8, Format::Int4])
-}
-
-/// A network; where its code comes out of a sigmoid, with an element of so many bits.
-fn net(topology: &str, format: Format, code_bits: u8, seed: u64) -> Net {
-    let net = Net::of(topology, format, seed);
-    let sigmoid = net.topology().code_activation() == Some(ActivationKind::Sigmoid);
-    net.with_code_bits(if sigmoid { code_bits } else { 8 })
-}
+use tests::net::{self, Layer, Net, Random};
+use tests::networks::{autoencoders, cases, formats, net, topologies};
 
 fn blob_file(net: &Net) -> BlobFile {
     BlobFile::new("blob".as_ref(), &net.blob())

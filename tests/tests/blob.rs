@@ -133,7 +133,7 @@ fn exact_bytes_of_four_bit_weights() {
         assert_eq!(layer.weights(), Weights::Int4(&WEIGHTS_INT4.map(Int4Tile::pack)));
         assert_eq!(layer.channels(), &CHANNELS);
     }
-    assert_eq!(host::train::Network::from_blob(network.blob()).err(), Some(Error::Format));
+    assert_eq!(host::FloatNetwork::from_blob(network.blob()).err(), Some(Error::Format));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn f32_round_trip() {
     let host = host_network(&*net, 2);
     let file = aligned(&f32_blob(&host, BlobMeta { steps: 9, code_bits: 8 }).unwrap());
     let blob = Blob::open(file.bytes()).unwrap();
-    assert_eq!(host::train::Network::from_blob(&blob).unwrap(), host);
+    assert_eq!(host::FloatNetwork::from_blob(&blob).unwrap(), host);
     let mut copy = zeroed_box::<Float>();
     blob.copy_f32(&mut *copy).unwrap();
     let x = [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]];
@@ -279,7 +279,7 @@ proptest! {
         bytes[5..9].copy_from_slice(&(length as u32).to_le_bytes());
         let file = aligned(&with_right_crc(bytes));
         if let Ok(blob) = Blob::open(file.bytes()) {
-            let _ = host::train::Network::from_blob(&blob);
+            let _ = host::FloatNetwork::from_blob(&blob);
             let mut layers = blob.layers();
             while layers.next_layer().is_ok() {}
         }

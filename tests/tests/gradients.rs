@@ -6,8 +6,8 @@ use autoencoder_core::{
     Autoencoder, Backward, Dense, Identity, Layer, LayerSpec, Parameters, Relu, Sigmoid, Topology, Zeroed,
 };
 use autoencoder_io::zeroed_box;
+use host::FloatNetwork;
 use host::kernels::{F32, Products, ShardOperands, activation_backward};
-use host::train::Network;
 use rand::{Rng, RngExt};
 use rand_pcg::Pcg32;
 use tests::{Reference, random};
@@ -37,7 +37,7 @@ where
 }
 
 /// By the host's products.
-fn by_products(network: &Network, x: Vec<f32>, c: Vec<f32>) -> Computed {
+fn by_products(network: &FloatNetwork, x: Vec<f32>, c: Vec<f32>) -> Computed {
     let (products, topology) = (F32::default(), network.topology());
     let rows = x.len() / topology.inputs();
     let mut activations = vec![x];
@@ -47,7 +47,7 @@ fn by_products(network: &Network, x: Vec<f32>, c: Vec<f32>) -> Computed {
         products.activate(layer.spec.activation, layer.bias, &mut y);
         activations.push(y);
     }
-    let (mut d, mut gradient) = (c, Network::new(topology));
+    let (mut d, mut gradient) = (c, FloatNetwork::new(topology));
     gradient.parameters_mut().fill(1e9); // has to be overwritten
     for index in (0..topology.layers().len()).rev() {
         let (layer, (dw, db)) = (network.layer(index), gradient.layer_mut(index));
@@ -76,7 +76,7 @@ where
         fill(c.elements_mut(), &mut rng);
     }
     let specs: Vec<LayerSpec> = N::specs().collect();
-    let mut network = Network::new(&Topology::new(&specs, 0).expect("layers that fit"));
+    let mut network = FloatNetwork::new(&Topology::new(&specs, 0).expect("layers that fit"));
     network.parameters_mut().iter_mut().zip(net.slices().flatten()).for_each(|(to, from)| *to = *from);
     for computed in [typed(&*net, &x, &c), by_products(&network, flat(&x), flat(&c))] {
         check_computed(&computed, Reference::new(&*net), &x, &c);

@@ -3,7 +3,7 @@
 use autoencoder_core::{Network, Topology};
 use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::idx::Images;
-use host::data::Source;
+use host::data::Dataset;
 use host::evaluate::{self, IntegerNetwork};
 use host::export::calibrate::threshold;
 use host::export::{BlobMeta, integer_blob};
@@ -27,14 +27,14 @@ fn bytes(trainer: &mut Trainer) -> Vec<u32> {
     trainer.state().iter().flat_map(|network| network.parameters()).map(|x| x.to_bits()).collect()
 }
 
-fn steps(trainer: &mut Trainer, count: usize, source: &impl Source) {
+fn steps(trainer: &mut Trainer, count: usize, source: &dyn Dataset) {
     for _ in 0..count {
         trainer.step(source);
     }
 }
 
 /// The blob of the trainer's network in integers.
-fn blob(trainer: &Trainer, format: WeightFormat, meta: BlobMeta, source: &impl Source) -> BlobFile {
+fn blob(trainer: &Trainer, format: WeightFormat, meta: BlobMeta, source: &dyn Dataset) -> BlobFile {
     BlobFile::new(Path::new("test"), &integer_blob(trainer.network(), format, meta, source).unwrap())
 }
 

@@ -5,11 +5,12 @@ use autoencoder_core::init::Init;
 use autoencoder_core::optimizer::{Adam, OptimizerKind, RmsProp};
 use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Sigmoid, Topology};
 use autoencoder_io::zeroed_box;
+use host::FloatNetwork;
 use host::kernels::Bf16;
 use host::train::centre::{Centre, centres};
 use host::train::qat::{Qat, WeightFormat};
 use host::train::recipe::Schedule;
-use host::train::{Network, Recipe, Trainer};
+use host::train::{Recipe, Trainer};
 use ndarray::Array2;
 use tests::digits;
 
@@ -37,12 +38,12 @@ fn topology() -> Topology {
     TOPOLOGY.parse().expect("a topology")
 }
 
-fn numbers(network: &Network) -> Numbers {
+fn numbers(network: &FloatNetwork) -> Numbers {
     network.layers().flat_map(|layer| [layer.weights.to_vec(), layer.bias.to_vec()]).collect()
 }
 
 /// The loss of all rows, and its gradients.
-fn gradients(network: &Network, rows: &Array2<f32>) -> (f32, Numbers) {
+fn gradients(network: &FloatNetwork, rows: &Array2<f32>) -> (f32, Numbers) {
     let mut net = zeroed_box::<Net>();
     net.slices_mut().flatten().zip(network.parameters()).for_each(|(to, from)| *to = *from);
     let x: Vec<[f32; 50]> = rows.outer_iter().map(|row| std::array::from_fn(|i| row[i])).collect();

@@ -1,8 +1,5 @@
 //! A network in `f32` gives the same bits whether its shape is a type, as in the core, or a value, as on the host.
 
-#[path = "../../firmware-sim/device/tests/common/net.rs"]
-mod net;
-
 use autoencoder_core::blob::{Blob, Format, Header, RawLayer};
 use autoencoder_core::layer::Row;
 use autoencoder_core::model::{Anomaly, Classic};
@@ -10,8 +7,8 @@ use autoencoder_core::quant::QuantParams;
 use autoencoder_core::{Autoencoder, Backward, Dense, Identity, Parameters, Relu, Topology, Zeroed, dense};
 use autoencoder_io::blob_file::{BlobFile, write_blob};
 use autoencoder_io::zeroed_box;
-use host::train::network::{Network, range};
-use net::{Net, Random};
+use host::network::{FloatNetwork, range};
+use tests::net::{Net, Random};
 use zerocopy::IntoBytes;
 
 /// Every layer's outputs, then every layer's `dL/dz`, then all parameters' gradients, as bits.
@@ -40,9 +37,9 @@ where
 }
 
 /// The same by plain loops over the host's network.
-fn by_value(network: &Network, rows: usize, x: &[f32]) -> Bits {
+fn by_value(network: &FloatNetwork, rows: usize, x: &[f32]) -> Bits {
     let room: Vec<Vec<f32>> = network.layers().map(|layer| vec![0.0; rows * layer.bias.len()]).collect();
-    let (mut y, mut d, mut gradient) = (room.clone(), room, Network::new(network.topology()));
+    let (mut y, mut d, mut gradient) = (room.clone(), room, FloatNetwork::new(network.topology()));
     for (i, layer) in network.layers().enumerate() {
         let (before, y) = y.split_at_mut(i);
         let x = before.last().map_or(x, |x| x);
@@ -67,7 +64,7 @@ where
     let specs: Vec<_> = N::specs().collect();
     let topology = Topology::new(&specs, 1).unwrap();
     let random = &mut Random::new(1);
-    let mut network = Network::new(&topology);
+    let mut network = FloatNetwork::new(&topology);
     network.parameters_mut().iter_mut().for_each(|w| *w = random.range(-1000, 1000) as f32 / 4000.0);
     let layers = (0..specs.len()).map(|i| RawLayer {
         output: QuantParams::UNIT,
@@ -77,7 +74,7 @@ where
     let header = Header { format: Format::F32, topology: topology.clone(), ..Net::new("1-1", 1).header() };
     let file = BlobFile::new("blob".as_ref(), &write_blob(&header, layers).unwrap());
     let blob = file.open().unwrap();
-    assert_eq!(Network::from_blob(&blob).unwrap(), network);
+    assert_eq!(FloatNetwork::from_blob(&blob).unwrap(), network);
     let x: Vec<f32> = random.bytes(B * topology.inputs()).into_iter().map(|x| f32::from(x) / 255.0).collect();
     let [typed, by_value] = [typed::<N, B>(&blob, &x), by_value(&network, B, &x)];
     assert!(typed == by_value, "{topology}");

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use autoencoder_io::idx::Images;
-use host::data::Source;
+use host::data::Dataset;
 use nalgebra::{DMatrix, SymmetricEigen};
 use ndarray::{Array1, Array2, Axis, s};
 use rayon::prelude::*;

@@ -13,7 +13,7 @@ use autoencoder_io::topology::describe;
 use host::evaluate;
 use host::export::BlobMeta;
 use host::export::quantise::quantise;
-use host::train::network::Network;
+use host::network::FloatNetwork;
 use host::train::qat::WeightFormat;
 use serde_json::Value;
 use std::fmt::Write;
@@ -60,7 +60,7 @@ fn measure(
     let header = blob.header();
     let format = match header.format {
         Format::F32 => {
-            let network = Network::from_blob(blob).map_err(|source| file.error(source))?;
+            let network = FloatNetwork::from_blob(blob).map_err(|source| file.error(source))?;
             let meta = BlobMeta { steps: header.steps, code_bits: header.code_bits };
             // As `export` does, which takes ranges from training rows where an activation has none of its own.
             let ranges = header.topology.layers().iter().any(|layer| layer.activation != ActivationKind::Sigmoid);

@@ -1,6 +1,6 @@
 //! `host export`
 
-use crate::args::{self, Format};
+use crate::args;
 use crate::commands::ensure_fits;
 use crate::commands::parameters::Parameters;
 use anyhow::Context;
@@ -13,11 +13,7 @@ use host::train::qat::WeightFormat;
 
 pub fn run(args: &args::Export) -> anyhow::Result<String> {
     let parameters = Parameters::read(&args.source)?;
-    let integers = match args.format {
-        Format::F32 => None,
-        Format::Int8 => Some(WeightFormat::Int8),
-        Format::Int4 => Some(WeightFormat::Int4),
-    };
+    let integers = WeightFormat::of(args.format);
     // What the training rows are needed for, if they are.
     let needed = match integers {
         Some(_) => Some("the threshold of an integer blob"),

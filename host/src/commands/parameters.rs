@@ -5,9 +5,9 @@ use autoencoder_core::{Topology, crc};
 use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::idx::Images;
 use autoencoder_io::topology::describe;
+use host::network::FloatNetwork;
 use host::train::centre::centres;
 use host::train::checkpoint::Checkpoint;
-use host::train::network::Network;
 use host::train::qat::{Qat, round};
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub struct Parameters {
 
 enum Contents {
     Checkpoint(Box<Checkpoint>),
-    Blob { network: Network, steps: u32, code_bits: u8 },
+    Blob { network: FloatNetwork, steps: u32, code_bits: u8 },
 }
 
 impl Parameters {
@@ -32,7 +32,7 @@ impl Parameters {
             Contents::Checkpoint(Box::new(Checkpoint::read(path)?))
         } else {
             let blob = file.open()?;
-            let network = Network::from_blob(&blob).map_err(|source| file.error(source))?;
+            let network = FloatNetwork::from_blob(&blob).map_err(|source| file.error(source))?;
             Contents::Blob { network, steps: blob.header().steps, code_bits: blob.header().code_bits }
         };
         Ok(Self { path: path.to_owned(), crc: crc::checksum(file.bytes()), contents })
@@ -85,7 +85,7 @@ impl Parameters {
     }
 
     /// The network, exactly.
-    pub fn network(&self) -> Network {
+    pub fn network(&self) -> FloatNetwork {
         match &self.contents {
             Contents::Checkpoint(checkpoint) => checkpoint.network(),
             Contents::Blob { network, .. } => network.clone(),
@@ -94,7 +94,7 @@ impl Parameters {
 
     /// The network as its blob holds it: that of a quantisation-aware run is rounded if the images that it was trained on are
     /// given.
-    pub fn rounded(&self, images: Option<&Images>) -> anyhow::Result<Network> {
+    pub fn rounded(&self, images: Option<&Images>) -> anyhow::Result<FloatNetwork> {
         let network = self.network();
         let (Contents::Checkpoint(checkpoint), Some(images)) = (&self.contents, images) else { return Ok(network) };
         let Some(format) = qat(checkpoint)?.weights else { return Ok(network) };
@@ -103,7 +103,7 @@ impl Parameters {
         let recipe = checkpoint.run.recipe()?;
         let rows = images.len().min(recipe.rows);
         let centres = if recipe.centred { centres(network.topology(), images, rows) } else { Vec::new() };
-        let mut rounded = Network::new(network.topology());
+        let mut rounded = FloatNetwork::new(network.topology());
         round(&network, format, &mut checkpoint.scales().to_vec(), &centres, &mut rounded);
         Ok(rounded)
     }

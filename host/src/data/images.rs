@@ -1,11 +1,12 @@
 //! The rows of IDX files, pixels as numbers in [0, 1].
 
-use super::Source;
-use crate::kernels::prefetch;
+use super::Dataset;
+use crate::kernels::{prefetch, vectorise};
 use autoencoder_io::idx::Images;
+use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
-impl Source for Images {
+impl Dataset for Images {
     fn rows(&self) -> usize {
         self.len()
     }
@@ -14,20 +15,15 @@ impl Source for Images {
         self.image_size()
     }
 
-    #[inline(always)]
-    fn fetch(&self, index: usize) {
+    fn prefetch(&self, index: usize) {
         prefetch(self.image(index));
     }
 
-    #[inline(always)]
     fn copy(&self, index: usize, row: &mut [f32]) {
-        for (x, pixel) in row.iter_mut().zip(self.image(index)) {
-            *x = number(*pixel);
-        }
+        vectorise(Normalise { pixels: self.image(index), row });
     }
 
     /// What comes in at an edge repeats the edge. A row that is no image is not moved.
-    #[inline(always)]
     fn copy_moved(&self, index: usize, [down, right]: [isize; 2], row: &mut [f32]) {
         if self.height == 1 {
             return self.copy(index, row);
@@ -38,9 +34,7 @@ impl Source for Images {
         // All of it in one loop, which vectorises; then what that took from beyond an edge.
         let by = down * width.cast_signed() + right;
         let [to, from] = [by, -by].map(|by| by.max(0).cast_unsigned());
-        for (x, pixel) in row[to..].iter_mut().zip(&image[from..]) {
-            *x = number(*pixel);
-        }
+        vectorise(Normalise { pixels: &image[from..], row: &mut row[to..] });
         if !columns.is_empty() {
             for line in row.chunks_exact_mut(width) {
                 let beside = line[inner_column];
@@ -53,10 +47,21 @@ impl Source for Images {
     }
 }
 
-/// A pixel as a number.
-#[inline(always)]
-fn number(pixel: u8) -> f32 {
-    f32::from(pixel) * (1.0 / 255.0)
+/// From pixels to numbers in [0, 1], compiled for this machine's vector instructions.
+struct Normalise<'a> {
+    pixels: &'a [u8],
+    row: &'a mut [f32],
+}
+
+impl WithSimd for Normalise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (x, pixel) in self.row.iter_mut().zip(self.pixels) {
+            *x = f32::from(*pixel) * (1.0 / 255.0);
+        }
+    }
 }
 
 /// A move by so many of `count` lines, or by as many as make a difference: the lines that it leaves empty, and the one

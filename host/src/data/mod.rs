@@ -4,17 +4,16 @@ mod images;
 
 use ndarray::Array2;
 
-/// A set of rows, each read by its index.
-pub trait Source: Sync {
+/// Rows of one width, each read by its index.
+pub trait Dataset: Sync {
     /// How many rows there are.
     fn rows(&self) -> usize;
 
     /// Numbers in a row.
     fn width(&self) -> usize;
 
-    /// Asks for a row that will soon be copied to be brought into the cache.
-    #[inline(always)]
-    fn fetch(&self, index: usize) {
+    /// Brings a row that will soon be copied into the cache.
+    fn prefetch(&self, index: usize) {
         let _ = index;
     }
 
@@ -22,7 +21,6 @@ pub trait Source: Sync {
     fn copy(&self, index: usize, row: &mut [f32]);
 
     /// Copies a row out, moved down and right by so many pixels if it is an image; other rows stay as they are.
-    #[inline(always)]
     fn copy_moved(&self, index: usize, by: [isize; 2], row: &mut [f32]) {
         let _ = by;
         self.copy(index, row);
@@ -30,7 +28,7 @@ pub trait Source: Sync {
 }
 
 /// Numbers as they are.
-impl Source for Array2<f32> {
+impl Dataset for Array2<f32> {
     fn rows(&self) -> usize {
         self.nrows()
     }
@@ -46,30 +44,30 @@ impl Source for Array2<f32> {
     }
 }
 
-/// So many rows of a source, spread evenly over it.
-pub(crate) struct Sample<'a, S> {
-    source: &'a S,
+/// Rows of another set, spread evenly over it.
+pub(crate) struct Sample<'a> {
+    data: &'a dyn Dataset,
     rows: usize,
 }
 
-impl<'a, S: Source> Sample<'a, S> {
-    /// At most so many rows.
-    pub(crate) fn new(source: &'a S, most: usize) -> Self {
-        Self { source, rows: source.rows().min(most) }
+impl<'a> Sample<'a> {
+    /// At most `limit` rows.
+    pub(crate) fn new(data: &'a dyn Dataset, limit: usize) -> Self {
+        Self { data, rows: data.rows().min(limit) }
     }
 }
 
-impl<S: Source> Source for Sample<'_, S> {
+impl Dataset for Sample<'_> {
     fn rows(&self) -> usize {
         self.rows
     }
 
     fn width(&self) -> usize {
-        self.source.width()
+        self.data.width()
     }
 
     fn copy(&self, index: usize, row: &mut [f32]) {
-        self.source.copy(index * self.source.rows() / self.rows, row);
+        self.data.copy(index * self.data.rows() / self.rows, row);
     }
 }
 
@@ -79,12 +77,12 @@ mod tests {
 
     #[test]
     fn a_sample_is_spread_over_the_whole() {
-        let source = Array2::from_shape_fn((1000, 16), |(row, i)| (row * 16 + i) as f32);
-        let sample = Sample::new(&source, 10);
+        let data = Array2::from_shape_fn((1000, 16), |(row, i)| (row * 16 + i) as f32);
+        let sample = Sample::new(&data, 10);
         let mut row = [0.0; 16];
         sample.copy(9, &mut row);
-        assert_eq!(row[..], source.row(900).to_vec());
+        assert_eq!(row[..], data.row(900).to_vec());
         assert_eq!((sample.rows(), sample.width()), (10, 16));
-        assert_eq!(Sample::new(&source, 2000).rows(), 1000);
+        assert_eq!(Sample::new(&data, 2000).rows(), 1000);
     }
 }

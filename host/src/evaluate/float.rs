@@ -1,9 +1,9 @@
 //! What a network reconstructs in `f32`, and how far that is from its rows.
 
 use super::mean_squared_error;
-use crate::data::Source;
+use crate::data::Dataset;
 use crate::kernels::{F32, SHARD};
-use crate::train::network::Network;
+use crate::network::FloatNetwork;
 use crate::train::pass::{Pass, Shard};
 use crate::train::qat::round_code;
 use autoencoder_core::dense;
@@ -13,18 +13,18 @@ use rayon::prelude::*;
 ///
 /// Runs on all threads of the current rayon pool, with the products in `f32` that the trainer uses. The network must have as many
 /// inputs and outputs as the rows are wide.
-pub fn errors(network: &Network, code_bits: u8, source: &impl Source) -> Vec<f32> {
+pub fn errors(network: &FloatNetwork, code_bits: u8, data: &dyn Dataset) -> Vec<f32> {
     let topology = network.topology();
-    let width = source.width();
+    let width = data.width();
     assert_eq!([topology.inputs(), topology.outputs()], [width; 2], "inputs, outputs and row width");
     let products = F32::default();
     let pass = Pass::f32(products, network, code_bits);
-    let indices: Vec<u32> = (0..source.rows() as u32).collect();
-    let mut errors = vec![0.0; source.rows()];
+    let indices: Vec<u32> = (0..data.rows() as u32).collect();
+    let mut errors = vec![0.0; data.rows()];
     errors.par_chunks_mut(SHARD).zip(indices.par_chunks(SHARD)).for_each_init(
         || Shard::new(products, topology),
         |shard, (errors, rows)| {
-            shard.gather(source, rows, rows.len(), [0, 0]);
+            shard.gather(data, rows, rows.len(), [0, 0]);
             shard.forward(&pass);
             let (x, y) = (shard.x().chunks_exact(width), shard.output().chunks_exact(width));
             for (error, (x, y)) in errors.iter_mut().zip(x.zip(y)) {
@@ -38,7 +38,7 @@ pub fn errors(network: &Network, code_bits: u8, source: &impl Source) -> Vec<f32
 /// The reconstructions of `rows`, one after the other. A code element has `code_bits` bits.
 ///
 /// The core's plain loops compute them, on this thread: enough for the few rows of a picture, and the oracle of [`errors`].
-pub fn reconstruct(network: &Network, code_bits: u8, rows: &[f32]) -> Vec<f32> {
+pub fn reconstruct(network: &FloatNetwork, code_bits: u8, rows: &[f32]) -> Vec<f32> {
     let mut x = rows.to_vec();
     for (boundary, layer) in (1..).zip(network.layers()) {
         let [inputs, outputs] = layer.spec.sizes();

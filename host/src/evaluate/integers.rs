@@ -1,7 +1,7 @@
 //! The reconstruction error of a network of integers, computed as a device computes it.
 
 use super::mean_squared_error;
-use crate::data::Source;
+use crate::data::Dataset;
 use crate::kernels::Fast;
 use autoencoder_core::Network;
 use autoencoder_core::blob::Header;
@@ -46,28 +46,28 @@ impl<'a> IntegerNetwork<'a> {
     }
 
     /// The MSE of each row: the mean of `(y - x)²` over its elements.
-    pub fn errors(&self, source: &impl Source) -> Vec<f32> {
+    pub fn errors(&self, data: &dyn Dataset) -> Vec<f32> {
         let output = self.decoder.last().or(self.encoder.last()).map_or(QuantParams::UNIT, Dense::output);
-        self.measure(source, |row, y| {
+        self.measure(data, |row, y| {
             let y: Vec<f32> = y.iter().map(|q| output.scale * (f32::from(*q) - f32::from(output.zero_point))).collect();
             mean_squared_error(&row.x, &y)
         })
     }
 
     /// The score of each row, which a device compares with its threshold: `Σ (q - q̂)²`, below 2^32 for any row.
-    pub fn scores(&self, source: &impl Source) -> Vec<u32> {
-        self.measure(source, |row, y| row.q.iter().zip(y).map(|(q, y)| u32::from(q.abs_diff(*y)).pow(2)).sum())
+    pub fn scores(&self, data: &dyn Dataset) -> Vec<u32> {
+        self.measure(data, |row, y| row.q.iter().zip(y).map(|(q, y)| u32::from(q.abs_diff(*y)).pow(2)).sum())
     }
 
     /// A figure of each row and its reconstruction.
-    fn measure<T: Send>(&self, source: &impl Source, figure: impl Fn(&Row, &[u8]) -> T + Sync) -> Vec<T> {
-        assert_eq!(source.width(), self.row, "row width");
-        let chunks = (0..source.rows()).into_par_iter().with_min_len(ROWS);
+    fn measure<T: Send>(&self, data: &dyn Dataset, figure: impl Fn(&Row, &[u8]) -> T + Sync) -> Vec<T> {
+        assert_eq!(data.width(), self.row, "row width");
+        let chunks = (0..data.rows()).into_par_iter().with_min_len(ROWS);
         chunks
             .map_init(
                 || (Row::new(self), Arch::new()),
                 |(row, arch), index| {
-                    source.copy(index, &mut row.x);
+                    data.copy(index, &mut row.x);
                     arch.dispatch(Quantise { x: &row.x, input: self.input, to: &mut row.q });
                     self.reconstruct(row);
                     figure(row, &row.activations[0][..self.row])
@@ -112,8 +112,8 @@ impl Row {
 
 /// The MSE of each row, reconstructed by a blob's integers as on a device: quantised, encoded, its code packed, unpacked and
 /// decoded, and compared with what it was before.
-pub fn errors_int8(network: &Network<'_>, source: &impl Source) -> Vec<f32> {
-    IntegerNetwork::new(network.blob().header(), network.layers().collect()).errors(source)
+pub fn errors_int8(network: &Network<'_>, data: &dyn Dataset) -> Vec<f32> {
+    IntegerNetwork::new(network.blob().header(), network.layers().collect()).errors(data)
 }
 
 /// The values nearest to `x`, to be compiled for this machine's vector instructions.

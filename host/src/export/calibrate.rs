@@ -8,7 +8,7 @@
 //! Measured with the integers themselves. Ten thousand rows determine the quantile well enough: of the rows not looked at,
 //! between 0.36 and 0.64 % are above it (two standard deviations), and they take a second where all MNIST takes six.
 
-use crate::data::{Sample, Source};
+use crate::data::{Dataset, Sample};
 use crate::evaluate::IntegerNetwork;
 
 /// The most rows that are scored: spread evenly over the training data.
@@ -16,9 +16,9 @@ pub const ROWS: usize = 10_000;
 /// Scores in a thousand that are at or below the threshold.
 const PER_MILLE: usize = 995;
 
-/// The threshold for rows like those of `source`.
-pub fn threshold(network: &IntegerNetwork<'_>, source: &impl Source) -> u32 {
-    quantile(network.scores(&Sample::new(source, ROWS)))
+/// The threshold for rows like those of `data`.
+pub fn threshold(network: &IntegerNetwork<'_>, data: &dyn Dataset) -> u32 {
+    quantile(network.scores(&Sample::new(data, ROWS)))
 }
 
 /// The smallest of the scores that [`PER_MILLE`] of a thousand of them do not exceed.
@@ -32,7 +32,7 @@ fn quantile(mut scores: Vec<u32>) -> u32 {
 mod tests {
     use super::*;
     use crate::export::{BlobMeta, integer_blob, quantise};
-    use crate::train::network::Network as FloatNetwork;
+    use crate::network::FloatNetwork;
     use crate::train::qat::WeightFormat;
     use autoencoder_core::Network;
     use autoencoder_core::blob::NO_THRESHOLD;
@@ -70,10 +70,10 @@ mod tests {
         for (topology, code_bits) in [("16-8-16", 8), ("16-8-16", 3), ("15-7-15", 8), ("13-13", 5)] {
             let network = network(topology);
             let meta = BlobMeta { code_bits, ..META };
-            let source = rows(400, network.topology().inputs());
-            let quantised = quantise::quantise(&network, WeightFormat::Int8, meta, &source).unwrap();
+            let data = rows(400, network.topology().inputs());
+            let quantised = quantise::quantise(&network, WeightFormat::Int8, meta, &data).unwrap();
             let before = quantised.to_blob().unwrap();
-            let after = integer_blob(&network, WeightFormat::Int8, meta, &source).unwrap();
+            let after = integer_blob(&network, WeightFormat::Int8, meta, &data).unwrap();
             let [before, after] = [before, after].map(|bytes| BlobFile::new(Path::new(""), &bytes));
             let [before, after] = [&before, &after].map(|file| file.open().unwrap());
             assert_eq!(before.header().threshold, NO_THRESHOLD);
@@ -90,7 +90,7 @@ mod tests {
             let threshold = after.header().threshold;
             let device = Network::new(after).unwrap();
             let mut memory = vec![0; device.memory_bytes()];
-            let scores = source.outer_iter().map(|row| {
+            let scores = data.outer_iter().map(|row| {
                 let x: Vec<u8> = row.iter().map(|x| (x * 255.0).round() as u8).collect();
                 let mut code = device.encode(&x, &mut memory).unwrap().to_vec();
                 autoencoder_core::quant::code::pack(&mut code, code_bits);

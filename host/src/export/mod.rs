@@ -4,8 +4,8 @@ pub mod calibrate;
 pub mod quantise;
 mod tiles;
 
-use crate::data::Source;
-use crate::train::network::Network;
+use crate::data::Dataset;
+use crate::network::FloatNetwork;
 use crate::train::qat::WeightFormat;
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::blob::{Header, NO_THRESHOLD};
@@ -57,21 +57,21 @@ pub enum ExportError {
 }
 
 /// The network as a blob of `f32`.
-pub fn f32_blob(network: &Network, meta: BlobMeta) -> Result<Vec<u8>, ExportError> {
+pub fn f32_blob(network: &FloatNetwork, meta: BlobMeta) -> Result<Vec<u8>, ExportError> {
     check(network, meta)?;
     Ok(blob_file::f32_blob(network.topology(), meta.steps, meta.code_bits, network.parameters())?)
 }
 
-/// The network as a blob of integers, its threshold calibrated on the rows of `source`, as are the ranges of layers that
+/// The network as a blob of integers, its threshold calibrated on the rows of `data`, as are the ranges of layers that
 /// have none of their own.
 pub fn integer_blob(
-    network: &Network,
+    network: &FloatNetwork,
     format: WeightFormat,
     meta: BlobMeta,
-    source: &impl Source,
+    data: &dyn Dataset,
 ) -> Result<Vec<u8>, ExportError> {
-    let mut quantised = quantise::quantise(network, format, meta, source)?;
-    quantised.header.threshold = calibrate::threshold(&quantised.network(), source);
+    let mut quantised = quantise::quantise(network, format, meta, data)?;
+    quantised.header.threshold = calibrate::threshold(&quantised.network(), data);
     Ok(quantised.to_blob()?)
 }
 
@@ -82,7 +82,7 @@ pub fn check_code(topology: &Topology, bits: u8) -> Result<(), ExportError> {
 }
 
 /// Returns an error unless a blob can be made of the network.
-fn check(network: &Network, meta: BlobMeta) -> Result<(), ExportError> {
+fn check(network: &FloatNetwork, meta: BlobMeta) -> Result<(), ExportError> {
     check_code(network.topology(), meta.code_bits)?;
     let mut layers = network.layers();
     match layers.position(|layer| !layer.weights.iter().chain(layer.bias).all(|x| x.is_finite())) {
@@ -92,7 +92,7 @@ fn check(network: &Network, meta: BlobMeta) -> Result<(), ExportError> {
 }
 
 /// The header of a network's blob of integers; an error if none can be made of it.
-fn header(network: &Network, format: WeightFormat, meta: BlobMeta) -> Result<Header, ExportError> {
+fn header(network: &FloatNetwork, format: WeightFormat, meta: BlobMeta) -> Result<Header, ExportError> {
     check(network, meta)?;
     Ok(Header {
         format: format.format(),

@@ -8,9 +8,9 @@
 
 use super::tiles::Tiles;
 use super::{BlobMeta, ExportError, header};
-use crate::data::{Sample, Source};
+use crate::data::{Dataset, Sample};
 use crate::evaluate::IntegerNetwork;
-use crate::train::network::{LayerView, Network};
+use crate::network::{FloatNetwork, LayerView};
 use crate::train::qat::WeightFormat;
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::blob::{Header, RawLayer};
@@ -67,15 +67,15 @@ impl Quantised {
     }
 }
 
-/// The network in integers, calibrated where it has to be on the rows of `source`. It has no threshold yet.
+/// The network in integers, calibrated where it has to be on the rows of `data`. It has no threshold yet.
 pub fn quantise(
-    network: &Network,
+    network: &FloatNetwork,
     format: WeightFormat,
     meta: BlobMeta,
-    source: &impl Source,
+    data: &dyn Dataset,
 ) -> Result<Quantised, ExportError> {
     let mut header = header(network, format, meta)?;
-    let mut x = sample(source);
+    let mut x = sample(data);
     header.input = match range(&x) {
         (low, high) if low >= 0.0 && high <= 1.0 => QuantParams::UNIT,
         range => params(range, 0.0),
@@ -192,9 +192,9 @@ fn forward(layer: LayerView<'_>, x: &Array2<f32>) -> Array2<f32> {
     (x.dot(&weights.t()) + ArrayView1::from(layer.bias)).mapv_into(apply)
 }
 
-/// Rows spread evenly over the source.
-fn sample(source: &impl Source) -> Array2<f32> {
-    let sample = Sample::new(source, CALIBRATION_ROWS);
+/// Rows spread evenly over the data.
+fn sample(data: &dyn Dataset) -> Array2<f32> {
+    let sample = Sample::new(data, CALIBRATION_ROWS);
     let mut x = Array2::zeros((sample.rows(), sample.width()));
     for (i, mut row) in x.rows_mut().into_iter().enumerate() {
         sample.copy(i, row.as_slice_mut().unwrap_or_default());
@@ -222,8 +222,8 @@ mod tests {
 
     const META: BlobMeta = BlobMeta { steps: 1, code_bits: 8 };
 
-    fn network(topology: &str, size: f32) -> Network {
-        let mut network = Network::new(&topology.parse().unwrap());
+    fn network(topology: &str, size: f32) -> FloatNetwork {
+        let mut network = FloatNetwork::new(&topology.parse().unwrap());
         for (i, w) in network.parameters_mut().iter_mut().enumerate() {
             *w = size * (i as f32 * 0.7 + 1.0).sin();
         }
@@ -238,11 +238,11 @@ mod tests {
     fn networks_of_any_size_keep_their_error_in_integers() {
         for topology in ["1-1", "1-1i", "3-5r-2-3", "7-7", "13-6i-13", "17-9-1-9-17", "5-4r-3i-2r-5", "16-8-16"] {
             let network = network(topology, 0.5);
-            let source = rows(network.topology().inputs());
-            let exact = evaluate::mean(&evaluate::errors(&network, 8, &source));
+            let data = rows(network.topology().inputs());
+            let exact = evaluate::mean(&evaluate::errors(&network, 8, &data));
             for (format, tolerance) in [(WeightFormat::Int8, 0.02), (WeightFormat::Int4, 0.3)] {
-                let quantised = quantise(&network, format, META, &source).unwrap();
-                let error = evaluate::mean(&quantised.network().errors(&source));
+                let quantised = quantise(&network, format, META, &data).unwrap();
+                let error = evaluate::mean(&quantised.network().errors(&data));
                 assert!((error / exact - 1.0).abs() < tolerance, "{topology} {format:?}: {error}, f32 {exact}");
             }
         }
@@ -270,8 +270,8 @@ mod tests {
         let mut network = network("1-1r-1", 0.5);
         network.layer_mut(0).0[0] = 1.0;
         network.layer_mut(0).1[0] = -0.999;
-        let source = Array2::from_shape_fn((2, 1), |(row, _)| row as f32);
-        let quantised = quantise(&network, WeightFormat::Int8, META, &source).unwrap();
+        let data = Array2::from_shape_fn((2, 1), |(row, _)| row as f32);
+        let quantised = quantise(&network, WeightFormat::Int8, META, &data).unwrap();
         let ChannelParams { multiplier, .. } = quantised.layers[0].channels[0];
         assert!(multiplier > i32::MAX / 2, "{multiplier}");
         assert!(quantised.layers[0].output.scale > 1.9 / 127.0 / 255.0);

@@ -1,7 +1,7 @@
 //! The products of every implementation against the plain loops of the core.
 
 use super::*;
-use crate::train::network::Network;
+use crate::network::FloatNetwork;
 use autoencoder_core::Topology;
 use rand::RngExt;
 use rand_pcg::Pcg32;
@@ -14,7 +14,7 @@ struct Rows {
 
 /// A layer of a network, and shards of so many rows.
 struct Case {
-    network: Network,
+    network: FloatNetwork,
     index: usize,
     shards: Vec<Rows>,
 }
@@ -36,7 +36,7 @@ impl Case {
         rng: &mut Pcg32,
         mut number: impl FnMut(&mut Pcg32) -> f32,
     ) -> Self {
-        let mut network = Network::new(&topology(index, inputs, outputs));
+        let mut network = FloatNetwork::new(&topology(index, inputs, outputs));
         network.layer_mut(index).0.fill_with(|| number(rng));
         let mut numbers = |count: usize| (0..count).map(|_| number(rng)).collect();
         let shards = shards.iter().map(|n| Rows { x: numbers(n * inputs), dz: numbers(n * outputs) }).collect();

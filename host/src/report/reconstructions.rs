@@ -1,8 +1,8 @@
 //! Rows above their reconstructions.
 
-use crate::data::Source;
+use crate::data::Dataset;
 use crate::evaluate;
-use crate::train::network::Network;
+use crate::network::FloatNetwork;
 use autoencoder_io::idx::Images;
 use autoencoder_io::picture::Gray;
 
@@ -13,7 +13,7 @@ const ZOOM: usize = 2;
 
 /// The first rows above what the network makes of them: images, or line plots of rows that are no images. A code element
 /// has `code_bits` bits.
-pub fn reconstructions(network: &Network, code_bits: u8, rows: &Images) -> Gray {
+pub fn reconstructions(network: &FloatNetwork, code_bits: u8, rows: &Images) -> Gray {
     let (shown, size) = (SHOWN.min(rows.len()), rows.image_size());
     let mut x = vec![0.0; shown * size];
     for (i, x) in x.chunks_exact_mut(size).enumerate() {

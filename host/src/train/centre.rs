@@ -20,14 +20,13 @@
 //! Centring: LeCun, Bottou, Orr and Müller, "Efficient Backprop", 1998; for gradients: Schraudolph,
 //! "Centering neural network gradient factors", 1998.
 
-use super::network::Network;
-use crate::data::Source;
+use crate::data::Dataset;
 use crate::kernels::vectorise;
+use crate::network::FloatNetwork;
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::{LayerSpec, Topology};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
-use std::ops::Range;
 
 /// What a sigmoid's output is centred by.
 const MIDDLE: f32 = 0.5;
@@ -43,12 +42,12 @@ pub struct Centre {
     pub scale: f32,
 }
 
-/// The centre of each layer's inputs, from the first `rows` rows of `source`. A layer behind a ReLU or a linear layer has none.
-pub fn centres(topology: &Topology, source: &impl Source, rows: usize) -> Vec<Option<Centre>> {
+/// The centre of each layer's inputs, from the first `rows` rows of `data`. A layer behind a ReLU or a linear layer has none.
+pub fn centres(topology: &Topology, data: &dyn Dataset, rows: usize) -> Vec<Option<Centre>> {
     let mut before = None;
     let centre = |spec: &LayerSpec| {
         let centre = match before {
-            None => Some(Centre { mean: mean(source, rows), scale: 1.0 }),
+            None => Some(Centre { mean: mean(data, rows), scale: 1.0 }),
             Some(ActivationKind::Sigmoid) => Some(Centre { mean: vec![MIDDLE; spec.inputs.into()], scale: SCALE }),
             Some(_) => None,
         };
@@ -59,7 +58,7 @@ pub fn centres(topology: &Topology, source: &impl Source, rows: usize) -> Vec<Op
 }
 
 /// Gives a network with fresh weights the biases of the centred form, with `b̃` such that the outputs start at the mean row.
-pub fn initial_biases(network: &mut Network, centres: &[Option<Centre>]) {
+pub fn initial_biases(network: &mut FloatNetwork, centres: &[Option<Centre>]) {
     let topology = network.topology().clone();
     let last = topology.layers().len() - 1;
     let output = centres.first().and_then(Option::as_ref).map(|centre| &centre.mean);
@@ -86,38 +85,35 @@ fn logit(p: f32) -> f32 {
 }
 
 /// The mean row. It is summed in blocks of a fixed size, so that it is the same on any number of threads.
-fn mean(source: &impl Source, rows: usize) -> Vec<f32> {
+fn mean(data: &dyn Dataset, rows: usize) -> Vec<f32> {
     const BLOCK: usize = 4096;
     let sums: Vec<Vec<f64>> = (0..rows.div_ceil(BLOCK))
         .into_par_iter()
         .map(|block| {
-            let (mut sum, mut row) = (vec![0.0; source.width()], vec![0.0; source.width()]);
-            let rows = block * BLOCK..((block + 1) * BLOCK).min(rows);
-            vectorise(Sum { source, rows, row: &mut row, to: &mut sum });
+            let (mut sum, mut row) = (vec![0.0; data.width()], vec![0.0; data.width()]);
+            for index in block * BLOCK..((block + 1) * BLOCK).min(rows) {
+                data.copy(index, &mut row);
+                vectorise(Add { row: &row, to: &mut sum });
+            }
             sum
         })
         .collect();
-    (0..source.width()).map(|i| (sums.iter().map(|sum| sum[i]).sum::<f64>() / rows as f64) as f32).collect()
+    (0..data.width()).map(|i| (sums.iter().map(|sum| sum[i]).sum::<f64>() / rows as f64) as f32).collect()
 }
 
-/// Adds rows up, compiled for this machine's vector instructions.
-struct Sum<'a, T> {
-    source: &'a T,
-    rows: Range<usize>,
-    row: &'a mut [f32],
+/// Adds a row, compiled for this machine's vector instructions.
+struct Add<'a> {
+    row: &'a [f32],
     to: &'a mut [f64],
 }
 
-impl<T: Source> WithSimd for Sum<'_, T> {
+impl WithSimd for Add<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for index in self.rows {
-            self.source.copy(index, self.row);
-            for (sum, x) in self.to.iter_mut().zip(&*self.row) {
-                *sum += f64::from(*x);
-            }
+        for (sum, x) in self.to.iter_mut().zip(self.row) {
+            *sum += f64::from(*x);
         }
     }
 }

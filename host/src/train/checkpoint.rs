@@ -1,9 +1,9 @@
 //! A training run on disk: everything that a stopped run needs to end with the same bytes as one without a stop.
 
-use super::network::Network;
 use super::qat::{Qat, WeightFormat};
 use super::recipe::Recipe;
 use super::trainer::Trainer;
+use crate::network::FloatNetwork;
 use autoencoder_core::Topology;
 use autoencoder_io::files::{self, FileError};
 use autoencoder_io::formats::{CHECKPOINT, PROTECTED};
@@ -159,8 +159,8 @@ impl Checkpoint {
     }
 
     /// The network with its exact parameters.
-    pub fn network(&self) -> Network {
-        let mut network = Network::new(&self.run.topology);
+    pub fn network(&self) -> FloatNetwork {
+        let mut network = FloatNetwork::new(&self.run.topology);
         network.parameters_mut().copy_from_slice(&self.state[0]);
         network
     }

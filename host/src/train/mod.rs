@@ -1,12 +1,11 @@
 //! Training a network on the host.
 //!
-//! [`Network`] is a topology with one flat array of parameters. A [`Trainer`] takes the steps of a [`Recipe`]: each step runs
+//! A [`Trainer`] takes the steps of a [`Recipe`]: each step runs
 //! every shard of a batch forward and backward (`pass.rs`), then updates the parameters some rows at a time (`update.rs`).
 //! [`centre`] and [`qat`] explain what the default recipe adds to that. [`checkpoint`] stores a run.
 
 pub mod centre;
 pub mod checkpoint;
-pub mod network;
 pub(crate) mod pass;
 #[cfg(test)]
 mod plain;
@@ -16,6 +15,5 @@ mod spin_join;
 mod trainer;
 mod update;
 
-pub use network::Network;
 pub use recipe::Recipe;
 pub use trainer::Trainer;

@@ -10,13 +10,13 @@
 //!
 //! The gradients of weights are left out here: `update` makes them from all shards together, some rows of a layer at a time.
 
-use super::network::Network;
 use super::qat::round_code;
 use super::spin_join::SpinJoin;
-use crate::data::Source;
+use crate::data::Dataset;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::bf16::PackedNetwork;
 use crate::kernels::{Bf16, F32, Products, SHARD, ShardOperands, activation_backward, vectorise};
+use crate::network::FloatNetwork;
 use crate::profile::{Phase, timed};
 use autoencoder_core::{Topology, loss};
 use pulp::{Simd, WithSimd};
@@ -26,7 +26,7 @@ use rayon::prelude::*;
 pub(crate) struct Pass<'a, P: Products> {
     products: P,
     /// Shapes and biases.
-    network: &'a Network,
+    network: &'a FloatNetwork,
     /// The weights as the products read them.
     layers: Vec<P::Layer<'a>>,
     /// Bits that code elements are rounded to; 8 leave them as they are.
@@ -34,47 +34,47 @@ pub(crate) struct Pass<'a, P: Products> {
 }
 
 impl<'a, P: Products> Pass<'a, P> {
-    pub(super) fn new(products: P, network: &'a Network, layers: Vec<P::Layer<'a>>, code_bits: u8) -> Self {
+    pub(super) fn new(products: P, network: &'a FloatNetwork, layers: Vec<P::Layer<'a>>, code_bits: u8) -> Self {
         Self { products, network, layers, code_bits }
     }
 }
 
 impl<'a> Pass<'a, F32> {
     /// Products in `f32`.
-    pub(crate) fn f32(products: F32, network: &'a Network, code_bits: u8) -> Self {
+    pub(crate) fn f32(products: F32, network: &'a FloatNetwork, code_bits: u8) -> Self {
         Self::new(products, network, network.layers().collect(), code_bits)
     }
 }
 
 impl<'a> Pass<'a, Bf16> {
     /// Products in bfloat16, of the weights in `packed`.
-    pub(crate) fn bf16(products: Bf16, network: &'a Network, packed: &'a PackedNetwork, code_bits: u8) -> Self {
+    pub(crate) fn bf16(products: Bf16, network: &'a FloatNetwork, packed: &'a PackedNetwork, code_bits: u8) -> Self {
         Self::new(products, network, packed.layers().collect(), code_bits)
     }
 }
 
 /// The rows of a batch, and what is done to them before a step sees them.
-pub(crate) struct Batch<'a, S> {
+pub(crate) struct Batch<'a> {
     /// Where they are copied from.
-    pub(crate) source: &'a S,
+    pub(crate) data: &'a dyn Dataset,
     /// Their indices there.
     pub(crate) rows: &'a [u32],
     /// How far the second half of them is shifted, down and to the right.
     pub(crate) translation: [isize; 2],
 }
 
-impl<S: Source> Batch<'_, S> {
+impl Batch<'_> {
     /// Runs every shard forward and backward, on all threads of the current rayon pool. Returns the MSE of the batch: the mean of
     /// `(y - x)²` over rows and their elements.
     pub(crate) fn forward_backward<P: Products>(&self, pass: &Pass<'_, P>, shards: &mut [Shard<P>]) -> f32 {
-        let Self { source, rows, translation } = *self;
-        let scale = 1.0 / (rows.len() * source.width()) as f32;
+        let Self { data, rows, translation } = *self;
+        let scale = 1.0 / (rows.len() * data.width()) as f32;
         let join = SpinJoin::new(shards.len());
         shards.par_iter_mut().zip(rows.par_chunks(SHARD)).enumerate().for_each(|(i, (shard, own))| {
             join.run(|| {
                 // Half of the batch, to within a shard's rows.
                 let unshifted = (rows.len() / 2).saturating_sub(i * SHARD).min(own.len());
-                shard.gather(source, own, unshifted, translation);
+                shard.gather(data, own, unshifted, translation);
                 shard.forward_backward(pass, scale);
             });
         });
@@ -110,12 +110,24 @@ impl<P: Products> Shard<P> {
         }
     }
 
-    /// Copies rows of the source in: the first ones as they are, the others shifted.
-    pub(crate) fn gather(&mut self, source: &impl Source, rows: &[u32], unshifted: usize, translation: [isize; 2]) {
+    /// Copies rows in: the first ones as they are, the others shifted.
+    pub(crate) fn gather(&mut self, data: &dyn Dataset, rows: &[u32], unshifted: usize, translation: [isize; 2]) {
         self.activations.rows = rows.len();
         let width = self.activations.size(0);
         let x = &mut self.activations.boundaries[0][..rows.len() * width];
-        timed(Phase::Gather, || vectorise(Gather { source, rows, unshifted, translation, x }));
+        timed(Phase::Gather, || {
+            // Rows lie anywhere in memory. Requested one by one, each would wait for the one before it.
+            for index in rows {
+                data.prefetch(*index as usize);
+            }
+            for (i, (x, index)) in x.chunks_exact_mut(width).zip(rows).enumerate() {
+                if i < unshifted || translation == [0, 0] {
+                    data.copy(*index as usize, x);
+                } else {
+                    data.copy_moved(*index as usize, translation, x);
+                }
+            }
+        });
     }
 
     /// Forward, loss and backward. The gradients are those of `L = scale · Σ (y - x)²`.
@@ -227,32 +239,6 @@ impl Activations {
         let (before, behind) = self.boundaries.split_at_mut(layer + 1);
         let x = if self.rounded == Some(layer) { &self.code } else { &before[layer] };
         (&x[..inputs], &mut behind[0][..outputs])
-    }
-}
-
-/// Copies rows of the source, compiled for this machine's vector instructions.
-struct Gather<'a, S> {
-    source: &'a S,
-    rows: &'a [u32],
-    unshifted: usize,
-    translation: [isize; 2],
-    x: &'a mut [f32],
-}
-
-impl<T: Source> WithSimd for Gather<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        // They lie anywhere in memory: requested all at once, because each would wait for the one before it otherwise.
-        self.rows.iter().for_each(|index| self.source.fetch(*index as usize));
-        for (i, (x, index)) in self.x.chunks_exact_mut(self.source.width()).zip(self.rows).enumerate() {
-            if i < self.unshifted || self.translation == [0, 0] {
-                self.source.copy(*index as usize, x);
-            } else {
-                self.source.copy_moved(*index as usize, self.translation, x);
-            }
-        }
     }
 }
 

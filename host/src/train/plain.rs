@@ -1,8 +1,8 @@
 //! Products by the plain loops of the core: the oracle of the trainer's tests.
 
-use super::network::{LayerView, Network};
 use super::pass::Pass;
 use crate::kernels::{Products, ShardOperands};
+use crate::network::{FloatNetwork, LayerView};
 use autoencoder_core::{LayerSpec, kernels};
 use std::ops::Range;
 
@@ -44,7 +44,7 @@ impl Products for Plain {
 
 impl<'a> Pass<'a, Plain> {
     /// Plain products.
-    pub(crate) fn plain(network: &'a Network, code_bits: u8) -> Self {
+    pub(crate) fn plain(network: &'a FloatNetwork, code_bits: u8) -> Self {
         Self::new(Plain, network, network.layers().collect(), code_bits)
     }
 }

@@ -8,8 +8,8 @@
 //! The rounded network is what is trained, measured and written: the `f32` blob and the integer blob are one network.
 
 use super::centre::Centre;
-use super::network::Network;
 use crate::kernels::vectorise;
+use crate::network::FloatNetwork;
 use crate::profile::{Phase, timed};
 use autoencoder_core::blob::Format;
 use autoencoder_core::quant::{ACCUMULATOR_LIMIT, QuantParams, int4};
@@ -35,6 +35,15 @@ pub enum WeightFormat {
 }
 
 impl WeightFormat {
+    /// The format of a blob's weights, if they are integers.
+    pub fn of(format: Format) -> Option<Self> {
+        match format {
+            Format::F32 => None,
+            Format::Int8 => Some(Self::Int8),
+            Format::Int4 => Some(Self::Int4),
+        }
+    }
+
     /// Its name on the command line and in the names of blobs.
     pub fn name(self) -> &'static str {
         match self {
@@ -182,11 +191,11 @@ pub fn round_code(bits: u8, exact: &[f32], code: &mut [f32]) {
 /// Where the inputs have a centre `c`, the bias makes up for what rounding takes from `W·c`: it becomes `b - (W̃ - W)·c`. Then
 /// rounded weights multiply `x - c`, which is what training sees.
 pub fn round(
-    network: &Network,
+    network: &FloatNetwork,
     format: WeightFormat,
     scales: &mut Vec<f32>,
     centres: &[Option<Centre>],
-    to: &mut Network,
+    to: &mut FloatNetwork,
 ) {
     let choose = scales.is_empty();
     scales.resize(network.layers().map(|layer| layer.bias.len()).sum(), 0.0);

@@ -10,17 +10,17 @@
 //! bytes on one thread as on eight. A machine with bfloat16 gives other bytes than one without.
 
 use super::centre::{Centre, centres, initial_biases};
-use super::network::Network;
 use super::pass::{Batch, Pass, Shard};
 #[cfg(test)]
 use super::plain::Plain;
 use super::qat;
 use super::recipe::Recipe;
 use super::update::{Step, update};
-use crate::data::Source;
+use crate::data::Dataset;
 use crate::kernels::bf16::PackedNetwork;
 use crate::kernels::bf16::moments::{AdamStep, bf16_moments_ok};
 use crate::kernels::{Bf16, F32, SHARD};
+use crate::network::FloatNetwork;
 use crate::profile::{Phase, timed};
 use autoencoder_core::Topology;
 use autoencoder_core::optimizer::{Adam, OptimizerKind};
@@ -35,14 +35,14 @@ pub struct Trainer {
     batch: usize,
     seed: u64,
     steps_done: u32,
-    network: Network,
+    network: FloatNetwork,
     /// The network as its blob will be: the quantisation-aware steps compute with it.
-    rounded: Network,
+    rounded: FloatNetwork,
     /// The scales of its rows.
     scales: Vec<f32>,
     /// Stale for weights while `backend` holds their moments in bfloat16; `state()` refreshes them.
-    first_moment: Network,
-    second_moment: Network,
+    first_moment: FloatNetwork,
+    second_moment: FloatNetwork,
     backend: Backend,
     centres: Vec<Option<Centre>>,
     /// The order of the rows in this pass over them.
@@ -76,23 +76,23 @@ impl Backend {
 }
 
 impl Trainer {
-    /// A fresh network, to be trained for `steps` steps of `batch` rows of `source`, or of all of them if there are fewer.
+    /// A fresh network, to be trained for `steps` steps of `batch` rows of `data`, or of all of them if there are fewer.
     ///
     /// The network must have as many outputs as inputs, and the rows that width. `seed` determines the initial weights, the
     /// order of the rows and how they are shifted.
-    pub fn new(topology: &Topology, recipe: Recipe, steps: u32, batch: usize, seed: u64, source: &impl Source) -> Self {
+    pub fn new(topology: &Topology, recipe: Recipe, steps: u32, batch: usize, seed: u64, data: &dyn Dataset) -> Self {
         assert_eq!(topology.inputs(), topology.outputs(), "an autoencoder has as many outputs as inputs");
-        let rows = source.rows().min(recipe.rows);
+        let rows = data.rows().min(recipe.rows);
         assert!(steps > 0 && batch > 0 && rows > 0, "training takes steps and rows");
         let batch = batch.min(rows);
-        let mut network = Network::new(topology);
+        let mut network = FloatNetwork::new(topology);
         let mut rng = Pcg32::new(seed, 0);
         for (spec, (weights, bias)) in topology.layers().iter().zip(network.layers_mut()) {
             recipe.init.fill_layer(*spec, weights, bias, &mut rng);
         }
-        let centres = if recipe.centred { centres(topology, source, rows) } else { Vec::new() };
+        let centres = if recipe.centred { centres(topology, data, rows) } else { Vec::new() };
         initial_biases(&mut network, &centres);
-        let mut second_moment = Network::new(topology);
+        let mut second_moment = FloatNetwork::new(topology);
         second_moment.parameters_mut().fill(recipe.initial_second_moment());
         let mut trainer = Self {
             recipe,
@@ -101,9 +101,9 @@ impl Trainer {
             seed,
             steps_done: 0,
             network,
-            rounded: Network::new(topology),
+            rounded: FloatNetwork::new(topology),
             scales: Vec::new(),
-            first_moment: Network::new(topology),
+            first_moment: FloatNetwork::new(topology),
             second_moment,
             backend: Backend::new(&recipe, topology, batch.div_ceil(SHARD)),
             centres,
@@ -114,7 +114,7 @@ impl Trainer {
     }
 
     /// The network as it is now; in the quantisation-aware steps, as its blob will be.
-    pub fn network(&self) -> &Network {
+    pub fn network(&self) -> &FloatNetwork {
         if self.qat() && self.recipe.qat.weights.is_some() { &self.rounded } else { &self.network }
     }
 
@@ -139,7 +139,7 @@ impl Trainer {
     }
 
     /// Exact parameters, first and second moments. With the number of steps done and the scales, training goes on from these.
-    pub fn state(&mut self) -> [&Network; 3] {
+    pub fn state(&mut self) -> [&FloatNetwork; 3] {
         self.unpack_moments();
         [&self.network, &self.first_moment, &self.second_moment]
     }
@@ -149,7 +149,7 @@ impl Trainer {
         &self.scales
     }
 
-    /// Goes on from the state of another trainer of the same topology, recipe and source: [`Self::steps_done`],
+    /// Goes on from the state of another trainer of the same topology, recipe and data: [`Self::steps_done`],
     /// [`Self::scales`] and [`Self::state`].
     pub fn restore(&mut self, steps_done: u32, scales: &[f32], state: [&[f32]; 3]) {
         self.steps_done = steps_done;
@@ -162,7 +162,7 @@ impl Trainer {
     }
 
     /// Begins with the parameters of a network of the same topology.
-    pub fn start_from(&mut self, network: &Network) {
+    pub fn start_from(&mut self, network: &FloatNetwork) {
         assert_eq!(network.topology(), self.network.topology(), "another topology");
         self.network.parameters_mut().copy_from_slice(network.parameters());
         self.scales.clear(); // those of the fresh network
@@ -170,9 +170,9 @@ impl Trainer {
     }
 
     /// Takes one step on the current rayon pool. Returns the MSE of its batch before the update.
-    pub fn step(&mut self, source: &impl Source) -> f32 {
-        assert_eq!(source.width(), self.network.topology().inputs(), "row width");
-        let rows = source.rows().min(self.recipe.rows);
+    pub fn step(&mut self, data: &dyn Dataset) -> f32 {
+        assert_eq!(data.width(), self.network.topology().inputs(), "row width");
+        let rows = data.rows().min(self.recipe.rows);
         let batch = self.batch.min(rows);
         let first = timed(Phase::Shuffle, || self.shuffle(rows, batch));
         let exact_steps = self.recipe.exact_steps(self.steps);
@@ -190,7 +190,7 @@ impl Trainer {
             rate,
             centres: &self.centres,
         };
-        let batch = Batch { source, rows: &self.order[first..first + batch], translation: self.translation() };
+        let batch = Batch { data, rows: &self.order[first..first + batch], translation: self.translation() };
         let shards = batch.rows.len().div_ceil(SHARD);
         let network = if qat && self.recipe.qat.weights.is_some() { &self.rounded } else { &self.network };
         let mse;

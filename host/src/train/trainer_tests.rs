@@ -203,7 +203,7 @@ fn a_restored_state_goes_on_with_the_same_bytes() {
             let (mut whole, mut first, mut second) = (new(), new(), new());
             (0..stop).for_each(|_| _ = first.step(&source));
             let (done, scales) = (first.steps_done(), first.scales().to_vec());
-            second.restore(done, &scales, first.state().map(Network::parameters));
+            second.restore(done, &scales, first.state().map(FloatNetwork::parameters));
             (stop..20).for_each(|_| _ = second.step(&source));
             (0..20).for_each(|_| _ = whole.step(&source));
             assert_eq!(second.network(), whole.network(), "stopped after {stop}");
@@ -218,11 +218,11 @@ fn a_restored_state_goes_on_with_the_same_bytes() {
 fn scales_are_those_of_the_network_that_training_starts_from() {
     let (topology, source) = ("20-6-20".parse().unwrap(), rows(40, 20));
     let qat = Qat { weights: Some(WeightFormat::Int4), fraction: 1.0, ..Qat::NONE };
-    let mut network = Network::new(&topology);
+    let mut network = FloatNetwork::new(&topology);
     network.parameters_mut().iter_mut().enumerate().for_each(|(i, w)| *w = (i as f32).sin() / 100.0);
     let mut trainer = Trainer::new(&topology, Recipe { qat, ..PLAIN }, 3, 20, 1, &source);
     trainer.start_from(&network);
-    let (mut scales, mut rounded) = (Vec::new(), Network::new(&topology));
+    let (mut scales, mut rounded) = (Vec::new(), FloatNetwork::new(&topology));
     qat::round(&network, WeightFormat::Int4, &mut scales, &[], &mut rounded);
     assert_eq!(trainer.scales(), scales);
     assert_eq!(trainer.network().parameters(), rounded.parameters());

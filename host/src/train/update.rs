@@ -11,13 +11,13 @@
 //! are in bfloat16, the thread also packs the new weights for them, while it has them.
 
 use super::centre::Centre;
-use super::network::Network;
 use super::pass::Shard;
 use super::spin_join::SpinJoin;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::bf16::moments::AdamStep;
 use crate::kernels::bf16::{PackedNetwork, PackedRows, STRIP};
 use crate::kernels::{Products, ShardOperands, vectorise};
+use crate::network::FloatNetwork;
 use crate::profile::{Phase, timed};
 use autoencoder_core::LayerSpec;
 use autoencoder_core::optimizer::{Optimizer, OptimizerKind};
@@ -72,7 +72,7 @@ thread_local! {
 pub(crate) fn update<P: Products>(
     products: P,
     step: Step<'_>,
-    networks: [&mut Network; 3],
+    networks: [&mut FloatNetwork; 3],
     packed: Option<&mut PackedNetwork>,
     shards: &[Shard<P>],
 ) {

@@ -6,8 +6,8 @@ mod sandbox;
 mod topologies;
 
 use autoencoder_io::blob_file::BlobFile;
+use host::FloatNetwork;
 use host::export::{BlobMeta, f32_blob};
-use host::train::Network;
 use sandbox::{Sandbox, json, one_line, shipped};
 use std::fs;
 
@@ -82,7 +82,7 @@ fn a_finished_network_is_tuned_for_coarser_numbers() {
 
     // Of a network that was trained for ever.
     let float = BlobFile::read(&sandbox.path("artifacts/model.f32.blob")).unwrap();
-    let network = Network::from_blob(&float.open().unwrap()).unwrap();
+    let network = FloatNetwork::from_blob(&float.open().unwrap()).unwrap();
     let meta = BlobMeta { steps: u32::MAX - 3, code_bits: 8 };
     fs::write(sandbox.path("old.f32.blob"), f32_blob(&network, meta).unwrap()).unwrap();
     sandbox.host("train --data data --batch 100 --from old.f32.blob --steps 9 --out old").assert().success();

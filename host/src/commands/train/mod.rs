@@ -1,9 +1,9 @@
 //! `host train`: from the options to a run, the run step by step, and what it leaves.
 
-mod dataset;
 mod options;
 mod progress;
 mod session;
+mod splits;
 mod summary;
 
 use crate::args;

@@ -1,7 +1,7 @@
 //! What the options ask for: a run, new or continued, and everything that it reads.
 
-use super::dataset::Dataset;
-use crate::args::{self, QuantiseAware};
+use super::splits::Splits;
+use crate::args;
 use crate::commands::ensure_fits;
 use crate::commands::parameters::Parameters;
 use anyhow::{anyhow, ensure};
@@ -10,7 +10,6 @@ use autoencoder_io::files::{self, DirLock};
 use autoencoder_io::topology::describe;
 use host::export::check_code;
 use host::train::checkpoint::{Checkpoint, Run};
-use host::train::qat::WeightFormat;
 use host::train::{Recipe, Trainer};
 use std::path::Path;
 
@@ -26,7 +25,7 @@ pub struct Setup {
     pub checkpoint: Option<Checkpoint>,
     /// The network that it begins with, unless with a fresh one.
     from: Option<Parameters>,
-    pub dataset: Dataset,
+    pub splits: Splits,
 }
 
 impl Setup {
@@ -43,23 +42,23 @@ impl Setup {
             files::ensure_not_input(&args.out.join(file), args.from.as_deref())?;
         }
         let from = args.from.as_deref().map(Parameters::read).transpose()?;
-        let dataset = Dataset::read(&args.data)?;
-        let run = run(args, checkpoint.as_ref().map(|checkpoint| &checkpoint.run), from.as_ref(), dataset.train.crc())?;
+        let splits = Splits::read(&args.data)?;
+        let run = run(args, checkpoint.as_ref().map(|checkpoint| &checkpoint.run), from.as_ref(), splits.train.crc())?;
         let parameters = run.topology.parameters();
         ensure!(
             parameters <= MAX_PARAMETERS,
             "{}: {parameters} parameters, of which at most {MAX_PARAMETERS} can be trained",
             describe(&run.topology)
         );
-        ensure_fits(&run.topology, &dataset.train, &args.data)?;
+        ensure_fits(&run.topology, &splits.train, &args.data)?;
         check_code(&run.topology, run.code_bits)?;
-        Ok(Self { run, lock, checkpoint, from, dataset })
+        Ok(Self { run, lock, checkpoint, from, splits })
     }
 
     /// The trainer of the run before its first step.
     pub fn trainer(&self) -> anyhow::Result<Trainer> {
         let Run { topology, steps, batch, seed, .. } = &self.run;
-        let mut trainer = Trainer::new(topology, self.run.recipe()?, *steps, *batch, *seed, &self.dataset.train);
+        let mut trainer = Trainer::new(topology, self.run.recipe()?, *steps, *batch, *seed, &self.splits.train);
         if let Some(from) = &self.from {
             trainer.start_from(&from.network());
         }
@@ -96,13 +95,7 @@ fn run(args: &args::Train, before: Option<&Run>, from: Option<&Parameters>, data
         batch: args.batch.map(|batch| batch as usize).or(before.map(|run| run.batch)).unwrap_or(256),
         seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(named.seed),
         data,
-        quantise_aware: match (args.quantise_aware, before) {
-            (Some(QuantiseAware::Int8), _) => Some(WeightFormat::Int8),
-            (Some(QuantiseAware::Int4), _) => Some(WeightFormat::Int4),
-            (Some(QuantiseAware::None), _) => None,
-            (None, Some(run)) => run.quantise_aware,
-            (None, None) => named.qat.weights,
-        },
+        quantise_aware: args.quantise_aware.unwrap_or(before.map_or(named.qat.weights, |run| run.quantise_aware)),
         code_bits: args.code_bits.or(before.map(|run| run.code_bits)).unwrap_or(8),
         from: from.map(|from| (from.crc(), from.steps())).or(before.and_then(|run| run.from)),
         recipe,

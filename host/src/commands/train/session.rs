@@ -1,8 +1,8 @@
 //! A run under way: its steps, its checkpoints, its curve.
 
-use super::dataset::Dataset;
 use super::options::Setup;
 use super::progress::Progress;
+use super::splits::Splits;
 use crate::args;
 use anyhow::anyhow;
 use autoencoder_io::files::{self, DirLock};
@@ -26,7 +26,7 @@ static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 pub struct Session<'a> {
     pub args: &'a args::Train,
     pub run: Run,
-    pub dataset: Dataset,
+    pub splits: Splits,
     pub trainer: Trainer,
     pub history: Vec<Point>,
     /// Sum and number of the losses since the last point.
@@ -47,14 +47,14 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Makes and locks the output folder, and goes to where the run was stopped.
     pub fn new(args: &'a args::Train, setup: Setup, trainer: Trainer) -> anyhow::Result<Self> {
-        let Setup { run, lock, checkpoint, dataset, .. } = setup;
+        let Setup { run, lock, checkpoint, splits, .. } = setup;
         let lock = lock.map_or_else(|| DirLock::new(&args.out), Ok)?;
-        let rows = dataset.train.len().min(run.recipe()?.rows);
+        let rows = splits.train.len().min(run.recipe()?.rows);
         let batch = run.batch.min(rows);
         let mut session = Self {
             args,
             run,
-            dataset,
+            splits,
             trainer,
             history: Vec::new(),
             pending: (0.0, 0),
@@ -91,7 +91,7 @@ impl<'a> Session<'a> {
 
     /// What was read, for a person.
     pub fn describe_data(&self) -> String {
-        self.dataset.describe(&self.args.data, self.rows)
+        self.splits.describe(&self.args.data, self.rows)
     }
 
     /// Trains to the end. Ctrl-C is an error, after a checkpoint.
@@ -106,7 +106,7 @@ impl<'a> Session<'a> {
                 self.save()?;
                 return Err(self.stopped());
             }
-            let (loss, time) = self.profile.step(|| self.trainer.step(&self.dataset.train));
+            let (loss, time) = self.profile.step(|| self.trainer.step(&self.splits.train));
             self.time += time;
             let step = self.trainer.steps_done();
             if !loss.is_finite() {
@@ -132,7 +132,7 @@ impl<'a> Session<'a> {
     /// The MSE of the network as it is now over the test rows.
     pub fn test_mse(&self) -> f64 {
         let network = self.trainer.network();
-        evaluate::mean(&evaluate::errors(network, self.trainer.code_bits(), &self.dataset.test))
+        evaluate::mean(&evaluate::errors(network, self.trainer.code_bits(), &self.splits.test))
     }
 
     /// Replaces the checkpoint, unless the run has diverged.

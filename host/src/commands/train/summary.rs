@@ -14,7 +14,7 @@ use std::fmt::Write;
 
 /// Writes blobs and pictures of a finished run, and returns its summary.
 pub fn finish(session: &Session<'_>) -> anyhow::Result<String> {
-    let Session { args, run, dataset, trainer, history, .. } = session;
+    let Session { args, run, splits, trainer, history, .. } = session;
     let (out, network, step) = (&args.out, trainer.network(), trainer.steps_done());
     let topology = describe(&run.topology);
     let meta = BlobMeta { steps: run.steps_behind(step), code_bits: run.code_bits };
@@ -25,16 +25,16 @@ pub fn finish(session: &Session<'_>) -> anyhow::Result<String> {
     let (loss_path, rows_path) = (out.join("loss.png"), out.join("reconstructions.png"));
     let title = format!("training of {topology}, recipe {}", run.recipe);
     report::plot(&loss_path, &title, &report::curves(history))?;
-    report::reconstructions(network, run.code_bits, &dataset.test).write(&rows_path)?;
+    report::reconstructions(network, run.code_bits, &splits.test).write(&rows_path)?;
     let format = run.quantise_aware.unwrap_or(WeightFormat::Int8);
     let path = out.join(format!("model.{}.blob", format.name()));
-    let blob = BlobFile::new(&path, &integer_blob(network, format, meta, &dataset.train)?);
+    let blob = BlobFile::new(&path, &integer_blob(network, format, meta, &splits.train)?);
     files::replace(&path, blob.bytes(), &PROTECTED)?;
 
     // The last step's, which was tested already.
     let mse = history.last().and_then(|point| point.test_mse).unwrap_or_else(|| session.test_mse());
     let integers = Network::open(blob.bytes()).map_err(|source| blob.error(source))?;
-    let mse_integers = evaluate::mean(&evaluate::errors_int8(&integers, &dataset.test));
+    let mse_integers = evaluate::mean(&evaluate::errors_int8(&integers, &splits.test));
     let seconds = session.time.as_secs_f64();
     let ms = seconds * 1e3 / f64::from(step);
     if args.json {

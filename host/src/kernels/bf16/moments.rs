@@ -4,7 +4,7 @@
 //! A word holds both moments of one weight, the first in its high half. The moments of each row of weights begin on a new line.
 
 use super::{PackedLayer, PackedNetwork, STRIP};
-use crate::train::network::Network;
+use crate::network::FloatNetwork;
 use autoencoder_core::optimizer::Adam;
 
 /// Adam at one step, in as few operations as possible:
@@ -50,7 +50,7 @@ pub(crate) fn bf16_moments_ok(Adam { beta1, beta2, epsilon, .. }: Adam) -> bool 
 
 impl PackedNetwork {
     /// Rounds the moments `m` and `v` of all weights and keeps them.
-    pub(crate) fn pack_moments(&mut self, m: &Network, v: &Network) {
+    pub(crate) fn pack_moments(&mut self, m: &FloatNetwork, v: &FloatNetwork) {
         for (packed, (m, v)) in self.layers.iter_mut().zip(m.layers().zip(v.layers())) {
             let inputs = usize::from(packed.spec.inputs);
             let rows = packed.moments.chunks_exact_mut(inputs.div_ceil(STRIP));
@@ -63,7 +63,7 @@ impl PackedNetwork {
     }
 
     /// Writes the moments that are kept back to `m` and `v`.
-    pub(crate) fn unpack_moments(&self, m: &mut Network, v: &mut Network) {
+    pub(crate) fn unpack_moments(&self, m: &mut FloatNetwork, v: &mut FloatNetwork) {
         for (packed, ((m, _), (v, _))) in self.layers.iter().zip(m.layers_mut().zip(v.layers_mut())) {
             let PackedLayer { spec, moments, .. } = packed;
             let inputs = usize::from(spec.inputs);
@@ -154,9 +154,9 @@ mod tests {
         let Some(bf16) = Bf16::detect() else { return };
         let topology = "20-3i-17i".parse().unwrap();
         let (mut packed, mut m, mut v) =
-            (bf16.packed_network(&topology), Network::new(&topology), Network::new(&topology));
+            (bf16.packed_network(&topology), FloatNetwork::new(&topology), FloatNetwork::new(&topology));
         let mut rng = Pcg32::new(1, 0);
-        let fill = |network: &mut Network, mut number: Box<dyn FnMut() -> f32 + '_>| {
+        let fill = |network: &mut FloatNetwork, mut number: Box<dyn FnMut() -> f32 + '_>| {
             network.layers_mut().for_each(|(weights, _)| weights.fill_with(&mut number));
         };
         fill(&mut m, Box::new(|| rng.random_range(-1.0..1.0)));

@@ -3,11 +3,11 @@
 use super::*;
 use crate::kernels::avx512::Avx512;
 use crate::kernels::{Products, ShardOperands};
-use crate::train::network::Network;
+use crate::network::FloatNetwork;
 
 /// A network with all weights 0 but one.
-fn network(topology: &str, layer: usize, weight: usize, value: f32) -> Network {
-    let mut network = Network::new(&topology.parse().unwrap());
+fn network(topology: &str, layer: usize, weight: usize, value: f32) -> FloatNetwork {
+    let mut network = FloatNetwork::new(&topology.parse().unwrap());
     network.layer_mut(layer).0[weight] = value;
     network
 }

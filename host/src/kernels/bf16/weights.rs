@@ -2,7 +2,7 @@
 
 use super::{Line, PAIRS, STRIP, WIDE, is_wide, pairs, scratch, tile_lines};
 use crate::kernels::avx512::Avx512;
-use crate::train::network::Network;
+use crate::network::FloatNetwork;
 use autoencoder_core::{LayerSpec, Topology};
 use rayon::prelude::*;
 use std::cell::RefCell;
@@ -50,7 +50,7 @@ impl PackedNetwork {
     }
 
     /// Packs the weights of `network`.
-    pub fn pack(&mut self, network: &Network) {
+    pub fn pack(&mut self, network: &FloatNetwork) {
         let mut chunks = Vec::new();
         for (packed, layer) in self.rows_mut().zip(network.layers()) {
             let size = WIDE * packed.inputs;

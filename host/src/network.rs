@@ -14,7 +14,7 @@ use zerocopy::IntoBytes;
 ///
 /// Gradients, moments and rounded weights of a network are of this type, too: they have its shape.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Network {
+pub struct FloatNetwork {
     topology: Topology,
     parameters: Aligned,
 }
@@ -30,7 +30,7 @@ pub struct LayerView<'a> {
     pub bias: &'a [f32],
 }
 
-impl Network {
+impl FloatNetwork {
     /// All parameters 0.
     pub fn new(topology: &Topology) -> Self {
         Self { topology: topology.clone(), parameters: Aligned::zeroed(topology.parameters()) }

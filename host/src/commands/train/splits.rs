@@ -7,14 +7,14 @@ use std::io::stderr;
 use std::path::Path;
 
 /// Training and test rows, all of one size, and their labels where there are any.
-pub struct Dataset {
+pub struct Splits {
     pub train: Images,
     pub test: Images,
     train_labels: Option<Vec<u8>>,
     test_labels: Option<Vec<u8>>,
 }
 
-impl Dataset {
+impl Splits {
     /// Reads a folder of IDX files, or one data set in it.
     pub fn read(data: &Path) -> Result<Self, IdxError> {
         let [train, test] = Images::both(data)?;
@@ -81,19 +81,19 @@ fn counts(set: &str, labels: &[u8], columns: usize) -> String {
 mod tests {
     use super::*;
 
-    fn dataset(height: usize, width: usize) -> Dataset {
+    fn splits(height: usize, width: usize) -> Splits {
         let rows = |count: usize| Images { pixels: [0, 128, 255, 255].repeat(count), height, width };
-        Dataset { train: rows(3), test: rows(1), train_labels: Some(vec![7, 0, 7]), test_labels: None }
+        Splits { train: rows(3), test: rows(1), train_labels: Some(vec![7, 0, 7]), test_labels: None }
     }
 
     #[test]
     fn rows_labels_and_the_first_row_are_described() {
-        let text = dataset(2, 2).describe(Path::new("data/ours"), 3);
+        let text = splits(2, 2).describe(Path::new("data/ours"), 3);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "data/ours: 3 training rows and 1 test row of 4 inputs, images of 2 by 2 pixels");
         assert_eq!(lines[1..3], ["training rows of label  0: 1  7: 2", ""]);
         // A recipe that uses fewer rows; rows that are no images.
-        let text = dataset(1, 4).describe(Path::new("data/ours"), 2);
+        let text = splits(1, 4).describe(Path::new("data/ours"), 2);
         assert_eq!(
             text,
             "data/ours: 2 training rows (the first of 3) and 1 test row of 4 inputs\n\
