@@ -1,11 +1,11 @@
 //! Activation functions: sigmoid, ReLU, identity.
 //!
-//! Each is branch-free arithmetic on one number, so a loop over an array vectorises, and is made of exact `f32` operations
-//! without fused multiply-add, so the host and the device compute the same bits.
+//! Each is branch-free arithmetic on one number, so a loop over an array vectorises. Each consists of exact `f32`
+//! operations without fused multiply-add, so host and device compute the same bits.
 
 use serde::{Deserialize, Serialize};
 
-/// Which activation a layer has, as the weights blob names it.
+/// The activation function of a layer, as a value. The weights blob stores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ActivationKind {
     /// `1 / (1 + e^-z)`
@@ -18,13 +18,13 @@ pub enum ActivationKind {
 
 /// An activation function `y = σ(z)`, applied to each element.
 pub trait Activation: Copy + Send + Sync + 'static {
-    /// Its name in a weights blob.
+    /// The same function as a value.
     const KIND: ActivationKind;
 
     /// `σ(z)`
     fn apply(z: f32) -> f32;
 
-    /// `dσ/dz` where `y = σ(z)`. Each of these functions knows its derivative from its output alone, so `z` is not kept.
+    /// `dσ/dz`, computed from `y = σ(z)`. All these functions allow that, so `z` need not be stored.
     fn derivative(y: f32) -> f32;
 }
 
@@ -59,7 +59,7 @@ impl Activation for Relu {
 
     #[inline(always)]
     fn apply(z: f32) -> f32 {
-        // Not `max`: a NaN has to stay visible.
+        // Not `max`, which would hide a NaN.
         if z < 0.0 { 0.0 } else { z }
     }
 
@@ -83,29 +83,33 @@ impl Activation for Identity {
     }
 }
 
-/// `1 / (1 + e^-z)`, within 2.4e-7 of the true value. Of any NaN, [`f32::NAN`]: the same bits on every machine.
+/// `1 / (1 + e^-z)`, with an absolute error below 2.4e-7. Every NaN becomes [`f32::NAN`]: the same bits on every machine.
 #[inline(always)]
 pub(crate) const fn sigmoid(z: f32) -> f32 {
     let y = 1.0 / (1.0 + exp_minus(z));
     if z.is_nan() { f32::NAN } else { y }
 }
 
-/// `e^-z`, relative error below 2.5e-7 for -88 <= z <= 87 and clamped to that range. Of a NaN, any number: its low bits
-/// would be added to the exponent.
+/// `e^-z` with `z` clamped to [-88, 87] and a relative error below 2.5e-7. A NaN gives an arbitrary number, because its
+/// low bits are added to the exponent.
 ///
-/// `e^-z = 2^n · e^r` with `n = round(-z / ln 2)` and `|r| <= ln 2 / 2`. `e^r` is `1 + r + r² q(r)`, where the cubic `q`
-/// is the one that makes the largest relative error least: 1.05e-7, a thirtieth of Taylor's of the same degree; what
-/// remains is rounding. Terms are summed in pairs (Estrin's scheme), so that they do not all wait for each other. `n`
-/// is taken from the low mantissa bits of `-z / ln 2 + 1.5·2^23` and added to the exponent of the polynomial: no
-/// conversion, no branch.
+/// ```text
+/// e^-z = 2^n · e^r              n = round(-z / ln 2),  |r| <= ln 2 / 2
+/// e^r  = 1 + r + r² · q(r)      q: a cubic
+/// ```
+///
+/// The coefficients of `q` minimise the largest relative error, 1.05e-7: a thirtieth of that of Taylor's polynomial of the
+/// same degree. The rest of the error is rounding. Terms are summed in pairs (Estrin's scheme), which shortens the chain of
+/// dependent additions. `n` stands in the low mantissa bits of `-z / ln 2 + 1.5·2^23` and is added to the exponent of the
+/// polynomial, without a conversion or a branch.
 #[inline(always)]
 const fn exp_minus(z: f32) -> f32 {
-    /// `1.5 · 2^23`: adding it rounds to an integer and leaves that integer in the low bits.
+    /// `1.5 · 2^23`: adding it rounds to an integer, which then stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts: the first has few enough bits that n · LN2_HI is exact.
     const LN2_HI: f32 = 0.693_359_4;
     const LN2_LO: f32 = -2.121_944_4e-4;
-    /// Minimax, with the terms before them held at 1 and `r`; Taylor's are 1/2, 1/6, 1/24, 1/120.
+    /// Minimax, with the first two terms fixed at 1 and `r`. Taylor's are 1/2, 1/6, 1/24, 1/120.
     const Q: [f32; 4] = [0.499_992_3, 0.166_671_15, 0.041_890_33, 0.008_312_502];
 
     let z = if z > 87.0 { 87.0 } else { z };

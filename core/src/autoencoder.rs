@@ -1,15 +1,23 @@
 //! An encoder and a decoder that meet at the code.
+//!
+//! ```text
+//! forward     x -> encoder -> code -> decoder -> y               y approximates x
+//! backward    dx <- encoder <- dcode <- decoder <- dy            dv = dL/dv
+//! ```
 
 use crate::{Backward, Layer, LayerSpec, Parameters, Zeroed};
 use zerocopy::FromBytes;
 
-/// `y = decoder(encoder(x))`: two networks in one, either of which can be run alone.
+/// `y = decoder(encoder(x))`.
+///
+/// The types guarantee that the code fits the decoder and that `y` has the shape of `x`. Either half is a network that
+/// can run alone.
 #[derive(FromBytes)]
 #[repr(C)]
 pub struct Autoencoder<E, D> {
-    /// From a row of input to its code.
+    /// Maps a row to its code.
     pub encoder: E,
-    /// From a code back to a row like the input.
+    /// Maps a code back to a row.
     pub decoder: D,
 }
 

@@ -1,12 +1,12 @@
-//! The CRC-32 of zip, Ethernet and PNG: of blobs, and of whatever travels with them.
+//! CRC-32 as in zip, Ethernet and PNG: the checksum of blobs, frames and flash records.
 //!
-//! A table of sixteen entries, a step for each half of a byte. The crate `crc` has tables of 1,024 bytes and more, which
-//! would be an eighth of the code on the device, or none and eight steps for a byte; the tests hold this against it.
+//! The table has sixteen entries, and each half of a byte takes one step. The crate `crc` offers tables of 1,024 bytes or
+//! more, an eighth of the code on the device, or eight steps for each byte without a table. A test compares the two.
 
-/// `x³² + x²⁶ + x²³ + … + x + 1`, its lowest power in the highest bit.
+/// `x³² + x²⁶ + x²³ + … + x + 1`, with the lowest power in the highest bit.
 const POLYNOMIAL: u32 = 0xedb8_8320;
 
-/// What four bits become when they are shifted out.
+/// The effect of shifting out four bits, for each value of them.
 static TABLE: [u32; 16] = {
     let mut table = [0; 16];
     let mut i = 0;
@@ -22,17 +22,17 @@ static TABLE: [u32; 16] = {
     table
 };
 
-/// A checksum of bytes that come one after another.
+/// A checksum over bytes that arrive piece by piece.
 #[derive(Clone, Debug)]
 pub struct Digest(u32);
 
 impl Digest {
-    /// Of no bytes yet.
+    /// The checksum of no bytes.
     pub const fn new() -> Self {
         Self(u32::MAX)
     }
 
-    /// Takes more bytes.
+    /// Adds bytes.
     pub const fn update(&mut self, mut bytes: &[u8]) {
         while let [byte, rest @ ..] = bytes {
             self.0 ^= *byte as u32;
@@ -42,7 +42,7 @@ impl Digest {
         }
     }
 
-    /// The checksum of all of them.
+    /// The checksum of all bytes so far.
     pub const fn finalize(&self) -> u32 {
         !self.0
     }
@@ -54,7 +54,7 @@ impl Default for Digest {
     }
 }
 
-/// The checksum of these bytes.
+/// The checksum of `bytes`.
 pub const fn checksum(bytes: &[u8]) -> u32 {
     let mut digest = Digest::new();
     digest.update(bytes);

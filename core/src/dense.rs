@@ -1,23 +1,34 @@
 //! The dense (fully connected) layer in `f32`: forward, and under it backward.
 //!
-//! Two functions over slices compute it, whether its shape is a type or a value. [`Dense`] is the layer whose shape is a
-//! type.
+//! ```text
+//! forward     z = x · Wᵀ + b        y = σ(z)
+//! backward    dz = dy ⊙ σ'(z)       db = Σ dz       dW = dzᵀ · x       dx = dz · W
+//! ```
+//!
+//! Shapes, with `n` rows, `I` inputs and `O` outputs, all row-major:
+//!
+//! ```text
+//! x, dx  [n, I]       y, z, dy, dz  [n, O]       W, dW  [O, I]       b, db  [O]
+//! ```
+//!
+//! `dv` is short for `dL/dv`. [`forward`] and [`backward`] are functions over slices, for any shape. [`Dense`] is the
+//! layer whose shape is a type.
 
 use crate::layer::{rows, rows_mut};
 use crate::{Activation, Backward, Layer, LayerSpec, Parameters, Zeroed, kernels};
 use core::marker::PhantomData;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-/// `y = σ(x · Wᵀ + b)`
-// Shapes: x [n, I], W [O, I], b [O], y [n, O].
+/// `y = σ(x · Wᵀ + b)` for each row of `x`.
 #[inline(always)]
 pub fn forward(spec: LayerSpec, w: &[f32], b: &[f32], x: &[f32], y: &mut [f32]) {
     kernels::x_wt(x, w, spec.sizes(), y); // z = x · Wᵀ
     kernels::activate(spec.activation, b, y); // y = σ(z + b)
 }
 
-/// The gradients of the parameters and, where asked for, of the inputs. `d` goes in as `dL/dy` and becomes `dL/dz`.
-// Shapes as above; d [n, O], dW [O, I], db [O], dx [n, I].
+/// The gradients `dw` and `db`, summed over the rows, and `dx` if it is given.
+///
+/// `x` and `y` are those of [`forward`]. `d` holds `dL/dy` and becomes `dL/dz`. The outputs are overwritten.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the layer, its forward pass, and its gradients")]
 pub fn backward(
@@ -37,13 +48,13 @@ pub fn backward(
     }
 }
 
-/// The layer with its shape as a type: `W: [O, I]`, `b: [O]`.
+/// The dense layer with its shape as a type: `I` inputs, `O` outputs, activation `A`.
 ///
-/// Its memory is its parameters, weights then bias.
+/// Its memory holds nothing but its parameters: the weights, then the bias.
 #[derive(FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Dense<const I: usize, const O: usize, A> {
-    /// `W`, a row for each output.
+    /// `W`, one row for each output.
     pub weights: [[f32; I]; O],
     /// `b`
     pub bias: [f32; O],

@@ -1,79 +1,79 @@
-//! What can be wrong with a weights blob, or with what a network is given.
+//! Errors of weights blobs and of networks.
 
 use crate::wire;
 use core::fmt;
 
-/// Why a weights blob, a row or a memory was refused. Flat, `Copy`, without strings: it can be sent over a wire as it is.
+/// Why a blob, a row or a buffer was refused. The type is flat, `Copy` and without strings, so a message can carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Error {
-    /// There are no bytes, or only erased ones.
+    /// There is no blob: fewer bytes than its first fields, or erased ones.
     Empty,
     /// The first bytes are not those of a weights blob.
     NotABlob,
-    /// Written by another version of the format.
+    /// The blob has another version of the format.
     Version {
-        /// The version this reader knows.
+        /// The version that this crate reads.
         #[serde(serialize_with = "wire::number")]
         expected: u32,
         /// The version found.
         #[serde(serialize_with = "wire::number")]
         found: u32,
     },
-    /// The blob says it is longer than what is there.
+    /// The blob is longer than the bytes that are there.
     Truncated {
-        /// Bytes the header announces.
+        /// Bytes of the blob, according to its header.
         #[serde(serialize_with = "wire::number")]
         expected: u32,
-        /// Bytes present.
+        /// Bytes found.
         #[serde(serialize_with = "wire::number")]
         found: u32,
     },
     /// The bytes were changed after the blob was written.
     Crc {
-        /// Computed over the bytes.
+        /// The CRC of the bytes.
         #[serde(serialize_with = "wire::number")]
         expected: u32,
-        /// Stored at the end.
+        /// The CRC at the end of the blob.
         #[serde(serialize_with = "wire::number")]
         found: u32,
     },
     /// The blob does not start at a multiple of 16 bytes in memory.
     Misaligned,
-    /// The layers, or the channels, are those of another network.
+    /// The layers are those of another network.
     Topology,
-    /// The weights are of another format than was asked for: `f32` in place of integers, or the other way round.
+    /// The weights have another number format than needed: `f32` instead of integers, or integers instead of `f32`.
     Format,
-    /// A field has a value that no writer writes.
+    /// A field has an impossible value.
     Malformed,
-    /// An accumulator could leave the range in which the integer kernels are exact.
+    /// An accumulator could exceed the range in which the integer kernels are exact.
     Accumulator,
-    /// The buffer is too small to write the blob into.
+    /// The buffer is too small for the blob that is being written.
     NoRoom,
     /// A row or a code has the wrong length.
     Length {
-        /// Elements that the network takes.
+        /// Elements that the network needs.
         #[serde(serialize_with = "wire::number")]
         expected: u32,
         /// Elements given.
         #[serde(serialize_with = "wire::number")]
         found: u32,
     },
-    /// The network is too large: it needs more of something than there is.
+    /// The network is too large: it needs more of a resource than is available.
     Capacity {
-        /// Of what.
+        /// The resource.
         resource: Resource,
-        /// How much of it the network needs.
+        /// The amount that the network needs.
         #[serde(serialize_with = "wire::number")]
         needed: u32,
-        /// How much there is.
+        /// The amount that is available.
         #[serde(serialize_with = "wire::number")]
         available: u32,
     },
-    /// The network lacks the half that was asked for: it is an encoder or a decoder alone.
+    /// The network lacks the half that was asked for: it is only an encoder or only a decoder.
     Absent,
 }
 
-/// What a network can need too much of.
+/// A resource of which a network can need more than is available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(u32)]
 pub enum Resource {
@@ -90,7 +90,7 @@ pub enum Resource {
 }
 
 impl Error {
-    /// An error if a network needs more of something than there is.
+    /// Returns [`Error::Capacity`] if a network needs more of a resource than is available.
     pub const fn check_capacity(resource: Resource, needed: usize, available: usize) -> Result<(), Self> {
         if needed <= available {
             return Ok(());

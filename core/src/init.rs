@@ -5,20 +5,20 @@ use crate::topology::LayerSpec;
 use crate::{Layer, Parameters};
 use rand_core::Rng;
 
-/// How the parameters start.
+/// The distribution of the initial parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
-    /// Weights and biases from `N(0, 1)`: the classic tutorial's.
+    /// Weights and biases from `N(0, 1)`, as in the classic TensorFlow tutorial.
     UnitNormal,
     /// Weights from `N(0, gain² · 2 / (inputs + outputs))`, biases 0.
     ///
-    /// Glorot and Bengio, 2010. The gain makes up for what the activation takes away: 4 for the sigmoid, whose derivative is
-    /// at most 1/4; √2 for the ReLU, which passes half of its inputs (He et al., 2015); 1 for the identity.
+    /// Glorot and Bengio, 2010. The gain compensates for the activation: 4 for the sigmoid, whose derivative is at most
+    /// 1/4; √2 for the ReLU, which passes half of its inputs (He et al., 2015); 1 for the identity.
     GlorotNormal,
 }
 
 impl Init {
-    /// Fills a network with fresh parameters.
+    /// Fills a network with random parameters.
     pub fn fill<N: Layer + Parameters>(self, net: &mut N, rng: &mut impl Rng) {
         let mut slices = net.slices_mut();
         for spec in N::specs() {
@@ -27,7 +27,7 @@ impl Init {
         }
     }
 
-    /// Fills one layer: `weights` `[outputs, inputs]`, `bias` `[outputs]`.
+    /// Fills one layer, with `weights: [outputs, inputs]` and `bias: [outputs]`.
     pub fn fill_layer(self, spec: LayerSpec, weights: &mut [f32], bias: &mut [f32], rng: &mut impl Rng) {
         match self {
             Self::UnitNormal => {
@@ -48,9 +48,9 @@ impl Init {
     }
 }
 
-/// Fills `out` with `N(0, deviation²)`, two numbers at a time (Box and Muller, 1958).
+/// Fills `out` with samples of `N(0, deviation²)`, two at a time (Box and Muller, 1958).
 fn normal(out: &mut [f32], deviation: f32, rng: &mut impl Rng) {
-    /// 2^-24: uniform numbers with as many bits as a mantissa has.
+    /// 2^-24: uniform numbers get as many bits as a mantissa has.
     const STEP: f32 = 1.0 / (1 << 24) as f32;
     for pair in out.chunks_mut(2) {
         let u = ((rng.next_u32() >> 8) + 1) as f32 * STEP; // (0, 1]

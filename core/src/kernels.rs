@@ -1,26 +1,26 @@
-//! The arithmetic of a dense layer in `f32`: plain loops over slices, which every network in this project computes with or
-//! is tested against.
+//! The arithmetic of a dense layer in `f32`: plain loops over slices. A small device runs them, and they are the oracle of
+//! every faster version.
 //!
-//! Matrices are row-major. Letters: `B` rows in the batch, `I` inputs, `O` outputs. `sizes` is `[I, O]`; `B` follows from the
-//! lengths of the slices. The last argument receives the result.
+//! Matrices are row-major. Letters: `B` rows in the batch, `I` inputs, `O` outputs. `sizes` is `[I, O]`, and `B` follows
+//! from the lengths of the slices. The last argument receives the result. [`crate::dense`] has the equations of the layer.
 
 use crate::activation::{Activation, ActivationKind, Identity, Relu, Sigmoid};
 use core::iter::from_fn;
 
-/// The rows of a matrix. Unlike `chunks_exact` it divides by nothing, so a device compiled for size needs no proof that no
-/// row is empty.
+/// The rows of a matrix. Unlike `chunks_exact`, it does not divide: a device that is compiled for size needs neither a
+/// division nor a panic for empty rows.
 #[inline(always)]
 fn rows(mut matrix: &[f32], columns: usize) -> impl Iterator<Item = &[f32]> {
     from_fn(move || matrix.split_off(..columns).filter(|row| !row.is_empty()))
 }
 
-/// The rows of a matrix, mutable.
+/// The same, mutable.
 #[inline(always)]
 fn rows_mut(mut matrix: &mut [f32], columns: usize) -> impl Iterator<Item = &mut [f32]> {
     from_fn(move || matrix.split_off_mut(..columns).filter(|row| !row.is_empty()))
 }
 
-/// `y = x · wᵀ`, that is `[B, O] = [B, I] · [O, I]ᵀ`
+/// Forward: `y = x · wᵀ`, that is `[B, O] = [B, I] · [O, I]ᵀ`.
 #[inline(always)]
 pub fn x_wt(x: &[f32], w: &[f32], [inputs, outputs]: [usize; 2], y: &mut [f32]) {
     for (x, y) in rows(x, inputs).zip(rows_mut(y, outputs)) {
@@ -33,7 +33,7 @@ pub fn x_wt(x: &[f32], w: &[f32], [inputs, outputs]: [usize; 2], y: &mut [f32]) 
     }
 }
 
-/// `dx = dz · w`, that is `[B, I] = [B, O] · [O, I]`
+/// The gradient of the inputs: `dx = dz · w`, that is `[B, I] = [B, O] · [O, I]`.
 #[inline(always)]
 pub fn dz_w(dz: &[f32], w: &[f32], [inputs, outputs]: [usize; 2], dx: &mut [f32]) {
     for (dz, dx) in rows(dz, outputs).zip(rows_mut(dx, inputs)) {
@@ -46,7 +46,7 @@ pub fn dz_w(dz: &[f32], w: &[f32], [inputs, outputs]: [usize; 2], dx: &mut [f32]
     }
 }
 
-/// `dw = dzᵀ · x`, that is `[O, I] = [B, O]ᵀ · [B, I]`
+/// The gradient of the weights: `dw = dzᵀ · x`, that is `[O, I] = [B, O]ᵀ · [B, I]`.
 #[inline(always)]
 pub fn dzt_x(dz: &[f32], x: &[f32], [inputs, outputs]: [usize; 2], dw: &mut [f32]) {
     dw.fill(0.0);
@@ -59,7 +59,7 @@ pub fn dzt_x(dz: &[f32], x: &[f32], [inputs, outputs]: [usize; 2], dw: &mut [f32
     }
 }
 
-/// `y = σ(y + b)` in each row of `y`
+/// Forward: `y = σ(y + b)` in place, in each row of `y: [B, O]`.
 #[inline(always)]
 pub fn activate(activation: ActivationKind, b: &[f32], y: &mut [f32]) {
     #[inline(always)]
@@ -77,7 +77,7 @@ pub fn activate(activation: ActivationKind, b: &[f32], y: &mut [f32]) {
     }
 }
 
-/// From `dL/dy` to `dL/dz` in `d`, and its sum over the rows in `db`: `dz = dy ⊙ σ'(z)`, `db = Σ dz`
+/// Backward: `dz = dy ⊙ σ'(z)` in place in `d: [B, O]`, and `db = Σ dz` over the rows. `σ'(z)` follows from `y`.
 #[inline(always)]
 pub fn activation_backward(activation: ActivationKind, y: &[f32], d: &mut [f32], db: &mut [f32]) {
     #[inline(always)]

@@ -1,7 +1,12 @@
 //! Networks whose shape is a type: each implements [`Layer`], and a pair of networks is a network.
 //!
-//! `(F, G)` runs `F`, then `G`; pairs nest, `(A, (B, C))`, for any depth. The compiler checks that the output of one
-//! is the input of the next, and knows the size of everything before the program runs.
+//! ```text
+//! (F, G)     forward     x -> F -> h -> G -> y         h = F(x),  y = G(h)
+//!            backward    dx <- F <- dh <- G <- dy      dx = dL/dx, and so on
+//! ```
+//!
+//! Pairs nest to any depth: `(A, (B, C))`. The compiler checks that the output of each network is the input of the next,
+//! and it knows every size.
 
 use crate::LayerSpec;
 use zerocopy::FromZeros;
@@ -12,30 +17,32 @@ pub trait Layer {
     type In: Row;
     /// One row of output.
     type Out: Row;
-    /// The outputs of every layer for up to `B` rows: what the backward pass needs to know of the forward pass.
+    /// The outputs of every layer for up to `B` rows, which the backward pass needs. The gradients of these outputs have
+    /// the same type.
     type Acts<const B: usize>: Zeroed + Send + Sync;
 
     /// The dense layers in order.
     fn specs() -> impl Iterator<Item = LayerSpec>;
 
-    /// Computes the outputs of every layer for the rows `x`, at most `B` of them, and returns the last.
+    /// Computes the outputs of every layer for `x`, at most `B` rows, and returns those of the last layer.
     fn forward<'a, const B: usize>(&self, x: &[Self::In], acts: &'a mut Self::Acts<B>) -> &'a [Self::Out];
 
-    /// The network's outputs within `acts`, `n` rows of them.
+    /// The first `n` rows of the network's outputs within `acts`.
     fn output<const B: usize>(acts: &Self::Acts<B>, n: usize) -> &[Self::Out];
 
-    /// The network's outputs within `acts`, mutable: where a backward pass finds `dL/dy`.
+    /// The same rows, mutable. A backward pass reads `dL/dy` from here.
     fn output_mut<const B: usize>(acts: &mut Self::Acts<B>, n: usize) -> &mut [Self::Out];
 
-    /// The outputs of every layer in order, `n` rows of each.
+    /// The first `n` rows of the outputs of each layer, in order.
     fn layer_outputs<const B: usize>(acts: &Self::Acts<B>, n: usize) -> impl Iterator<Item = &[f32]>;
 }
 
 /// A network's backward pass.
 pub trait Backward: Layer + Sized {
-    /// From `dL/dy` in the last outputs of `d` to `dL/d(parameters)` in `grad` and, where asked for, `dL/dx` in `dx`.
+    /// Computes `dL/dp` for each parameter `p` into `grad`, summed over the rows, and `dL/dx` into `dx` if it is given.
     ///
-    /// `x` and `acts` are those of the forward pass. `grad` is overwritten: the sum over the rows of `x`.
+    /// `x` and `acts` are those of the forward pass. `d` holds `dL/dy` in the network's outputs
+    /// ([`Layer::output_mut`]); afterwards it holds `dL/dz` of every layer. `grad` and `dx` are overwritten.
     fn backward<const B: usize>(
         &self,
         x: &[Self::In],
@@ -46,7 +53,8 @@ pub trait Backward: Layer + Sized {
     );
 }
 
-/// A network's parameters as flat arrays, always in the same order: optimizers and blobs walk them in step.
+/// A network's parameters as flat arrays. Their order never changes, so optimizers and blobs can walk several networks
+/// in step.
 pub trait Parameters {
     /// Weights, then bias, of each layer in turn.
     fn slices(&self) -> impl Iterator<Item = &[f32]>;
@@ -55,16 +63,18 @@ pub trait Parameters {
     fn slices_mut(&mut self) -> impl Iterator<Item = &mut [f32]>;
 }
 
-/// Types whose all-zero bytes are a value, as a constant (for a `static`) and, by [`FromZeros`], in place on the heap.
+/// Types whose all-zero bytes are a valid value: as a constant, for a `static`, and through [`FromZeros`] in place on the
+/// heap.
 pub trait Zeroed: FromZeros {
     /// All zeros.
     const ZERO: Self;
 }
 
-/// One row of a batch: an array of any length. Stable Rust has no other way to say `[f32; N]` for an associated type and to ask
-/// for its `N`.
+/// One row of a batch: an array `[f32; N]` of any length.
+///
+/// The trait exists because stable Rust cannot require an associated type to be `[f32; N]` and then name its `N`.
 pub trait Row: Zeroed + Copy + Send + Sync + 'static {
-    /// How many elements there are.
+    /// The number of elements.
     const LEN: usize;
     /// The row as a slice.
     fn elements(&self) -> &[f32];
@@ -72,13 +82,13 @@ pub trait Row: Zeroed + Copy + Send + Sync + 'static {
     fn elements_mut(&mut self) -> &mut [f32];
 }
 
-/// The first `n` of `B` rows; never more than there are.
+/// The first `n` of `B` rows, or all of them if there are fewer.
 pub(crate) fn rows<T, const B: usize>(all: &[T; B], n: usize) -> &[T] {
     debug_assert!(n <= B, "more rows than the activations have room for");
     &all[..n.min(B)]
 }
 
-/// The first `n` of `B` rows, mutable.
+/// The same, mutable.
 pub(crate) fn rows_mut<T, const B: usize>(all: &mut [T; B], n: usize) -> &mut [T] {
     debug_assert!(n <= B, "more rows than the activations have room for");
     &mut all[..n.min(B)]

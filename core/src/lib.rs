@@ -1,25 +1,25 @@
-//! Autoencoders small enough to live, and to go on learning, inside a microcontroller.
+//! Autoencoders that are small enough to run, and to keep learning, on a microcontroller.
 //!
-//! `no_std`, no heap, no `unsafe` but in one kernel and the square root on a Cortex-M4. The host trains with this crate,
-//! the device infers and learns with it.
+//! The host trains with this crate; the device infers and learns with it. It is `no_std` and uses no heap. Only a
+//! Cortex-M with the DSP extension compiles `unsafe`: one kernel and the square root.
 //!
 //! # The law
 //!
-//! **A shape is a type where a network is written in code, and a value where a network is loaded. All memory is known before
-//! anything runs.**
+//! **A shape is a type where a network is written in code, and a value where a network is loaded. The memory that a
+//! network needs is known before it runs.**
 //!
-//! - Parameters are `&self`; everything that a pass computes goes into the caller's memory.
-//! - Of a network as a type, the gradient has the network's type; the gradients of its activations have the activations'
-//!   type. A batch is a slice of rows. One sample is a batch of one: [`core::slice::from_ref`].
-//! - A loaded network says what it needs: [`Network::memory_bytes`]. What is too small is refused with both numbers.
-//! - Beneath both is one set of functions over slices, [`kernels`] and [`quant`]: the arithmetic exists once, on the host
-//!   and on the device.
+//! - A pass borrows the parameters as `&self` and writes everything that it computes to the caller's memory.
+//! - If a network is a type, its gradient has the same type, and the gradients of its activations have the type of the
+//!   activations. A batch is a slice of rows. A single row is a batch of one: [`core::slice::from_ref`].
+//! - A loaded network knows its needs: [`Network::memory_bytes`]. If the memory is too small, the error has both numbers.
+//! - Both forms use one set of functions over slices, [`kernels`] and [`quant`]: the arithmetic exists once, for the host
+//!   and for the device.
 //!
 //! # Reading order
 //!
-//! [`model`] names the networks; [`layer`] says what a network is; [`dense`] is the one layer they are made of,
-//! its float forward and backward; [`quant`] is the same layer in integers; [`blob`] carries the weights; [`network`] runs
-//! them where they lie; [`adapt`] teaches the integer layer on the device.
+//! [`model`] names the networks. [`layer`] defines what a network is. [`dense`] is the only layer, with its forward and
+//! backward pass in `f32`; [`quant`] is the same layer in integers. [`blob`] stores the weights, [`network`] runs them in
+//! place, and [`adapt`] lets the integer layer learn on the device.
 //!
 //! ```
 //! use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Sigmoid, Zeroed, loss};
@@ -61,7 +61,7 @@
 //! fn of(net: (Dense<784, 256, Sigmoid>, Dense<256, 784, Sigmoid>)) { network(net) }
 //! ```
 #![no_std]
-// A Cortex-M4 has two exceptions, with their reasons above them: `quant::dsp` and the square root in `optimizer`.
+// The two exceptions on a Cortex-M4, each with its reason above it: `quant::dsp` and the square root in `optimizer`.
 #![cfg_attr(not(dsp), forbid(unsafe_code))]
 
 pub mod activation;

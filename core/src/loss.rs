@@ -1,11 +1,14 @@
 //! The reconstruction error.
 //!
-//! MSE is everywhere the mean over pixels and images of `(y - x)²`, pixels in [0, 1]; PSNR is `-10·log10(MSE)` dB.
+//! ```text
+//! MSE  = mean of (y - x)² over all elements of all rows, elements in [0, 1]
+//! PSNR = -10 · log10(MSE) dB
+//! ```
 
-/// `Σ (y - x)²` over one row, and its gradient `d = scale · 2 · (y - x)`.
+/// Returns `Σ (y - x)²` over one row and writes `d = scale · 2 · (y - x)`.
 ///
-/// With `scale = 1 / (rows · pixels)` the gradient is that of the MSE over the batch. There are 16 partial sums, which a
-/// compiler can keep in vector registers; they are added in a fixed order.
+/// With `scale = 1 / (rows · elements)`, `d` is the gradient of the batch's MSE. The sum consists of 16 partial sums, which
+/// a compiler can keep in vector registers; they are added in a fixed order.
 #[inline(always)]
 pub fn squared_error(y: &[f32], x: &[f32], scale: f32, d: &mut [f32]) -> f32 {
     const LANES: usize = 16;
@@ -27,7 +30,7 @@ pub fn squared_error(y: &[f32], x: &[f32], scale: f32, d: &mut [f32]) -> f32 {
     sums.iter().sum()
 }
 
-/// Peak signal-to-noise ratio of a mean squared error, in dB, for signals in [0, 1].
+/// The peak signal-to-noise ratio in dB, for signals in [0, 1]: `-10 · log10(mse)`.
 pub fn psnr(mse: f64) -> f64 {
     -10.0 * libm::log10(mse)
 }

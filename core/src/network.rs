@@ -1,11 +1,15 @@
-//! A network of integers, loaded from a blob: its shape is a value.
+//! An integer network that is loaded from a blob: its shape is a value.
+//!
+//! A pass computes one row in memory of the caller, [`Network::memory_bytes`] of it:
 //!
 //! ```text
-//! memory   [ inputs, later outputs | hidden layer 1 | hidden layer 2 | …       scratch of the kernel ]
+//! memory      [ inputs, later outputs | hidden layer 1 | hidden layer 2 | …       scratch of the kernel ]
+//! boundary      0 and n                 1                2                        of n layers
 //! ```
 //!
-//! All activations of one row lie in the caller's memory, [`Network::memory_bytes`] of it. The outputs of the last layer take
-//! the place of the inputs; a network of one layer has both side by side.
+//! The outputs of the last layer replace the inputs. A network of one layer has both, one after the other. Boundary 0 is
+//! the network's inputs and boundary `i` the outputs of its first `i` layers, as in [`Topology::size`]. The activations at
+//! each boundary are padded to a multiple of four bytes.
 
 use crate::activation::ActivationKind;
 use crate::blob::{Blob, Format, Header, Layers, RawLayer};
@@ -14,13 +18,13 @@ use crate::{Error, LayerSpec, Resource, Topology};
 use core::ops::Range;
 use zerocopy::FromBytes;
 
-/// A network whose weights stay in their blob, checked once.
+/// A network whose weights stay in their blob. Opening it checks everything once.
 ///
 /// ```
 /// # use autoencoder_core::{Error, Network};
 /// # fn there_and_back(blob: &[u8], image: &[u8; 784]) -> Result<(), Error> {
 /// let network = Network::open(blob)?;                       // checked, then borrowed: nothing is copied
-/// let mut memory = [0; 4096];                               // network.memory_bytes() of it are used
+/// let mut memory = [0; 4096];                               // network.memory_bytes() are needed
 /// let code = network.encode(image, &mut memory)?.to_vec();
 /// let image = network.decode(&code, &mut memory)?;
 /// # Ok(())
@@ -34,43 +38,46 @@ pub struct Network<'b> {
 /// One half of an autoencoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Half {
-    /// From a row to its code.
+    /// Maps a row to its code.
     Encoder,
-    /// From a code to its row.
+    /// Maps a code to its row.
     Decoder,
 }
 
 impl<'b> Network<'b> {
-    /// Checks a blob of integers, each of its layers included. What follows the blob is ignored.
+    /// Checks an integer blob, including each of its layers. Bytes after the blob are ignored.
+    ///
+    /// Errors: those of [`Blob::open`]; [`Error::Format`] for a blob of `f32`; [`Error::Accumulator`] if the accumulators
+    /// were not checked; [`Error::Malformed`] if a layer does not have the sizes of the topology.
     pub fn open(bytes: &'b [u8]) -> Result<Self, Error> {
         Blob::open_and(bytes, check).map(|blob| Self { blob })
     }
 
-    /// The same for a blob that is open.
+    /// Checks the layers of a blob that is already open. Errors as for [`Self::open`].
     pub fn new(blob: Blob<'b>) -> Result<Self, Error> {
         check(&blob)?;
         Ok(Self { blob })
     }
 
-    /// The blob that it lies in.
+    /// The blob that holds the network.
     pub fn blob(&self) -> &Blob<'b> {
         &self.blob
     }
 
-    /// Its shape.
+    /// The shape of the network.
     pub fn topology(&self) -> &Topology {
         &self.blob.header().topology
     }
 
-    /// Its layers in order.
+    /// The layers, in order.
     pub fn layers(&self) -> impl Iterator<Item = Dense<'b>> + '_ {
         let mut layers = self.blob.layers();
         let format = self.blob.header().format;
-        // They were all read when the network was opened: there is no error left to come.
+        // Opening the network has read them all: none fails here.
         self.topology().layers().iter().map_while(move |spec| dense(format, *spec, &mut layers))
     }
 
-    /// Output channels of all layers, padding included: how many [`ChannelParams`] there are.
+    /// The number of [`ChannelParams`]: the output channels of all layers, including padding.
     pub fn channels(&self) -> usize {
         self.topology().channels()
     }
@@ -81,17 +88,19 @@ impl<'b> Network<'b> {
         self.blob.header().code_bytes()
     }
 
-    /// Bytes of memory that a pass needs with this target's kernel: activations and scratch.
+    /// Bytes of memory that a pass needs with the kernel of this target: activations and scratch.
     pub fn memory_bytes(&self) -> usize {
         memory_bytes::<Native>(self.topology())
     }
 
-    /// Returns [`Error::Capacity`] if `available` bytes of memory are too few for a pass.
+    /// Returns [`Error::Capacity`] if a pass needs more than `available` bytes of memory.
     pub fn check_memory(&self, available: usize) -> Result<(), Error> {
         Error::check_capacity(Resource::Activations, self.memory_bytes(), available)
     }
 
-    /// From a row of inputs to its code, one byte an element: not yet [packed](code::pack) into the code's bits.
+    /// Encodes a row. The code has one byte for each element; [`code::pack`](crate::quant::code::pack) packs it.
+    ///
+    /// Errors: [`Error::Absent`] without an encoder, [`Error::Capacity`], [`Error::Length`].
     pub fn encode<'m>(&self, row: &[u8], memory: &'m mut [u8]) -> Result<&'m mut [u8], Error> {
         if !self.topology().has_encoder() {
             return Err(Error::Absent);
@@ -102,7 +111,7 @@ impl<'b> Network<'b> {
         Ok(self.code_mut(memory))
     }
 
-    /// From a code to its row.
+    /// Decodes a code with one byte for each element. Errors as for [`Self::encode`].
     pub fn decode<'m>(&self, code: &[u8], memory: &'m mut [u8]) -> Result<&'m [u8], Error> {
         if !self.topology().has_decoder() {
             return Err(Error::Absent);
@@ -113,42 +122,42 @@ impl<'b> Network<'b> {
         Ok(self.output(memory))
     }
 
-    /// Where the inputs of the next [`Self::forward`] lie in `memory`.
+    /// The inputs of the next [`Self::forward`]. This slice and those below are empty if the memory is too small.
     pub fn input_mut<'m>(&self, memory: &'m mut [u8]) -> &'m mut [u8] {
         self.activations_mut(0, memory)
     }
 
-    /// Where the code lies: the encoder's outputs and the decoder's inputs, an element a byte.
+    /// The code, one byte for each element: the outputs of the encoder and the inputs of the decoder.
     pub fn code_mut<'m>(&self, memory: &'m mut [u8]) -> &'m mut [u8] {
         self.activations_mut(self.topology().encoder_layers(), memory)
     }
 
-    /// Where the outputs of the last layer lie.
+    /// The outputs of the last layer.
     pub fn output<'m>(&self, memory: &'m [u8]) -> &'m [u8] {
         self.activations(self.topology().layers().len(), memory)
     }
 
-    /// The activations at a boundary between layers, counted as by [`Topology::size`], as the last pass left them. Empty where
-    /// the memory is too small.
+    /// The activations at a boundary, as the last pass left them.
     pub fn activations<'m>(&self, boundary: usize, memory: &'m [u8]) -> &'m [u8] {
         memory.get(self.range(boundary)).unwrap_or_default()
     }
 
-    /// The activations at a boundary with their padding.
+    /// The activations at a boundary, with their padding.
     pub(crate) fn padded_activations<'m>(&self, boundary: usize, memory: &'m [u8]) -> &'m [u8] {
         let Range { start, end } = self.range(boundary);
         memory.get(start..start + padded(end - start)).unwrap_or_default()
     }
 
-    /// The activations at a boundary, to be written.
+    /// The activations at a boundary, mutable.
     #[inline(never)]
     pub fn activations_mut<'m>(&self, boundary: usize, memory: &'m mut [u8]) -> &'m mut [u8] {
         memory.get_mut(self.range(boundary)).unwrap_or_default()
     }
 
-    /// Runs the encoder's or the decoder's layers in place. `memory` holds at least [`memory_bytes`] for this kernel.
+    /// Runs the layers of one half, from [`Self::input_mut`] to [`Self::code_mut`] or from there to [`Self::output`].
     ///
-    /// `channels` takes the place of all of the blob's: those that a device has learned.
+    /// `memory` must hold at least [`memory_bytes`] for this kernel; a pass stops at the first layer that does not fit.
+    /// `channels`, if given, replace those of the blob, for all layers: a device passes what it has learned.
     pub fn forward<K: Kernel>(&self, kernel: &K, channels: Option<&[ChannelParams]>, half: Half, memory: &mut [u8]) {
         let topology = self.topology();
         let layers = match half {
@@ -186,32 +195,32 @@ impl<'b> Network<'b> {
     }
 }
 
-/// Bytes that all activations of one row take, each layer's padded.
+/// Bytes of all activations of one row, with padding.
 pub fn activation_bytes(topology: &Topology) -> usize {
-    // The outputs of a network of one layer have a place of their own.
+    // The outputs of a single layer do not replace its inputs.
     start(topology, topology.layers().len().max(2))
 }
 
-/// Bytes of memory that a pass needs: activations, and the scratch of a kernel.
+/// Bytes of memory that a pass needs with the kernel `K`: activations and scratch.
 pub fn memory_bytes<K: Kernel>(topology: &Topology) -> usize {
     let layers = topology.layers().iter();
     let scratch = layers.fold(0, |most, layer| K::scratch_bytes(padded(layer.inputs.into())).max(most));
     activation_bytes(topology) + scratch
 }
 
-/// The offset of the activations behind a hidden layer. Inputs and outputs share offset 0.
+/// The offset of the activations at a boundary between hidden layers. Inputs and outputs share offset 0.
 #[inline(never)]
 fn start(topology: &Topology, boundary: usize) -> usize {
     let hidden = padded(topology.inputs()).max(padded(topology.outputs()));
     (1..boundary).fold(hidden, |start, boundary| start + padded(topology.size(boundary)))
 }
 
-/// Whether the activations at a boundary have the first place.
+/// Whether the activations at a boundary have offset 0.
 fn is_first(topology: &Topology, boundary: usize) -> bool {
     boundary == 0 || boundary == topology.layers().len() && boundary > 1
 }
 
-/// Clears the padding after the inputs, at most three bytes: it may hold what an earlier row left.
+/// Clears the padding after the inputs, at most three bytes, which may hold values of an earlier row.
 fn clear_padding(x: &mut [u8], inputs: u16) {
     if let Some(last) = x.last_chunk_mut::<4>() {
         let padding = inputs.wrapping_neg() % 4;
@@ -219,7 +228,7 @@ fn clear_padding(x: &mut [u8], inputs: u16) {
     }
 }
 
-/// Copies a row; returns an error unless it has the right length.
+/// Copies a row. Returns [`Error::Length`] unless the lengths are equal.
 fn copy(from: &[u8], to: &mut [u8]) -> Result<(), Error> {
     if from.len() != to.len() {
         return Err(Error::Length { expected: to.len() as u32, found: from.len() as u32 });
@@ -228,7 +237,7 @@ fn copy(from: &[u8], to: &mut [u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns an error unless the layers of a blob are of integers and have the sizes of their topology.
+/// Returns an error unless the layers of a blob are integer layers with the sizes of the topology.
 fn check(blob: &Blob<'_>) -> Result<(), Error> {
     let Header { format, accumulators_checked, topology, .. } = blob.header();
     if *format == Format::F32 {
@@ -244,11 +253,11 @@ fn check(blob: &Blob<'_>) -> Result<(), Error> {
     layers.finish()
 }
 
-/// The next of the stored layers as an integer layer; `None` if it is not one of this format and shape.
+/// The next stored layer as an integer layer; `None` if it does not have this format and shape.
 #[inline(never)]
 fn dense<'b>(format: Format, spec: LayerSpec, layers: &mut Layers<'b>) -> Option<Dense<'b>> {
     let RawLayer { output, channels, weights } = layers.next_layer().ok()?;
-    // Outputs that cannot be negative need no zero point.
+    // Only outputs that can be negative have a zero point.
     if output.zero_point != 0 && spec.activation != ActivationKind::Identity {
         return None;
     }

@@ -1,11 +1,11 @@
-//! SGD with momentum, RMSProp and Adam, over flat arrays: usable on a device as on the host.
+//! SGD with momentum, RMSProp and Adam over flat arrays, for the host and the device.
 //!
 //! Letters: `p` parameters, `g` their gradients, `m` first and `v` second moments (running means of `g` and `g²`), all
-//! of one length; `lr` the learning rate; `t` the number of the step, from 1.
+//! of the same length; `lr` the learning rate; `t` the number of the step, from 1.
 
-/// An optimizer with its settings.
+/// An optimizer as a value, with its settings.
 #[derive(Clone, Copy, Debug)]
-#[repr(u8)] // a tag of its own, 0 for the first: a static without an optimizer is all zeros
+#[repr(u8)] // the first variant has tag 0, so a static can be all zeros
 pub enum OptimizerKind {
     /// Gradient descent with momentum.
     Sgd(Sgd),
@@ -15,12 +15,12 @@ pub enum OptimizerKind {
     Adam(Adam),
 }
 
-/// A rule that turns gradients into steps.
+/// An optimizer: a rule that turns gradients into steps.
 pub trait Optimizer: Sync {
-    /// The rule at step `t`: from a gradient to what to subtract from its parameter, `p -= rule(g, m, v)`.
+    /// The rule at step `t`. It updates the moments and returns what to subtract: `p -= rule(g, m, v)`.
     fn at(&self, t: u32, lr: f32) -> impl Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync;
 
-    /// The same for all of `g`, in place: `p -= g`. A moment that the rule does not use may be empty.
+    /// Applies the rule to all of `g`, in place: then `p -= g`. A moment that the rule does not use may be empty.
     #[inline(always)]
     fn steps(&self, t: u32, lr: f32, g: &mut [f32], m: &mut [f32], v: &mut [f32]) {
         let rule = self.at(t, lr);
@@ -32,19 +32,19 @@ pub trait Optimizer: Sync {
 
 /// `m = momentum·m + g;  p -= lr·m`
 ///
-/// Polyak, 1964. Does not use `v`; with a momentum of 0, not `m` either.
+/// Polyak, 1964. It does not use `v`, and with a momentum of 0 it does not use `m`.
 #[derive(Clone, Copy, Debug)]
 pub struct Sgd {
-    /// How much of the last update is kept.
+    /// The fraction of `m` that stays from one step to the next.
     pub momentum: f32,
 }
 
 /// `v = decay·v + (1 - decay)·g²;  p -= lr·g / √(v + epsilon)`
 ///
-/// Tieleman and Hinton, 2012, with epsilon inside the root as in TensorFlow 1. Does not use `m`.
+/// Tieleman and Hinton, 2012, with epsilon inside the root as in TensorFlow 1. It does not use `m`.
 #[derive(Clone, Copy, Debug)]
 pub struct RmsProp {
-    /// How slowly `v` forgets.
+    /// The decay of `v`: the higher, the longer its memory.
     pub decay: f32,
     /// Keeps the quotient finite.
     pub epsilon: f32,
@@ -52,17 +52,17 @@ pub struct RmsProp {
 
 /// `m = β₁·m + (1 - β₁)·g;  v = β₂·v + (1 - β₂)·g²;  p -= lr · m̂ / (√v̂ + epsilon)`
 ///
-/// with `m̂ = m / (1 - β₁ᵗ)`, `v̂ = v / (1 - β₂ᵗ)`. Kingma and Ba, 2015. With Nesterov's momentum, `m` in the quotient is
-/// looked at one step ahead: `β₁·m + (1 - β₁)·g` (Dozat, 2016).
+/// with `m̂ = m / (1 - β₁ᵗ)` and `v̂ = v / (1 - β₂ᵗ)`. Kingma and Ba, 2015. With Nesterov's momentum, the quotient takes
+/// `m` one step ahead: `β₁·m + (1 - β₁)·g` (Dozat, 2016).
 #[derive(Clone, Copy, Debug)]
 pub struct Adam {
-    /// How slowly `m` forgets.
+    /// `β₁`, the decay of `m`.
     pub beta1: f32,
-    /// How slowly `v` forgets.
+    /// `β₂`, the decay of `v`.
     pub beta2: f32,
     /// Keeps the quotient finite.
     pub epsilon: f32,
-    /// Nesterov's momentum.
+    /// Whether to use Nesterov's momentum.
     pub nesterov: bool,
 }
 
@@ -150,7 +150,7 @@ impl Optimizer for Adam {
     }
 }
 
-/// `√x`, correctly rounded and so the same bits everywhere.
+/// `√x`, correctly rounded, so it has the same bits on every machine.
 #[inline(always)]
 pub(crate) fn sqrt(x: f32) -> f32 {
     #[cfg(feature = "std")]
@@ -166,13 +166,13 @@ pub(crate) fn sqrt(x: f32) -> f32 {
     libm::sqrtf(x)
 }
 
-/// The instruction of a Cortex-M4 or M7 with an FPU, for which the core library has no function.
+/// The square-root instruction of a Cortex-M with an FPU, for which the core library has no function.
 #[cfg(all(dsp, target_abi = "eabihf"))]
 #[allow(unsafe_code)]
 #[inline(always)]
 fn fpu_sqrt(x: f32) -> f32 {
     let mut bits = x.to_bits();
-    // SAFETY: it changes only the two registers that it names, and the target has an FPU.
+    // SAFETY: the assembly changes only the registers that it names, and the target has an FPU.
     unsafe {
         core::arch::asm!("vmov s0, {0}", "vsqrt.f32 s0, s0", "vmov {0}, s0",
             inout(reg) bits, out("s0") _, options(pure, nomem, nostack));

@@ -1,15 +1,19 @@
 //! The shape of a network as a value: the sizes of its layers, their activations, and where the code is.
 //!
-//! A topology is written `784-256-128-256-784`: the inputs, then the outputs of each layer. A letter after a size is the
-//! activation of that layer: `s` sigmoid (the default), `r` ReLU, `i` identity. The smallest size between inputs and outputs
-//! is the code, of equals the first; a `*` marks another one: `64-32-8*-8-64`.
+//! ```text
+//! 784-256-128-256-784          inputs, then the outputs of each layer
+//! 640-128r-8r-128r-640i        a letter after a size is the layer's activation: s sigmoid (default), r ReLU, i identity
+//! 64-32-8-8*-64                a * marks the code
+//! ```
+//!
+//! Without a `*`, the code is the smallest size between inputs and outputs, and the first of several equal ones.
 
 use crate::activation::ActivationKind;
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
-/// The most layers a network can have.
+/// The largest number of layers that a network can have.
 pub const MAX_LAYERS: usize = 16;
 
 /// The topologies that have a name.
@@ -20,7 +24,7 @@ const NAMED: [(&str, &str); 4] = [
     ("tiny", "64-16-4-16-64"),
 ];
 
-/// Their names.
+/// The names that [`Topology`] parses: `classic`, `small`, `anomaly` and `tiny`.
 pub const NAMES: [&str; NAMED.len()] = {
     let mut names = [""; NAMED.len()];
     let mut i = 0;
@@ -31,7 +35,7 @@ pub const NAMES: [&str; NAMED.len()] = {
     names
 };
 
-/// A size with the padding that the layouts of integer weights need: a multiple of four.
+/// A size rounded up to a multiple of four, as the layouts of integer weights need it.
 pub const fn padded(size: usize) -> usize {
     size.next_multiple_of(4)
 }
@@ -39,37 +43,37 @@ pub const fn padded(size: usize) -> usize {
 /// The shape of one dense layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerSpec {
-    /// Inputs.
+    /// The number of inputs.
     pub inputs: u16,
-    /// Outputs.
+    /// The number of outputs.
     pub outputs: u16,
-    /// The activation function of its outputs.
+    /// The activation function of the outputs.
     pub activation: ActivationKind,
 }
 
 impl LayerSpec {
-    /// Inputs and outputs as sizes of slices.
+    /// `[inputs, outputs]`.
     pub const fn sizes(self) -> [usize; 2] {
         [self.inputs as usize, self.outputs as usize]
     }
 
-    /// Inputs and outputs, each with the padding that an integer layer needs: [`padded`].
+    /// `[inputs, outputs]`, each [`padded`] for an integer layer.
     pub const fn padded_sizes(self) -> [usize; 2] {
         [padded(self.inputs as usize), padded(self.outputs as usize)]
     }
 
-    /// How many weights it has.
+    /// The number of weights: `inputs · outputs`.
     pub const fn weights(self) -> usize {
         self.inputs as usize * self.outputs as usize
     }
 
-    /// How many parameters it has: weights, and a bias for each output.
+    /// The number of parameters: the weights, and a bias for each output.
     pub const fn parameters(self) -> usize {
         self.weights() + self.outputs as usize
     }
 }
 
-/// The layers of a network in order, each fitting the one before it, and how many of them are the encoder's.
+/// The layers of a network in order, and how many of them belong to the encoder. Each layer fits the one before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topology {
     // In the order in which a blob stores them.
@@ -77,27 +81,27 @@ pub struct Topology {
     layers: heapless::Vec<LayerSpec, MAX_LAYERS>,
 }
 
-/// Why a text or a list of layers is not a valid topology. Sizes are counted from 1, the inputs being the first.
+/// Why a text or a list of layers is not a valid topology. Parts are counted from 1; part 1 is the number of inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopologyError {
-    /// There is no layer: a topology has two sizes or more.
+    /// There is no layer. A topology needs at least two sizes.
     NoLayer,
     /// There are more than [`MAX_LAYERS`] layers.
     TooManyLayers,
-    /// This part is no number from 1 to 65,535.
+    /// This part is not a number from 1 to 65,535.
     Size(u8),
     /// This part ends in something other than `s`, `r`, `i` or `*`.
     Suffix(u8),
-    /// The inputs have an activation or a `*`: they belong to no layer.
+    /// The inputs have an activation or a `*`, but they are not a layer.
     Inputs,
-    /// A second `*`: there is one code.
+    /// This part has a second `*`. A network has one code.
     SecondCode(u8),
-    /// The encoder is said to have more layers than there are, or a layer does not fit the one before it.
+    /// A layer has size 0 or does not fit the one before it, or the encoder has more layers than the network.
     Chain,
 }
 
 impl Topology {
-    /// A network of these layers, the first `encoder_layers` of which are the encoder.
+    /// A network of these layers. The first `encoder_layers` of them are the encoder.
     pub fn new(layers: &[LayerSpec], encoder_layers: usize) -> Result<Self, TopologyError> {
         let layers = heapless::Vec::from_slice(layers).map_err(|_| TopologyError::TooManyLayers)?;
         let topology = Self { encoder_layers: u8::try_from(encoder_layers).unwrap_or(u8::MAX), layers };
@@ -105,13 +109,13 @@ impl Topology {
         Ok(topology)
     }
 
-    /// No layers yet. Not a constant, which would be bytes to copy.
+    /// No layers yet. This is not a constant, because a constant would be bytes to copy.
     #[inline]
     pub(crate) fn empty(encoder_layers: u8) -> Self {
         Self { encoder_layers, layers: heapless::Vec::new() }
     }
 
-    /// Adds the next layer. The whole has to be checked: [`Self::check`].
+    /// Adds the next layer without checking it: call [`Self::check`] after the last one.
     pub(crate) fn push(&mut self, layer: LayerSpec) -> Result<(), TopologyError> {
         self.layers.push(layer).map_err(|_| TopologyError::TooManyLayers)
     }
@@ -131,7 +135,7 @@ impl Topology {
         if self.encoder_layers() > self.layers.len() { Err(TopologyError::Chain) } else { Ok(()) }
     }
 
-    /// By name.
+    /// The topology with one of [`NAMES`].
     pub fn named(name: &str) -> Option<Self> {
         let (_, sizes) = NAMED.into_iter().find(|(known, _)| *known == name)?;
         sizes.parse().ok()
@@ -142,32 +146,33 @@ impl Topology {
         NAMES.into_iter().find(|name| Self::named(name).as_ref() == Some(self))
     }
 
-    /// All layers in order.
+    /// All layers, in order.
     pub fn layers(&self) -> &[LayerSpec] {
         &self.layers
     }
 
-    /// How many of them are the encoder's.
+    /// The number of layers of the encoder.
     pub fn encoder_layers(&self) -> usize {
         self.encoder_layers.into()
     }
 
-    /// How many are the decoder's.
+    /// The number of layers of the decoder.
     pub fn decoder_layers(&self) -> usize {
         self.layers.len().saturating_sub(self.encoder_layers())
     }
 
-    /// The encoder alone; `None` where there is none.
+    /// The encoder alone; `None` if there is none.
     pub fn encoder(&self) -> Option<Self> {
         Self::new(self.layers.get(..self.encoder_layers())?, self.encoder_layers()).ok()
     }
 
-    /// The decoder alone; `None` where there is none.
+    /// The decoder alone; `None` if there is none.
     pub fn decoder(&self) -> Option<Self> {
         Self::new(self.layers.get(self.encoder_layers()..)?, 0).ok()
     }
 
-    /// The size at a boundary between layers: 0 stands for the inputs, `n` for the outputs of the first `n` layers.
+    /// The number of activations at a boundary: boundary 0 is the inputs, and boundary `i` is the outputs of the first `i`
+    /// layers.
     #[inline(never)]
     pub fn size(&self, boundary: usize) -> usize {
         let size = match boundary.checked_sub(1) {
@@ -177,59 +182,59 @@ impl Topology {
         size.unwrap_or_default().into()
     }
 
-    /// Inputs of the first layer.
+    /// The number of inputs of the first layer.
     pub fn inputs(&self) -> usize {
         self.size(0)
     }
 
-    /// Outputs of the last layer.
+    /// The number of outputs of the last layer.
     pub fn outputs(&self) -> usize {
         self.size(self.layers.len())
     }
 
-    /// Elements of the code.
+    /// The number of elements of the code.
     pub fn code(&self) -> usize {
         self.size(self.encoder_layers())
     }
 
-    /// Elements of the rows that are encoded and reconstructed: the inputs, or the outputs of a decoder that is alone.
+    /// The number of elements of a row: the inputs, or the outputs of a decoder alone.
     pub fn row(&self) -> usize {
         if self.has_encoder() { self.inputs() } else { self.outputs() }
     }
 
-    /// Whether it can encode: a decoder that is alone cannot.
+    /// Whether the network can encode. A decoder alone cannot.
     pub fn has_encoder(&self) -> bool {
         self.encoder_layers > 0
     }
 
-    /// Whether it can decode: an encoder that is alone cannot. A network of one layer whose code is as long as its row has the
-    /// identity for a decoder.
+    /// Whether the network can decode. An encoder alone cannot. A single layer whose code is as long as its row can: its
+    /// decoder is the identity.
     pub fn has_decoder(&self) -> bool {
         self.decoder_layers() > 0 || self.layers.len() == 1 && self.outputs() == self.inputs()
     }
 
-    /// The activation that a code element comes out of; `None` where the code is the input.
+    /// The activation that computes the code; `None` if the code is the input.
     pub fn code_activation(&self) -> Option<ActivationKind> {
         let last = self.encoder_layers().checked_sub(1)?;
         self.layers.get(last).map(|layer| layer.activation)
     }
 
-    /// How many parameters there are: weights and biases of all layers.
+    /// The number of parameters: the weights and biases of all layers.
     pub fn parameters(&self) -> usize {
         self.layers.iter().map(|layer| layer.parameters()).sum()
     }
 
-    /// Output channels of all layers, with the padding that integer layers need.
+    /// The number of output channels of all layers, including the padding of integer layers.
     pub fn channels(&self) -> usize {
         self.layers.iter().map(|layer| padded(layer.outputs.into())).sum()
     }
 
-    /// The largest number of inputs or outputs of any layer.
+    /// The largest number of activations at any boundary.
     pub fn widest(&self) -> usize {
         (0..=self.layers.len()).map(|boundary| self.size(boundary)).max().unwrap_or_default()
     }
 
-    /// Where the code is if nothing marks it: behind the first of the smallest layers between inputs and outputs.
+    /// The boundary of the code unless a `*` marks it: the first of the smallest sizes between inputs and outputs.
     fn smallest(&self) -> usize {
         let hidden = 1..self.layers.len();
         hidden.min_by_key(|boundary| self.size(*boundary)).unwrap_or(self.layers.len())
@@ -239,7 +244,7 @@ impl Topology {
 impl FromStr for Topology {
     type Err = TopologyError;
 
-    /// Reads `784-256-128-256-784` or one of [`NAMES`].
+    /// Parses `784-256-128-256-784` or one of [`NAMES`].
     fn from_str(text: &str) -> Result<Self, TopologyError> {
         if let Some(topology) = Self::named(text) {
             return Ok(topology);
@@ -279,7 +284,7 @@ impl FromStr for Topology {
 }
 
 impl fmt::Display for Topology {
-    /// As [`FromStr`] reads it, except for a decoder that is alone.
+    /// Writes the form that [`FromStr`] parses. A decoder alone does not parse back.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.inputs())?;
         for (boundary, layer) in (1..).zip(&self.layers) {
@@ -299,7 +304,7 @@ impl fmt::Display for TopologyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLayer => f.write_str("at least two sizes are needed, inputs and outputs: 784-256-128-256-784"),
-            Self::TooManyLayers => write!(f, "at most {MAX_LAYERS} layers are possible"),
+            Self::TooManyLayers => write!(f, "a topology has at most {MAX_LAYERS} layers"),
             Self::Size(part) => write!(f, "part {part} is not a size from 1 to 65535"),
             Self::Suffix(part) => {
                 write!(f, "part {part} has an unknown suffix: s, r or i is an activation, * marks the code")

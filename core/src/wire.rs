@@ -1,11 +1,11 @@
-//! What errors and messages need to be sent.
+//! Serialisation that errors and messages share.
 
 use serde::Serializer;
 
 /// Serialises a number: `#[serde(serialize_with = "wire::number")]`.
 ///
-/// Left to itself, postcard writes out the loop of a variable-length integer for every field. One copy for all of them saves
-/// 1,200 bytes of an image.
+/// Otherwise, postcard inlines the loop that writes a variable-length integer for every field. One shared copy makes an
+/// image 1,200 bytes smaller.
 #[inline(never)]
 pub fn number<S: Serializer>(number: &u32, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u32(*number)

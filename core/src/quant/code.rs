@@ -1,22 +1,22 @@
 //! Packed codes: elements of 1 to 8 bits, one after another.
 //!
 //! ```text
-//! level   = round(element · (2^bits - 1) / 255)        0 to 2^bits - 1
-//! element = round(level · 255 / (2^bits - 1))          what the decoder is given: within 255 / (2^bits - 1) / 2
+//! level   = round(element · (2^bits - 1) / 255)        0 to 2^bits - 1, packed
+//! element = round(level · 255 / (2^bits - 1))          unpacked: within 255 / (2^bits - 1) / 2 of the original
 //! ```
 //!
-//! Level `i` is in bits `bits·i` to `bits·i + bits - 1` of the bytes, each counted from its lowest bit; what is left of the
-//! last byte is zero. With 8 bits a packed code is the code itself. Both directions work in place: a packed level
-//! never lies behind its element.
+//! Level `i` lies in bits `bits·i` to `bits·i + bits - 1`, counted from the lowest bit of the first byte. The rest of the
+//! last byte is zero. With 8 bits, a packed code is the code itself. Both directions work in place, because a packed level
+//! never lies after its element.
 
 use core::cell::Cell;
 
-/// Bytes of a packed code.
+/// Bytes of a packed code: `⌈elements · bits / 8⌉`.
 pub const fn packed_bytes(elements: usize, bits: u8) -> usize {
     (elements * bits as usize).div_ceil(8)
 }
 
-/// Packs a code into its own first [`packed_bytes`].
+/// Packs a code, one byte for each element, into its own first [`packed_bytes`], and returns them.
 pub fn pack(code: &mut [u8], bits: u8) -> &[u8] {
     let length = packed_bytes(code.len(), bits);
     if bits < 8 {
@@ -41,7 +41,7 @@ pub fn pack(code: &mut [u8], bits: u8) -> &[u8] {
     code.get(..length).unwrap_or_default()
 }
 
-/// Unpacks a code from its own first [`packed_bytes`].
+/// Unpacks a code from its own first [`packed_bytes`] to one byte for each element.
 #[inline(never)] // one copy on a device, not one for each command that decodes
 pub fn unpack(code: &mut [u8], bits: u8) {
     if bits >= 8 {
@@ -51,7 +51,7 @@ pub fn unpack(code: &mut [u8], bits: u8) {
     for i in (0..code.len()).rev() {
         let (at, shift) = (i * usize::from(bits) / 8, i * usize::from(bits) % 8);
         let byte = |at: usize| code.get(at).copied().map_or(0, u32::from);
-        // If a level lies within one byte, the mask drops the next byte, which may already be overwritten.
+        // If a level lies within one byte, the mask drops the next byte, which may have been overwritten.
         let level = (byte(at) | byte(at + 1) << 8) >> shift & most;
         if let Some(element) = code.get_mut(i) {
             *element = ((level * 255 + most / 2) / most) as u8;
@@ -59,7 +59,7 @@ pub fn unpack(code: &mut [u8], bits: u8) {
     }
 }
 
-/// The highest level.
+/// The highest level: `2^bits - 1`.
 fn max_level(bits: u8) -> u32 {
     (1 << bits.clamp(1, 8)) - 1
 }

@@ -1,10 +1,14 @@
-//! The dense layer in integers: the forward pass of [`crate::dense`], over weights that stay in flash.
+//! The dense layer in integers: the forward pass of [`crate::dense`] over weights that stay in flash.
+//!
+//! ```text
+//! y = σ(x · Wᵀ + b)        x [I], W [O, I], b [O], y [O], padded: I and O are multiples of four
+//! ```
 
 use super::requantise::{ChannelParams, QuantParams, activate, offset};
 use super::{Int4Tile, Int8Tile, int4, int8};
 use crate::LayerSpec;
 
-/// Weights in either number format.
+/// Weights in either format, borrowed from a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights<'a> {
     /// Groups of `inputs / 4` tiles of four rows by four inputs.
@@ -13,10 +17,10 @@ pub enum Weights<'a> {
     Int4(&'a [Int4Tile]),
 }
 
-/// `y = σ(x · Wᵀ + b)` with `x` and `y` in `u8`, borrowed from a weights blob.
+/// `y = σ(x · Wᵀ + b)` with `x` and `y` in `u8`; weights and channels are borrowed from a blob.
 ///
-/// The layouts of the weights need multiples of four. A layer of other sizes is padded with weights and channels of zeros:
-/// [`Self::padded_sizes`]. What the padding computes is multiplied by zero in the next layer and never seen.
+/// The layouts of the weights need multiples of four. A layer of another size is padded with zero weights and zero
+/// channels: [`Self::padded_sizes`]. The next layer multiplies padded outputs by zero, so nobody sees them.
 #[derive(Clone, Copy, Debug)]
 pub struct Dense<'a> {
     spec: LayerSpec,
@@ -26,7 +30,7 @@ pub struct Dense<'a> {
 }
 
 impl<'a> Dense<'a> {
-    /// `None` unless there are as many weights and channels as the padded layer has.
+    /// Returns `None` unless the numbers of weights and channels are those of the padded layer.
     pub fn new(
         spec: LayerSpec,
         weights: Weights<'a>,
@@ -35,7 +39,7 @@ impl<'a> Dense<'a> {
     ) -> Option<Self> {
         let layer = Self { spec, weights, channels, output };
         let [inputs, outputs] = layer.padded_sizes();
-        // Counted in tiles: 65,535 by 65,535 weights are more than a 32-bit machine counts.
+        // Counted in tiles, because 65,535 by 65,535 weights overflow 32 bits.
         let fits = match weights {
             Weights::Int8(tiles) => tiles.len() == inputs / 4 * (outputs / 4),
             Weights::Int4(tiles) => tiles.len() == inputs / 2 * (outputs / 4),
@@ -48,7 +52,7 @@ impl<'a> Dense<'a> {
         self.spec
     }
 
-    /// Inputs and outputs, each with the padding to a multiple of four.
+    /// The numbers of inputs and outputs, each padded to a multiple of four.
     #[inline]
     pub fn padded_sizes(&self) -> [usize; 2] {
         self.spec.padded_sizes()
@@ -59,18 +63,18 @@ impl<'a> Dense<'a> {
         self.weights
     }
 
-    /// Bias and multiplier of each output, padding included.
+    /// The bias and the multiplier of each output, including padding.
     pub fn channels(&self) -> &'a [ChannelParams] {
         self.channels
     }
 
-    /// What the outputs stand for.
+    /// The real numbers that the outputs stand for.
     pub fn output(&self) -> QuantParams {
         self.output
     }
 
-    /// `y = σ(x · Wᵀ + b)` by plain loops: the oracle of every faster [`Kernel`](super::Kernel).
-    // Shapes, padded: x [I], W [O, I] in groups of four rows, b [O], y [O].
+    /// `y = σ(x · Wᵀ + b)` by plain loops over groups of four rows: the oracle of every faster
+    /// [`Kernel`](super::Kernel).
     pub fn forward(&self, x: &[u8], y: &mut [u8]) {
         match self.weights {
             Weights::Int8(tiles) => {
@@ -82,7 +86,7 @@ impl<'a> Dense<'a> {
         }
     }
 
-    /// The same for weights of 4 bits, which no kernel of a device has a faster way for.
+    /// The same for 4-bit weights. The kernels for devices use it, too.
     #[inline(never)]
     pub(crate) fn forward_int4(&self, tiles: &[Int4Tile], x: &[u8], y: &mut [u8]) {
         let sum = x.iter().map(|x| i32::from(*x)).sum();
@@ -91,7 +95,7 @@ impl<'a> Dense<'a> {
         self.finish(groups.map(|group| int4::four_rows(x, sum, group)), y);
     }
 
-    /// From the sums `Σ x·w` of each four rows to their outputs: bias, requantisation, activation.
+    /// Turns the sums `Σ x·w` of each group of four rows into their outputs: bias, requantisation, activation.
     #[inline(always)]
     pub fn finish(&self, sums: impl Iterator<Item = [i32; 4]>, y: &mut [u8]) {
         let activation = self.spec.activation;

@@ -1,17 +1,17 @@
 //! The int8 dense layer on a Cortex-M with the DSP extension, as threaded code.
 //!
-//! The activations of one row of inputs are written once as an *input program*, which every group of four rows of weights
-//! then follows: which weights to pass over, which pairs of activations to multiply, where to go next.
+//! The activations of a row of inputs are written once as an *input program*, which says which weights to skip, which
+//! pairs of activations to multiply, and where to jump next. Then every group of four rows of weights follows the program.
 //!
 //! ```text
-//! program = 0 0 0 0  step*  end                        the zeros start the sums
+//! program = 0 0 0 0  step*  end                        the zeros initialise the sums
 //! step    = skip  x x x x  code  (x x x x)*            in brackets: the later blocks of a long step
-//! skip    = bytes of weights to pass over              x = two activations, u16 each
-//! code    = what to do with the x: ae_run1 to ae_run4 take 1 to 4 of them, ae_blocks1 to ae_blocks4 whole blocks
+//! skip    = bytes of weights to skip                   x = two activations, u16 each
+//! code    = the routine for the x: ae_run1 to ae_run4 take 1 to 4 of them, ae_blocks1 to ae_blocks4 whole blocks
 //! end     = skip  table  offset  end-of-output  -  code FINISH_TABLE or FINISH_CLAMP
 //! ```
 //!
-//! A step ends by loading the next one with `LDM`, the program counter included: dispatch costs one instruction.
+//! A step ends by loading the next one with `LDM`, including the program counter, so dispatch costs one instruction.
 //!
 //! ```text
 //! r0, r1     L, R of rows 0 and 1      L = Σ low·x        R = Σ (256·high + low)·x, modulo 2^32
@@ -20,8 +20,8 @@
 //! r7         weights                   r8      the program
 //! ```
 //!
-//! This module uses `unsafe` because a compiler neither keeps these sums in registers nor jumps from step to step. What
-//! the assembly relies on is checked before it is called.
+//! This module uses `unsafe` for its assembly: a compiler neither keeps these sums in registers nor jumps from step to
+//! step. The code checks everything that the assembly relies on before it calls it.
 #![allow(unsafe_code)]
 
 use super::requantise::{MIDDLE, SIGMOID, offset};
@@ -30,7 +30,7 @@ use crate::activation::ActivationKind;
 use core::arch::{asm, global_asm};
 use zerocopy::FromBytes;
 
-// The assembler of whole files does not know what the compiler was told of the processor.
+// The assembler of whole files does not see the compiler's target options.
 #[cfg(armv8m)]
 global_asm!(".cpu cortex-m33");
 global_asm!(include_str!("dsp.s"), options(raw));
@@ -49,7 +49,7 @@ unsafe extern "C" {
     fn ae_finish_clamp();
 }
 
-/// Where a step of 1, 2, … blocks begins.
+/// The routines for steps of 1, 2, … blocks.
 static BLOCKS: [Code; 4] = [ae_blocks1, ae_blocks2, ae_blocks3, ae_blocks4];
 /// Blocks that one step can take.
 const LONGEST: usize = BLOCKS.len();
@@ -57,21 +57,21 @@ const LONGEST: usize = BLOCKS.len();
 /// Words of the end of a program.
 const END: usize = 6;
 
-/// Words of a program of so many inputs, a multiple of four, if none of them is left out. A program that leaves zeros out is
-/// written where it fits in as much.
+/// Words of a program for all of `inputs`, a multiple of four. A program that skips zeros is used only if it fits this
+/// length.
 const fn program_words(inputs: usize) -> usize {
     let blocks = inputs / 8;
     let rest = if inputs.is_multiple_of(8) { 0 } else { 6 };
     4 + 4 * blocks + 2 * blocks.div_ceil(LONGEST) + rest + END
 }
 
-/// The kernel for 8-bit weights. Weights of 4 bits are left to the plain loops.
+/// The kernel for 8-bit weights. The plain loops compute 4-bit weights.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dsp;
 
 impl Dsp {
-    /// Writes the program of `x` and throws it away: the part of a layer's work that does not depend on its outputs, to be
-    /// measured alone.
+    /// Writes the program of `x` and discards it. A profiler uses this to measure the part of a layer's work that does not
+    /// depend on its outputs.
     #[inline(never)]
     pub fn prepare(&self, x: &[u8], scratch: &mut [u8]) {
         core::hint::black_box(program(words(scratch), x));
@@ -80,7 +80,7 @@ impl Dsp {
 
 impl Kernel for Dsp {
     fn scratch_bytes(inputs: usize) -> usize {
-        4 * program_words(inputs) + 3 // to the next word
+        4 * program_words(inputs) + 3 // alignment to a word
     }
 
     fn dense(&self, layer: &Dense<'_>, x: &[u8], y: &mut [u8], scratch: &mut [u8]) {
@@ -99,7 +99,7 @@ impl Kernel for Dsp {
     }
 }
 
-/// The whole words of these bytes.
+/// The aligned words within these bytes.
 fn words(scratch: &mut [u8]) -> &mut [u32] {
     let at = scratch.as_ptr().align_offset(align_of::<u32>());
     let bytes = scratch.get_mut(at..).unwrap_or_default();
@@ -108,7 +108,7 @@ fn words(scratch: &mut [u8]) -> &mut [u32] {
     <[u32]>::mut_from_bytes(bytes).unwrap_or_default()
 }
 
-/// From an index to an output.
+/// Turns an index into an output.
 #[derive(Clone, Copy)]
 enum Finish<'a> {
     /// `table[clamp(512 + index, 0, 1023)]`
@@ -117,7 +117,7 @@ enum Finish<'a> {
     Clamp(i32),
 }
 
-/// `y = finish(x · Wᵀ)`. Returns `false` and does nothing unless the lengths fit each other.
+/// `y = finish(x · Wᵀ + b)`. Returns `false` and does nothing unless the lengths match.
 #[inline(never)]
 fn forward(
     channels: &[ChannelParams],
@@ -149,8 +149,8 @@ fn forward(
     true
 }
 
-/// The program of `x` without its end, for which it leaves room. Returns its length in words, and the bytes of weights behind
-/// the last step.
+/// Writes the program of `x` without its end and leaves room for the end. Returns the length in words, and the bytes of
+/// weights after the last step.
 fn program(scratch: &mut [u32], x: &[u8]) -> Option<(usize, u32)> {
     let room = program_words(x.len()) - END;
     let scratch = scratch.get_mut(..room + END)?.get_mut(..room)?;
@@ -158,17 +158,17 @@ fn program(scratch: &mut [u32], x: &[u8]) -> Option<(usize, u32)> {
     sparse.or_else(|| Some((dense_program(scratch, x)?, 0)))
 }
 
-/// Whether a quarter of a sample of the inputs is zero: then it pays to look at all of them.
+/// Whether at least a quarter of a sample of the inputs is zero. Then it pays to examine all of them.
 fn seems_sparse(x: &[u8]) -> bool {
     const SAMPLES: usize = 16;
     let zeros = x.iter().step_by((x.len() / SAMPLES).max(1)).filter(|x| **x == 0).count();
     4 * zeros >= SAMPLES
 }
 
-/// A place in the assembly to go to.
+/// A routine of the assembly.
 type Code = unsafe extern "C" fn();
 
-/// Every input, in blocks of eight and perhaps a half. Returns the length in words.
+/// Writes a program for every input, in blocks of eight and at most one half block. Returns the length in words.
 #[inline(never)]
 fn dense_program(scratch: &mut [u32], x: &[u8]) -> Option<usize> {
     let words = scratch.len();
@@ -196,7 +196,8 @@ fn dense_program(scratch: &mut [u32], x: &[u8]) -> Option<usize> {
     Some(words - rest.len())
 }
 
-/// Only the pairs that are not zero, if there is room. Returns the length in words, and the bytes of weights behind the last.
+/// Writes a program for the pairs that are not zero, if there is room. Returns the length in words, and the bytes of
+/// weights after the last pair.
 #[inline(never)]
 fn sparse_program(scratch: &mut [u32], x: &[u8]) -> Option<(usize, u32)> {
     let (zeros, rest) = scratch.split_first_chunk_mut::<4>()?;
@@ -205,7 +206,7 @@ fn sparse_program(scratch: &mut [u32], x: &[u8]) -> Option<(usize, u32)> {
     let most = steps.len();
     let mut steps = steps.iter_mut();
     let mut x = x;
-    let mut left = x.len(); // where the last step ended
+    let mut left = x.len(); // inputs after the last step
     'program: loop {
         while let Some((head, tail)) = x.split_first_chunk::<8>()
             && u64::from_le_bytes(*head) == 0
@@ -262,7 +263,7 @@ fn two(x: u32) -> [u32; 2] {
     [even & 0xffff | odd << 16, even >> 16 | odd & 0xffff_0000]
 }
 
-/// Bytes 0 and 2 as `u16`. In assembly, because the compiler would load the bytes one by one.
+/// Bytes 0 and 2 as `u16`: `UXTB16`. It is assembly because the compiler would load the bytes one by one.
 #[inline(always)]
 fn uxtb16(x: u32) -> u32 {
     let y;
@@ -273,7 +274,7 @@ fn uxtb16(x: u32) -> u32 {
     y
 }
 
-/// Bytes 1 and 3 as `u16`.
+/// Bytes 1 and 3 as `u16`: `UXTB16` with a rotation.
 #[inline(always)]
 fn uxtb16_ror8(x: u32) -> u32 {
     let y;

@@ -6,20 +6,20 @@
 //! group = the tiles of four rows, from the first inputs to the last; a layer is its groups in order
 //! ```
 //!
-//! A weight lies within -8..=7 and is stored with 8 added, so that unpacking needs no sign: a shift and a mask leave the
-//! two weights of one row in the two lanes of a word. A Cortex-M4 with two neighbouring activations in a word `x`, as
-//! `u16`, multiplies both in two instructions, because its `AND` shifts at no cost:
+//! A weight lies within -8..=7 and is stored with 8 added, so that it unpacks without sign extension: a shift and a mask
+//! leave the two weights of one row in the two lanes of a word. A Cortex-M4 that holds two neighbouring activations in a
+//! word `x`, as `u16`, multiplies both in two instructions, because its `AND` can shift an operand:
 //!
 //! ```text
 //! acc[r] += SMLAD((tile >> 4·r) & 0x000f000f, x)     Σ (w + 8)·x, below 2^28 for any layer: no bound to check
 //! at the end: Σ w·x = acc[r] - 8·Σ x                  Σ x is the same for every row of the layer
 //! ```
 //!
-//! Every bit pattern is a weight: there is nothing to check when a blob is opened.
+//! Every bit pattern is a valid weight, so opening a blob need not check any.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// The smallest and the largest weight.
+/// The smallest and the largest 4-bit weight.
 pub const RANGE: [i8; 2] = [-8, 7];
 
 /// The weights between two inputs and four outputs.
@@ -55,7 +55,7 @@ impl Int4Tile {
     }
 }
 
-/// `Σ x[i]·w[row][i]` for the four rows of a group, where `sum` is `Σ x[i]`: the oracle of every faster kernel.
+/// `Σ x[i]·w[row][i]` for the four rows of a group, with `sum = Σ x[i]`: the oracle of every faster kernel.
 #[inline]
 pub fn four_rows(x: &[[u8; 2]], sum: i32, group: &[Int4Tile]) -> [i32; 4] {
     let mut acc = [-8 * sum; 4];

@@ -1,23 +1,26 @@
-//! The layout of `i8` weights: four rows by four inputs in sixteen bytes.
+//! The layout of 8-bit weights: four rows by four inputs in sixteen bytes.
 //!
 //! ```text
-//! lane  = 256·(row 2r+1) + (row 2r)            two weights at one input, in an i16: both are within ±127
+//! lane  = 256·high + low                       an i16: rows 2r+1 (high) and 2r (low) at one input, both within ±127
 //! word  = two lanes                            of neighbouring inputs
 //! tile  = [rows 0,1 | inputs 0,1] [rows 2,3 | inputs 0,1] [rows 0,1 | inputs 2,3] [rows 2,3 | inputs 2,3]
 //! group = the tiles of four rows, from the first inputs to the last; a layer is its groups in order
 //! ```
 //!
-//! A Cortex-M4 with two neighbouring activations in a word `x`, as `u16`, multiplies four weights by them in three
+//! A Cortex-M4 that holds two neighbouring activations in a word `x`, as `u16`, multiplies four weights by them in three
 //! instructions:
 //!
 //! ```text
 //! R += SMLAD(word, x)                          Σ (256·high + low)·x, modulo 2^32
 //! L += SMLAD(SXTB16(word), x)                  Σ low·x
-//! at the end: low = L, high = (R - L) >> 8     exact while |Σ high·x| < 2^23
+//! at the end: Σ low·x = L, Σ high·x = (R - L) >> 8
 //! ```
 //!
-//! Four rows, because their eight halves of sums, the weights and the activations fill a Cortex-M4's registers; the
-//! words of a group stand in the order in which one pass over the inputs reads them.
+//! This is exact while `|Σ high·x| < 2^23`, because `R - L` is then `256·Σ high·x` within 32 bits. Since `x <= 255`, it
+//! suffices that `Σ |w| · 255 < 2^23` in each row ([`ACCUMULATOR_LIMIT`](super::ACCUMULATOR_LIMIT)).
+//!
+//! A group has four rows because their sums (`L` and `R` of two pairs), the weights and the activations fill a
+//! Cortex-M4's registers. The words of a group have the order in which one pass over the inputs reads them.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -30,7 +33,7 @@ pub struct Int8Tile {
 }
 
 impl Int8Tile {
-    /// Packs `w[row][input]`. A weight of -128, which a symmetric range does not have, becomes -127.
+    /// Packs `w[row][input]`. A weight of -128, outside the symmetric range, becomes -127.
     pub fn pack(w: [[i8; 4]; 4]) -> Self {
         let lane = |r: usize, i: usize| 256 * i16::from(w[2 * r + 1][i].max(-127)) + i16::from(w[2 * r][i].max(-127));
         let words = |first: usize| [0, 1].map(|r| [lane(r, first), lane(r, first + 1)]);
@@ -60,20 +63,20 @@ fn low(lane: i16) -> i16 {
     i16::from(lane as i8)
 }
 
-/// The weight of the odd row.
+/// The weight of the odd row: `(lane - low) / 256`.
 #[inline(always)]
 fn high(lane: i16) -> i16 {
     ((i32::from(lane) - i32::from(low(lane))) >> 8) as i16
 }
 
-/// `Σ x[i]·w[row][i]` for the four rows of a group: plain integers, the oracle of every faster kernel.
+/// `Σ x[i]·w[row][i]` for the four rows of a group, in plain integers: the oracle of every faster kernel.
 ///
-/// Not inlined on a device: firmware that is compiled for size keeps this loop as this crate compiles it, for speed.
+/// On a device it is not inlined, so this loop stays compiled for speed even in firmware that is compiled for size.
 #[cfg_attr(not(target_os = "none"), inline)]
 pub fn four_rows(x: &[[u8; 4]], group: &[Int8Tile]) -> [i32; 4] {
     let mut acc = [0i32; 4];
     for (x, tile) in x.iter().zip(group) {
-        // Without vector instructions, a branch costs less than sixteen products with zero.
+        // Without vector instructions, this branch costs less than sixteen products with zero.
         if cfg!(target_os = "none") && *x == [0; 4] {
             continue;
         }

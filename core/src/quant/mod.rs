@@ -1,34 +1,34 @@
-//! The same network in integers: `u8` activations, weights of 8 or 4 bits, no float anywhere.
+//! The dense layer in integers: `u8` activations, 8-bit or 4-bit weights, and no float arithmetic.
 //!
 //! # The scheme
 //!
-//! An activation `q` stands for the real number `scale · (q - zero_point)`. A pixel, a code element and a hidden sigmoid
-//! unit all have scale 1/255 and zero point 0, so a zero pixel contributes exactly nothing. A ReLU has zero point 0
-//! and the scale that its largest output needs. Only a signed input or output has another zero point; the input's is
-//! folded into the first bias when the blob is made.
+//! An activation `q` stands for the real number `scale · (q - zero_point)`. Pixels, code elements and hidden sigmoid units
+//! have scale 1/255 and zero point 0, so a zero pixel contributes exactly nothing. A ReLU has zero point 0 and the scale
+//! that its largest output needs. Only signed inputs and outputs have another zero point; that of the inputs is folded
+//! into the first bias when the blob is written.
 //!
-//! A weight is an `i8` within ±127, or has 4 bits and lies within -8..=7; each output channel has one scale. A bias is an
-//! `i32` in accumulator units:
+//! A weight is an `i8` within ±127, or it has 4 bits and lies within -8..=7. Each output channel has one scale. A bias is
+//! an `i32` in accumulator units:
 //!
 //! ```text
-//! acc   = Σ x[i]·w[o][i] + bias[o]                      exact: with 8 bits, |Σ| < 2^23 was checked when the blob was made
+//! acc   = Σ x[i]·w[o][i] + bias[o]                      exact: for 8 bits, the exporter ensures |Σ| < 2^23
 //! index = offset + round(acc · multiplier[o] / 2^32)
-//! y     = SIGMOID[clamp(index, 0, 1023)]                sigmoid, offset 512: the table covers [-8, 8)
+//! y[o]  = SIGMOID[clamp(index, 0, 1023)]                sigmoid, offset 512: the table covers [-8, 8)
 //!       | clamp(index, 0, 255)                          ReLU (offset 0) and identity (offset = zero point)
 //! ```
 //!
-//! Measured on the default network, the steps of the table and the rounding to 8 bits cost 2 to 3 % of test MSE.
+//! On the default network, the steps of the table and the rounding to 8 bits cost 2 to 3 % of the test MSE.
 //!
-//! # Rows in pairs
+//! # The layouts of weights
 //!
-//! Two rows of weights share a 16-bit lane, `p = 256·high + low`, so that a Cortex-M4 multiplies both with one
-//! instruction each ([`int8`]). Weights of 4 bits are eight to a word ([`int4`]). Both layouts need multiples of four
-//! inputs and outputs; a layer of other sizes is padded with zeros. Every kernel computes the same integers; the plain one
-//! is the oracle.
+//! Two rows of 8-bit weights share a 16-bit lane, `256·high + low`, so that a Cortex-M4 multiplies both with one
+//! instruction each ([`int8`]). Eight 4-bit weights share a word ([`int4`]). Both layouts need multiples of four inputs and
+//! outputs; a layer of another size is padded with zeros. All kernels compute the same integers, and the plain one is the
+//! oracle.
 //!
 //! # The code
 //!
-//! What leaves the device is the encoder's output, each element rounded to as many bits as the blob says ([`code`]).
+//! The device sends the encoder's outputs, each rounded to the number of bits that the blob names ([`code`]).
 
 pub mod code;
 mod dense;
@@ -44,22 +44,22 @@ pub use int4::Int4Tile;
 pub use int8::Int8Tile;
 pub use requantise::{ChannelParams, QuantParams};
 
-/// The sum of `|w| · 255` over a row of weights has to stay below this: [`int8`] says why.
+/// The sum of `|w| · 255` over a row of 8-bit weights must stay below this; [`int8`] explains why.
 pub const ACCUMULATOR_LIMIT: i64 = 1 << 23;
 
-/// How an integer layer is computed.
+/// Computes integer layers, whose weights have the layouts of [`int8`] and [`int4`].
 ///
-/// A kernel gives exactly the bytes of the plain loops or it is wrong. The layouts of the weights: [`int8`], [`int4`].
+/// A kernel must give exactly the bytes of [`Plain`].
 pub trait Kernel {
-    /// Bytes of scratch for a layer of so many inputs, padded.
+    /// Bytes of scratch for a layer with this padded number of inputs.
     fn scratch_bytes(inputs: usize) -> usize;
 
-    /// `y = σ(x · Wᵀ + b)` for one row. `x` and `y` have the layer's padded sizes, `scratch` at least
+    /// `y = σ(x · Wᵀ + b)` for one row. `x` and `y` have the layer's padded sizes, and `scratch` has at least
     /// [`Self::scratch_bytes`].
     fn dense(&self, layer: &Dense<'_>, x: &[u8], y: &mut [u8], scratch: &mut [u8]);
 }
 
-/// The plain loops.
+/// The plain loops: [`Dense::forward`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Plain;
 
@@ -74,10 +74,10 @@ impl Kernel for Plain {
     }
 }
 
-/// The fastest kernel for this target that needs no more than `core`.
+/// The fastest kernel of this crate for this target.
 #[cfg(dsp)]
 pub type Native = dsp::Dsp;
 
-/// The fastest kernel for this target that needs no more than `core`.
+/// The fastest kernel of this crate for this target.
 #[cfg(not(dsp))]
 pub type Native = Plain;

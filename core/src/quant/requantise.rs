@@ -1,37 +1,43 @@
-//! From an accumulator back to a `u8`: one multiplication, one table.
+//! From an accumulator back to a `u8`: one multiplication and one table.
+//!
+//! ```text
+//! index = offset + round((acc + bias) · multiplier / 2^32)
+//! y     = SIGMOID[clamp(index, 0, 1023)]      sigmoid
+//!       | clamp(index, 0, 255)                ReLU, identity
+//! ```
 
 use crate::Zeroed;
 use crate::activation::{ActivationKind, sigmoid};
 use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// What the `u8` activations `q` of one layer stand for: `real = scale · (q - zero_point)`.
+/// The meaning of the `u8` activations `q` of one layer: `real = scale · (q - zero_point)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QuantParams {
-    /// The step between two values.
+    /// The difference between neighbouring values.
     pub scale: f32,
     /// The value that stands for 0.
     pub zero_point: u8,
 }
 
 impl QuantParams {
-    /// Pixels, codes and sigmoid units: [0, 1] in 255 steps.
+    /// [0, 1] in 255 steps: pixels, codes and sigmoid units.
     pub const UNIT: Self = Self { scale: 1.0 / 255.0, zero_point: 0 };
 
-    /// Whether the scale is a positive number, neither infinite nor too small for the full precision of an `f32`.
+    /// Whether the scale is positive, finite and normal.
     pub fn is_valid(self) -> bool {
-        // Compared as bits, which are in the order of the numbers: so a small device needs no comparison of floats.
+        // The bits of positive floats have the order of their values, so a small device need not compare floats.
         (f32::MIN_POSITIVE.to_bits()..f32::INFINITY.to_bits()).contains(&self.scale.to_bits())
     }
 }
 
-/// The parameters of one output channel: what a device can learn.
+/// The parameters of one output channel. A device can learn them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ChannelParams {
-    /// Added to the accumulator, in its units.
+    /// The bias, in accumulator units.
     pub bias: i32,
-    /// From accumulator units to table indices or output steps, in units of 2^-32.
+    /// Converts accumulator units to table indices or output steps, in units of 2^-32.
     pub multiplier: i32,
 }
 
@@ -40,7 +46,7 @@ impl Zeroed for ChannelParams {
 }
 
 impl ChannelParams {
-    /// `offset + round((acc + bias) · multiplier / 2^32)`, halves rounded up. On a Cortex-M4: `SMMLAR`.
+    /// `offset + round((acc + bias) · multiplier / 2^32)`, with halves rounded up. On a Cortex-M4, this is `SMMLAR`.
     #[inline(always)]
     pub fn requantise(self, acc: i32, offset: i32) -> i32 {
         let product = i64::from(acc.wrapping_add(self.bias)) * i64::from(self.multiplier);
@@ -48,10 +54,10 @@ impl ChannelParams {
     }
 }
 
-/// Entries in the sigmoid table for each unit of `z`.
+/// Entries of the sigmoid table per unit of `z`.
 pub const STEPS: i32 = 64;
 
-/// The index at which the sigmoid table has `z = 0`.
+/// The index of `z = 0` in the sigmoid table.
 pub const MIDDLE: i32 = 512;
 
 /// `SIGMOID[i] = round(255 · σ((i - 512) / 64))`, computed by the compiler.
@@ -65,7 +71,7 @@ pub static SIGMOID: [u8; 1024] = {
     table
 };
 
-/// What is added to an index: the middle of the table, or the zero point of the outputs.
+/// The offset of an index: the middle of the table for a sigmoid, the zero point of the outputs otherwise.
 #[inline(always)]
 pub fn offset(activation: ActivationKind, output: QuantParams) -> i32 {
     match activation {
