@@ -132,8 +132,8 @@ fn file(path: &Path, weights: &Weights) -> anyhow::Result<Rows> {
     }
     match Images::read(path) {
         Ok(images) => first(Count::All, &images, "", path, weights),
-        Err(IdxError::Magic { .. } | IdxError::Length { expected: 16, .. }) => {
-            bail!("{}: neither a PNG nor an IDX file of images", path.display())
+        Err(IdxError::Kind { found, .. }) => {
+            bail!("{}: {found}; expected a PNG or an IDX file of images", path.display())
         }
         Err(error) => Err(error.into()),
     }

@@ -2,19 +2,16 @@
 
 use autoencoder_core::Topology;
 use autoencoder_core::blob::Format;
+use autoencoder_io::data_folder::DataFolder;
 use autoencoder_io::topology::named;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as Options, Parser, Subcommand};
 use host::train::qat::WeightFormat;
 use std::path::PathBuf;
 
-/// What `--data` takes.
-const DATA: &str = "Folder of IDX files, plain or gzip. If it holds several data sets, give DIR/NAME, where NAME is the \
-                    prefix of one set's file names: emnist/emnist-letters";
-
 /// Train an autoencoder for a microcontroller, measure it, write its weights blob.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(name = "autoencoder", version, about)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -27,12 +24,15 @@ pub enum Command {
     /// Measure a weights blob on the test rows
     Eval(Eval),
     /// Write a weights blob from a checkpoint or from an f32 blob
+    ///
+    /// The training rows (--data) give integers their thresholds, ReLU networks their ranges, and rounded weights their biases.
     Export(Export),
     /// Show everything that is in a weights blob
     Inspect(Inspect),
 }
 
 #[derive(Options)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub struct Train {
     /// How to train: `default` is the best known, `seed` the classic TensorFlow tutorial's
     #[arg(long, value_parser = ["default", "seed"])]
@@ -40,25 +40,25 @@ pub struct Train {
     /// Inputs, then the outputs of each layer. A letter behind a size is the layer's activation: s sigmoid (the default),
     /// r ReLU, i identity. The smallest layer is the code; a * marks another one: 64-32-8*-8-64
     /// [default: 784-256-128-256-784]
-    #[arg(long, value_name = "SIZES", conflicts_with = "topology")]
+    #[arg(long, value_name = "SIZES", allow_hyphen_values = true, conflicts_with = "topology")]
     pub layers: Option<Topology>,
     /// A network by its name, instead of --layers
     #[arg(long, value_name = "NAME", value_parser = named())]
     pub topology: Option<Topology>,
     /// Training steps [default: 30000; with --from: 1000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub steps: Option<u32>,
     /// Rows a step [default: 256]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=host::train::checkpoint::MAX_BATCH as i64))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=host::train::checkpoint::MAX_BATCH as i64))]
     pub batch: Option<u32>,
     /// Seed of the initial weights and of the order of the rows [default: 1; recipe `seed`: 6]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Threads; the result does not depend on them [default: as many as there are cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
-    #[arg(long, value_name = "DIR", default_value = "data/mnist", help = DATA)]
-    pub data: PathBuf,
+    #[command(flatten)]
+    pub data: DataFolder,
     /// Output folder
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
     pub out: PathBuf,
@@ -66,7 +66,7 @@ pub struct Train {
     #[arg(long, value_name = "FORMAT", value_parser = rounding())]
     pub quantise_aware: Option<Rounding>,
     /// Bits of a code element, to which the last steps round [default: 8]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub code_bits: Option<u8>,
     /// Fine-tune this checkpoint or f32 blob [default: 1,000 steps]; every step is quantisation-aware
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
@@ -74,6 +74,9 @@ pub struct Train {
     /// Continue from the checkpoint in the output folder
     #[arg(long)]
     pub resume: bool,
+    /// Replace the run in the output folder
+    #[arg(long, conflicts_with = "resume")]
+    pub force: bool,
     /// Print where the time of a step went
     #[arg(long, conflicts_with = "json")]
     pub profile: bool,
@@ -86,8 +89,8 @@ pub struct Train {
 pub struct Eval {
     /// Weights blob [default: artifacts/model.f32.blob, else models/classic.int8.blob]
     pub model: Option<PathBuf>,
-    #[arg(long, value_name = "DIR", default_value = "data/mnist", help = DATA)]
-    pub data: PathBuf,
+    #[command(flatten)]
+    pub data: DataFolder,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -123,15 +126,13 @@ pub struct Export {
     #[arg(long, value_parser = format())]
     pub format: Format,
     /// Bits of a code element [default: those it was trained for]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub code_bits: Option<u8>,
     /// The blob [default: artifacts/model.FORMAT.blob]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Training rows, as for `train`. They give integers their threshold, a ReLU network its ranges, and rounded weights
-    /// their biases
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
-    pub data: PathBuf,
+    #[command(flatten)]
+    pub data: DataFolder,
 }
 
 #[derive(Options)]

@@ -72,10 +72,10 @@ fn bad_images_are_refused_by_name() {
     let huge = [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunk(b"IDAT", &[])].concat();
     let cases: [(Vec<u8>, &str); 9] = [
         (huge, "bad: limits are exceeded"),
-        (vec![], "neither a PNG nor an IDX file of images"),
-        (b"GIF89a".to_vec(), "neither a PNG nor an IDX file of images"),
-        (idx(0x801, 1, 784), "neither a PNG nor an IDX file of images"),
-        (idx(0x803, 2, 784), "expected 1584 bytes, the file holds 800"),
+        (vec![], "a file of 0 bytes; expected a PNG or an IDX file"),
+        (b"GIF89a".to_vec(), "looks like text; expected a PNG or an IDX file"),
+        (idx(0x801, 1, 784), "in 1 dimension; expected a PNG or an IDX file"),
+        (idx(0x803, 2, 784), "cut short: 800 bytes of the 1584 that its header announces"),
         (idx(0x803, 0, 0), "no images"),
         (whole[..40].to_vec(), "bad: unexpected end of file"),
         (narrow, "an image of 14 by 56; the network classic takes 28 by 28"),

@@ -40,7 +40,7 @@ def processor_time():
 def host(steps):
     """One run of `steps` steps and one of a single step: what they share, loading and testing, cancels out."""
     with tempfile.TemporaryDirectory() as folder:
-        train = [ROOT / "target/release/host", "train", "--json", "--out", folder, "--steps"]
+        train = [ROOT / "target/release/autoencoder", "train", "--json", "--out", folder, "--steps"]
         before = processor_time()
         run([*train, "10"])
         between = processor_time()

@@ -26,7 +26,7 @@ def measure(system, steps):
     before = processor_time()
     if system == "host":
         with tempfile.TemporaryDirectory() as folder:
-            train = [ROOT / "target/release/host", "train", "--json", "--out", folder]
+            train = [ROOT / "target/release/autoencoder", "train", "--json", "--out", folder]
             result = run([*train, "--steps", str(steps)])
             # What ships.
             result["test_mse"] = max(result["test_mse"], result["test_mse_int8"])

@@ -1,7 +1,7 @@
 //! Weights blobs in memory: read from a file, aligned as in flash, or assembled.
 
 use crate::files::{self, FileError};
-use autoencoder_core::blob::{self, Blob, Format, Header, NO_THRESHOLD, RawLayer};
+use autoencoder_core::blob::{self, Blob, Format, Header, RawLayer, Thresholds};
 use autoencoder_core::network::Half;
 use autoencoder_core::quant::QuantParams;
 use autoencoder_core::{Error, Topology};
@@ -79,7 +79,7 @@ pub fn f32_blob(topology: &Topology, steps: u32, code_bits: u8, parameters: &[f3
         steps,
         input: QuantParams::UNIT,
         code_bits,
-        threshold: NO_THRESHOLD,
+        thresholds: Thresholds::NONE,
         topology: topology.clone(),
     };
     let mut rest = parameters;
@@ -128,7 +128,7 @@ mod tests {
             steps: 7,
             input: QuantParams::UNIT,
             code_bits: 8,
-            threshold: NO_THRESHOLD,
+            thresholds: Thresholds::NONE,
             topology: topology.parse().unwrap(),
         }
     }

@@ -1,8 +1,11 @@
 //! Files that are either the old or the new, never half of one.
 
+use crate::formats::FileFormat;
 use atomic_write_file::AtomicWriteFile;
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
+use std::iter;
 use std::path::{self, Path, PathBuf};
 
 /// A larger file, or a device node, is refused before it fills the memory. A checkpoint of the largest network that can be
@@ -70,11 +73,45 @@ pub fn open(path: &Path) -> Result<File, FileError> {
 /// Replaces the file at `path` whole or not at all.
 ///
 /// The bytes are written to a file without a name, which is synced and renamed; then the folder is synced. The folder is
-/// made if it does not exist. A link that leads somewhere stays a link; a pipe or a device such as `/dev/null` is written
-/// to as it is. A file that begins with one of the `protected` formats is only replaced by one of the same format.
-pub fn replace(path: &Path, bytes: &[u8], protected: &[[u8; 4]]) -> Result<(), FileError> {
-    let write = || {
-        let path = &match fs::canonicalize(path) {
+/// made if it does not exist. A link that leads somewhere stays a link; a pipe or a device is written to as it is. A file
+/// that begins with one of the `protected` formats is only replaced by one of the same format.
+pub fn replace(path: &Path, bytes: &[u8], protected: &[FileFormat]) -> Result<(), FileError> {
+    let write = || match Target::of(path, bytes, protected)? {
+        Target::Stream(path) => fs::OpenOptions::new().write(true).open(path)?.write_all(bytes),
+        Target::File(path) => {
+            make(folder_of(&path))?;
+            let mut file = AtomicWriteFile::open(path)?;
+            file.write_all(bytes)?;
+            file.commit()
+        }
+    };
+    write().map_err(|e: io::Error| FileError::new(path, e))
+}
+
+/// Returns an error if [`replace`] would refuse to write bytes that begin with `start`, or if no file can be made there.
+/// Nothing is changed. Called before long work, so that its result is not lost.
+pub fn ensure_replaceable(path: &Path, start: &[u8], protected: &[FileFormat]) -> Result<(), FileError> {
+    let check = || {
+        let Target::File(path) = Target::of(path, start, protected)? else { return Ok(()) };
+        let folder = folder_of(&path).ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+        ensure_folder(folder)?;
+        AtomicWriteFile::open(folder.join(path.file_name().unwrap_or_default()))?.discard()
+    };
+    check().map_err(|e: io::Error| FileError::new(path, e))
+}
+
+/// What is written to.
+enum Target {
+    /// A file, which is replaced.
+    File(PathBuf),
+    /// A pipe or a device.
+    Stream(PathBuf),
+}
+
+impl Target {
+    /// What bytes with this beginning are written to at `path`; an error if they are not.
+    fn of(path: &Path, start: &[u8], protected: &[FileFormat]) -> io::Result<Self> {
+        let path = match fs::canonicalize(path) {
             Err(_) if path.is_symlink() => return Err(io::Error::new(io::ErrorKind::NotFound, "a link to nothing")),
             Err(_) => path.to_owned(),
             Ok(path) => path,
@@ -83,20 +120,18 @@ pub fn replace(path: &Path, bytes: &[u8], protected: &[[u8; 4]]) -> Result<(), F
             return Err(io::ErrorKind::IsADirectory.into()); // found when all is written, it would leave that behind
         }
         if path.exists() && !path.is_file() {
-            return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+            return Ok(Self::Stream(path));
         }
-        let mut start = [0; 4];
-        let there = File::open(path).and_then(|mut there| there.read_exact(&mut start)).is_ok();
-        if there && protected.contains(&start) && !bytes.starts_with(&start) {
-            let what = "a file of a protected format is there, which this is not";
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+        let mut there = [0; 4];
+        let read = File::open(&path).and_then(|mut file| file.read_exact(&mut there)).is_ok();
+        match protected.iter().find(|format| read && format.magic == there && !start.starts_with(&there)) {
+            Some(FileFormat { name, .. }) => {
+                let what = format!("{name} is there, which is not replaced: give another name, or delete it");
+                Err(io::Error::new(io::ErrorKind::AlreadyExists, what))
+            }
+            None => Ok(Self::File(path)),
         }
-        make(folder_of(path))?;
-        let mut file = AtomicWriteFile::open(path)?;
-        file.write_all(bytes)?;
-        file.commit()
-    };
-    write().map_err(|e: io::Error| FileError::new(path, e))
+    }
 }
 
 /// A lock on a folder, held until it is dropped or the process ends in whatever way.
@@ -109,17 +144,96 @@ pub struct DirLock {
 impl DirLock {
     /// Locks a folder, which is made if it does not exist. Returns an error if another process has locked it.
     pub fn new(folder: &Path) -> Result<Self, FileError> {
-        make(folder).map_err(|e| FileError::new(folder, e))?;
+        let error = |e| FileError::new(folder, e);
+        if folder.exists() && !folder.is_dir() {
+            return Err(error(io::Error::new(io::ErrorKind::NotADirectory, "not a folder")));
+        }
+        make(folder).map_err(error)?;
         let Ok(lock) = File::open(folder) else { return Ok(Self { _lock: None }) };
         match lock.try_lock() {
             Ok(()) => Ok(Self { _lock: Some(lock) }),
             Err(TryLockError::Error(_)) => Ok(Self { _lock: None }),
             Err(TryLockError::WouldBlock) => {
                 let what = "another process is writing into this folder";
-                Err(FileError::new(folder, io::Error::new(io::ErrorKind::ResourceBusy, what)))
+                Err(error(io::Error::new(io::ErrorKind::ResourceBusy, what)))
             }
         }
     }
+}
+
+/// A lock on a file that is replaced, held until it is dropped or the process ends in whatever way. The lock lies on a hidden
+/// file beside it, which is removed when the lock is dropped; one that a killed process has left locks nothing.
+#[derive(Debug)]
+pub struct FileLock {
+    path: PathBuf,
+    /// `None` where files cannot be locked: on some network drives.
+    lock: Option<File>,
+}
+
+impl FileLock {
+    /// Locks a file, whether it exists or not. Its folder is made if it does not exist. Returns an error if another process
+    /// has locked it.
+    pub fn new(file: &Path) -> Result<Self, FileError> {
+        let error = |e| FileError::new(file, e);
+        let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let mut name = OsString::from(".");
+        name.push(real.file_name().unwrap_or_default());
+        name.push(".lock");
+        let path = folder_of(&real).join(name);
+        make(folder_of(&path)).map_err(error)?;
+        loop {
+            let lock = File::options().write(true).create(true).truncate(false).open(&path).map_err(error)?;
+            match lock.try_lock() {
+                // Whoever held it may have removed it between the two calls: then it locks nothing.
+                Ok(()) if is_same(&lock, &path) => return Ok(Self { path, lock: Some(lock) }),
+                Ok(()) => {}
+                Err(TryLockError::Error(_)) => return Ok(Self { path, lock: None }),
+                Err(TryLockError::WouldBlock) => {
+                    let what = "another process is at work on this file";
+                    return Err(error(io::Error::new(io::ErrorKind::ResourceBusy, what)));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Removed while it is locked: nobody else can hold it.
+        let _ = fs::remove_file(&self.path);
+        drop(self.lock.take());
+    }
+}
+
+/// Whether an open file is the one that a path leads to.
+#[cfg(unix)]
+fn is_same(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let [open, there] = [file.metadata(), fs::metadata(path)].map(|found| found.map(|it| (it.dev(), it.ino())).ok());
+    open == there
+}
+
+/// Elsewhere a file that is open stays where it is.
+#[cfg(not(unix))]
+fn is_same(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// The file or folder of this name in the current folder or in the nearest folder above it that has one. The error says where
+/// it was looked for.
+pub fn find_upwards(name: &Path) -> Result<PathBuf, FileError> {
+    let error = |e| FileError::new(name, e);
+    let here = std::env::current_dir().map_err(error)?;
+    find_above(&here, name).ok_or_else(|| {
+        let what = format!("neither in {} nor in a folder above it", here.display());
+        error(io::Error::new(io::ErrorKind::NotFound, what))
+    })
+}
+
+/// The same from any folder; the path is as seen from there.
+fn find_above(here: &Path, name: &Path) -> Option<PathBuf> {
+    let depth = here.ancestors().position(|folder| folder.join(name).exists())?;
+    Some(iter::repeat_n("..", depth).collect::<PathBuf>().join(name))
 }
 
 /// The folder of a file.
@@ -129,16 +243,24 @@ pub fn folder_of(path: &Path) -> &Path {
 
 /// Makes a folder, and those above it, unless it is there.
 fn make(folder: &Path) -> io::Result<()> {
-    if folder.exists() && !folder.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a folder", folder.display())));
+    if folder.exists() {
+        ensure_folder(folder)?;
     }
     fs::create_dir_all(folder)
+}
+
+/// An error if what is there is no folder.
+fn ensure_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() || path.as_os_str().is_empty() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a folder", path.display())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::formats::PROTECTED;
+    use crate::formats::{FLASH, PROTECTED};
 
     #[test]
     fn a_file_is_replaced_whole_or_not_at_all() {
@@ -167,19 +289,107 @@ mod tests {
         assert!(error.source.to_string().contains("another process"), "{error}");
         drop(first);
         DirLock::new(&out).unwrap();
+        let file = out.join("file");
+        fs::write(&file, "one").unwrap();
+        let error = DirLock::new(&file).unwrap_err();
+        assert_eq!((error.path, error.source.to_string().as_str()), (file, "not a folder"));
+    }
+
+    #[test]
+    fn a_file_is_locked_once_at_a_time_and_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new/file");
+        for _ in 0..2 {
+            let first = FileLock::new(&file).unwrap();
+            let error = FileLock::new(&file).unwrap_err();
+            assert!(error.source.to_string().contains("another process"), "{error}");
+            let other = FileLock::new(&folder.path().join("new/other")).unwrap();
+            replace(&file, b"new", &[]).unwrap();
+            FileLock::new(&file).unwrap_err();
+            drop((first, other));
+            assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
+        }
+        // What a killed process has left locks nothing.
+        fs::write(folder.path().join("new/.file.lock"), "").unwrap();
+        drop(FileLock::new(&file).unwrap());
+        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
+    }
+
+    /// Many threads at once, each of which holds the lock alone.
+    #[test]
+    fn a_lock_that_is_removed_by_one_is_not_held_by_another() {
+        use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        let (holders, held) = (AtomicU32::new(0), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while held.load(SeqCst) < 200 {
+                        let Ok(lock) = FileLock::new(&file) else { continue };
+                        assert_eq!(holders.fetch_add(1, SeqCst), 0);
+                        held.fetch_add(1, SeqCst);
+                        holders.fetch_sub(1, SeqCst);
+                        drop(lock);
+                    }
+                });
+            }
+        });
     }
 
     #[test]
     fn a_protected_file_is_only_replaced_by_one_of_its_format() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model");
-        for old in [b"AENC 1", b"AECK 1"] {
+        for (old, name) in [("AENC 1", "a weights blob"), ("AECK 1", "a checkpoint"), ("AEKP 1", FLASH.name)] {
             fs::write(&path, old).unwrap();
-            assert!(replace(&path, b"a picture", &PROTECTED).is_err());
-            assert!(read(&path).unwrap() == old);
-            replace(&path, &[&old[..4], b" 2"].concat(), &PROTECTED).unwrap();
+            for refused in [replace(&path, b"a picture", &PROTECTED), ensure_replaceable(&path, b"", &PROTECTED)] {
+                let said = refused.unwrap_err().source.to_string();
+                assert!(said.starts_with(&format!("{name} is there, which is not replaced")), "{said}");
+            }
+            assert!(read(&path).unwrap() == old.as_bytes());
+            ensure_replaceable(&path, &old.as_bytes()[..4], &PROTECTED).unwrap();
+            replace(&path, format!("{} 2", &old[..4]).as_bytes(), &PROTECTED).unwrap();
             assert!(read(&path).unwrap().ends_with(b" 2"));
         }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_known_before_and_knowing_it_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "one").unwrap();
+        let there = |name: &str| ensure_replaceable(&folder.path().join(name), b"", &PROTECTED);
+        for name in ["file", "new", "not/yet/there"] {
+            there(name).unwrap();
+        }
+        assert!(ensure_replaceable(folder.path(), b"", &[]).is_err(), "a folder");
+        for name in ["file/below", "file/far/below"] {
+            let said = there(name).unwrap_err().source.to_string();
+            assert_eq!(said, format!("{} is not a folder", file.display()));
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(read(&file).unwrap(), b"one");
+    }
+
+    #[test]
+    fn a_folder_is_found_here_or_above() {
+        let root = tempfile::tempdir().unwrap();
+        let below = root.path().join("a/b");
+        fs::create_dir_all(&below).unwrap();
+        fs::create_dir_all(root.path().join("data/found by this test")).unwrap();
+        let name = Path::new("data/found by this test");
+        for (here, expected) in [(root.path(), ""), (below.parent().unwrap(), ".."), (&below, "../..")] {
+            let found = find_above(here, name).unwrap();
+            assert_eq!(found, Path::new(expected).join(name));
+            assert!(here.join(found).is_dir());
+        }
+        fs::create_dir_all(below.join("data/found by this test")).unwrap();
+        assert_eq!(find_above(&below, name).unwrap(), name, "the nearest");
+        let nowhere = find_upwards(Path::new("no folder of this name")).unwrap_err();
+        let here = std::env::current_dir().unwrap();
+        let said = format!("neither in {} nor in a folder above it", here.display());
+        assert_eq!((nowhere.to_string(), nowhere.source.to_string()), ("no folder of this name".into(), said));
     }
 
     #[test]
@@ -202,19 +412,29 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_and_devices_stay_what_they_are() {
+    fn links_and_pipes_stay_what_they_are() {
+        use std::os::unix::fs::FileTypeExt;
         let folder = tempfile::tempdir().unwrap();
-        let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+        let [file, link, pipe] = ["file", "link", "pipe"].map(|name| folder.path().join(name));
         fs::write(&file, "one").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
         replace(&link, b"two", &[]).unwrap();
         assert!(link.is_symlink());
         assert_eq!(read(&file).unwrap(), b"two");
         fs::remove_file(&file).unwrap();
-        assert!(replace(&link, b"three", &[]).unwrap_err().source.to_string().contains("a link to nothing"));
+        for refused in [replace(&link, b"three", &[]), ensure_replaceable(&link, b"three", &[])] {
+            assert!(refused.unwrap_err().source.to_string().contains("a link to nothing"));
+        }
         assert!(link.is_symlink());
-        let device = Path::new("/dev/null");
-        replace(device, b"three", &[]).unwrap();
-        assert!(!fs::metadata(device).unwrap().is_file());
+
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        ensure_replaceable(&pipe, b"four", &PROTECTED).unwrap();
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || read(&pipe).unwrap()
+        });
+        replace(&pipe, b"four", &PROTECTED).unwrap();
+        assert_eq!(reader.join().unwrap(), b"four");
+        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
     }
 }

@@ -6,12 +6,28 @@ use std::path::{Path, PathBuf};
 /// How a checkpoint begins.
 pub const CHECKPOINT: [u8; 4] = *b"AECK";
 
+/// A format of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileFormat {
+    /// How such a file begins.
+    pub magic: [u8; 4],
+    /// What messages call it.
+    pub name: &'static str,
+}
+
 /// Formats of files that took minutes to make: such a file is only replaced by one of its own format.
-pub const PROTECTED: [[u8; 4]; 2] = [blob::MAGIC, CHECKPOINT];
+pub const PROTECTED: [FileFormat; 3] = [
+    FileFormat { magic: blob::MAGIC, name: "a weights blob" },
+    FileFormat { magic: CHECKPOINT, name: "a checkpoint" },
+    FLASH,
+];
+
+/// The flash of a device that has learned.
+pub const FLASH: FileFormat = FileFormat { magic: *b"AEKP", name: "the flash of a device that has learned" };
 
 /// The file is a checkpoint where a weights blob is needed.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: a checkpoint, of which `host export` makes a weights blob", .0.display())]
+#[error("{}: a checkpoint; expected a weights blob, which `export` makes of it", .0.display())]
 pub struct IsCheckpoint(PathBuf);
 
 /// Returns an error if `bytes`, read from `path`, are a checkpoint rather than a weights blob.

@@ -1,6 +1,7 @@
 //! What the trainer and the device's program share: the command line, files, images and weights blobs in memory.
 
 pub mod blob_file;
+pub mod data_folder;
 pub mod files;
 pub mod formats;
 pub mod idx;

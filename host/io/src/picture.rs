@@ -106,7 +106,8 @@ impl Gray {
         encode(path, self.width, self.height, png::ColorType::Grayscale, &self.pixels)
     }
 
-    /// Reads a PNG of any colour type as gray; transparent pixels count as their colour.
+    /// Reads a PNG of any colour type as gray. What is transparent lets white through, as on a page or in a browser: black
+    /// ink on a transparent ground is black on white.
     pub fn read(path: &Path) -> Result<Self, PngError> {
         let error = |source| PngError::Png { path: path.to_owned(), source };
         let mut decoder = png::Decoder::new(BufReader::new(files::open(path)?));
@@ -119,13 +120,25 @@ impl Gray {
         let info = reader.next_frame(&mut bytes).map_err(error)?;
         let channels = info.color_type.samples();
         let pixels = bytes[..info.buffer_size()].chunks_exact(channels).map(|pixel| match *pixel {
-            // ITU-R BT.601
-            [r, g, b, ..] => ((299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b) + 500) / 1000) as u8,
-            [gray, ..] => gray,
-            [] => 0,
+            [gray] => gray,
+            [gray, alpha] => on_white(gray, alpha),
+            [r, g, b] => luma(r, g, b),
+            [r, g, b, alpha] => on_white(luma(r, g, b), alpha),
+            _ => 0,
         });
         Ok(Self { width: info.width as usize, height: info.height as usize, pixels: pixels.collect() })
     }
+}
+
+/// The brightness of a colour (ITU-R BT.601).
+fn luma(r: u8, g: u8, b: u8) -> u8 {
+    ((299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b) + 500) / 1000) as u8
+}
+
+/// A pixel over a white ground: `α·gray + (1 - α)·white`, rounded.
+fn on_white(gray: u8, alpha: u8) -> u8 {
+    let alpha = u32::from(alpha);
+    ((alpha * u32::from(gray) + (255 - alpha) * 255 + 127) / 255) as u8
 }
 
 /// Writes a PNG of 8-bit RGB pixels.
@@ -260,6 +273,19 @@ mod tests {
                 assert!(before[0] <= here[here.len() - 1] && here[0] <= before[before.len() - 1], "column {x}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_transparent_lets_white_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ink.png");
+        let rgba = [[0, 0, 0, 255], [0, 0, 0, 0], [255, 255, 255, 0], [100, 100, 100, 128], [255, 0, 0, 255]];
+        let alpha = |gray: f64, alpha: f64| (gray * alpha / 255.0 + 255.0 * (1.0 - alpha / 255.0)).round() as u8;
+        encode(&path, 5, 1, png::ColorType::Rgba, rgba.as_flattened()).unwrap();
+        assert_eq!(Gray::read(&path).unwrap().pixels, [0, 255, 255, alpha(100.0, 128.0), 76]);
+        let gray = [[0, 255], [0, 0], [255, 1], [30, 77], [200, 254]];
+        encode(&path, 5, 1, png::ColorType::GrayscaleAlpha, gray.as_flattened()).unwrap();
+        assert_eq!(Gray::read(&path).unwrap().pixels, [0, 255, 255, alpha(30.0, 77.0), alpha(200.0, 254.0)]);
     }
 
     #[test]

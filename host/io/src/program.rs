@@ -1,12 +1,13 @@
 //! What the programs have in common: arguments in, text out, and one line for whatever goes wrong.
 
-use clap::Parser;
+use clap::{Command, Parser};
+use std::ffi::OsString;
 use std::io::{ErrorKind, Write, stderr, stdout};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 /// Parses the command line, runs, and prints what comes back.
 pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<String>) -> ExitCode {
-    let args = match A::try_parse() {
+    let args = match parse::<A>(std::env::args_os()) {
         Ok(args) => args,
         Err(error) if error.use_stderr() => {
             let _ = writeln!(stderr(), "{}", usage_error(&error.to_string()));
@@ -27,6 +28,26 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<String>) -> ExitCod
     }
 }
 
+/// Says that the system refused so many bytes of memory, and ends the process. Called where nothing can be allocated.
+pub fn out_of_memory(bytes: usize) -> ! {
+    let _ = writeln!(stderr(), "error: not enough memory: the system refused {bytes} bytes");
+    process::exit(1)
+}
+
+/// The arguments. A negative number behind an option is its value, which is judged, and no option that nobody knows.
+fn parse<A: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<A, clap::Error> {
+    let mut command = take_negative_numbers(A::command()).mut_subcommands(take_negative_numbers);
+    let mut matches = command.try_get_matches_from_mut(args)?;
+    A::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+fn take_negative_numbers(command: Command) -> Command {
+    command.mut_args(|arg| {
+        let takes = arg.get_long().is_some() && arg.get_action().takes_values();
+        arg.allow_negative_numbers(takes)
+    })
+}
+
 fn fail(error: &anyhow::Error) -> ExitCode {
     let _ = writeln!(stderr(), "error: {error:#}");
     ExitCode::FAILURE
@@ -45,26 +66,54 @@ fn usage_error(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
+    use clap::Subcommand;
 
     #[derive(Debug, Parser)]
     struct Args {
         #[arg(long, value_parser = ["a", "b"])]
-        letter: String,
-        file: String,
+        letter: Option<String>,
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=9))]
+        number: Option<u32>,
+        #[command(subcommand)]
+        command: Sub,
+    }
+
+    #[derive(Debug, Subcommand)]
+    enum Sub {
+        File {
+            #[arg(long)]
+            rate: Option<f64>,
+            file: String,
+        },
+    }
+
+    fn arguments(line: &str) -> Result<Args, clap::Error> {
+        parse(line.split(' ').map(OsString::from))
     }
 
     #[test]
     fn a_usage_error_is_one_line() {
-        let line = |args: &str| usage_error(&Args::try_parse_from(args.split(' ')).unwrap_err().to_string());
+        let said = |line: &str| usage_error(&arguments(line).unwrap_err().to_string());
         assert_eq!(
-            line("program --letter c x"),
+            said("program --letter c file x"),
             "error: invalid value 'c' for '--letter <LETTER>'; [possible values: a, b] (see --help)"
         );
         assert_eq!(
-            line("program"),
-            "error: the following required arguments were not provided: --letter <LETTER>; <FILE> (see --help)"
+            said("program file"),
+            "error: the following required arguments were not provided: <FILE> (see --help)"
         );
-        assert!(line("program --lettre a x").starts_with("error: unexpected argument '--lettre' found; tip: "));
+        assert!(said("program --lettre a file x").starts_with("error: unexpected argument '--lettre' found; tip: "));
+    }
+
+    #[test]
+    fn a_negative_number_is_a_value_and_is_named() {
+        assert_eq!(
+            usage_error(&arguments("program --number -1 file x").unwrap_err().to_string()),
+            "error: invalid value '-1' for '--number <NUMBER>': -1 is not in 1..=9 (see --help)"
+        );
+        let Sub::File { rate, file } = arguments("program file --rate -0.5 x").unwrap().command;
+        assert_eq!((rate, file.as_str()), (Some(-0.5), "x"));
+        let said = usage_error(&arguments("program file --rate x x").unwrap_err().to_string());
+        assert!(said.starts_with("error: invalid value 'x' for '--rate <RATE>': invalid float"), "{said}");
     }
 }

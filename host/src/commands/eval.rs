@@ -1,12 +1,13 @@
 //! `host eval`
 
 use crate::args;
-use crate::commands::{by_format, ensure_fits};
+use crate::commands::{by_format, ensure_fits, optional_labels};
 use anyhow::Context;
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::blob::{Blob, Format};
 use autoencoder_core::loss;
 use autoencoder_io::blob_file::BlobFile;
+use autoencoder_io::files::find_upwards;
 use autoencoder_io::formats::ensure_not_checkpoint;
 use autoencoder_io::idx::{Images, test_labels};
 use autoencoder_io::topology::describe;
@@ -23,17 +24,22 @@ use std::time::Instant;
 
 pub fn run(args: &args::Eval) -> anyhow::Result<String> {
     /// One's own training, then what comes with the repository.
-    const CANDIDATES: [&str; 2] = ["artifacts/model.f32.blob", "models/classic.int8.blob"];
-    let path = args.model.as_deref().or_else(|| CANDIDATES.iter().map(Path::new).find(|path| path.exists()));
-    let path = path.context("no blob: train one with `cargo run -p host -- train`, or name one")?;
-    let file = BlobFile::read(path)?;
-    ensure_not_checkpoint(path, file.bytes())?;
+    const TRAINED: &str = "artifacts/model.f32.blob";
+    const SHIPPED: &str = "models/classic.int8.blob";
+    let path = match &args.model {
+        Some(path) => path.clone(),
+        None if Path::new(TRAINED).exists() => TRAINED.into(),
+        None => find_upwards(Path::new(SHIPPED)).context("no blob: train one, or name one")?,
+    };
+    let file = BlobFile::read(&path)?;
+    ensure_not_checkpoint(&path, file.bytes())?;
     let blob = file.open()?;
-    let test = Images::test(&args.data)?;
-    let labels = test_labels(&args.data, test.len())?;
-    ensure_fits(&blob.header().topology, &test, &args.data)?;
+    let data = args.data.path()?;
+    let test = Images::test(&data)?;
+    let labels = optional_labels(test_labels(&data, test.len()));
+    ensure_fits(&blob.header().topology, &test, &data)?;
     let start = Instant::now();
-    let measured = measure(&file, &blob, &args.data, &test, labels)?;
+    let measured = measure(&file, &blob, &data, &test, labels)?;
     let seconds = start.elapsed().as_secs_f64();
     let steps = blob.header().steps;
     if args.json {

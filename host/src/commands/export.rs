@@ -4,28 +4,36 @@ use crate::args;
 use crate::commands::ensure_fits;
 use crate::commands::parameters::Parameters;
 use anyhow::Context;
+use autoencoder_core::Network;
+use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::files;
 use autoencoder_io::formats::PROTECTED;
 use autoencoder_io::idx::Images;
 use autoencoder_io::topology::describe;
+use host::data::{Dataset, Sample};
+use host::evaluate;
 use host::export::{BlobMeta, f32_blob, integer_blob};
+use host::network::FloatNetwork;
 use host::train::qat::WeightFormat;
+use std::iter;
+use std::path::Path;
 
 pub fn run(args: &args::Export) -> anyhow::Result<String> {
     let parameters = Parameters::read(&args.source)?;
     let integers = WeightFormat::of(args.format);
     // What the training rows are needed for, if they are.
     let needed = match integers {
-        Some(_) => Some("the threshold of an integer blob"),
+        Some(_) => Some("the calibration of an integer blob"),
         None if parameters.is_rounded()? => Some("a checkpoint of rounded weights"),
         None => None,
     };
     let images = match needed {
         None => None,
         Some(what) => {
-            let images = Images::train(&args.data);
+            let data = args.data.path()?;
+            let images = Images::train(&data);
             let images = images.with_context(|| format!("{what} needs the training images (--data)"))?;
-            ensure_fits(parameters.topology(), &images, &args.data)?;
+            ensure_fits(parameters.topology(), &images, &data)?;
             Some(images)
         }
     };
@@ -38,8 +46,39 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     };
     let format = integers.map_or("f32", WeightFormat::name);
     let path = args.out.clone().unwrap_or_else(|| format!("artifacts/model.{format}.blob").into());
-    files::ensure_not_input(&path, [args.source.as_path(), args.data.as_path()])?;
+    let warning = match (integers, &images) {
+        (Some(format), Some(images)) => rounding_warning(&network, &blob, format, code_bits, images)?,
+        _ => None,
+    };
+    files::ensure_not_input(&path, iter::once(args.source.as_path()).chain(args.data.path().ok().as_deref()))?;
     files::replace(&path, &blob, &PROTECTED)?;
+    if let Some(warning) = warning {
+        eprintln!("{warning}");
+    }
     let (bytes, topology) = (blob.len(), describe(network.topology()));
     Ok(format!("{}: {bytes} bytes, {format}, {topology} after {} steps\n", path.display(), meta.steps))
+}
+
+/// A warning if rounding makes the network clearly worse: it was not trained for these numbers.
+fn rounding_warning(
+    network: &FloatNetwork,
+    blob: &[u8],
+    format: WeightFormat,
+    code_bits: u8,
+    images: &Images,
+) -> anyhow::Result<Option<String>> {
+    const ROWS: usize = 1000;
+    const TOLERANCE: f64 = 1.1;
+    let rows = Sample::new(images, ROWS);
+    let file = BlobFile::new(Path::new("the blob"), blob);
+    let integers = Network::new(file.open()?)?;
+    let float = evaluate::mean(&evaluate::errors(network, 8, &rows));
+    let rounded = evaluate::mean(&evaluate::errors_int8(&integers, &rows));
+    let (name, count) = (format.name(), rows.rows());
+    let code = if code_bits < 8 { format!(" --code-bits {code_bits}") } else { String::new() };
+    let text = format!(
+        "warning: rounding takes the MSE over {count} training rows from {float:.6} to {rounded:.6}; the network can be \
+         trained for it: train --from FILE --quantise-aware {name}{code}"
+    );
+    Ok((rounded > TOLERANCE * float).then_some(text))
 }

@@ -2,7 +2,7 @@
 
 use crate::args;
 use autoencoder_core::LayerSpec;
-use autoencoder_core::blob::{Format, NO_THRESHOLD, VERSION};
+use autoencoder_core::blob::{Format, Thresholds, VERSION};
 use autoencoder_core::quant::{Int4Tile, Int8Tile, padded};
 use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::formats::ensure_not_checkpoint;
@@ -31,9 +31,9 @@ pub fn run(args: &args::Inspect) -> anyhow::Result<String> {
     writeln!(text, "  trained for      {} steps", header.steps)?;
     writeln!(text, "  input            real = {:.6} · (q - {})", header.input.scale, header.input.zero_point)?;
     writeln!(text, "  code             {} elements, {} bits an element", topology.code(), header.code_bits)?;
-    match header.threshold {
-        NO_THRESHOLD => writeln!(text, "  threshold        none")?,
-        threshold => writeln!(text, "  threshold        a score of {threshold}")?,
+    match header.thresholds {
+        Thresholds::NONE => writeln!(text, "  thresholds       none")?,
+        Thresholds { lower, upper } => writeln!(text, "  thresholds       scores from {lower} to {upper}")?,
     }
     writeln!(text, "  encoder          {} of {} layers", topology.encoder_layers(), topology.layers().len())?;
     writeln!(text, "\n  layer  inputs  outputs  activation  weights B  tables B  output: scale  zero")?;

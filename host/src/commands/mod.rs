@@ -9,7 +9,7 @@ mod train;
 use crate::args::{Args, Command};
 use anyhow::ensure;
 use autoencoder_core::Topology;
-use autoencoder_io::idx::Images;
+use autoencoder_io::idx::{IdxError, Images};
 use autoencoder_io::topology::describe;
 use host::train::qat::WeightFormat;
 use std::path::Path;
@@ -21,6 +21,15 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Export(args) => export::run(&args),
         Command::Inspect(args) => inspect::run(&args),
     }
+}
+
+/// The labels; without them, after a warning, if their file is of no use: they only make figures more detailed.
+fn optional_labels(labels: Result<Option<Vec<u8>>, IdxError>) -> Option<Vec<u8>> {
+    labels.unwrap_or_else(|error| {
+        let error = anyhow::Error::from(error);
+        eprintln!("warning: {error:#}; going on without labels");
+        None
+    })
 }
 
 /// Returns an error unless the network has as many outputs as inputs, and the rows as many values.

@@ -1,6 +1,6 @@
 //! Where the parameters of a network come from: a checkpoint or an f32 blob.
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use autoencoder_core::{Topology, crc};
 use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::idx::Images;
@@ -8,7 +8,7 @@ use autoencoder_io::topology::describe;
 use host::network::FloatNetwork;
 use host::train::centre::centres;
 use host::train::checkpoint::Checkpoint;
-use host::train::qat::{Qat, round};
+use host::train::qat::{Qat, WeightFormat, round};
 use std::path::{Path, PathBuf};
 
 /// A file of parameters.
@@ -32,6 +32,9 @@ impl Parameters {
             Contents::Checkpoint(Box::new(Checkpoint::read(path)?))
         } else {
             let blob = file.open()?;
+            if let Some(format) = WeightFormat::of(blob.header().format) {
+                bail!("{}: a blob of {} weights; expected a checkpoint or an f32 blob", path.display(), format.name());
+            }
             let network = FloatNetwork::from_blob(&blob).map_err(|source| file.error(source))?;
             Contents::Blob { network, steps: blob.header().steps, code_bits: blob.header().code_bits }
         };

@@ -45,14 +45,14 @@ impl Dataset for Array2<f32> {
 }
 
 /// Rows of another set, spread evenly over it.
-pub(crate) struct Sample<'a> {
+pub struct Sample<'a> {
     data: &'a dyn Dataset,
     rows: usize,
 }
 
 impl<'a> Sample<'a> {
     /// At most `limit` rows.
-    pub(crate) fn new(data: &'a dyn Dataset, limit: usize) -> Self {
+    pub fn new(data: &'a dyn Dataset, limit: usize) -> Self {
         Self { data, rows: data.rows().min(limit) }
     }
 }

@@ -1,31 +1,38 @@
-//! The threshold of a blob: a score above it is that of an input unlike the training data.
+//! The thresholds of a blob: scores outside them are those of inputs unlike the training data.
 //!
-//! The score is the device's: `Σ (q - q̂)²` over the `u8` values of an input and of its reconstruction. The threshold is
-//! the 99.5 % quantile of the scores of the training data, so that one known row in 200 is above it. A higher quantile
-//! would be set by a handful of the worst rows, and change with the sample; a lower one would call more known rows
-//! odd where single rows are looked at. For a drift monitor, which asks for a majority, either would do.
+//! The score is the device's: `Σ (q - q̂)²` over the `u8` values of an input and of its reconstruction. The thresholds are
+//! the 0.5 % and the 99.5 % quantile of the scores of the training data, so one known row in 100 is outside, half of them
+//! on either side. The lower one matters as much as the upper: a sensor that sees less, or nothing, gives rows that are
+//! easier to reconstruct. Quantiles farther out would be set by a handful of rows, and change with the sample; quantiles
+//! farther in would call more known rows odd.
 //!
-//! Measured with the integers themselves. Ten thousand rows determine the quantile well enough: of the rows not looked at,
-//! between 0.36 and 0.64 % are above it (two standard deviations), and they take a second where all MNIST takes six.
+//! Measured with the integers themselves. Ten thousand rows determine a quantile well enough: of the rows not looked at,
+//! between 0.36 and 0.64 % are beyond it (two standard deviations), and they take a second where all MNIST takes six.
 
 use crate::data::{Dataset, Sample};
 use crate::evaluate::IntegerNetwork;
+use autoencoder_core::blob::Thresholds;
 
 /// The most rows that are scored: spread evenly over the training data.
 pub const ROWS: usize = 10_000;
-/// Scores in a thousand that are at or below the threshold.
-const PER_MILLE: usize = 995;
+/// One score in so many may be below the lower threshold, and one above the upper.
+const ONE_IN: usize = 200;
 
-/// The threshold for rows like those of `data`.
-pub fn threshold(network: &IntegerNetwork<'_>, data: &dyn Dataset) -> u32 {
-    quantile(network.scores(&Sample::new(data, ROWS)))
+/// The thresholds for rows like those of `data`.
+pub fn thresholds(network: &IntegerNetwork<'_>, data: &dyn Dataset) -> Thresholds {
+    quantiles(network.scores(&Sample::new(data, ROWS)))
 }
 
-/// The smallest of the scores that [`PER_MILLE`] of a thousand of them do not exceed.
-fn quantile(mut scores: Vec<u32>) -> u32 {
+/// The narrowest thresholds below and above which there is no more than one score in [`ONE_IN`]. Without scores, those
+/// of no calibration.
+fn quantiles(mut scores: Vec<u32>) -> Thresholds {
     scores.sort_unstable();
-    let rank = (scores.len() * PER_MILLE).div_ceil(1000);
-    scores.get(rank.saturating_sub(1)).copied().unwrap_or(0)
+    let beyond = scores.len() / ONE_IN;
+    let (lower, upper) = (scores.get(beyond), scores.iter().rev().nth(beyond));
+    match (lower, upper) {
+        (Some(lower), Some(upper)) => Thresholds { lower: *lower, upper: *upper },
+        _ => Thresholds::NONE,
+    }
 }
 
 #[cfg(test)]
@@ -35,7 +42,6 @@ mod tests {
     use crate::network::FloatNetwork;
     use crate::train::qat::WeightFormat;
     use autoencoder_core::Network;
-    use autoencoder_core::blob::NO_THRESHOLD;
     use autoencoder_io::blob_file::BlobFile;
     use ndarray::Array2;
     use std::path::Path;
@@ -56,17 +62,22 @@ mod tests {
     }
 
     #[test]
-    fn the_quantile_is_the_score_that_one_in_two_hundred_exceeds() {
-        assert_eq!(quantile((1..=1000).rev().collect()), 995);
-        assert_eq!(quantile((1..=10_000).collect()), 9950);
-        assert_eq!(quantile((1..=200).collect()), 199);
-        assert_eq!(quantile((1..=199).collect()), 199, "fewer than 200 cannot tell");
-        assert_eq!(quantile(vec![7]), 7);
+    fn the_quantiles_are_the_scores_that_one_in_two_hundred_is_beyond() {
+        let of = |scores: Vec<u32>| {
+            let Thresholds { lower, upper } = quantiles(scores);
+            (lower, upper)
+        };
+        assert_eq!(of((1..=1000).rev().collect()), (6, 995));
+        assert_eq!(of((1..=10_000).collect()), (51, 9950));
+        assert_eq!(of((1..=200).collect()), (2, 199));
+        assert_eq!(of((1..=199).collect()), (1, 199), "fewer than 200 cannot tell");
+        assert_eq!(of(vec![7]), (7, 7));
+        assert_eq!(quantiles(Vec::new()), Thresholds::NONE);
     }
 
     /// With padding and without, and with a code of its own bits.
     #[test]
-    fn calibrating_changes_only_the_threshold_and_that_is_the_devices_own() {
+    fn calibrating_changes_only_the_thresholds_and_these_are_the_devices_own() {
         for (topology, code_bits) in [("16-8-16", 8), ("16-8-16", 3), ("15-7-15", 8), ("13-13", 5)] {
             let network = network(topology);
             let meta = BlobMeta { code_bits, ..META };
@@ -76,9 +87,9 @@ mod tests {
             let after = integer_blob(&network, WeightFormat::Int8, meta, &data).unwrap();
             let [before, after] = [before, after].map(|bytes| BlobFile::new(Path::new(""), &bytes));
             let [before, after] = [&before, &after].map(|file| file.open().unwrap());
-            assert_eq!(before.header().threshold, NO_THRESHOLD);
+            assert_eq!(before.header().thresholds, Thresholds::NONE);
             let mut header = after.header().clone();
-            header.threshold = NO_THRESHOLD;
+            header.thresholds = Thresholds::NONE;
             assert_eq!(header, *before.header());
             let [mut old, mut new] = [before.layers(), after.layers()];
             for _ in network.layers() {
@@ -87,7 +98,7 @@ mod tests {
             }
 
             // As the device computes it.
-            let threshold = after.header().threshold;
+            let Thresholds { lower, upper } = after.header().thresholds;
             let device = Network::new(after).unwrap();
             let mut memory = vec![0; device.memory_bytes()];
             let scores = data.outer_iter().map(|row| {
@@ -99,9 +110,12 @@ mod tests {
                 x.iter().zip(y).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2)).sum()
             });
             let scores: Vec<u32> = scores.collect();
-            assert!(scores.contains(&threshold));
-            let above = scores.iter().filter(|score| **score > threshold).count();
-            assert!((1..=2).contains(&above), "{above} of 400"); // two, or one where two scores are equal
+            assert!(scores.contains(&lower) && scores.contains(&upper) && lower < upper);
+            let below = scores.iter().filter(|score| **score < lower).count();
+            let above = scores.iter().filter(|score| **score > upper).count();
+            for beyond in [below, above] {
+                assert!((1..=2).contains(&beyond), "{beyond} of 400"); // two, or one where two scores are equal
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::data::Dataset;
 use crate::network::FloatNetwork;
 use crate::train::qat::WeightFormat;
 use autoencoder_core::activation::ActivationKind;
-use autoencoder_core::blob::{Header, NO_THRESHOLD};
+use autoencoder_core::blob::{Header, Thresholds};
 use autoencoder_core::quant::QuantParams;
 use autoencoder_core::{Error, Topology};
 use autoencoder_io::blob_file;
@@ -62,7 +62,7 @@ pub fn f32_blob(network: &FloatNetwork, meta: BlobMeta) -> Result<Vec<u8>, Expor
     Ok(blob_file::f32_blob(network.topology(), meta.steps, meta.code_bits, network.parameters())?)
 }
 
-/// The network as a blob of integers, its threshold calibrated on the rows of `data`, as are the ranges of layers that
+/// The network as a blob of integers, its thresholds calibrated on the rows of `data`, as are the ranges of layers that
 /// have none of their own.
 pub fn integer_blob(
     network: &FloatNetwork,
@@ -71,7 +71,7 @@ pub fn integer_blob(
     data: &dyn Dataset,
 ) -> Result<Vec<u8>, ExportError> {
     let mut quantised = quantise::quantise(network, format, meta, data)?;
-    quantised.header.threshold = calibrate::threshold(&quantised.network(), data);
+    quantised.header.thresholds = calibrate::thresholds(&quantised.network(), data);
     Ok(quantised.to_blob()?)
 }
 
@@ -100,7 +100,7 @@ fn header(network: &FloatNetwork, format: WeightFormat, meta: BlobMeta) -> Resul
         steps: meta.steps,
         input: QuantParams::UNIT,
         code_bits: meta.code_bits,
-        threshold: NO_THRESHOLD,
+        thresholds: Thresholds::NONE,
         topology: network.topology().clone(),
     })
 }

@@ -11,10 +11,9 @@ use super::{BlobMeta, ExportError, header};
 use crate::data::{Dataset, Sample};
 use crate::evaluate::IntegerNetwork;
 use crate::network::{FloatNetwork, LayerView};
-use crate::train::qat::WeightFormat;
+use crate::train::qat::{WeightFormat, resolution, scale_limit};
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::blob::{Header, RawLayer};
-use autoencoder_core::quant::requantise::STEPS;
 use autoencoder_core::quant::{ACCUMULATOR_LIMIT, ChannelParams, Dense, QuantParams, int4, padded};
 use autoencoder_core::{Activation, Error, Identity, LayerSpec, Relu, Sigmoid};
 use autoencoder_io::blob_file::write_blob;
@@ -67,7 +66,7 @@ impl Quantised {
     }
 }
 
-/// The network in integers, calibrated where it has to be on the rows of `data`. It has no threshold yet.
+/// The network in integers, calibrated where it has to be on the rows of `data`. It has no thresholds yet.
 pub fn quantise(
     network: &FloatNetwork,
     format: WeightFormat,
@@ -89,20 +88,27 @@ pub fn quantise(
         if calibrate {
             x = forward(layer, &x);
         }
-        let mut rows = quantise_rows(layer, format, from);
+        let activation = layer.spec.activation;
         let reconstruction = i == last && topology.outputs() == topology.inputs();
-        let output = match layer.spec.activation {
-            ActivationKind::Sigmoid => QuantParams::UNIT,
-            // A reconstruction is of the input's kind; anything else has the range it shows.
-            ActivationKind::Identity if reconstruction => header.input,
-            ActivationKind::Relu if reconstruction && header.input.zero_point == 0 => header.input,
-            ActivationKind::Identity => params(range(&x), rows.finest_output(from)),
-            ActivationKind::Relu => params((0.0, range(&x).1), rows.finest_output(from)),
+        // A reconstruction is of the input's kind; anything else has the range it shows, and weights of any size fit that.
+        let known = match activation {
+            ActivationKind::Sigmoid => Some(QuantParams::UNIT),
+            ActivationKind::Identity if reconstruction => Some(header.input),
+            ActivationKind::Relu if reconstruction && header.input.zero_point == 0 => Some(header.input),
+            ActivationKind::Identity | ActivationKind::Relu => None,
         };
+        let limit = known.map_or(f32::INFINITY, |output| scale_limit(activation, from, output));
+        let rows = quantise_rows(layer, format, from, limit);
+        let rows = rows.map_err(|output| ExportError::Range { layer: i + 1, output })?;
+        let output = known.unwrap_or_else(|| {
+            let (low, high) = range(&x);
+            let low = if activation == ActivationKind::Relu { 0.0 } else { low };
+            params((low, high), rows.finest_output(from))
+        });
         if !output.is_valid() {
             return Err(ExportError::OutputRange { layer: i + 1 });
         }
-        let channels = channels(layer, &mut rows, from, output);
+        let channels = channels(layer, &rows, from, output);
         let channels = channels.map_err(|output| ExportError::Range { layer: i + 1, output })?;
         let tiles = Tiles::pack(format, &rows.weights, layer.spec.sizes().map(padded));
         layers.push(QuantisedLayer { spec: layer.spec, tiles, channels, output });
@@ -112,61 +118,63 @@ pub fn quantise(
 }
 
 impl Rows {
-    /// The finest scale of outputs that their multipliers can reach: a step of the accumulator is half a step of it.
+    /// The finest scale of outputs that the rows' multipliers reach: a step of the accumulator is half a step of it.
     fn finest_output(&self, from: QuantParams) -> f32 {
         2.001 * from.scale * self.scales.iter().fold(0.0, |largest, scale| scale.max(largest))
     }
 }
 
-/// The rows of a layer in integers, for inputs that stand for `from`.
-fn quantise_rows(layer: LayerView<'_>, format: WeightFormat, from: QuantParams) -> Rows {
-    let rows = layer.weights.chunks_exact(layer.spec.inputs.into()).zip(layer.bias);
-    let (scales, weights) = rows.map(|(weights, bias)| quantise_row(weights, *bias, format, from)).unzip();
-    Rows { scales, weights }
+/// The rows of a layer in integers, for inputs that stand for `from`, with scales of at most `limit`. The error is an output
+/// whose weights do not fit.
+fn quantise_rows(layer: LayerView<'_>, format: WeightFormat, from: QuantParams, limit: f32) -> Result<Rows, usize> {
+    let rows = layer.weights.chunks_exact(layer.spec.inputs.into()).zip(layer.bias).enumerate();
+    let row = |(output, (weights, bias)): (usize, (&[f32], &f32))| {
+        quantise_row(weights, *bias, format, from, limit).ok_or(output)
+    };
+    let (scales, weights) = rows.map(row).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    Ok(Rows { scales, weights })
 }
 
-/// The scale and the integers of one row.
-fn quantise_row(weights: &[f32], bias: f32, format: WeightFormat, from: QuantParams) -> (f32, Vec<i8>) {
-    let mut scale = format.scale(weights, bias, from);
-    if format == WeightFormat::Int4 {
-        let [low, high] = int4::RANGE;
-        return (scale, weights.iter().map(|w| ((w / scale).round() as i8).clamp(low, high)).collect());
-    }
+/// The scale and the integers of one row. Weights that a scale of `limit` does not reach are clipped. `None` if the sum of
+/// the row then still leaves the accumulator.
+fn quantise_row(
+    weights: &[f32],
+    bias: f32,
+    format: WeightFormat,
+    from: QuantParams,
+    limit: f32,
+) -> Option<(f32, Vec<i8>)> {
+    let [low, high] = match format {
+        WeightFormat::Int8 => [-127, 127],
+        WeightFormat::Int4 => int4::RANGE,
+    };
+    let mut scale = format.scale(weights, bias, from, limit);
     loop {
-        let row: Vec<i8> = weights.iter().map(|w| (w / scale).round() as i8).collect();
+        let row: Vec<i8> = weights.iter().map(|w| ((w / scale).round() as i8).clamp(low, high)).collect();
         let sum: i64 = row.iter().map(|w| i64::from(w.unsigned_abs()) * 255).sum();
-        if sum < ACCUMULATOR_LIMIT {
-            return (scale, row);
+        // 4 bits cannot leave the accumulator's range, which is tested where they are computed.
+        if format == WeightFormat::Int4 || sum < ACCUMULATOR_LIMIT {
+            return Some((scale, row));
         }
-        scale *= 1.001; // rounding went over the bound
+        if scale >= limit {
+            return None;
+        }
+        scale = (scale * 1.001).min(limit); // rounding went over the bound
     }
 }
 
-/// Bias and multiplier of each output, padded. The error is an output whose multiplier does not fit.
+/// Bias and multiplier of each output, padded. The error is an output whose bias or multiplier does not fit.
 fn channels(
     layer: LayerView<'_>,
-    rows: &mut Rows,
+    rows: &Rows,
     from: QuantParams,
     output: QuantParams,
 ) -> Result<Vec<ChannelParams>, usize> {
-    let [low, high] = int4::RANGE.map(|bound| bound / 2);
-    // Table indices or output steps for one unit of z.
-    let resolution = match layer.spec.activation {
-        ActivationKind::Sigmoid => f64::from(STEPS),
-        ActivationKind::Relu | ActivationKind::Identity => 1.0 / f64::from(output.scale),
-    };
+    let resolution = resolution(layer.spec.activation, output);
     let mut channels = Vec::with_capacity(padded(layer.bias.len()));
-    for ((scale, row), bias) in rows.scales.iter_mut().zip(&mut rows.weights).zip(layer.bias) {
-        let unit = |scale: f32| f64::from(scale) * f64::from(from.scale); // one step of the accumulator
-        let multiplier = |scale: f32| (unit(scale) * resolution * 4_294_967_296.0).round();
-        // A row of few weights may have a coarse scale, one weight its own size: finer scales hold it as well.
-        while multiplier(*scale) > f64::from(i32::MAX) && row.iter().all(|w| (low..=high).contains(w)) {
-            for w in row.iter_mut() {
-                *w *= 2;
-            }
-            *scale /= 2.0;
-        }
-        let (unit, multiplier) = (unit(*scale), multiplier(*scale));
+    for ((scale, row), bias) in rows.scales.iter().zip(&rows.weights).zip(layer.bias) {
+        let unit = f64::from(*scale) * f64::from(from.scale); // one step of the accumulator
+        let multiplier = (unit * resolution * 4_294_967_296.0).round();
         if multiplier > f64::from(i32::MAX) {
             return Err(channels.len());
         }
@@ -258,10 +266,54 @@ mod tests {
         assert_eq!(decoder.channels[5..], [ChannelParams::default(); 3]);
     }
 
+    /// A sigmoid's accumulator has 64 steps for one unit of z, and the multiplier reaches half of one: weights up to
+    /// 127 · 255 / 128 fit.
     #[test]
-    fn weights_that_no_multiplier_reaches_are_refused() {
-        let error = quantise(&network("9-3-9", 2000.0), WeightFormat::Int8, META, &rows(9)).unwrap_err();
+    fn weights_that_no_multiplier_reaches_are_clipped() {
+        let quantised = quantise(&network("9-3-9", 2000.0), WeightFormat::Int8, META, &rows(9)).unwrap();
+        let largest = i32::MAX - (i32::MAX >> 10);
+        assert!(quantised.layers[0].channels[..3].iter().all(|channel| channel.multiplier > largest));
+        let limit = scale_limit(ActivationKind::Sigmoid, QuantParams::UNIT, QuantParams::UNIT);
+        let weights = [2000.0, -1000.0, 254.0, -200.0, 3.0, 0.0];
+        let (scale, row) = quantise_row(&weights, 0.0, WeightFormat::Int8, QuantParams::UNIT, limit).unwrap();
+        assert!((scale - 255.0 / 128.0).abs() < 0.001, "{scale}");
+        assert_eq!(row, [127, -127, 127, -100, 2, 0]);
+        // So many of them leave the accumulator's range.
+        let error = quantise(&self::network("600-3-600", 2000.0), WeightFormat::Int8, META, &rows(600)).unwrap_err();
         assert!(matches!(error, ExportError::Range { layer: 1, output: 0 }), "{error}");
+    }
+
+    /// One weight of 2.5 among small ones: as coarse as it is, its own size as the step would not fit a multiplier.
+    #[test]
+    fn four_bits_take_the_finest_of_equal_scales_and_one_that_fits() {
+        let mut weights = vec![0.0; 20];
+        weights[3] = 2.5;
+        let from = QuantParams::UNIT;
+        let (scale, row) = quantise_row(&weights, 0.0, WeightFormat::Int4, from, f32::INFINITY).unwrap();
+        assert_eq!((row[3], scale), (7, 2.5 / 7.0));
+        for limit in [1.0, 0.3, 0.01] {
+            let (scale, row) = quantise_row(&weights, 0.0, WeightFormat::Int4, from, limit).unwrap();
+            assert_eq!(row[3], ((2.5 / scale).round() as i8).min(7), "{limit}");
+            assert!(scale <= limit, "{scale} {limit}");
+        }
+    }
+
+    /// Large weights after a dead layer, and a reconstruction whose range is that of the input.
+    #[test]
+    fn a_layer_that_never_fires_and_coarse_inputs_are_quantised() {
+        for format in [WeightFormat::Int8, WeightFormat::Int4] {
+            for topology in ["9-4r-9", "9-4r-9r", "9-4r-9i", "9-4r-3r-9i"] {
+                for (weight, bias) in [(1.0, -1000.0), (300.0, 5.0)] {
+                    let mut network = network(topology, 2.5);
+                    let (weights, biases) = network.layer_mut(0);
+                    weights.fill(weight);
+                    biases.fill(bias);
+                    let quantised = quantise(&network, format, META, &rows(9));
+                    assert!(quantised.is_ok(), "{topology} {format:?} {bias}: {:?}", quantised.err());
+                    assert!(quantised.unwrap().to_blob().is_ok());
+                }
+            }
+        }
     }
 
     /// A ReLU that hardly ever fires: outputs up to 0.001 from an accumulator with steps of 0.00003.

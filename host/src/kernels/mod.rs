@@ -15,6 +15,9 @@ pub mod aligned;
 pub mod bf16;
 mod f32;
 mod int8;
+#[cfg(test)]
+#[path = "../../tests/common/left_out.rs"]
+pub(crate) mod left_out;
 mod prefetch;
 mod sparse;
 #[cfg(test)]

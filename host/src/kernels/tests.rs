@@ -1,5 +1,6 @@
 //! The products of every implementation against the plain loops of the core.
 
+use super::left_out::or_left_out;
 use super::*;
 use crate::network::FloatNetwork;
 use autoencoder_core::Topology;
@@ -117,7 +118,7 @@ impl Case {
                 close(&self.run(f32, layer, block), f32_error, "f32");
             }
         }
-        if let Some(bf16) = Bf16::detect() {
+        if let Some(bf16) = or_left_out(Bf16::detect()) {
             let mut packed = bf16.packed_network(self.network.topology());
             packed.pack(&self.network);
             let layer = packed.layers().nth(self.index).unwrap();

@@ -11,7 +11,9 @@ use super::centre::Centre;
 use crate::kernels::vectorise;
 use crate::network::FloatNetwork;
 use crate::profile::{Phase, timed};
+use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::blob::Format;
+use autoencoder_core::quant::requantise::STEPS;
 use autoencoder_core::quant::{ACCUMULATOR_LIMIT, QuantParams, int4};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -79,9 +81,11 @@ impl WeightFormat {
     ///
     /// With 8 bits it is the finest scale at which the weights fit, the sum `Σ|w|·255` stays within the kernels' accumulator and
     /// the bias within 2^24 of its steps. With 4 bits it is the scale with the least squared error, because clipping a few large
-    /// weights pays there. Rounded weights keep their scale, which is among those tried.
+    /// weights pays there; of equal errors, the finest scale. Rounded weights keep their scale, which is among those tried.
+    ///
+    /// No scale is larger than `limit`, up to which a multiplier fits.
     #[inline(always)]
-    pub(crate) fn scale(self, weights: &[f32], bias: f32, from: QuantParams) -> f32 {
+    pub(crate) fn scale(self, weights: &[f32], bias: f32, from: QuantParams, limit: f32) -> f32 {
         /// The largest weight becomes one of these many steps.
         const LARGEST: [f32; 20] = [
             1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 7.5, 8.0, 8.5, 9.0, 9.5, 10.0, 11.0, 12.0, 13.0, 14.0, 16.0, 18.0, 22.0,
@@ -103,14 +107,14 @@ impl WeightFormat {
         match self {
             Self::Int8 => {
                 let sum = sum.into_iter().sum::<f32>() * (255.0 / ACCUMULATOR_LIMIT as f32);
-                (largest / 127.0).max(sum).max(least)
+                (largest / 127.0).max(sum).max(least).min(limit)
             }
             Self::Int4 => {
                 let mut best = (f32::INFINITY, 1.0);
                 for divisor in LARGEST {
-                    let scale = (largest / divisor).max(least);
+                    let scale = (largest / divisor).max(least).min(limit);
                     let error = self.squared_error(weights, scale);
-                    best = if error < best.0 { (error, scale) } else { best };
+                    best = if error <= best.0 { (error, scale) } else { best };
                 }
                 best.1
             }
@@ -140,6 +144,19 @@ impl WeightFormat {
         }
         sums.into_iter().sum()
     }
+}
+
+/// Table indices or output steps for one unit of `z`.
+pub(crate) fn resolution(activation: ActivationKind, output: QuantParams) -> f64 {
+    match activation {
+        ActivationKind::Sigmoid => f64::from(STEPS),
+        ActivationKind::Relu | ActivationKind::Identity => 1.0 / f64::from(output.scale),
+    }
+}
+
+/// The largest scale of weights whose multiplier fits: a step of the accumulator is half a step of the output.
+pub(crate) fn scale_limit(activation: ActivationKind, from: QuantParams, output: QuantParams) -> f32 {
+    (0.4999 / (f64::from(from.scale) * resolution(activation, output))) as f32
 }
 
 /// The quantisation-aware steps of a run: the last ones.
@@ -203,12 +220,17 @@ pub fn round(
     for (index, (layer, (to_weights, to_bias))) in network.layers().zip(to.layers_mut()).enumerate() {
         let centre = centres.get(index).and_then(Option::as_ref).map(|centre| &centre.mean[..]);
         let inputs = usize::from(layer.spec.inputs);
+        let limit = match layer.spec.activation {
+            ActivationKind::Sigmoid => scale_limit(ActivationKind::Sigmoid, QuantParams::UNIT, QuantParams::UNIT),
+            // `export` chooses the outputs' range by the weights.
+            ActivationKind::Relu | ActivationKind::Identity => f32::INFINITY,
+        };
         let (own, others) = scales.split_at_mut(to_bias.len());
         scales = others;
         let rows = layer.weights.par_chunks(ROWS * inputs).zip(layer.bias.par_chunks(ROWS));
         let to_rows = to_weights.par_chunks_mut(ROWS * inputs).zip(to_bias.par_chunks_mut(ROWS));
         rows.zip(to_rows).zip(own.par_chunks_mut(ROWS)).for_each(|((from, to), scales)| {
-            let round = Round { from, to, scales, choose, inputs, format, centre };
+            let round = Round { from, to, scales, choose, inputs, format, centre, limit };
             timed(Phase::Rounding, || vectorise(round));
         });
     }
@@ -225,6 +247,8 @@ struct Round<'a> {
     inputs: usize,
     format: WeightFormat,
     centre: Option<&'a [f32]>,
+    /// Of a scale.
+    limit: f32,
 }
 
 impl WithSimd for Round<'_> {
@@ -236,7 +260,7 @@ impl WithSimd for Round<'_> {
         let to_rows = self.to.0.chunks_exact_mut(self.inputs).zip(self.to.1);
         for (((row, bias), (to, to_bias)), scale) in rows.zip(to_rows).zip(self.scales) {
             if self.choose {
-                *scale = self.format.scale(row, *bias, QuantParams::UNIT);
+                *scale = self.format.scale(row, *bias, QuantParams::UNIT, self.limit);
             }
             let inverse = 1.0 / *scale;
             for (w, to) in row.iter().zip(&mut *to) {

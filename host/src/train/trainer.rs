@@ -113,6 +113,14 @@ impl Trainer {
         trainer
     }
 
+    /// The memory that a trainer takes, to within some ten per cent: parameters, moments, rounded and packed weights, and the
+    /// activations and gradients of all shards.
+    pub fn memory_bytes(topology: &Topology, batch: usize) -> usize {
+        let boundaries = topology.layers().iter().map(|spec| usize::from(spec.outputs)).sum::<usize>();
+        let shard = SHARD * (topology.inputs() + 3 * boundaries);
+        size_of::<f32>() * (5 * topology.parameters() + batch.div_ceil(SHARD) * shard)
+    }
+
     /// The network as it is now; in the quantisation-aware steps, as its blob will be.
     pub fn network(&self) -> &FloatNetwork {
         if self.qat() && self.recipe.qat.weights.is_some() { &self.rounded } else { &self.network }

@@ -46,7 +46,7 @@ fn one_data_set_of_a_folder_is_named_by_what_its_files_begin_with() {
         }
         fs::write(folder.join(format!("emnist-{split}-mapping.txt")), "1 65 97").unwrap();
     }
-    let train = "train --topology small --steps 2 --data";
+    let train = "train --topology small --steps 2 --force --data";
     for data in ["emnist", "emnist/emnist"] {
         let error = sandbox.error(&format!("{train} {data}"));
         let sets = "NAME one of emnist-letters, emnist-letters-extra, emnist-mnist";
@@ -86,7 +86,7 @@ fn a_gzip_file_whose_checksum_is_wrong_is_refused() {
     gzip[crc] ^= 1;
     fs::write(&file, gzip).unwrap();
     let error = sandbox.error("train --topology small --steps 2 --data data --out out");
-    assert!(error.contains("t10k-images-idx3-ubyte.gz: ") && error.contains("checksum"), "{error}");
+    assert!(error.contains("t10k-images-idx3-ubyte.gz: ") && error.contains("the gzip file is damaged"), "{error}");
 }
 
 #[test]
@@ -101,11 +101,11 @@ fn bad_data_is_one_line_and_nothing_is_written() {
         file
     };
     let cases: [(&str, Vec<u8>, &str); 7] = [
-        ("empty", Vec::new(), "expected 16 bytes, the file holds 0"),
-        ("labels", with(3, &[1]), "magic 0x00000801, expected 0x00000803"),
-        ("truncated", good[..1000].to_vec(), "expected 313616 bytes, the file holds 1000"),
-        ("longer", [&good[..], &[0]].concat(), "expected 313616 bytes, the file holds more"),
-        ("huge sizes", with(4, &[0xff; 12]), "bytes, the file holds 313616"),
+        ("empty", Vec::new(), "a file of 0 bytes; expected an IDX file"),
+        ("labels", with(3, &[1]), "an IDX file of unsigned bytes in 1 dimension; expected an IDX file"),
+        ("truncated", good[..1000].to_vec(), "cut short: 1000 bytes of the 313616 that its header announces"),
+        ("longer", [&good[..], &[0]].concat(), "more than the 313616 bytes that its header announces"),
+        ("huge sizes", with(4, &[0xff; 12]), "cut short: 313616 bytes of the "),
         ("no images", with(4, &[0, 0, 0, 0])[..16].to_vec(), "no images"),
         ("broken gzip", vec![0x1f, 0x8b, 8, 0, 1, 2, 3], "train-images-idx3-ubyte"),
     ];
@@ -139,4 +139,55 @@ fn bad_data_is_one_line_and_nothing_is_written() {
     assert!(error.ends_with(both), "{error}");
     assert!(sandbox.error("train --data nowhere").contains("nowhere: No such file"));
     assert!(!sandbox.path("out").exists());
+}
+
+/// Sizes whose product is 0 or 19 images of 784 pixels if 64 bits are all that is left of it.
+#[test]
+fn sizes_whose_product_overflows_are_refused() {
+    let sandbox = Sandbox::new();
+    for (sizes, pixels) in [([1 << 31, 1 << 31, 4], 0), ([428_319_952, 657_311, 65_521], 19 * 784)] {
+        let product = sizes.iter().fold(1u64, |product, size| product.wrapping_mul(u64::from(*size)));
+        assert_eq!(product, pixels as u64);
+        let header: Vec<u8> = [&[0x803u32][..], &sizes].concat().into_iter().flat_map(u32::to_be_bytes).collect();
+        fs::write(sandbox.path("data/train-images-idx3-ubyte"), [header, vec![7; pixels]].concat()).unwrap();
+        let error = sandbox.error("train --topology small --steps 2 --data data --out out");
+        assert!(
+            error.contains(&format!("train-images-idx3-ubyte: cut short: {} bytes of the ", pixels + 16)),
+            "{error}"
+        );
+    }
+    assert!(!sandbox.path("out").exists());
+}
+
+#[test]
+fn the_default_data_is_found_from_a_folder_below() {
+    let sandbox = Sandbox::new();
+    let error = sandbox.error("train --steps 1");
+    let message = "error: no --data was given, and the default is not there: data/mnist: neither in ";
+    assert!(error.starts_with(message) && error.ends_with(" nor in a folder above it\n"), "{error}");
+    sandbox.train("--steps 2").assert().success();
+    fs::rename(sandbox.path("data"), sandbox.path("rows")).unwrap();
+    fs::create_dir_all(sandbox.path("data")).unwrap();
+    fs::rename(sandbox.path("rows"), sandbox.path("data/mnist")).unwrap();
+    fs::create_dir_all(sandbox.path("far/below")).unwrap();
+    let mut command = std::process::Command::new(crate::sandbox::program());
+    let output =
+        command.current_dir(sandbox.path("far/below")).args(["eval", "../../artifacts/model.f32.blob", "--json"]);
+    assert_eq!(json(&output.output().unwrap())["images"], 50);
+}
+
+/// Labels only make figures more detailed.
+#[test]
+fn labels_of_no_use_are_left_out() {
+    let sandbox = Sandbox::new();
+    for (name, labels) in [("train", "train-labels-idx1-ubyte"), ("test", "t10k-labels-idx1-ubyte")] {
+        fs::write(sandbox.path("data").join(labels), "<html>").unwrap();
+        let output = sandbox.train("--steps 2 --force").output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let warning = "looks like a web page (HTML) or XML; expected an IDX file of labels; going on without labels";
+        assert!(output.status.success() && stderr.contains(warning), "{name}: {stderr}");
+    }
+    let output = sandbox.host("eval artifacts/model.f32.blob --data data --json").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("warning: data/t10k-labels-idx1-ubyte: "));
+    assert_eq!(json(&output)["digits"].as_array().map(Vec::len), Some(0));
 }

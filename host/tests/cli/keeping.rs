@@ -152,12 +152,53 @@ fn a_checkpoint_that_is_none_says_what_it_is() {
         // Nor does a new run replace it.
         let before = fs::read(&path).unwrap();
         let error = sandbox.error("train --data data --steps 2");
-        assert_eq!(error, format!("error: artifacts/checkpoint: {message}; give another --out, or delete it\n"));
+        assert_eq!(
+            error,
+            format!("error: artifacts/checkpoint: {message}; give another --out, or --force to replace it\n")
+        );
         assert!(fs::read(&path).unwrap() == before);
     }
 }
 
-/// Killed before its first checkpoint, a run leaves all that an earlier one wrote; stopped, it says what is whose.
+/// What it was started with decides what its steps do.
+#[test]
+fn a_run_goes_on_only_as_it_was_started() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 4").assert().success();
+    let files = ["checkpoint", "loss.csv", "model.f32.blob", "model.int8.blob"];
+    let read = || files.map(|file| fs::read(sandbox.path("artifacts").join(file)).unwrap());
+    let before = read();
+    let resume = "train --resume --data data";
+    for (option, message) in [
+        ("--batch 50", "a run with batch 100, not 50"),
+        ("--steps 5", "a run with steps 4, not 5"),
+        ("--seed 9", "a run with seed 1, not 9"),
+        ("--recipe seed", "a run with recipe default, not seed"),
+        ("--topology classic", "a run with topology small, not classic"),
+        ("--quantise-aware none", "a run with quantise-aware int8, not none"),
+        ("--code-bits 4", "a run with code-bits 8, not 4"),
+    ] {
+        let error = sandbox.error(&format!("{resume} {option}"));
+        assert_eq!(error, format!("error: artifacts/checkpoint: the checkpoint is of {message}\n"));
+    }
+    // One pixel of one training image.
+    let images = sandbox.path("data/train-images-idx3-ubyte");
+    let good = fs::read(&images).unwrap();
+    let mut other = good.clone();
+    *other.last_mut().unwrap() ^= 1;
+    fs::write(&images, other).unwrap();
+    let error = sandbox.error(resume);
+    assert!(error.contains("artifacts/checkpoint: the checkpoint is of a run with training images of CRC "), "{error}");
+    assert!(read() == before);
+    // The test images only measure.
+    fs::write(&images, good).unwrap();
+    sandbox.images("t10k-images-idx3-ubyte", 30, &vec![7; 784 * 30]);
+    sandbox.host(resume).assert().success();
+    assert!(read() == before);
+}
+
+/// Killed before its first checkpoint, a run leaves all that an earlier one wrote; stopped, here by a terminal that is gone,
+/// it says what is whose.
 #[cfg(unix)]
 #[test]
 fn what_an_earlier_run_wrote_stays_together() {
@@ -166,10 +207,10 @@ fn what_an_earlier_run_wrote_stays_together() {
     let files = ["checkpoint", "loss.csv", "model.f32.blob", "model.int8.blob"];
     let read = || files.map(|file| fs::read(sandbox.path("artifacts").join(file)).unwrap());
     let before = read();
-    for signal in ["-KILL", "-INT"] {
+    for signal in ["-KILL", "-HUP"] {
         let mut child = std::process::Command::new(program())
             .current_dir(sandbox.folder.path())
-            .args("train --data data --topology small --batch 100 --steps 900000".split(' '))
+            .args("train --data data --topology small --batch 100 --steps 900000 --force".split(' '))
             .stderr(std::process::Stdio::piped())
             .spawn()
             .unwrap();

@@ -1,6 +1,7 @@
 //! The program as a user meets it: exit codes, messages, files.
 
 mod data;
+mod figures;
 mod keeping;
 mod sandbox;
 mod topologies;
@@ -17,8 +18,9 @@ fn train_writes_everything_and_eval_agrees() {
     let summary = json(&sandbox.train("--steps 60 --json").output().unwrap());
     assert_eq!(summary["steps"], 60);
     assert!(summary["seconds"].as_f64().unwrap() > 0.0 && summary["ms_per_step"].as_f64().unwrap() > 0.0);
+    // An untrained network gives the mean image, whose MSE is 0.067.
     let mse = summary["test_mse"].as_f64().unwrap();
-    assert!(mse < 0.09, "MSE {mse}");
+    assert!(mse < 0.045, "MSE {mse}");
     for file in ["checkpoint", "model.f32.blob", "model.int8.blob", "loss.csv", "loss.png", "reconstructions.png"] {
         assert!(fs::metadata(sandbox.path("artifacts").join(file)).unwrap().len() > 0, "{file}");
     }
@@ -41,7 +43,7 @@ fn train_writes_everything_and_eval_agrees() {
     }
     let inspected = sandbox.host("inspect again").output().unwrap();
     let text = String::from_utf8(inspected.stdout).unwrap();
-    for part in ["Int8", "784-128-32-128-784 (small)", "60 steps", "784", "checked", "threshold        a score of "] {
+    for part in ["Int8", "784-128-32-128-784 (small)", "60 steps", "784", "checked", "thresholds       scores from "] {
         assert!(text.contains(part), "{part} in {text}");
     }
 }
@@ -76,6 +78,19 @@ fn a_finished_network_is_tuned_for_coarser_numbers() {
     // A checkpoint holds the exact weights, the blob the rounded ones: not the same beginning.
     assert!(blobs[0] != blobs[1]);
 
+    // Rounded without having been trained for it, a network says so; trained for it, not.
+    let export = |options: &str| {
+        let output =
+            sandbox.host(&format!("export {options} --format int4 --out coarse --data data")).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    sandbox.train("--steps 300 --out exact --quantise-aware none").assert().success();
+    let warning = export("exact/model.f32.blob --code-bits 1");
+    assert!(warning.starts_with("warning: rounding takes the MSE over 400 training rows from 0."), "{warning}");
+    assert!(warning.ends_with("train --from FILE --quantise-aware int4 --code-bits 1\n"), "{warning}");
+    assert_eq!(export("one/model.f32.blob"), "");
+
     sandbox.host("export one/checkpoint --format int8 --code-bits 6 --out six --data data").assert().success();
     let inspected = sandbox.host("inspect six").output().unwrap();
     assert!(String::from_utf8(inspected.stdout).unwrap().contains("6 bits an element"));
@@ -94,7 +109,8 @@ fn a_finished_network_is_tuned_for_coarser_numbers() {
     let other = sandbox.error("train --data data --resume --out one --code-bits 5");
     assert!(other.contains("code-bits 4, not 5"), "{other}");
     let error = sandbox.error("train --data data --from artifacts/model.int8.blob --steps 2 --out never");
-    assert!(error.contains("another number format"), "{error}");
+    let float = "artifacts/model.int8.blob: a blob of int8 weights; expected a checkpoint or an f32 blob";
+    assert!(error.contains(float), "{error}");
     let error = sandbox.error("train --data data --from artifacts/checkpoint --topology classic --steps 2 --out never");
     let networks = "parameters of 784-128-32-128-784 (small), not of 784-256-128-256-784 (classic)";
     assert!(error.contains(networks), "{error}");
@@ -177,7 +193,7 @@ fn export_asks_for_images_only_where_it_needs_them() {
     assert!(fs::read(sandbox.path("again")).unwrap() == float);
     let error = sandbox.error("export artifacts/model.f32.blob --format int8 --out never --data nowhere");
     assert!(
-        error.contains("the threshold of an integer blob needs the training images (--data): nowhere: "),
+        error.contains("the calibration of an integer blob needs the training images (--data): nowhere: "),
         "{error}"
     );
     let error = sandbox.error("export --format f32 --out never --data nowhere");
@@ -215,15 +231,54 @@ fn bad_blobs_and_folders_are_one_line() {
         }
     }
     for command in ["inspect artifacts/checkpoint", "eval artifacts/checkpoint --data data"] {
-        assert!(sandbox.error(command).contains("artifacts/checkpoint: a checkpoint, of which"), "{command}");
+        assert!(
+            sandbox.error(command).contains("artifacts/checkpoint: a checkpoint; expected a weights blob"),
+            "{command}"
+        );
     }
     assert!(sandbox.error("eval missing --data data").contains("missing: No such file"));
-    assert!(sandbox.error("train --resume --data data --out nowhere").contains("nowhere/checkpoint"));
+    assert!(
+        sandbox.error("train --resume --data data --out nowhere").contains("nowhere/checkpoint: no checkpoint there")
+    );
     fs::write(sandbox.path("a-file"), "").unwrap();
     let blocked = sandbox.train("--steps 2 --out a-file").output().unwrap();
     assert!(one_line(&blocked, "output folder is a file").contains("a-file"));
     let error = sandbox.error("export artifacts/model.int8.blob --format f32 --out never --data data");
-    assert!(error.contains("another number format"), "{error}");
+    assert!(error.contains("a blob of int8 weights; expected a checkpoint or an f32 blob"), "{error}");
+    assert!(!sandbox.path("never").exists());
+}
+
+#[test]
+fn a_run_replaces_another_only_by_force() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2 --json").assert().success();
+    let finished = fs::read(sandbox.path("artifacts/checkpoint")).unwrap();
+    let error = sandbox.train("--steps 3").output().unwrap();
+    let message = "artifacts/checkpoint: a finished run of 2 steps; give another --out, or --force to replace it";
+    assert!(one_line(&error, "finished").contains(message));
+    fs::write(sandbox.path("artifacts/checkpoint"), b"AECK, damaged").unwrap();
+    let error = sandbox.train("--steps 3").output().unwrap();
+    assert!(one_line(&error, "unreadable").contains("--force to replace it"));
+    assert_eq!(fs::read(sandbox.path("artifacts/checkpoint")).unwrap(), b"AECK, damaged");
+    sandbox.train("--steps 2 --force").assert().success();
+    // The same but for the time it took.
+    assert_eq!(fs::read(sandbox.path("artifacts/checkpoint")).unwrap().len(), finished.len());
+}
+
+/// `sh` sets the limit: what the program may map, threads' stacks included.
+#[cfg(unix)]
+#[test]
+fn memory_that_the_system_refuses_is_one_line() {
+    let sandbox = Sandbox::new();
+    let program = env!("CARGO_BIN_EXE_autoencoder");
+    let command = format!(
+        "ulimit -v 1000000; exec {program} train --data data --threads 1 --layers 784-65535-784 --steps 1 --out never"
+    );
+    let output = std::process::Command::new("sh").args(["-c", &command]).current_dir(sandbox.path("")).output();
+    let error = one_line(&output.unwrap(), "memory");
+    assert!(
+        error.contains("training 784-65535-784 takes 2") && error.contains(" MB of memory, which the system refuses")
+    );
     assert!(!sandbox.path("never").exists());
 }
 
@@ -242,5 +297,16 @@ fn wrong_arguments_exit_with_2() {
     ] {
         let output = sandbox.host(args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args}");
+    }
+    for (args, message) in [
+        ("train --steps -1", "invalid value '-1' for '--steps <N>': -1 is not in 1..=100000000"),
+        ("train --batch -3", "invalid value '-3' for '--batch <N>'"),
+        ("train --seed -1", "invalid value '-1' for '--seed <N>'"),
+        ("train --layers -8-64", "invalid value '-8-64' for '--layers <SIZES>'"),
+        ("export --format int8 --code-bits -1", "invalid value '-1' for '--code-bits <N>'"),
+    ] {
+        let output = sandbox.host(args).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(message) && error.lines().count() == 1, "{args}: {error}");
     }
 }

@@ -50,7 +50,7 @@ impl Sandbox {
 }
 
 pub fn program() -> PathBuf {
-    assert_cmd::cargo::cargo_bin("host")
+    assert_cmd::cargo::cargo_bin("autoencoder")
 }
 
 pub fn one_line(output: &Output, what: &str) -> String {

@@ -61,7 +61,8 @@ fn whole_way(sandbox: &Sandbox, layers: &str, code_bits: u8) {
 fn odd_networks_go_the_whole_way() {
     let sandbox = Sandbox::new();
     for layers in ["784-30r-7-30r-784", "784-784"] {
-        let train = format!("train --data data --layers {layers} --batch 100 --recipe seed --steps 3 --out seed");
+        let train =
+            format!("train --data data --layers {layers} --batch 100 --recipe seed --steps 3 --out seed --force");
         sandbox.host(&train).assert().success();
     }
     whole_way(&sandbox, "784-30r-7-30r-784", 3);
@@ -119,13 +120,13 @@ fn an_encoder_alone_is_inspected_and_not_measured() {
 #[test]
 fn training_begins_with_what_was_read() {
     let sandbox = Sandbox::new();
-    let [_, stderr] = text(&sandbox.train("--steps 2").output().unwrap());
+    let [_, stderr] = text(&sandbox.train("--steps 2 --force").output().unwrap());
     let mut lines = stderr.lines();
     let images = "data: 400 training rows and 50 test rows of 784 inputs, images of 28 by 28 pixels";
     assert_eq!(lines.next(), Some(images));
     // The first digit, seven lines of half blocks.
     assert!(lines.clone().take(8).any(|line| line.contains(['█', '▀', '▄'])), "{stderr}");
-    let [_, stderr] = text(&sandbox.train("--steps 2 --json").output().unwrap());
+    let [_, stderr] = text(&sandbox.train("--steps 2 --json --force").output().unwrap());
     assert!(!stderr.contains("training rows"), "{stderr}");
 }
 

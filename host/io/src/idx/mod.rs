@@ -1,24 +1,17 @@
 //! The IDX files of MNIST and its relatives, plain or gzip: images, other rows of bytes, labels.
 //!
-//! Big-endian: a magic number (0x803 images, 0x802 rows, 0x801 labels), the count, for images height and width, for rows
-//! their length, then the bytes.
+//! `find` knows how the files are called, `parse` what is in them.
 
-use crate::files::{self, FileError};
-use flate2::read::MultiGzDecoder;
-use std::ffi::OsStr;
-use std::fs;
-use std::io::{BufRead, BufReader, Read};
+mod find;
+mod gzip;
+mod parse;
+
+use crate::files::FileError;
+use find::{Set, TEST, TRAIN, find, folder};
+use parse::{Type, parse};
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::thread;
-
-/// Bytes in so many dimensions: the last byte of a magic number counts them.
-const IMAGES: u32 = 0x0000_0803;
-const ROWS: u32 = 0x0000_0802;
-const LABELS: u32 = 0x0000_0801;
-/// More than any known set; a larger file is refused before it fills the memory.
-const MAX_BYTES: u64 = 1 << 31;
-/// As much as MNIST has: room that is made at once.
-const LIKELY_BYTES: u64 = 60_000 * 784;
 
 /// Rows of one size: images, or rows of numbers, which have a height of 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,21 +30,21 @@ pub enum IdxError {
     /// It cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// It starts with another number.
-    #[error("{}: not an IDX file of {what}: magic {found:#010x}, expected {}", path.display(), list(expected))]
-    Magic {
+    /// It is something else.
+    #[error("{}: {found}; expected an IDX file of {what}", path.display())]
+    Kind {
         /// Which file.
         path: PathBuf,
         /// What was to be read.
         what: &'static str,
-        /// The magic numbers of that.
-        expected: &'static [u32],
-        /// The magic found.
-        found: u32,
+        /// What it looks like.
+        found: String,
     },
     /// There are more or fewer bytes than the header says.
-    #[error("{}: expected {expected} bytes, the file holds {}", path.display(),
-        if found > expected { "more".into() } else { found.to_string() })]
+    #[error("{}: {}", path.display(), match found.cmp(expected) {
+        Ordering::Less => format!("cut short: {found} bytes of the {expected} that its header announces"),
+        _ => format!("more than the {expected} bytes that its header announces"),
+    })]
     Length {
         /// Which file.
         path: PathBuf,
@@ -59,6 +52,16 @@ pub enum IdxError {
         expected: u64,
         /// Bytes in the file, after decompression; where there are more than expected, those that were read.
         found: u64,
+    },
+    /// A class that is no byte.
+    #[error("{}: class {class} of row {row}; classes go from 0 to 255", path.display())]
+    Class {
+        /// Which file.
+        path: PathBuf,
+        /// As it stands there.
+        class: i32,
+        /// From 0.
+        row: usize,
     },
     /// There is nothing in it.
     #[error("{}: no images, or images without pixels", path.display())]
@@ -124,37 +127,13 @@ pub enum IdxError {
     },
 }
 
-/// `0x00000803 or 0x00000802`
-fn list(magics: &[u32]) -> String {
-    magics.iter().map(|magic| format!("{magic:#010x}")).collect::<Vec<_>>().join(" or ")
-}
-
-/// What the names of a set's files contain: `train-images-idx3-ubyte.gz` of MNIST, Fashion-MNIST and KMNIST,
-/// `emnist-letters-test-labels-idx1-ubyte.gz` of EMNIST. Rows that are no images need not be called images:
-/// `fan-train-idx2-ubyte`.
-struct Set {
-    name: &'static str,
-    markers: &'static [&'static str],
-}
-
-const TRAIN: Set = Set { name: "training", markers: &["train"] };
-const TEST: Set = Set { name: "test", markers: &["t10k", "test"] };
-
-impl Set {
-    /// What stands before the marker in the name of such a file: the name of its data set, or nothing. `None` for others.
-    fn before<'a>(&self, name: &'a str, what: &str) -> Option<&'a str> {
-        let lower = name.to_ascii_lowercase();
-        let at = self.markers.iter().filter_map(|marker| lower.rfind(marker)).max()?;
-        let named = lower.contains("idx") && lower.contains(what) || lower.contains("idx2") && what == "images";
-        named.then(|| name[..at].trim_end_matches(['-', '_', '.']))
-    }
-}
-
 impl Images {
     /// Reads a file of images or of other rows.
     pub fn read(path: &Path) -> Result<Self, IdxError> {
-        let (sizes, pixels) = parse(path, &[IMAGES, ROWS], "images")?;
-        let [height, width] = match sizes[..] {
+        let (header, pixels) = parse(path, "images or rows of bytes", |header| {
+            header.kind == Type::U8 && matches!(header.sizes.len(), 2 | 3)
+        })?;
+        let [height, width] = match header.sizes[..] {
             [_, height, width] => [height, width],
             [_, width] => [1, width],
             _ => [0, 0],
@@ -229,87 +208,36 @@ fn labels(data: &Path, set: &Set, images: usize) -> Result<Option<Vec<u8>>, IdxE
         Err(IdxError::Missing { .. }) => return Ok(None),
         path => path?,
     };
-    let (_, labels) = parse(&path, &[LABELS], "labels")?;
+    let labels = read_labels(&path)?;
     if labels.len() == images { Ok(Some(labels)) } else { Err(IdxError::Labels { path, labels: labels.len(), images }) }
 }
 
-/// The folder where the files are.
-fn folder(data: &Path) -> &Path {
-    if data.is_dir() { data } else { files::folder_of(data) }
-}
-
-/// The one file of a set; where it is there both plain and compressed, the plain one.
-fn find(data: &Path, set: &Set, what: &'static str) -> Result<PathBuf, IdxError> {
-    let error = |e| FileError::new(data, e);
-    let folder = folder(data);
-    let start = if folder == data { "" } else { data.file_name().and_then(OsStr::to_str).unwrap_or_default() };
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(error)? {
-        let name = entry.map_err(error)?.file_name();
-        names.extend(name.into_string().ok().filter(|name| name.starts_with(start)));
+/// Reads labels: bytes, or integers of which the first of each row is the class (QMNIST's `idx2-int`).
+fn read_labels(path: &Path) -> Result<Vec<u8>, IdxError> {
+    let (header, bytes) = parse(path, "labels", |header| match header.kind {
+        Type::U8 => header.sizes.len() == 1,
+        Type::I32 => matches!(header.sizes[..], [_] | [_, 1..=u32::MAX]),
+        _ => false,
+    })?;
+    if header.kind == Type::U8 {
+        return Ok(bytes);
     }
-    if names.is_empty() {
-        fs::read_dir(data).map_err(error)?; // neither a folder nor the beginning of a name
-    }
-    let before = |name: &str| set.before(&name[start.len()..], what).map(str::len);
-    names.retain(|name| before(name).is_some());
-    // Of names that begin alike, the one that says no more: `emnist-letters` beside `emnist-letters-hard`.
-    if names.iter().any(|name| before(name) == Some(0)) {
-        names.retain(|name| before(name) == Some(0));
-    }
-    names.sort();
-    names.dedup_by(|compressed, plain| *compressed == format!("{plain}.gz"));
-    if let [name] = &names[..] {
-        return Ok(folder.join(name));
-    }
-    let (data, set_name) = (data.to_owned(), set.name);
-    let mut sets: Vec<String> = names.iter().filter_map(|name| Some(set.before(name, what)?.to_owned())).collect();
-    sets.sort();
-    sets.dedup();
-    Err(match sets.len() {
-        0 => IdxError::Missing { data, set: set_name, what },
-        1 => IdxError::Ambiguous { data, set: set_name, what, files: names },
-        _ => IdxError::Several { data, set: set_name, what, names: sets },
-    })
-}
-
-/// The sizes in the header and the bytes behind it, as many as the sizes say. `magics` are those of the formats that will
-/// do, the one with the longest header first.
-fn parse(path: &Path, magics: &'static [u32], what: &'static str) -> Result<(Vec<u32>, Vec<u8>), IdxError> {
-    let error = |e| FileError::new(path, e);
-    let mut file = BufReader::new(files::open(path)?);
-    let gzip = file.fill_buf().map_err(error)?.starts_with(&[0x1f, 0x8b]);
-    let mut file: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-
-    let header_bytes = |magic: u32| 4 + 4 * u64::from(magic & 0xff);
-    let length = |expected, found: usize| IdxError::Length { path: path.to_owned(), expected, found: found as u64 };
-    let words = |bytes: &[u8]| -> Vec<u32> { bytes.as_chunks().0.iter().map(|b| u32::from_be_bytes(*b)).collect() };
-    let mut header = Vec::new();
-    file.by_ref().take(4).read_to_end(&mut header).map_err(error)?;
-    let found = *words(&header).first().ok_or_else(|| length(header_bytes(magics[0]), header.len()))?;
-    if !magics.contains(&found) {
-        return Err(IdxError::Magic { path: path.to_owned(), what, expected: magics, found });
-    }
-    let start = header_bytes(found);
-    file.by_ref().take(start - 4).read_to_end(&mut header).map_err(error)?;
-    if header.len() as u64 != start {
-        return Err(length(start, header.len()));
-    }
-    let sizes = words(&header[4..]);
-    let product = sizes.iter().try_fold(1u64, |product, size| product.checked_mul(u64::from(*size)));
-    let expected = product.unwrap_or(u64::MAX).saturating_add(start);
-
-    // Nothing is read beyond what the header announces and the byte that tells of more.
-    let rest = expected.min(MAX_BYTES) - start;
-    let mut bytes = Vec::with_capacity(rest.min(LIKELY_BYTES) as usize + 1);
-    file.take(rest + 1).read_to_end(&mut bytes).map_err(error)?;
-    let found = header.len() + bytes.len();
-    if expected == found as u64 { Ok((sizes, bytes)) } else { Err(length(expected, found)) }
+    let columns = header.sizes.get(1).map_or(1, |columns| *columns as usize);
+    let words = bytes.as_chunks().0.iter().map(|bytes| i32::from_be_bytes(*bytes));
+    let class = |(row, class): (usize, i32)| {
+        u8::try_from(class).map_err(|_| IdxError::Class { path: path.to_owned(), class, row })
+    };
+    words.step_by(columns).enumerate().map(class).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
+    const IMAGES: u32 = 0x0000_0803;
+    const ROWS: u32 = 0x0000_0802;
+    const LABELS: u32 = 0x0000_0801;
 
     fn file(folder: &Path, name: &str, words: &[u32], bytes: &[u8]) -> PathBuf {
         let header: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
@@ -334,6 +262,32 @@ mod tests {
     }
 
     #[test]
+    fn classes_are_the_first_column_of_integers() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        file(data, "qmnist-train-images-idx3-ubyte", &[IMAGES, 2, 1, 1], &[0, 1]);
+        file(data, "qmnist-train-labels-idx2-int", &[0x0c02, 2, 3, 7, 1, 99_999, 4, 1, 0], &[]);
+        assert_eq!(Images::train(data).unwrap().len(), 2);
+        assert_eq!(train_labels(data, 2).unwrap(), Some(vec![7, 4]));
+        file(data, "qmnist-train-labels-idx2-int", &[0x0c01, 3, 9, 0, 255], &[]);
+        assert_eq!(train_labels(data, 3).unwrap(), Some(vec![9, 0, 255]));
+        file(data, "qmnist-train-labels-idx2-int", &[0x0c02, 2, 1, 7, 256], &[]);
+        assert!(matches!(train_labels(data, 2), Err(IdxError::Class { class: 256, row: 1, .. })));
+        file(data, "qmnist-train-labels-idx2-int", &[0x0c02, 2, 0], &[]);
+        assert!(matches!(train_labels(data, 2), Err(IdxError::Kind { .. })));
+    }
+
+    #[test]
+    fn folders_and_hidden_files_with_the_name_of_a_file_are_skipped() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        file(data, "train-images.idx3-ubyte", &[ROWS, 1, 2], &[5, 6]);
+        file(data, "._train-images.idx3-ubyte", &[], b"AppleDouble");
+        fs::create_dir(data.join("train-images-idx3-ubyte")).unwrap();
+        assert_eq!(Images::train(data).unwrap().image(0), [5, 6]);
+    }
+
+    #[test]
     fn a_header_is_as_long_as_its_magic_number_says() {
         let folder = tempfile::tempdir().unwrap();
         let error = |words: &[u32], bytes: &[u8]| {
@@ -341,12 +295,21 @@ mod tests {
             let error = Images::read(&path).unwrap_err().to_string();
             error.strip_prefix(path.to_str().unwrap()).unwrap().to_owned()
         };
-        assert_eq!(error(&[], &[0, 0]), ": expected 16 bytes, the file holds 2");
-        assert_eq!(error(&[ROWS, 2], &[0]), ": expected 12 bytes, the file holds 9");
-        assert_eq!(error(&[ROWS, 2, 3], &[0; 5]), ": expected 18 bytes, the file holds 17");
+        let other = |found: &str| format!(": {found}; expected an IDX file of images or rows of bytes");
+        assert_eq!(error(&[], &[0, 0]), other("a file of 2 bytes"));
+        assert_eq!(error(&[ROWS, 2], &[0]), ": cut short: 9 bytes of the 12 that its header announces");
+        assert_eq!(error(&[ROWS, 2, 3], &[0; 5]), ": cut short: 17 bytes of the 18 that its header announces");
+        assert_eq!(error(&[ROWS, 2, 3], &[0; 7]), ": more than the 18 bytes that its header announces");
         assert_eq!(error(&[ROWS, 0, 3], &[]), ": no images, or images without pixels");
         assert_eq!(error(&[IMAGES, 1, 0, 3], &[]), ": no images, or images without pixels");
-        let magic = ": not an IDX file of images: magic 0x00000801, expected 0x00000803 or 0x00000802";
-        assert_eq!(error(&[LABELS, 1], &[0]), magic);
+        // Sizes whose product wraps to 0 in 64 bits.
+        let most = u64::MAX;
+        let wraps = format!(": cut short: 17 bytes of the {most} that its header announces");
+        assert_eq!(error(&[IMAGES, 1 << 31, 1 << 31, 4], &[0]), wraps);
+        assert_eq!(error(&[LABELS, 1], &[0]), other("an IDX file of unsigned bytes in 1 dimension"));
+        assert_eq!(error(&[0x0d03, 1, 1, 1], &[0; 4]), other("an IDX file of 32-bit floats in 3 dimensions"));
+        assert_eq!(error(&[0x0804, 1, 1, 1, 1], &[0]), other("an IDX file of unsigned bytes in 4 dimensions"));
+        assert_eq!(error(&[0x0903], &[]), ": cut short: 4 bytes of the 16 that its header announces");
+        assert_eq!(error(&[0x0a03], &[]), other("numbers of an unknown type, 0x0a"));
     }
 }

@@ -11,7 +11,7 @@ use autoencoder_io::topology::describe;
 use host::export::check_code;
 use host::train::checkpoint::{Checkpoint, Run};
 use host::train::{Recipe, Trainer};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The most parameters that can be trained: a trainer has several copies of them, and a blob at most 4 GiB.
 const MAX_PARAMETERS: usize = 1 << 28;
@@ -25,6 +25,8 @@ pub struct Setup {
     pub checkpoint: Option<Checkpoint>,
     /// The network that it begins with, unless with a fresh one.
     from: Option<Parameters>,
+    /// Where the rows are.
+    pub data: PathBuf,
     pub splits: Splits,
 }
 
@@ -34,15 +36,16 @@ impl Setup {
         // A folder that is not there yet has nothing in it, and is made only when everything is known to be right.
         let lock = if args.out.is_dir() { Some(DirLock::new(&args.out)?) } else { None };
         let path = args.out.join("checkpoint");
-        let checkpoint = if args.resume { Some(Checkpoint::read(&path)?) } else { None };
-        if !args.resume && path.exists() {
-            ensure_finished(&path)?;
-        }
+        let checkpoint = if args.resume { Some(read_to_resume(&path)?) } else { None };
         for file in ["checkpoint", "model.f32.blob"] {
             files::ensure_not_input(&args.out.join(file), args.from.as_deref())?;
         }
+        if !args.resume && !args.force && path.exists() {
+            return Err(in_the_way(&path));
+        }
         let from = args.from.as_deref().map(Parameters::read).transpose()?;
-        let splits = Splits::read(&args.data)?;
+        let data = args.data.path()?;
+        let splits = Splits::read(&data)?;
         let run = run(args, checkpoint.as_ref().map(|checkpoint| &checkpoint.run), from.as_ref(), splits.train.crc())?;
         let parameters = run.topology.parameters();
         ensure!(
@@ -50,9 +53,10 @@ impl Setup {
             "{}: {parameters} parameters, of which at most {MAX_PARAMETERS} can be trained",
             describe(&run.topology)
         );
-        ensure_fits(&run.topology, &splits.train, &args.data)?;
+        ensure_fits(&run.topology, &splits.train, &data)?;
+        ensure_memory(&run)?;
         check_code(&run.topology, run.code_bits)?;
-        Ok(Self { run, lock, checkpoint, from, splits })
+        Ok(Self { run, lock, checkpoint, from, data, splits })
     }
 
     /// The trainer of the run before its first step.
@@ -66,17 +70,35 @@ impl Setup {
     }
 }
 
-/// Returns an error if the checkpoint at `path` is that of a run which could go on, or cannot be read: it may be of a run
-/// that was worth something.
-fn ensure_finished(path: &Path) -> anyhow::Result<()> {
-    let found = Checkpoint::read(path).map_err(|e| anyhow!("{e}; give another --out, or delete it"))?;
-    ensure!(
-        found.step == found.run.steps,
-        "{}: a run that was stopped at step {} of {}; go on with it (--resume), give another --out, or delete it",
-        path.display(),
-        found.step,
-        found.run.steps
-    );
+/// The checkpoint to go on from.
+fn read_to_resume(path: &Path) -> anyhow::Result<Checkpoint> {
+    ensure!(path.exists(), "{}: no checkpoint there, so nothing to --resume", path.display());
+    Ok(Checkpoint::read(path)?)
+}
+
+/// Why a new run does not replace the checkpoint at `path`: somebody's minutes are in it, finished or not.
+fn in_the_way(path: &Path) -> anyhow::Error {
+    let found = match Checkpoint::read(path) {
+        Err(error) => return anyhow!("{error}; give another --out, or --force to replace it"),
+        Ok(found) => found,
+    };
+    let (path, step, steps) = (path.display(), found.step, found.run.steps);
+    if step == steps {
+        anyhow!("{path}: a finished run of {steps} steps; give another --out, or --force to replace it")
+    } else {
+        anyhow!(
+            "{path}: a run that was stopped at step {step} of {steps}; go on with it (--resume), give another --out, or \
+             --force to replace it"
+        )
+    }
+}
+
+/// Returns an error if the system refuses the memory that training takes; asked for in small pieces, it would end the program.
+fn ensure_memory(run: &Run) -> anyhow::Result<()> {
+    let bytes = Trainer::memory_bytes(&run.topology, run.batch);
+    let refused = Vec::<u8>::new().try_reserve_exact(bytes).is_err();
+    let (network, megabytes) = (describe(&run.topology), bytes / 1_000_000);
+    ensure!(!refused, "training {network} takes {megabytes} MB of memory, which the system refuses");
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use host::profile::Profile;
 use host::train::Trainer;
 use host::train::checkpoint::{Checkpoint, CheckpointError, Point, Run};
 use host::{evaluate, report};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -19,13 +19,24 @@ use std::time::Duration;
 /// Steps between checkpoints, and the most between lines.
 const SAVE_EVERY: u32 = 1000;
 
-/// Set by Ctrl-C and by a request to terminate.
+/// Ctrl-C, a request to terminate, a terminal that is gone.
+#[cfg(unix)]
+const STOP_SIGNALS: [i32; 4] = {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    [SIGINT, SIGTERM, SIGQUIT, SIGHUP]
+};
+#[cfg(not(unix))]
+const STOP_SIGNALS: &[i32] = signal_hook::consts::TERM_SIGNALS;
+
+/// Set by one of these signals.
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// A run, its trainer, and what it has shown so far.
 pub struct Session<'a> {
     pub args: &'a args::Train,
     pub run: Run,
+    /// Where the rows are.
+    data: PathBuf,
     pub splits: Splits,
     pub trainer: Trainer,
     pub history: Vec<Point>,
@@ -47,13 +58,14 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Makes and locks the output folder, and goes to where the run was stopped.
     pub fn new(args: &'a args::Train, setup: Setup, trainer: Trainer) -> anyhow::Result<Self> {
-        let Setup { run, lock, checkpoint, splits, .. } = setup;
+        let Setup { run, lock, checkpoint, data, splits, .. } = setup;
         let lock = lock.map_or_else(|| DirLock::new(&args.out), Ok)?;
         let rows = splits.train.len().min(run.recipe()?.rows);
         let batch = run.batch.min(rows);
         let mut session = Self {
             args,
             run,
+            data,
             splits,
             trainer,
             history: Vec::new(),
@@ -81,17 +93,17 @@ impl<'a> Session<'a> {
         } else {
             session.write_csv()?;
         }
-        for signal in signal_hook::consts::TERM_SIGNALS {
+        for signal in STOP_SIGNALS {
             // The first asks for a checkpoint; a second does not wait for it.
-            signal_hook::flag::register_conditional_shutdown(*signal, 130, Arc::clone(&STOP))?;
-            signal_hook::flag::register(*signal, Arc::clone(&STOP))?;
+            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&STOP))?;
+            signal_hook::flag::register(signal, Arc::clone(&STOP))?;
         }
         Ok(session)
     }
 
     /// What was read, for a person.
     pub fn describe_data(&self) -> String {
-        self.splits.describe(&self.args.data, self.rows)
+        self.splits.describe(&self.data, self.rows)
     }
 
     /// Trains to the end. Ctrl-C is an error, after a checkpoint.
@@ -155,7 +167,7 @@ impl<'a> Session<'a> {
         let left = ["f32", "int8", "int4"].iter().any(|name| out.join(format!("model.{name}.blob")).exists());
         let blobs = if left { " (the blobs there are an earlier run's)" } else { "" };
         let (step, steps) = (self.trainer.steps_done(), self.run.steps);
-        let [out, data] = [out, &self.args.data].map(|path| quoted(path));
+        let [out, data] = [out, &self.data].map(|path| quoted(path));
         anyhow!("stopped at step {step} of {steps}; go on with --resume --out {out} --data {data}{blobs}")
     }
 

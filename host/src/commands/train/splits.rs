@@ -1,5 +1,6 @@
 //! The rows to train on and to test with, and what a person is told of them.
 
+use crate::commands::optional_labels;
 use autoencoder_io::idx::{IdxError, Images, test_labels, train_labels};
 use autoencoder_io::picture;
 use std::fmt::Write;
@@ -18,7 +19,8 @@ impl Splits {
     /// Reads a folder of IDX files, or one data set in it.
     pub fn read(data: &Path) -> Result<Self, IdxError> {
         let [train, test] = Images::both(data)?;
-        let (train_labels, test_labels) = (train_labels(data, train.len())?, test_labels(data, test.len())?);
+        let train_labels = optional_labels(train_labels(data, train.len()));
+        let test_labels = optional_labels(test_labels(data, test.len()));
         Ok(Self { train, test, train_labels, test_labels })
     }
 

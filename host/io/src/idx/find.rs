@@ -1,0 +1,72 @@
+//! The files of a folder that hold the images and labels of one data set.
+
+use super::IdxError;
+use crate::files::{self, FileError};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What the names of a set's files contain: `train-images-idx3-ubyte.gz` of MNIST, Fashion-MNIST and KMNIST,
+/// `emnist-letters-test-labels-idx1-ubyte.gz` of EMNIST. Rows that are no images need not be called images:
+/// `fan-train-idx2-ubyte`.
+pub(super) struct Set {
+    name: &'static str,
+    markers: &'static [&'static str],
+}
+
+pub(super) const TRAIN: Set = Set { name: "training", markers: &["train"] };
+pub(super) const TEST: Set = Set { name: "test", markers: &["t10k", "test"] };
+
+impl Set {
+    /// What stands before the marker in the name of such a file: the name of its data set, or nothing. `None` for others.
+    fn before<'a>(&self, name: &'a str, what: &str) -> Option<&'a str> {
+        let lower = name.to_ascii_lowercase();
+        let at = self.markers.iter().filter_map(|marker| lower.rfind(marker)).max()?;
+        // QMNIST's labels are `idx2-int`.
+        let rows = what == "images" && lower.contains("idx2") && !lower.contains("labels");
+        let named = lower.contains("idx") && lower.contains(what) || rows;
+        named.then(|| name[..at].trim_end_matches(['-', '_', '.']))
+    }
+}
+
+/// The folder where the files are.
+pub(super) fn folder(data: &Path) -> &Path {
+    if data.is_dir() { data } else { files::folder_of(data) }
+}
+
+/// The one file of a set; where it is there both plain and compressed, the plain one.
+pub(super) fn find(data: &Path, set: &Set, what: &'static str) -> Result<PathBuf, IdxError> {
+    let error = |e| FileError::new(data, e);
+    let folder = folder(data);
+    let start = if folder == data { "" } else { data.file_name().and_then(OsStr::to_str).unwrap_or_default() };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(error)? {
+        let name = entry.map_err(error)?.file_name().into_string();
+        // Archives have folders that are named as files are; macOS adds hidden files (`._name`).
+        let file = |name: &String| !name.starts_with('.') && !folder.join(name).is_dir();
+        names.extend(name.ok().filter(|name| name.starts_with(start) && file(name)));
+    }
+    if names.is_empty() {
+        fs::read_dir(data).map_err(error)?; // neither a folder nor the beginning of a name
+    }
+    let before = |name: &str| set.before(&name[start.len()..], what).map(str::len);
+    names.retain(|name| before(name).is_some());
+    // Of names that begin alike, the one that says no more: `emnist-letters` beside `emnist-letters-hard`.
+    if names.iter().any(|name| before(name) == Some(0)) {
+        names.retain(|name| before(name) == Some(0));
+    }
+    names.sort();
+    names.dedup_by(|compressed, plain| *compressed == format!("{plain}.gz"));
+    if let [name] = &names[..] {
+        return Ok(folder.join(name));
+    }
+    let (data, set_name) = (data.to_owned(), set.name);
+    let mut sets: Vec<String> = names.iter().filter_map(|name| Some(set.before(name, what)?.to_owned())).collect();
+    sets.sort();
+    sets.dedup();
+    Err(match sets.len() {
+        0 => IdxError::Missing { data, set: set_name, what },
+        1 => IdxError::Ambiguous { data, set: set_name, what, files: names },
+        _ => IdxError::Several { data, set: set_name, what, names: sets },
+    })
+}

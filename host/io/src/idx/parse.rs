@@ -1,0 +1,158 @@
+//! An IDX file: two zeros, the type of the numbers, how many dimensions there are, a big-endian 32-bit size for each
+//! dimension, then the numbers.
+
+use super::IdxError;
+use super::gzip::{self, Members};
+use crate::files::{self, FileError};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+/// More than any known set; a larger file is refused before it fills the memory.
+const MAX_BYTES: u64 = 1 << 31;
+/// As much as MNIST has: room that is made at once.
+const LIKELY_BYTES: u64 = 60_000 * 784;
+
+/// The type of the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    U8,
+    I8,
+    I16,
+    I32,
+    F32,
+    F64,
+}
+
+impl Type {
+    /// From the third byte of a file.
+    fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0x08 => Self::U8,
+            0x09 => Self::I8,
+            0x0b => Self::I16,
+            0x0c => Self::I32,
+            0x0d => Self::F32,
+            0x0e => Self::F64,
+            _ => return None,
+        })
+    }
+
+    fn bytes(self) -> u64 {
+        match self {
+            Self::U8 | Self::I8 => 1,
+            Self::I16 => 2,
+            Self::I32 | Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::U8 => "unsigned bytes",
+            Self::I8 => "signed bytes",
+            Self::I16 => "16-bit integers",
+            Self::I32 => "32-bit integers",
+            Self::F32 => "32-bit floats",
+            Self::F64 => "64-bit floats",
+        }
+    }
+}
+
+/// What stands before the numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) kind: Type,
+    /// One for each dimension.
+    pub(super) sizes: Vec<u32>,
+}
+
+/// The header and the bytes after it, as many as its sizes say. `accept` says whether such a header is one of `what`; its
+/// sizes may still be anything.
+pub(super) fn parse(
+    path: &Path,
+    what: &'static str,
+    accept: impl Fn(&Header) -> bool,
+) -> Result<(Header, Vec<u8>), IdxError> {
+    let error = |e| FileError::new(path, e);
+    let mut file = BufReader::new(files::open(path)?);
+    let gzip = file.fill_buf().map_err(error)?.starts_with(&gzip::MAGIC);
+    let mut file: Box<dyn Read> = if gzip { Box::new(Members::new(file)) } else { Box::new(file) };
+
+    let refuse = |found: String| IdxError::Kind { path: path.to_owned(), what, found };
+    let length = |expected, found: usize| IdxError::Length { path: path.to_owned(), expected, found: found as u64 };
+    let mut start = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut start).map_err(error)?;
+    let [0, 0, kind, dimensions] = start[..] else {
+        file.take(60).read_to_end(&mut start).map_err(error)?;
+        return Err(refuse(looks_like(&start)));
+    };
+    let Some(kind) = Type::from_byte(kind) else {
+        return Err(refuse(format!("numbers of an unknown type, {kind:#04x}")));
+    };
+    let header_bytes = 4 + 4 * u64::from(dimensions);
+    file.by_ref().take(header_bytes - 4).read_to_end(&mut start).map_err(error)?;
+    let sizes: Vec<u32> = start[4..].as_chunks().0.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect();
+    if start.len() as u64 != header_bytes {
+        return Err(length(header_bytes, start.len()));
+    }
+    let header = Header { kind, sizes };
+    if !accept(&header) {
+        let s = if dimensions == 1 { "" } else { "s" };
+        return Err(refuse(format!("an IDX file of {} in {dimensions} dimension{s}", kind.name())));
+    }
+    let product = header.sizes.iter().try_fold(kind.bytes(), |product, size| product.checked_mul(u64::from(*size)));
+    let expected = product.unwrap_or(u64::MAX).saturating_add(header_bytes);
+
+    // Nothing is read beyond what the header announces and the byte that tells of more.
+    let rest = expected.min(MAX_BYTES) - header_bytes;
+    let mut bytes = Vec::new();
+    let refused = |_| error(std::io::ErrorKind::OutOfMemory.into());
+    bytes.try_reserve_exact(rest.min(LIKELY_BYTES) as usize + 1).map_err(refused)?;
+    file.take(rest + 1).read_to_end(&mut bytes).map_err(error)?;
+    let found = start.len() + bytes.len();
+    if expected == found as u64 { Ok((header, bytes)) } else { Err(length(expected, found)) }
+}
+
+/// What a file that begins so looks like.
+fn looks_like(start: &[u8]) -> String {
+    const BEGINNINGS: [(&[u8], &str); 8] = [
+        (b"PK\x03\x04", "a ZIP archive: unpack it first"),
+        (b"\x93NUMPY", "a NumPy array (.npy)"),
+        (b"\x89PNG", "a PNG image"),
+        (b"BZh", "a bzip2 file: unpack it first"),
+        (b"\xfd7zXZ", "an xz file: unpack it first"),
+        (b"\x28\xb5\x2f\xfd", "a Zstandard file: unpack it first"),
+        (b"\x1f\x8b", "a gzip file within a gzip file"),
+        (b"version https://git-lfs", "a Git LFS pointer: the file itself was never fetched"),
+    ];
+    let text = String::from_utf8_lossy(start).trim_start().to_ascii_lowercase();
+    match BEGINNINGS.iter().find(|(beginning, _)| start.starts_with(beginning)) {
+        Some((_, name)) => (*name).to_owned(),
+        None if start.len() < 4 => format!("a file of {} bytes", start.len()),
+        None if text.starts_with('<') => "looks like a web page (HTML) or XML".to_owned(),
+        None if start.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => {
+            "looks like text".to_owned()
+        }
+        None => "bytes of an unknown format".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_idx_file_is_named() {
+        for (start, name) in [
+            (b"\n<!DOCTYPE html><html>".as_slice(), "looks like a web page (HTML) or XML"),
+            (b"0.1,0.2\n", "looks like text"),
+            (b"PK\x03\x04\0\0", "a ZIP archive: unpack it first"),
+            (b"\x93NUMPY\x01", "a NumPy array (.npy)"),
+            (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer: the file itself was never fetched"),
+            (b"", "a file of 0 bytes"),
+            (b"\x01\x02\x03\x04\xff", "bytes of an unknown format"),
+        ] {
+            assert_eq!(looks_like(start), name);
+        }
+    }
+}
