@@ -1,4 +1,4 @@
-//! How many pairs of numbers a product with digits has to multiply, if a pair that is 0 in all rows of the left operand
+//! The pairs of numbers that a product with digits multiplies, if a pair that is 0 in all rows of the left operand
 //! that are multiplied at a time is passed over: a table of docs/benchmarks.md.
 //!
 //!     cargo run --release -p host --example zeros

@@ -27,34 +27,34 @@ pub enum Command {
     ///
     /// The training rows (--data) give integers their thresholds, ReLU networks their ranges, and rounded weights their biases.
     Export(Export),
-    /// Show everything that is in a weights blob
+    /// Show the contents of a weights blob
     Inspect(Inspect),
 }
 
 #[derive(Options)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub struct Train {
-    /// How to train: `default` is the best known, `seed` the classic TensorFlow tutorial's
+    /// Training recipe: `default` is the best known, `seed` is that of the classic TensorFlow tutorial
     #[arg(long, value_parser = ["default", "seed"])]
     pub recipe: Option<String>,
-    /// Inputs, then the outputs of each layer. A letter behind a size is the layer's activation: s sigmoid (the default),
+    /// Inputs, then the outputs of each layer. A letter after a size is the layer's activation: s sigmoid (the default),
     /// r ReLU, i identity. The smallest layer is the code; a * marks another one: 64-32-8*-8-64
     /// [default: 784-256-128-256-784]
     #[arg(long, value_name = "SIZES", allow_hyphen_values = true, conflicts_with = "topology")]
     pub layers: Option<Topology>,
-    /// A network by its name, instead of --layers
+    /// Name of a network, instead of --layers
     #[arg(long, value_name = "NAME", value_parser = named())]
     pub topology: Option<Topology>,
     /// Training steps [default: 30000; with --from: 1000]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub steps: Option<u32>,
-    /// Rows a step [default: 256]
+    /// Rows per step [default: 256]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=host::train::checkpoint::MAX_BATCH as i64))]
     pub batch: Option<u32>,
     /// Seed of the initial weights and of the order of the rows [default: 1; recipe `seed`: 6]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
-    /// Threads; the result does not depend on them [default: as many as there are cores]
+    /// Threads; the result does not depend on their number [default: the number of cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     #[command(flatten)]
@@ -62,13 +62,13 @@ pub struct Train {
     /// Output folder
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
     pub out: PathBuf,
-    /// Weight format of the quantisation-aware steps, the last ones [default: int8; recipe `seed`: none]
+    /// Weight format of the last steps, which are quantisation-aware [default: int8; recipe `seed`: none]
     #[arg(long, value_name = "FORMAT", value_parser = rounding())]
     pub quantise_aware: Option<Rounding>,
-    /// Bits of a code element, to which the last steps round [default: 8]
+    /// Bits per code element in the last steps and in the blob [default: 8]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub code_bits: Option<u8>,
-    /// Fine-tune this checkpoint or f32 blob [default: 1,000 steps]; every step is quantisation-aware
+    /// Fine-tune this checkpoint or f32 blob; every step is quantisation-aware
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub from: Option<PathBuf>,
     /// Continue from the checkpoint in the output folder
@@ -122,13 +122,13 @@ pub struct Export {
     /// Checkpoint or f32 blob
     #[arg(default_value = "artifacts/checkpoint")]
     pub source: PathBuf,
-    /// Format of the numbers
+    /// Number format of the blob
     #[arg(long, value_parser = format())]
     pub format: Format,
-    /// Bits of a code element [default: those it was trained for]
+    /// Bits per code element [default: those of the training]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub code_bits: Option<u8>,
-    /// The blob [default: artifacts/model.FORMAT.blob]
+    /// Blob to write [default: artifacts/model.FORMAT.blob]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]

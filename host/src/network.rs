@@ -66,7 +66,7 @@ impl FloatNetwork {
         &self.parameters
     }
 
-    /// The same, to be written.
+    /// The same, mutable.
     pub fn parameters_mut(&mut self) -> &mut [f32] {
         &mut self.parameters
     }
@@ -82,7 +82,7 @@ impl FloatNetwork {
         })
     }
 
-    /// Weights and bias of each layer in order, to be written.
+    /// Weights and bias of each layer in order, mutable.
     pub fn layers_mut(&mut self) -> impl Iterator<Item = (&mut [f32], &mut [f32])> {
         let mut rest = &mut self.parameters[..];
         self.topology.layers().iter().map_while(move |spec| {
@@ -98,7 +98,7 @@ impl FloatNetwork {
         LayerView { spec, weights, bias }
     }
 
-    /// Weights and bias of one layer, to be written.
+    /// Weights and bias of one layer, mutable.
     pub fn layer_mut(&mut self, index: usize) -> (&mut [f32], &mut [f32]) {
         let spec = self.topology.layers()[index];
         self.parameters[range(&self.topology, index)].split_at_mut(spec.weights())

@@ -72,7 +72,7 @@ pub struct Profile {
 #[derive(Clone, Copy, Debug, Default)]
 struct Step {
     time: Duration,
-    /// Of all threads together.
+    /// The time of all threads together.
     phases: [u64; PHASES.len()],
 }
 

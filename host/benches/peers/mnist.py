@@ -12,7 +12,7 @@ DATA = pathlib.Path(__file__).resolve().parents[3] / "data" / "mnist"
 
 def rows(name):
     with gzip.open(DATA / name) as file:
-        pixels = np.frombuffer(file.read(), dtype=np.uint8)[16:]  # behind the header
+        pixels = np.frombuffer(file.read(), dtype=np.uint8)[16:]  # after the header
     return pixels.reshape(-1, 784).astype(np.float32) / 255
 
 

@@ -1,4 +1,4 @@
-//! What an autoencoder is held against: PCA with quantised coefficients, PNG and JPEG, each over the same test images.
+//! The baselines of the autoencoder: PCA with quantised coefficients, PNG and JPEG, each over the same test images.
 
 use anyhow::{Context, ensure};
 use autoencoder_io::idx::Images;
@@ -11,12 +11,12 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// What a way of storing images costs and keeps, the mean of a set of images.
+/// The cost and the error of a way to store images: means over a set of images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
     /// Bytes an image.
     pub bytes: f64,
-    /// Those of them that say what every image's file says: headers, fixed tables, checksums of a container.
+    /// The part that every file repeats: headers, fixed tables, checksums of a container.
     pub container: f64,
     /// MSE, pixels in [0, 1].
     pub mse: f64,
@@ -70,7 +70,7 @@ impl Pca {
         pca
     }
 
-    /// How many bits each component has of `bits` in all: one after the other, to where the error is largest.
+    /// The number of bits of each component, `bits` in all: each bit goes to the component with the largest error.
     fn allocate(&self, bits: usize) -> Vec<usize> {
         let mut allocated = vec![0; self.deviations.len()];
         // A bit more divides the squared error by four.
@@ -86,7 +86,7 @@ impl Pca {
         allocated
     }
 
-    /// The MSE of rows at so many bits, clipped to [0, 1].
+    /// The MSE of rows with these numbers of bits, clipped to [0, 1].
     fn error(&self, x: &Array2<f32>, bits: &[usize], stretch: f32) -> f64 {
         let used = bits.iter().rposition(|bits| *bits > 0).map_or(0, |last| last + 1);
         let components = self.components.slice(s![..used, ..]);
@@ -106,12 +106,12 @@ impl Pca {
         (x - &y).mapv_into(|e| e * e).mean().map_or(0.0, f64::from)
     }
 
-    /// The test error with so many components of `bits` bits each.
+    /// The test error with `components` components of `bits` bits each.
     pub fn measure_equal(&self, test: &Images, components: usize, bits: u8) -> Cost {
         self.measure(test, &vec![bits.into(); components])
     }
 
-    /// The test error with codes of so many bytes, their bits where they are worth most, and how many components have any.
+    /// The test error with codes of `bytes` bytes whose bits are where they gain most, and the number of components with bits.
     pub fn measure_best(&self, test: &Images, bytes: usize) -> (Cost, usize) {
         let bits = self.allocate(8 * bytes);
         (self.measure(test, &bits), bits.iter().filter(|bits| **bits > 0).count())

@@ -22,7 +22,7 @@ pub enum BlobFileError {
     /// It cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Not a blob, a damaged one, or one that is of no use here.
+    /// The file is not a blob, or is damaged, or cannot be used here.
     #[error("{}", path.display())]
     Blob {
         /// Which file.
@@ -90,7 +90,7 @@ pub fn f32_blob(topology: &Topology, steps: u32, code_bits: u8, parameters: &[f3
     write_blob(&header, layers.collect::<Result<Vec<_>, Error>>()?)
 }
 
-/// The header and the layers that one half of a network has as a blob of its own; `None` if it has no layers.
+/// The header and the layers of one half of a network as a separate blob; `None` if the half has no layers.
 pub fn half<'a>(blob: &Blob<'a>, half: Half) -> Result<Option<(Header, Vec<RawLayer<'a>>)>, Error> {
     let whole = &blob.header().topology;
     let (topology, skipped) = match half {
@@ -105,7 +105,7 @@ pub fn half<'a>(blob: &Blob<'a>, half: Half) -> Result<Option<(Header, Vec<RawLa
     Ok(Some((Header { topology, ..blob.header().clone() }, layers)))
 }
 
-/// The encoder of a network as a blob of its own, for a device that only encodes: the same header, and the encoder's layers
+/// The encoder of a network as a separate blob, for a device that only encodes: the same header, and the encoder's layers
 /// unchanged. Returns [`Error::Topology`] if the network is a decoder alone, or if its encoder is one layer whose code is as
 /// long as the row: alone, that would be a whole network.
 pub fn encoder_blob(blob: &Blob<'_>) -> Result<Vec<u8>, Error> {

@@ -117,7 +117,7 @@ impl Target {
             Ok(path) => path,
         };
         if path.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into()); // found when all is written, it would leave that behind
+            return Err(io::ErrorKind::IsADirectory.into()); // found only after writing, it would leave the new file there
         }
         if path.exists() && !path.is_file() {
             return Ok(Self::Stream(path));

@@ -3,19 +3,19 @@
 use autoencoder_core::blob;
 use std::path::{Path, PathBuf};
 
-/// How a checkpoint begins.
+/// The first bytes of a checkpoint.
 pub const CHECKPOINT: [u8; 4] = *b"AECK";
 
 /// A format of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileFormat {
-    /// How such a file begins.
+    /// The first bytes of such a file.
     pub magic: [u8; 4],
-    /// What messages call it.
+    /// Its name in messages.
     pub name: &'static str,
 }
 
-/// Formats of files that took minutes to make: such a file is only replaced by one of its own format.
+/// Formats of files that took minutes to make. Only a file of the same format replaces one.
 pub const PROTECTED: [FileFormat; 3] = [
     FileFormat { magic: blob::MAGIC, name: "a weights blob" },
     FileFormat { magic: CHECKPOINT, name: "a checkpoint" },

@@ -1,4 +1,4 @@
-//! What the trainer and the device's program share: the command line, files, images and weights blobs in memory.
+//! The part that `host` and `firmware-sim` share: the command line, files, images and weights blobs in memory.
 
 pub mod blob_file;
 pub mod data_folder;

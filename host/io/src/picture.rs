@@ -5,7 +5,7 @@ use crate::formats::PROTECTED;
 use std::io::{BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 
-/// Of a PNG that is read: nothing is allocated for what only a header says.
+/// The largest PNG to read: a header alone must not make this program allocate more.
 const MAX_PIXELS: u64 = 1 << 24;
 
 /// Width and height of a line plot.
@@ -22,7 +22,7 @@ pub struct Gray {
     pub pixels: Vec<u8>,
 }
 
-/// What can be wrong with a PNG file.
+/// Errors of PNG files.
 #[derive(Debug, thiserror::Error)]
 pub enum PngError {
     /// It cannot be read or written.
@@ -33,7 +33,7 @@ pub enum PngError {
     Png {
         /// Which file.
         path: PathBuf,
-        /// What the decoder says.
+        /// The decoder's error.
         source: png::DecodingError,
     },
 }
@@ -166,7 +166,7 @@ pub fn colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Columns of the terminal; 80 where there is none.
+/// The columns of the terminal; 80 without one.
 pub fn columns() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
 }
@@ -187,7 +187,7 @@ pub fn draw(top: &[&[u8]], bottom: &[&[u8]], width: usize, columns: usize, colou
     out
 }
 
-/// A row as blocks of eight heights, each the mean of as many values as makes the line fit into so many columns.
+/// A row as blocks of eight heights. Each is the mean of as many values as the number of columns requires.
 fn blocks(values: &[u8], columns: usize) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let mean = |values: &[u8]| values.iter().map(|value| usize::from(*value)).sum::<usize>() / values.len();

@@ -1,4 +1,4 @@
-//! What the programs have in common: arguments in, text out, and one line for whatever goes wrong.
+//! The frame of both programs: arguments in, text out, and one line for each error.
 
 use clap::{Command, Parser};
 use std::ffi::OsString;

@@ -23,7 +23,7 @@ use std::path::Path;
 use std::time::Instant;
 
 pub fn run(args: &args::Eval) -> anyhow::Result<String> {
-    /// One's own training, then what comes with the repository.
+    /// The user's own training, then the weights that come with the repository.
     const TRAINED: &str = "artifacts/model.f32.blob";
     const SHIPPED: &str = "models/classic.int8.blob";
     let path = match &args.model {
@@ -68,7 +68,7 @@ fn measure(
         Format::F32 => {
             let network = FloatNetwork::from_blob(blob).map_err(|source| file.error(source))?;
             let meta = BlobMeta { steps: header.steps, code_bits: header.code_bits };
-            // As `export` does, which takes ranges from training rows where an activation has none of its own.
+            // As in `export`: an activation without a known range gets one from the training rows.
             let ranges = header.topology.layers().iter().any(|layer| layer.activation != ActivationKind::Sigmoid);
             let train = ranges.then(|| Images::train(data)).transpose()?;
             if let Some(train) = &train {
@@ -105,7 +105,7 @@ struct Figures {
 }
 
 impl Measured {
-    /// Those that occur.
+    /// The labels that occur.
     fn labels(&self) -> impl Iterator<Item = u8> {
         let all = self.labels.as_deref().unwrap_or_default();
         (0..=u8::MAX).filter(|label| all.contains(label))

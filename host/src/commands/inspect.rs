@@ -23,7 +23,7 @@ pub fn run(args: &args::Inspect) -> anyhow::Result<String> {
     writeln!(text, "{}", args.blob.display())?;
     writeln!(text, "  format version   {VERSION}")?;
     writeln!(text, "  length           {} bytes", blob.bytes().len())?;
-    writeln!(text, "  behind it        {} bytes, ignored", file.bytes().len() - blob.bytes().len())?;
+    writeln!(text, "  after it         {} bytes, ignored", file.bytes().len() - blob.bytes().len())?;
     writeln!(text, "  CRC-32           {:08x}", blob.crc())?;
     writeln!(text, "  numbers          {:?}", header.format)?;
     writeln!(text, "  accumulators     {}", if header.accumulators_checked { "checked" } else { "not checked" })?;

@@ -63,7 +63,7 @@ impl Parameters {
         Ok(())
     }
 
-    /// Steps of training behind them.
+    /// Their training steps.
     pub fn steps(&self) -> u32 {
         match &self.contents {
             Contents::Checkpoint(checkpoint) => checkpoint.run.steps_behind(checkpoint.step),

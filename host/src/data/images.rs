@@ -23,7 +23,7 @@ impl Dataset for Images {
         vectorise(Normalise { pixels: self.image(index), row });
     }
 
-    /// What comes in at an edge repeats the edge. A row that is no image is not moved.
+    /// Pixels that enter at an edge repeat the edge. A row that is not an image stays where it is.
     fn copy_moved(&self, index: usize, [down, right]: [isize; 2], row: &mut [f32]) {
         if self.height == 1 {
             return self.copy(index, row);
@@ -64,7 +64,7 @@ impl WithSimd for Normalise<'_> {
     }
 }
 
-/// A move by so many of `count` lines, or by as many as make a difference: the lines that it leaves empty, and the one
+/// A shift by `by` of `count` lines, limited to those that make a difference: the lines that it leaves empty, and the line
 /// beside them.
 #[inline(always)]
 fn edge((by, count): (isize, usize)) -> (isize, Range<usize>, usize) {

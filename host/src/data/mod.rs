@@ -6,7 +6,7 @@ use ndarray::Array2;
 
 /// Rows of one width, each read by its index.
 pub trait Dataset: Sync {
-    /// How many rows there are.
+    /// The number of rows.
     fn rows(&self) -> usize;
 
     /// Numbers in a row.
@@ -20,7 +20,7 @@ pub trait Dataset: Sync {
     /// Copies a row out.
     fn copy(&self, index: usize, row: &mut [f32]);
 
-    /// Copies a row out, moved down and right by so many pixels if it is an image; other rows stay as they are.
+    /// Copies a row out. An image is shifted down and to the right by `by` pixels; other rows stay as they are.
     fn copy_moved(&self, index: usize, by: [isize; 2], row: &mut [f32]) {
         let _ = by;
         self.copy(index, row);

@@ -1,4 +1,4 @@
-//! What a network reconstructs in `f32`, and how far that is from its rows.
+//! The reconstructions of a network in `f32`, and their errors.
 
 use super::mean_squared_error;
 use crate::data::Dataset;

@@ -99,7 +99,7 @@ impl Row {
         }
     }
 
-    /// What is in the padding of the inputs does not matter: its weights are zeros.
+    /// The padding of the inputs may hold anything: its weights are zeros.
     fn forward(&mut self, layers: &[Dense<'_>]) {
         for layer in layers {
             let [inputs, outputs] = layer.padded_sizes();

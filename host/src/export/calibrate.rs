@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(quantiles(Vec::new()), Thresholds::NONE);
     }
 
-    /// With padding and without, and with a code of its own bits.
+    /// With and without padding, and with fewer bits in the code.
     #[test]
     fn calibrating_changes_only_the_thresholds_and_these_are_the_devices_own() {
         for (topology, code_bits) in [("16-8-16", 8), ("16-8-16", 3), ("15-7-15", 8), ("13-13", 5)] {

@@ -13,7 +13,7 @@ use autoencoder_core::quant::QuantParams;
 use autoencoder_core::{Error, Topology};
 use autoencoder_io::blob_file;
 
-/// What a blob says about its network besides shape and numbers.
+/// The fields of a blob besides shape and numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct BlobMeta {
     /// Steps of training.
@@ -75,7 +75,7 @@ pub fn integer_blob(
     Ok(quantised.to_blob()?)
 }
 
-/// An error unless a network of this topology can have a code of so many bits.
+/// Returns an error unless a network of this topology can have a code of `bits` bits an element.
 pub fn check_code(topology: &Topology, bits: u8) -> Result<(), ExportError> {
     let known = bits == 8 || topology.code_activation() == Some(ActivationKind::Sigmoid);
     if known { Ok(()) } else { Err(ExportError::Code { bits }) }

@@ -47,7 +47,7 @@ struct Rows {
 }
 
 impl Quantised {
-    /// The same as a network that can be measured.
+    /// The same network in a form that can be measured.
     pub fn network(&self) -> IntegerNetwork<'_> {
         let layers = self.layers.iter().map(|QuantisedLayer { spec, tiles, channels, output }| {
             Dense::new(*spec, tiles.weights(), channels, *output).expect("as many weights as the padded layer has")

@@ -47,7 +47,7 @@ impl DerefMut for Aligned {
 }
 
 impl Clone for Aligned {
-    /// A copy with an alignment of its own: it lies elsewhere.
+    /// A copy, aligned at its own address.
     fn clone(&self) -> Self {
         let mut copy = Self::zeroed(self.len);
         copy.copy_from_slice(self);

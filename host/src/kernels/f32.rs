@@ -138,7 +138,7 @@ impl F32 {
 }
 
 thread_local! {
-    /// What a product needs beside its operands. Each thread keeps its own: nothing is allocated in a step.
+    /// The scratch of a product. Each thread keeps its own, so a step allocates nothing.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
@@ -212,7 +212,7 @@ fn multiply(left: View<'_>, inner: usize, right: View<'_>, columns: usize, out: 
     }
 }
 
-/// How many operations a second a dense product of the default network's size does, on all threads of the current rayon pool at
+/// The operations per second of a dense product of the default network's size, on all threads of the current rayon pool at
 /// once. A multiply-add counts as two. The median of 200 runs.
 pub fn dense_rate() -> f64 {
     const ROWS: usize = 128;

@@ -41,12 +41,12 @@ pub const SHARD: usize = 128;
 /// The matrix products of a dense layer, forward and backward.
 ///
 /// A layer is an argument of each product, in the form that an implementation reads. `n` rows, at most [`SHARD`], go through
-/// [`Self::forward`] and [`Self::input_gradient`]; these write down in `operands` what [`Self::weight_gradient`] multiplies
-/// later, when all shards of a batch are through. Letters: `I` inputs, `O` outputs, `z = x·Wᵀ + b`, `y = σ(z)`, `dz = dL/dz`.
+/// [`Self::forward`] and [`Self::input_gradient`]; these store in `operands` what [`Self::weight_gradient`] multiplies
+/// once all shards of a batch are done. Letters: `I` inputs, `O` outputs, `z = x·Wᵀ + b`, `y = σ(z)`, `dz = dL/dz`.
 pub trait Products: Copy + Send + Sync {
     /// A layer's weights as these products read them.
     type Layer<'a>: Copy + Send + Sync;
-    /// What is written down of one shard in one layer.
+    /// The stored operands of one shard in one layer.
     type Operands: Send + Sync;
 
     /// Room for the operands of a shard in the layer at `index`, counted from 0.
@@ -55,7 +55,7 @@ pub trait Products: Copy + Send + Sync {
     /// `y = x·Wᵀ`, with `x: [n, I]`, `y: [n, O]`.
     fn forward(self, layer: Self::Layer<'_>, x: &[f32], operands: &mut Self::Operands, y: &mut [f32]);
 
-    /// `dx = dz·W`, with `dz: [n, O]`, `dx: [n, I]`. The first layer has no `dx`; its `dz` is written down all the same.
+    /// `dx = dz·W`, with `dz: [n, O]`, `dx: [n, I]`. The first layer has no `dx`, but its `dz` is stored, too.
     fn input_gradient(self, layer: Self::Layer<'_>, dz: &[f32], operands: &mut Self::Operands, dx: Option<&mut [f32]>);
 
     /// Some rows of `dW = Σ dzᵀ·x`, with `dw: [rows, I]`; the sum goes over all rows of all shards, in order.
@@ -63,7 +63,7 @@ pub trait Products: Copy + Send + Sync {
     /// `rows` begins at a multiple of [`Self::gradient_rows`].
     fn weight_gradient(self, spec: LayerSpec, shards: &[ShardOperands<'_, Self>], rows: Range<usize>, dw: &mut [f32]);
 
-    /// How many rows of `dW` are best made at a time.
+    /// The best number of rows of `dW` to compute at a time.
     fn gradient_rows(self, index: usize, spec: LayerSpec) -> usize;
 
     /// `y = σ(y + b)` in each row of `y`.
@@ -72,13 +72,13 @@ pub trait Products: Copy + Send + Sync {
     }
 }
 
-/// What the gradient of one layer's weights is made of, for one shard.
+/// The operands of one layer's weight gradient, for one shard.
 pub struct ShardOperands<'a, P: Products> {
     /// `[n, O]`
     pub dz: &'a [f32],
     /// The layer's inputs, `[n, I]`.
     pub x: &'a [f32],
-    /// What the products wrote down.
+    /// The operands that the products stored.
     pub operands: &'a P::Operands,
 }
 
@@ -122,7 +122,7 @@ pub fn vectorise<Op: WithSimd>(op: Op) -> Op::Output {
     Arch::default().dispatch(op)
 }
 
-/// How many numbers a vector register holds.
+/// The number of `f32` in a vector register.
 pub fn lanes(arch: Arch) -> usize {
     struct Lanes;
 

@@ -109,7 +109,7 @@ impl Lists {
         self.ranges.clear();
     }
 
-    /// Makes room for so many entries.
+    /// Makes room for `count` entries.
     #[inline(always)]
     fn reserve(&mut self, count: usize) {
         if self.entries.len() < count {
@@ -211,7 +211,7 @@ fn pack(arch: Arch, right: View<'_>, first: usize, tile: &mut [f32], rows: usize
     }
 }
 
-/// The first of these numbers; if they are too few, a copy in `padded` with zeros behind them.
+/// The first of these numbers; if there are too few, a copy in `padded`, followed by zeros.
 #[inline(always)]
 fn group<'a>(numbers: &'a [f32], padded: &'a mut [f32; GROUP]) -> &'a [f32; GROUP] {
     if let Some(numbers) = numbers.first_chunk() {

@@ -1,4 +1,4 @@
-//! What a run leaves for people to look at: its losses as a table and as a picture, rows above their reconstructions.
+//! The report of a run: its losses as a table and as a picture, and rows above their reconstructions.
 
 mod history;
 mod plot;

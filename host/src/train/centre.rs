@@ -28,9 +28,9 @@ use autoencoder_core::{LayerSpec, Topology};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// What a sigmoid's output is centred by.
+/// The centre of a sigmoid's output.
 const MIDDLE: f32 = 0.5;
-/// What a centred sigmoid output is multiplied by, so that its derivative is at most that of the identity.
+/// The scale of a centred sigmoid output, which makes its largest derivative that of the identity.
 const SCALE: f32 = 4.0;
 
 /// The centre of one layer's inputs.
@@ -38,11 +38,11 @@ const SCALE: f32 = 4.0;
 pub struct Centre {
     /// `c`, a number for each input.
     pub mean: Vec<f32>,
-    /// What the centred inputs are multiplied by.
+    /// The scale of the centred inputs.
     pub scale: f32,
 }
 
-/// The centre of each layer's inputs, from the first `rows` rows of `data`. A layer behind a ReLU or a linear layer has none.
+/// The centre of each layer's inputs, from the first `rows` rows of `data`. A layer after a ReLU or a linear layer has none.
 pub fn centres(topology: &Topology, data: &dyn Dataset, rows: usize) -> Vec<Option<Centre>> {
     let mut before = None;
     let centre = |spec: &LayerSpec| {

@@ -16,7 +16,7 @@ static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// The largest batch of a run.
 pub const MAX_BATCH: usize = 65_536;
 
-/// What a run was started with. A run is continued only as the one it is.
+/// The settings of a run. A run continues only with the same settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// The recipe's name.
@@ -35,7 +35,7 @@ pub struct Run {
     pub quantise_aware: Option<WeightFormat>,
     /// Bits of a code element in those steps.
     pub code_bits: u8,
-    /// The network it began with, unless with a fresh one: CRC-32 of its file, and the steps behind it. Every step of such a
+    /// The network it began with, unless with a fresh one: CRC-32 of its file, and its training steps. Every step of such a
     /// run is quantisation-aware.
     pub from: Option<(u32, u32)>,
 }
@@ -51,7 +51,7 @@ impl Run {
         })
     }
 
-    /// Steps of training behind the network after `step` steps of this run.
+    /// The training steps of the network after `step` steps of this run.
     pub fn steps_behind(&self, step: u32) -> u32 {
         self.from.map_or(0, |(_, steps)| steps).saturating_add(step)
     }
@@ -78,7 +78,7 @@ pub struct Point {
 /// A run and how far it has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// What it was started with.
+    /// The settings of its run.
     pub run: Run,
     /// Steps done.
     pub step: u32,
@@ -94,7 +94,7 @@ pub struct Checkpoint {
     scales: Vec<f32>,
 }
 
-/// What can be wrong with a checkpoint.
+/// Errors of checkpoints.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// It cannot be read or written.
@@ -114,7 +114,7 @@ pub enum CheckpointError {
         /// The version found.
         found: u8,
     },
-    /// Its bytes are not those that were written.
+    /// The bytes have changed since they were written.
     #[error("{}: a damaged checkpoint", path.display())]
     Damaged {
         /// Which file.
@@ -207,8 +207,7 @@ impl Checkpoint {
         if !self.state.iter().chain([&self.scales]).flatten().all(|number| number.is_finite()) {
             return Err(CheckpointError::NotFinite { path: path.to_owned() });
         }
-        let bytes =
-            postcard::to_allocvec_crc32(&(CHECKPOINT, VERSION, self), CRC.digest()).expect("memory takes it all");
+        let bytes = postcard::to_allocvec_crc32(&(CHECKPOINT, VERSION, self), CRC.digest()).expect("enough memory");
         Ok(files::replace(path, &bytes, &PROTECTED)?)
     }
 

@@ -59,7 +59,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) data: &'a dyn Dataset,
     /// Their indices there.
     pub(crate) rows: &'a [u32],
-    /// How far the second half of them is shifted, down and to the right.
+    /// The shift of the second half of the rows, down and to the right.
     pub(crate) translation: [isize; 2],
 }
 
@@ -181,7 +181,7 @@ impl<P: Products> Shard<P> {
         self.activations.exact(0)
     }
 
-    /// What the gradient of a layer's weights is made of.
+    /// The operands of a layer's weight gradient.
     pub(crate) fn operands(&self, index: usize) -> ShardOperands<'_, P> {
         let (acts, outputs) = (&self.activations, self.activations.size(index + 1));
         let (dz, x) = (&self.d[index][..acts.rows * outputs], acts.given(index));
@@ -233,12 +233,12 @@ impl Activations {
         round_code(bits, &self.boundaries[boundary][..count], &mut self.code);
     }
 
-    /// What a layer gets, and where its outputs go.
+    /// The inputs of a layer, and its outputs, mutable.
     fn around(&mut self, layer: usize) -> (&[f32], &mut [f32]) {
         let [inputs, outputs] = [layer, layer + 1].map(|boundary| self.rows * self.size(boundary));
-        let (before, behind) = self.boundaries.split_at_mut(layer + 1);
+        let (before, after) = self.boundaries.split_at_mut(layer + 1);
         let x = if self.rounded == Some(layer) { &self.code } else { &before[layer] };
-        (&x[..inputs], &mut behind[0][..outputs])
+        (&x[..inputs], &mut after[0][..outputs])
     }
 }
 

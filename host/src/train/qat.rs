@@ -125,13 +125,13 @@ impl WeightFormat {
     #[inline(always)]
     fn round(self, steps: f32) -> f32 {
         let [low, high] = self.range();
-        // Not `clamp`: a NaN has to stay visible.
+        // `clamp` would hide a NaN.
         let steps = if steps < low { low } else { steps };
         let steps = if steps > high { high } else { steps };
         steps + ROUND - ROUND
     }
 
-    /// What rounding does to a row.
+    /// The squared error of rounding a row.
     #[inline(always)]
     fn squared_error(self, weights: &[f32], scale: f32) -> f32 {
         let inverse = 1.0 / scale;

@@ -1,4 +1,4 @@
-//! How a network is trained: initial weights, optimizer, learning rate, which rows.
+//! Training recipes: initial weights, optimizer, learning rate, and the choice of rows.
 
 use super::qat::{Qat, WeightFormat};
 use autoencoder_core::init::Init;
@@ -54,7 +54,7 @@ pub struct Recipe {
     pub qat: Qat,
     /// Whether products may be in bfloat16, where the processor has it.
     pub bfloat16: bool,
-    /// How many of the training rows it uses, from the first.
+    /// The number of training rows to use, from the first.
     pub rows: usize,
     /// The seed of a run that is given none.
     pub seed: u64,
@@ -90,7 +90,7 @@ impl Recipe {
         seed: 6,
     };
 
-    /// What the second moments start at: 1 for RMSProp, as in TensorFlow 1, otherwise 0.
+    /// The initial second moments: 1 for RMSProp, as in TensorFlow 1, otherwise 0.
     pub fn initial_second_moment(&self) -> f32 {
         match self.optimizer {
             OptimizerKind::RmsProp(_) => 1.0,
@@ -98,7 +98,7 @@ impl Recipe {
         }
     }
 
-    /// How many of `steps` steps compute with exact weights. The remaining ones, at the end, are quantisation-aware.
+    /// The number of steps, of `steps`, that compute with exact weights. The last ones are quantisation-aware.
     pub fn exact_steps(&self, steps: u32) -> u32 {
         steps - (f64::from(steps) * f64::from(self.qat.fraction)) as u32
     }
@@ -112,7 +112,7 @@ impl Recipe {
         }
     }
 
-    /// By name.
+    /// The recipe with this name.
     pub fn named(name: &str) -> Option<Self> {
         [Self::DEFAULT, Self::SEED].into_iter().find(|recipe| recipe.name == name)
     }

@@ -6,7 +6,7 @@
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How often a thread looks at the others: for about a tenth of a millisecond.
+/// The number of times a thread checks the others: about a tenth of a millisecond.
 const LOOKS: u32 = 5_000;
 
 /// The pieces of a loop: how many there are, how many were begun, how many are done.
@@ -17,7 +17,7 @@ pub(crate) struct SpinJoin {
 }
 
 impl SpinJoin {
-    /// A loop of so many pieces.
+    /// A loop of `all` pieces.
     pub(crate) fn new(all: usize) -> Self {
         Self { all, begun: AtomicUsize::new(0), done: AtomicUsize::new(0) }
     }

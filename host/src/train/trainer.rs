@@ -286,7 +286,7 @@ impl Trainer {
         self.pack_moments();
     }
 
-    /// How far the step's shifted rows are shifted, down and to the right. It follows from the seed and the step alone.
+    /// The shift of the step's shifted rows, down and to the right. It follows from the seed and the step.
     fn translation(&self) -> [isize; 2] {
         /// Above the streams that the orders are made from.
         const STREAMS: u64 = 1 << 32;
@@ -297,8 +297,8 @@ impl Trainer {
         [(); 2].map(|()| rng.random_range(0..3u32) as isize - 1)
     }
 
-    /// Where the step's rows begin in `order`. Each pass over the rows has an order of its own, which follows from the seed and
-    /// the pass alone. Rows that do not fill a batch are left out of a pass.
+    /// Where the step's rows begin in `order`. Each pass over the rows has its own order, which follows from the seed and the
+    /// number of the pass. Rows that do not fill a batch are left out of a pass.
     fn shuffle(&mut self, rows: usize, batch: usize) -> usize {
         let steps_a_pass = rows / batch;
         let (pass, step) = (self.steps_done as usize / steps_a_pass, self.steps_done as usize % steps_a_pass);

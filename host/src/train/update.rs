@@ -31,7 +31,7 @@ const SPLIT: usize = 32;
 /// Numbers at a time.
 const LANES: usize = 16;
 
-/// How a step is made.
+/// The settings of a step.
 #[derive(Clone, Copy)]
 pub(crate) struct Step<'a> {
     pub(crate) optimizer: OptimizerKind,
@@ -241,7 +241,7 @@ fn centred(
         *w -= step;
         *sum += step * c;
     }
-    // By halves: added one after the other, they would wait for each other longer than a row takes.
+    // In halves: a single chain of additions would take longer than a row.
     let mut count = LANES / 2;
     while count > 0 {
         let (low, high) = sums.split_at_mut(count);

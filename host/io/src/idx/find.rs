@@ -51,7 +51,7 @@ pub(super) fn find(data: &Path, set: &Set, what: &'static str) -> Result<PathBuf
     }
     let before = |name: &str| set.before(&name[start.len()..], what).map(str::len);
     names.retain(|name| before(name).is_some());
-    // Of names that begin alike, the one that says no more: `emnist-letters` beside `emnist-letters-hard`.
+    // Of names with the same beginning, the shortest: `emnist-letters` beside `emnist-letters-hard`.
     if names.iter().any(|name| before(name) == Some(0)) {
         names.retain(|name| before(name) == Some(0));
     }

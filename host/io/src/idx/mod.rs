@@ -24,7 +24,7 @@ pub struct Images {
     pub width: usize,
 }
 
-/// What can be wrong with an IDX file.
+/// Errors of IDX files.
 #[derive(Debug, thiserror::Error)]
 pub enum IdxError {
     /// It cannot be read.
@@ -35,7 +35,7 @@ pub enum IdxError {
     Kind {
         /// Which file.
         path: PathBuf,
-        /// What was to be read.
+        /// The set that was to be read.
         what: &'static str,
         /// What it looks like.
         found: String,
@@ -166,7 +166,7 @@ impl Images {
         if train == test { Ok(images) } else { Err(IdxError::Sizes { data: data.to_owned(), train, test }) }
     }
 
-    /// How many there are.
+    /// The number of images.
     #[expect(clippy::len_without_is_empty, reason = "a file without images is refused")]
     pub fn len(&self) -> usize {
         self.pixels.len() / self.image_size()
@@ -179,7 +179,7 @@ impl Images {
         crc.sum()
     }
 
-    /// How many pixels an image has.
+    /// The number of pixels of an image.
     #[inline]
     pub fn image_size(&self) -> usize {
         self.height * self.width

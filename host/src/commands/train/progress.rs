@@ -1,4 +1,4 @@
-//! How far the training is.
+//! The progress of training.
 
 use host::train::checkpoint::Point;
 use std::io::{IsTerminal, Write, stderr};
@@ -13,7 +13,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Of so many steps, the first ones done already.
+    /// A bar for `steps` steps, of which `first` are done.
     pub fn new(steps: u32, first: u32) -> Self {
         let terminal = stderr().is_terminal();
         let bar = if terminal { indicatif::ProgressBar::new(steps.into()) } else { indicatif::ProgressBar::hidden() };

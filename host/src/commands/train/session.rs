@@ -101,7 +101,7 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// What was read, for a person.
+    /// A description of the data.
     pub fn describe_data(&self) -> String {
         self.splits.describe(&self.data, self.rows)
     }
@@ -161,7 +161,7 @@ impl<'a> Session<'a> {
         self.write_csv()
     }
 
-    /// What a run says that was stopped after a checkpoint.
+    /// The message of a run that was stopped after a checkpoint.
     fn stopped(&self) -> anyhow::Error {
         let out = &self.args.out;
         let left = ["f32", "int8", "int4"].iter().any(|name| out.join(format!("model.{name}.blob")).exists());

@@ -18,7 +18,7 @@ pub fn finish(session: &Session<'_>) -> anyhow::Result<String> {
     let (out, network, step) = (&args.out, trainer.network(), trainer.steps_done());
     let topology = describe(&run.topology);
     let meta = BlobMeta { steps: run.steps_behind(step), code_bits: run.code_bits };
-    // What needs no integers first: a network that has none is kept all the same.
+    // First everything that needs no integers: it is kept even if the network has no integer form.
     let float_path = out.join("model.f32.blob");
     let float = f32_blob(network, meta)?;
     files::replace(&float_path, &float, &PROTECTED)?;

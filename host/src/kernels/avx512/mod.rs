@@ -90,7 +90,7 @@ impl Avx512 {
     }
 }
 
-/// Of a vector's lanes, the first so many.
+/// A mask of a vector's first lanes.
 #[inline]
 fn lanes(count: usize) -> __mmask16 {
     ((1u32 << count.min(STRIP)) - 1) as __mmask16
@@ -104,7 +104,7 @@ fn load(numbers: &[f32]) -> __m512 {
     unsafe { _mm512_maskz_loadu_ps(lanes(numbers.len()), numbers.as_ptr()) }
 }
 
-/// The same of words.
+/// The same for words.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn load_words(words: &[u32]) -> __m512i {
@@ -120,7 +120,7 @@ fn store_words(to: &mut [u32], words: __m512i) {
     unsafe { _mm512_mask_storeu_epi32(to.as_mut_ptr().cast(), lanes(to.len()), words) };
 }
 
-/// Two vectors in bfloat16, one behind the other.
+/// Two vectors in bfloat16, one after the other.
 #[target_feature(enable = "avx512f,avx512bf16")]
 #[inline]
 fn rounded(low: __m512, high: __m512) -> __m512i {
@@ -137,7 +137,7 @@ fn in_turn() -> __m512i {
     unsafe { _mm512_loadu_si512(order.as_ptr().cast()) }
 }
 
-/// Those of the words that are not two zeros, of either sign.
+/// A mask of the words that are not two zeros, of either sign.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn nonzero(words: __m512i) -> __mmask16 {
@@ -173,7 +173,7 @@ fn pack_bf16(from: &[f32], columns: usize, tiles: &mut [Line], strips: &mut [Lin
     }
 }
 
-/// The vector of a row that begins with so many others.
+/// The vector of a row after this many others.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn load_from(row: &[f32], vectors: usize) -> __m512 {

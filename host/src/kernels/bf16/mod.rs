@@ -55,7 +55,7 @@ const WIDE: usize = NARROW * STRIP;
 #[repr(C, align(64))]
 pub(crate) struct Line(pub(crate) [u32; STRIP]);
 
-/// How the left operand lies in memory.
+/// The layout of the left operand.
 pub(crate) trait Left {
     /// Words from one row to the next.
     const ROW: usize;
@@ -115,12 +115,12 @@ impl List {
     }
 }
 
-/// Pairs of so many numbers, filled up to a strip's.
+/// The pairs of `numbers` numbers, rounded up to those of a strip.
 pub(crate) const fn pairs(numbers: usize) -> usize {
     numbers.next_multiple_of(STRIP) / 2
 }
 
-/// Lines of the tiles of sixteen rows of so many numbers.
+/// The lines of the tiles of sixteen rows with this many numbers.
 const fn tile_lines(numbers: usize) -> usize {
     numbers.div_ceil(2 * STRIP) * STRIP
 }

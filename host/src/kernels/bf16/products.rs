@@ -26,7 +26,7 @@ pub struct Bf16 {
     avx512: Avx512,
 }
 
-/// What the gradient of one layer's weights is the product of, for one shard, in strips of columns.
+/// The operands of one layer's weight gradient, for one shard, in strips of columns.
 pub struct Operands {
     /// Pairs of rows.
     pairs: usize,

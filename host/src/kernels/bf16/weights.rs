@@ -27,7 +27,7 @@ pub struct PackedLayer {
     pub(super) moments: Vec<Line>,
 }
 
-/// Some rows of a layer's packed weights, and of their moments, to be written.
+/// Some rows of a layer's packed weights and of their moments, mutable.
 pub(crate) struct PackedRows<'a> {
     pub(crate) avx512: Avx512,
     inputs: usize,
