@@ -10,23 +10,18 @@
 //!
 //! Only the order in which products are added differs from the plain loops, and some are fused with their addition. So a sum of
 //! `n` products differs by at most `n·2⁻²³` of the sum of their absolute values.
-//!
-//! `unsafe`, because a matrix product takes pointers and strides.
-#![allow(unsafe_code)]
 
 use super::aligned::Aligned;
+use super::gemm::{View, multiply};
 use super::sparse::{self, Lists};
 use super::transpose::transpose;
 use super::{Products, ShardOperands};
 use crate::network::LayerView;
 use crate::profile::{Phase, timed};
 use autoencoder_core::LayerSpec;
-use gemm_common::Parallelism;
-use gemm_f32::gemm::f32::get_gemm_fn;
 use pulp::Arch;
 use std::cell::RefCell;
 use std::ops::Range;
-use std::time::Instant;
 
 /// With fewer rows than this, transposing or listing costs more than it saves.
 const FEW: usize = 16;
@@ -150,89 +145,4 @@ struct Scratch {
     tile: Aligned,
     /// The lists of each shard.
     lists: Vec<Lists>,
-}
-
-/// A row-major matrix, or the transpose of one.
-#[derive(Clone, Copy)]
-pub(super) struct View<'a> {
-    pub(super) numbers: &'a [f32],
-    /// From one row, and from one column, to the next.
-    pub(super) strides: [usize; 2],
-}
-
-impl<'a> View<'a> {
-    /// A matrix whose rows begin `stride` numbers apart.
-    fn rows(numbers: &'a [f32], stride: usize) -> Self {
-        Self { numbers, strides: [stride, 1] }
-    }
-
-    fn transposed(self) -> Self {
-        Self { strides: [self.strides[1], self.strides[0]], ..self }
-    }
-}
-
-/// `out = left · right`, or that added to `out`, where `left` has `inner` columns and `right` has `columns`.
-fn multiply(left: View<'_>, inner: usize, right: View<'_>, columns: usize, out: &mut [f32], add: bool) {
-    let rows = out.len() / columns;
-    if rows == 0 || inner == 0 {
-        if !add {
-            out.fill(0.0);
-        }
-        return;
-    }
-    // The last element each matrix is read or written at lies within its slice.
-    let last = |view: View<'_>, r: usize, c: usize| (r - 1) * view.strides[0] + (c - 1) * view.strides[1];
-    assert!(last(left, rows, inner) < left.numbers.len() && last(right, inner, columns) < right.numbers.len());
-    let (l, r) = (left.strides.map(usize::cast_signed), right.strides.map(usize::cast_signed));
-    // SAFETY: the assertion above bounds every read. `out` has room for `rows` rows of `columns` numbers, is read only
-    // where `add` is, and cannot overlap the others: it is borrowed mutably, they are shared.
-    // The kernels prefer a column-major product, so that this asks for `outᵀ = rightᵀ · leftᵀ`.
-    unsafe {
-        get_gemm_fn()(
-            columns,
-            rows,
-            inner,
-            out.as_mut_ptr(),
-            columns.cast_signed(),
-            1,
-            add,
-            right.numbers.as_ptr(),
-            r[0],
-            r[1],
-            left.numbers.as_ptr(),
-            l[0],
-            l[1],
-            f32::from(u8::from(add)),
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
-}
-
-/// The operations per second of a dense product of the default network's size, on all threads of the current rayon pool at
-/// once. A multiply-add counts as two. The median of 200 runs.
-pub fn dense_rate() -> f64 {
-    const ROWS: usize = 128;
-    const INNER: usize = 784;
-    const COLUMNS: usize = 256;
-    const TIMES: usize = 200;
-    let times = rayon::broadcast(|_| {
-        let (left, right) = (vec![0.5; ROWS * INNER], vec![0.5; INNER * COLUMNS]);
-        let (left, right) = (View::rows(&left, INNER), View::rows(&right, COLUMNS));
-        let mut out = vec![0.0; COLUMNS * ROWS];
-        let mut times: Vec<f64> = (0..TIMES)
-            .map(|_| {
-                let start = Instant::now();
-                multiply(left, INNER, right, COLUMNS, &mut out, false);
-                std::hint::black_box(&mut out);
-                start.elapsed().as_secs_f64()
-            })
-            .collect();
-        times.sort_by(f64::total_cmp);
-        times[TIMES / 2]
-    });
-    times.into_iter().map(|time| (2 * ROWS * INNER * COLUMNS) as f64 / time).sum()
 }

@@ -14,6 +14,7 @@ pub mod aligned;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unreachable_code, unused_variables))]
 pub mod bf16;
 mod f32;
+mod gemm;
 mod int8;
 #[cfg(test)]
 #[path = "../../tests/common/left_out.rs"]
@@ -25,7 +26,8 @@ mod tests;
 mod transpose;
 
 pub use bf16::Bf16;
-pub use f32::{F32, dense_rate};
+pub use f32::F32;
+pub use gemm::dense_rate;
 pub use int8::Fast;
 pub(crate) use prefetch::prefetch;
 

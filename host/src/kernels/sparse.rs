@@ -6,7 +6,7 @@
 //! the first level cache while every row of `out` passes over it.
 
 use super::aligned::Aligned;
-use super::f32::View;
+use super::gemm::View;
 use super::lanes;
 use super::transpose::transpose;
 use pulp::{Arch, Simd, WithSimd};
