@@ -116,7 +116,9 @@ impl fmt::Display for Error {
         match self {
             Self::Empty => f.write_str("no weights: the blob is empty"),
             Self::NotABlob => f.write_str("not a weights blob"),
-            Self::Version { expected, found } => write!(f, "blob format version {found}, this reader knows {expected}"),
+            Self::Version { expected, found } => {
+                write!(f, "blob of format version {found}, expected {expected}: export it again")
+            }
             Self::Truncated { expected, found } => write!(f, "blob truncated: {found} bytes of {expected}"),
             Self::Crc { expected, found } => {
                 write!(f, "blob damaged: its CRC is {found:08x}, its bytes give {expected:08x}")

@@ -152,7 +152,7 @@ impl Optimizer for Adam {
 
 /// `√x`, correctly rounded, so it has the same bits on every machine.
 #[inline(always)]
-pub(crate) fn sqrt(x: f32) -> f32 {
+pub fn sqrt(x: f32) -> f32 {
     #[cfg(feature = "std")]
     {
         extern crate std;

@@ -3,11 +3,14 @@
 use crate::flash_file;
 use crate::link::{Kind, Target};
 use crate::shift::Shift;
+use anyhow::Context;
 use autoencoder_core::Topology;
 use autoencoder_device::learn::{MAX_BATCH, Method};
-use autoencoder_io::topology::named;
-use clap::{Args as Options, Parser, Subcommand, ValueEnum, value_parser};
-use std::path::PathBuf;
+use autoencoder_io::files::find_upwards;
+use autoencoder_io::topology::{layers, named};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args as Options, Parser, Subcommand, value_parser};
+use std::path::{Path, PathBuf};
 
 /// What `--link` takes.
 const LINKS: &str = "in-process|qemu|serial:PATH";
@@ -40,7 +43,8 @@ pub enum Command {
     Learn(Learn),
     /// Have the device forget what it learned
     Reset(Reset),
-    /// Let the device train a whole network of 64-16-4-16-64, in f32 and from random weights
+    /// Let the device train a whole network of 64-16-4-16-64, in f32 and from random weights. It takes rows of 64 values;
+    /// longer rows and larger images are reduced to 64 means
     Train(Train),
 }
 
@@ -81,9 +85,19 @@ pub struct Device {
 /// Where rows come from.
 #[derive(Options)]
 pub struct Source {
-    /// Folder of IDX files, plain or gzip: images, or rows that are no images
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
-    pub data: PathBuf,
+    /// Folder of IDX files, plain or gzip: images, or rows that are no images [default: data/mnist, here or in a folder above]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+impl Source {
+    /// The folder that was named, or the one that comes with the repository.
+    pub fn folder(&self) -> anyhow::Result<PathBuf> {
+        match &self.data {
+            Some(folder) => Ok(folder.clone()),
+            None => find_upwards(Path::new("data/mnist")).context("no --data was given"),
+        }
+    }
 }
 
 /// A network without weights.
@@ -91,7 +105,8 @@ pub struct Source {
 pub struct Shape {
     /// Take a network of these sizes, inputs first. A letter behind a size is its activation: s sigmoid (the default), r
     /// ReLU, i identity; a * marks the code, otherwise the smallest: 64-32r-8*-8-64
-    #[arg(long, value_name = "SIZES", conflicts_with_all = ["weights", "topology"])]
+    #[arg(long, value_name = "SIZES", conflicts_with_all = ["weights", "topology"], value_parser = layers)]
+    #[arg(allow_hyphen_values = true)]
     pub layers: Option<Topology>,
     /// The same by name
     #[arg(long, value_name = "NAME", conflicts_with = "weights", value_parser = named())]
@@ -173,7 +188,8 @@ pub struct Bench {
     pub images: Option<u32>,
     #[command(flatten)]
     pub shape: Shape,
-    /// Count what learning takes instead: a step of the image that learns, a step of training a whole network
+    /// Count what learning takes instead: a step of this network in the image that learns, and a step of training 64-16-4-16-64
+    /// whole, on these rows if they can be reduced to 64 values
     #[arg(long, conflicts_with_all = ["layers", "topology"])]
     pub learning: bool,
     #[command(flatten)]
@@ -232,8 +248,8 @@ pub struct Learn {
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub test_images: Option<u32>,
     /// Optimizer
-    #[arg(long, value_enum, default_value_t = Optimizer::Adam)]
-    pub optimizer: Optimizer,
+    #[arg(long, value_name = "NAME", default_value = "adam", value_parser = optimizer())]
+    pub optimizer: Method,
     /// Learning rate of the first step [default: the optimizer's best]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub rate: Option<u32>,
@@ -243,6 +259,9 @@ pub struct Learn {
     /// The contents of the device's flash: what it learned before, then what it has learned
     #[arg(long, value_name = "FILE", default_value = flash_file::DEFAULT)]
     pub flash: PathBuf,
+    /// Replace a flash that is damaged or holds what another network learned
+    #[arg(long)]
+    pub force: bool,
     /// Where the picture goes: originals, reconstructions before, reconstructions after
     #[arg(long, value_name = "PNG", default_value = "artifacts/learned.png")]
     pub out: PathBuf,
@@ -266,13 +285,13 @@ pub struct Train {
     /// How often the parameters are updated
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = value_parser!(u32).range(1..))]
     pub steps: u32,
-    /// How many training images to learn from, over and over [default: 4000]
+    /// How many training rows to learn from, over and over [default: 4000]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=7000))]
     pub images: Option<u32>,
-    /// On how many test images to measure [default: 500]
+    /// On how many test rows to measure [default: 500]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(2..=1000))]
     pub test_images: Option<u32>,
-    /// Where the picture goes: test images above their reconstructions
+    /// Where the picture goes: test rows above their reconstructions
     #[arg(long, value_name = "PNG", default_value = "artifacts/trained.png")]
     pub out: PathBuf,
     /// Write what a board needs in its flash to this file, and end
@@ -289,27 +308,18 @@ pub struct Train {
 }
 
 /// What the device can learn with.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Optimizer {
-    Adam,
-    #[value(name = "rmsprop")]
-    RmsProp,
-    Sgd,
-}
-
-impl Optimizer {
-    pub fn method(self) -> Method {
-        match self {
-            Self::Adam => Method::Adam,
-            Self::RmsProp => Method::RmsProp,
-            Self::Sgd => Method::Sgd,
-        }
-    }
+fn optimizer() -> impl TypedValueParser<Value = Method> {
+    PossibleValuesParser::new(["adam", "rmsprop", "sgd"]).map(|name| match name.as_str() {
+        "sgd" => Method::Sgd,
+        "rmsprop" => Method::RmsProp,
+        _ => Method::Adam,
+    })
 }
 
 /// A learning rate in millionths.
 fn rate(text: &str) -> Result<u32, String> {
-    let rate: f64 = text.parse().map_err(|_| "not a number")?;
+    const EXPECTED: &str = "expected a number from 0.000001 to 1";
+    let rate: f64 = text.parse().map_err(|_| EXPECTED)?;
     let millionths = (rate * 1e6).round();
-    if (1.0..=1e6).contains(&millionths) { Ok(millionths as u32) } else { Err("not between 0.000001 and 1".into()) }
+    if (1.0..=1e6).contains(&millionths) { Ok(millionths as u32) } else { Err(EXPECTED.to_owned()) }
 }

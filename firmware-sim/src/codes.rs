@@ -17,7 +17,7 @@ pub struct Code {
 pub fn read(bytes: &[u8]) -> (Vec<Code>, Vec<String>) {
     let (mut codes, mut problems) = (Vec::new(), Vec::new());
     let mut at = 0;
-    let mut next = 1;
+    let mut next = 1u64; // beyond any number of a packet, too
     let mut damaged = 0; // since the last whole packet: they explain as many missing numbers
     for frame in bytes.split_inclusive(|byte| *byte == 0) {
         let begins = at;
@@ -27,12 +27,13 @@ pub fn read(bytes: &[u8]) -> (Vec<Code>, Vec<String>) {
         }
         match packet(&mut frame.to_vec(), begins) {
             Ok((sequence, code)) => {
+                let sequence = u64::from(sequence);
                 if let Some(missing) = sequence.checked_sub(next + damaged).filter(|missing| *missing > 0) {
                     problems.push(format!("byte {begins}: {missing} packets are missing before packet {sequence}"));
                 } else if sequence < next {
                     problems.push(format!("byte {begins}: packet {sequence} is out of order"));
                 }
-                (next, damaged) = (sequence.saturating_add(1), 0);
+                (next, damaged) = (sequence + 1, 0);
                 codes.push(code);
             }
             Err(error) => {
@@ -88,6 +89,22 @@ mod tests {
         assert!(problems[0].ends_with("2 packets are missing before packet 3"), "{}", problems[0]);
         assert!(problems[1].ends_with("4 packets are missing before packet 9"), "{}", problems[1]);
         assert!(problems[2].ends_with("packet 4 is out of order"), "{}", problems[2]);
+    }
+
+    #[test]
+    fn the_last_number_is_a_number_like_any_other() {
+        let (last, mut damaged) = (frame(u32::MAX), frame(2));
+        damaged[4] ^= 0x40;
+        for (after, said) in [(3, "packet 3 is out of order"), (u32::MAX, "packet 4294967295 is out of order")] {
+            let (codes, problems) = outcome(&[last.clone(), damaged.clone(), damaged.clone(), frame(after)]);
+            assert_eq!(codes, [255, after as u8]);
+            assert_eq!(problems.len(), 4, "{problems:?}");
+            assert!(problems[0].ends_with("4294967294 packets are missing before packet 4294967295"), "{problems:?}");
+            assert!(problems[3].ends_with(said), "{problems:?}");
+        }
+        let (codes, problems) = outcome(&[damaged, last]);
+        assert_eq!((codes, problems.len()), (vec![255], 2));
+        assert!(problems[1].ends_with("4294967293 packets are missing before packet 4294967295"), "{problems:?}");
     }
 
     #[test]

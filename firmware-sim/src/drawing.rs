@@ -4,29 +4,38 @@ use crate::rows::Shape;
 use autoencoder_io::picture::{Gray, colours, columns, draw};
 use std::io::stdout;
 
-/// Rows beside each other in the PNG.
+/// The most rows beside each other in the PNG.
 const COLUMNS: usize = 16;
-/// About how many screen pixels an image is wide in the PNG.
+/// About how many screen pixels an image is wide in the PNG, and how many a line plot is.
 const WIDTH: usize = 56;
+const PLOT_WIDTH: usize = 112;
+/// How wide the PNG is at most, as long as one row fits beside another.
+const SHEET_WIDTH: usize = COLUMNS * (WIDTH + 2);
 
-/// The most rows that are drawn in the terminal, where an image takes less room than a line plot.
-pub fn most_drawn(shape: Shape) -> usize {
-    if shape.is_image() { 64 } else { 16 }
-}
+/// The most rows that are drawn in the terminal.
+pub const MOST_DRAWN: usize = 16;
 
 /// Rows of each kind (originals, reconstructions) above those of the next.
 pub fn png(kinds: &[&[Vec<u8>]], shape: Shape) -> Gray {
-    let mut rows: Vec<Vec<&[u8]>> = Vec::new();
-    for first in (0..kinds.first().map_or(0, |rows| rows.len())).step_by(COLUMNS) {
-        rows.extend(kinds.iter().map(|rows| rows.iter().skip(first).take(COLUMNS).map(Vec::as_slice).collect()));
-    }
     let width = line_width(kinds, shape);
-    Gray::sheet(&rows, width, (WIDTH / width).max(1))
+    let zoom = (WIDTH / width).max(1);
+    let cell = if shape.is_image() { width * zoom } else { PLOT_WIDTH } + 2;
+    let columns = (SHEET_WIDTH / cell).clamp(1, COLUMNS);
+    let mut rows: Vec<Vec<&[u8]>> = Vec::new();
+    for first in (0..kinds.first().map_or(0, |rows| rows.len())).step_by(columns) {
+        rows.extend(kinds.iter().map(|rows| rows.iter().skip(first).take(columns).map(Vec::as_slice).collect()));
+    }
+    Gray::sheet(&rows, width, zoom)
+}
+
+/// ` (the first 16 are drawn here)`, if that is not all of them.
+pub fn cut(count: usize) -> String {
+    if count > MOST_DRAWN { format!(" (the first {MOST_DRAWN} are drawn here)") } else { String::new() }
 }
 
 /// The first of them for the terminal.
 pub fn terminal(originals: Option<&[Vec<u8>]>, below: &[Vec<u8>], shape: Shape) -> String {
-    let first = |rows: &[Vec<u8>]| rows.iter().take(most_drawn(shape)).cloned().collect::<Vec<_>>();
+    let first = |rows: &[Vec<u8>]| rows.iter().take(MOST_DRAWN).cloned().collect::<Vec<_>>();
     let below = first(below);
     let above = originals.map_or_else(|| vec![Vec::new(); below.len()], first);
     let [top, bottom] = [&above, &below].map(|rows| rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
@@ -82,6 +91,13 @@ mod tests {
         let (rows, codes) = (vec![vec![9; 6]; 2], vec![vec![200; 40]; 2]);
         assert_eq!(size(&[&rows, &codes], Shape::guess(6)), (2 * 114 + 2, 2 * 58 + 2), "a code longer than its row");
         assert_eq!(size(&[&[]], Shape::guess(6)), (2, 2), "nothing");
+        // No wider than a screen, whatever is drawn.
+        let rows = vec![vec![9; 6]; 17];
+        assert_eq!(size(&[&rows, &rows], Shape::guess(6)), (8 * 114 + 2, 6 * 58 + 2), "three lines of eight plots");
+        let images = vec![vec![9; 300 * 20]; 4];
+        assert_eq!(size(&[&images], Shape { width: 300, height: 20 }), (3 * 302 + 2, 2 * 22 + 2));
+        let images = vec![vec![9; 2000 * 3]; 2];
+        assert_eq!(size(&[&images], Shape { width: 2000, height: 3 }), (2002 + 2, 2 * 5 + 2));
         let lines = terminal(Some(&rows), &codes, Shape::guess(6));
         assert_eq!(lines.lines().next(), Some("▁▁▁▁▁▁"));
         assert_eq!(lines.lines().nth(1).map(|line| line.chars().all(|c| c == '▇')), Some(true));

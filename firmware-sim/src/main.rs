@@ -6,6 +6,7 @@ mod codes;
 mod commands;
 mod drawing;
 mod flash_file;
+mod interrupt;
 mod link;
 mod random;
 mod rows;

@@ -1,11 +1,13 @@
 //! Networks of pseudo-random numbers, to measure what a topology takes before anybody has trained it. None of their inputs
 //! and outputs is zero, so no kernel can leave anything out.
 
-use crate::weights::{self, Weights};
-use autoencoder_core::blob::{Format, Header, NO_THRESHOLD, RawLayer};
+use crate::weights::Weights;
+use anyhow::ensure;
+use autoencoder_core::blob::{self, ALIGNMENT, Format, Header, RawLayer, Thresholds};
 use autoencoder_core::quant::{ACCUMULATOR_LIMIT, ChannelParams, Int8Tile, QuantParams, padded};
 use autoencoder_core::{LayerSpec, Topology};
 use autoencoder_io::blob_file::{BlobFile, write_blob};
+use autoencoder_io::topology::name;
 use zerocopy::IntoBytes;
 
 /// A linear congruential generator: the same numbers every time.
@@ -28,27 +30,72 @@ impl Random {
     }
 }
 
+/// The code bits of these networks.
+pub const CODE_BITS: u8 = 8;
+
 /// Int8 weights for a topology.
 pub fn weights(topology: &Topology) -> anyhow::Result<Weights> {
     let mut random = Random::new();
-    let header = Header {
-        format: Format::Int8,
-        accumulators_checked: true,
-        // As many bytes in the header as a real number of steps.
-        steps: 30_000,
-        input: QuantParams::UNIT,
-        code_bits: 8,
-        threshold: NO_THRESHOLD,
-        topology: topology.clone(),
-    };
+    length(topology)?;
     let layers: Vec<_> = topology.layers().iter().map(|layer| numbers(*layer, &mut random)).collect();
     let stored = layers.iter().map(|(channels, weights)| RawLayer {
         output: QuantParams::UNIT,
         channels: channels.as_bytes(),
         weights: weights.as_bytes(),
     });
-    let name = format!("pseudo-random {}", weights::name(topology));
-    Weights::new(name.as_ref(), BlobFile::new(name.as_ref(), &write_blob(&header, stored)?))
+    let name = format!("pseudo-random {}", name(topology));
+    Weights::new(name.as_ref(), BlobFile::new(name.as_ref(), &write_blob(&header(topology), stored)?))
+}
+
+fn header(topology: &Topology) -> Header {
+    Header {
+        format: Format::Int8,
+        accumulators_checked: true,
+        // As many bytes in the header as a real number of steps.
+        steps: 30_000,
+        input: QuantParams::UNIT,
+        code_bits: CODE_BITS,
+        thresholds: Thresholds::NONE,
+        topology: topology.clone(),
+    }
+}
+
+/// Bytes of the blob of [`weights`], from the sizes alone. An error if no blob can be as long.
+///
+/// Each layer has a scale and a zero point, then two arrays: padding with its own length, the array's length, its bytes.
+pub fn length(topology: &Topology) -> anyhow::Result<usize> {
+    const OUTPUT: usize = size_of::<f32>() + 1;
+    let mut length = blob::len(&header(topology), [])?;
+    let crc = size_of::<u32>(); // at the very end
+    for layer in topology.layers() {
+        let [inputs, outputs] = layer.padded_sizes();
+        let mut at = length - crc + OUTPUT;
+        for bytes in [outputs * size_of::<ChannelParams>(), inputs * outputs] {
+            let digits = (usize::BITS - bytes.leading_zeros()).div_ceil(7) as usize; // a variable-length number
+            at = (at + 1 + digits).next_multiple_of(ALIGNMENT) + bytes;
+        }
+        length = at + crc;
+    }
+    ensure!(
+        u32::try_from(length).is_ok(),
+        "{}: a blob of {length} bytes, of which at most {} are possible",
+        name(topology),
+        u32::MAX
+    );
+    Ok(length)
+}
+
+/// The same layers, each with at most as many inputs and outputs as it takes to run through every loop: what they take of
+/// the stack is the same.
+pub fn miniature(topology: &Topology) -> anyhow::Result<Topology> {
+    const MOST: u16 = 40;
+    let small = |layer: &LayerSpec| LayerSpec {
+        inputs: layer.inputs.min(MOST),
+        outputs: layer.outputs.min(MOST),
+        activation: layer.activation,
+    };
+    let layers: Vec<LayerSpec> = topology.layers().iter().map(small).collect();
+    Ok(Topology::new(&layers, topology.encoder_layers())?)
 }
 
 /// Channels and weights of one layer: sums within the accumulator's limit, outputs about 128.
@@ -80,6 +127,23 @@ fn numbers(layer: LayerSpec, random: &mut Random) -> (Vec<ChannelParams>, Vec<In
 mod tests {
     use super::*;
     use autoencoder_core::Network;
+
+    #[test]
+    fn the_length_of_a_blob_is_known_from_the_sizes() {
+        for text in ["1-1", "70-9r-3-9r-70i", "30-30", "64-32-8-8*-64", "4-16-4", "3-131-3", "classic", "anomaly"] {
+            let topology: Topology = text.parse().unwrap();
+            assert_eq!(length(&topology).unwrap(), weights(&topology).unwrap().length, "{text}");
+            let halves = [topology.encoder(), topology.decoder()].map(|half| half.map(|half| length(&half).unwrap()));
+            let expected = weights(&topology).unwrap().half_lengths().unwrap();
+            assert!(expected.is_none_or(|expected| expected.map(Some) == halves), "{text}");
+        }
+        // Channels of 8 bytes, weights of one, as much as a length of four bytes can be: and no byte was allocated.
+        let largest = |sizes: &str| length(&sizes.parse().unwrap()).map_err(|error| error.to_string());
+        let bytes = 65_528 * 65_528 + 8 * 65_528;
+        assert!((bytes..bytes + 100).contains(&largest("65528-65528").unwrap()));
+        let said = largest("65535-65535").unwrap_err();
+        assert!(said.starts_with("65535-65535: a blob of 429") && said.ends_with("at most 4294967295 are possible"));
+    }
 
     #[test]
     fn any_topology_has_a_network_that_moves() {

@@ -1,8 +1,9 @@
 //! Rows for a network: test data, or files of the user's own.
 
 use crate::weights::Weights;
-use anyhow::{Context, bail, ensure};
-use autoencoder_io::files::open;
+use anyhow::{Context, anyhow, bail, ensure};
+use autoencoder_device::learn::HELD_OUT;
+use autoencoder_io::files::{folder_of, open};
 use autoencoder_io::idx::{IdxError, Images};
 use autoencoder_io::picture::{Gray, PngError};
 use std::io::Read;
@@ -38,9 +39,75 @@ impl Shape {
         self.height > 1
     }
 
+    /// What messages call such a row.
+    pub fn noun(self) -> &'static str {
+        if self.is_image() { "image" } else { "row" }
+    }
+
     /// What messages call such rows.
     pub fn plural(self) -> &'static str {
         if self.is_image() { "images" } else { "rows" }
+    }
+
+    /// `1 image`, `2 images`
+    pub fn counted(self, count: usize) -> String {
+        counted(count, self.noun())
+    }
+}
+
+/// `1 test row`, `2 test rows`
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The rows of a folder to learn from, or those to measure on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    Training,
+    Test,
+}
+
+/// A folder of rows, and the option that names it.
+#[derive(Clone, Copy, Debug)]
+pub struct Folder<'a> {
+    pub path: &'a Path,
+    pub option: &'static str,
+}
+
+impl<'a> Folder<'a> {
+    /// The one that `--data` names.
+    pub fn data(path: &'a Path) -> Self {
+        Self { path, option: "--data" }
+    }
+
+    /// All rows of a set.
+    pub fn images(self, set: Set) -> anyhow::Result<Images> {
+        let images = match set {
+            Set::Training => Images::train(self.path),
+            Set::Test => Images::test(self.path),
+        };
+        images.map_err(|error| self.blame(error))
+    }
+
+    /// The error with the option that names this folder.
+    fn blame(self, error: IdxError) -> anyhow::Error {
+        let option = self.option;
+        match error {
+            IdxError::Missing { data, set, what } => {
+                anyhow!("{}: no IDX file of {set} {what}; give {option} a folder with one (.gz or not)", data.display())
+            }
+            IdxError::Several { data, set, what, names } => {
+                let folder = if data.is_dir() { &data } else { folder_of(&data) };
+                let (data, folder, names) = (data.display(), folder.display(), names.join(", "));
+                anyhow!("{data}: {set} {what} of several data sets; give {option} {folder}/NAME, NAME one of {names}")
+            }
+            error => error.into(),
+        }
+    }
+
+    /// The first rows of a set for a network.
+    pub fn rows(self, set: Set, count: Count, weights: &Weights) -> anyhow::Result<Rows> {
+        first(count, &self.images(set)?, set, self.path, weights)
     }
 }
 
@@ -53,6 +120,8 @@ pub enum Count {
     UpTo(usize),
     /// So many, because this option asks for them.
     Asked(usize, &'static str),
+    /// So many, because this option asks for them, and some that are held out.
+    AskedAnd(usize, usize, &'static str),
 }
 
 impl Count {
@@ -66,46 +135,62 @@ impl Count {
         asked.map_or(Self::UpTo(default), |count| Self::Asked(count as usize, option))
     }
 
-    /// So many more rows, which the option does not count.
+    /// So many more rows, which are held out and which the option does not count.
     pub fn and(self, more: usize) -> Self {
         match self {
             Self::All => Self::All,
             Self::UpTo(count) => Self::UpTo(count + more),
-            Self::Asked(count, option) => Self::Asked(count + more, option),
+            Self::Asked(count, option) | Self::AskedAnd(count, _, option) => Self::AskedAnd(count, more, option),
         }
     }
 
-    /// Resolves the count against the rows that a folder has.
-    pub fn resolve(self, available: usize, set: &str, folder: &Path) -> anyhow::Result<usize> {
-        match self {
-            Self::All => Ok(available),
-            Self::UpTo(count) => Ok(count.min(available)),
-            Self::Asked(count, _) if count <= available => Ok(count),
-            Self::Asked(count, option) => {
-                bail!("{option}: {} has {available} {set} images, {count} are needed", folder.display())
-            }
-        }
+    /// Resolves the count against the rows that a folder has. `noun` is what one of them is called.
+    pub fn resolve(self, available: usize, noun: &str, folder: &Path) -> anyhow::Result<usize> {
+        let (asked, more, option) = match self {
+            Self::All => return Ok(available),
+            Self::UpTo(count) => return Ok(count.min(available)),
+            Self::Asked(count, option) => (count, 0, option),
+            Self::AskedAnd(count, more, option) => (count, more, option),
+        };
+        let needed = asked + more;
+        let there = counted(available, noun);
+        let parts = if more > 0 { format!(": {asked} and {more} to be held out") } else { String::new() };
+        ensure!(needed <= available, "{option}: {} has {there}, {needed} are needed{parts}", folder.display());
+        Ok(needed)
     }
 }
 
-/// The first test rows of a folder.
+/// The first test rows of the folder that `--data` names.
 pub fn test(folder: &Path, count: Count, weights: &Weights) -> anyhow::Result<Rows> {
-    first(count, &Images::test(folder)?, "test", folder, weights)
+    Folder::data(folder).rows(Set::Test, count, weights)
 }
 
-/// The first training rows of a folder.
-pub fn train(folder: &Path, count: Count, weights: &Weights) -> anyhow::Result<Rows> {
-    first(count, &Images::train(folder)?, "training", folder, weights)
-}
-
-fn first(count: Count, images: &Images, set: &str, folder: &Path, weights: &Weights) -> anyhow::Result<Rows> {
-    let count = count.resolve(images.len(), set, folder)?;
+fn first(count: Count, images: &Images, set: Set, folder: &Path, weights: &Weights) -> anyhow::Result<Rows> {
+    let noun = set_noun(set, Shape { width: images.width, height: images.height });
+    let count = count.resolve(images.len(), &noun, folder)?;
     let shape = fits(images.width, images.height, folder, weights)?;
     Ok(Rows { rows: (0..count).map(|i| images.image(i).to_vec()).collect(), shape })
 }
 
-/// The rows of files, PNG or IDX as their contents say; `None` if there is no file.
-pub fn files(paths: &[PathBuf], weights: &Weights) -> anyhow::Result<Option<Rows>> {
+/// How many of the training rows are left when some are held out; an error if none is.
+pub fn ensure_some_left(rows: usize, shape: Shape, folder: &Path) -> anyhow::Result<usize> {
+    let there = counted(rows, &set_noun(Set::Training, shape));
+    ensure!(
+        rows > HELD_OUT,
+        "{}: {there}, of which {HELD_OUT} are held out to judge by: none is left to learn from",
+        folder.display()
+    );
+    Ok(rows - HELD_OUT)
+}
+
+/// `training image`, `test row`
+pub fn set_noun(set: Set, shape: Shape) -> String {
+    let set = if set == Set::Training { "training" } else { "test" };
+    format!("{set} {}", shape.noun())
+}
+
+/// The rows of files, PNG or IDX as their contents say.
+pub fn files(paths: &[PathBuf], weights: &Weights) -> anyhow::Result<Rows> {
     let mut all: Option<Rows> = None;
     for path in paths {
         let Rows { rows, shape } = file(path, weights)?;
@@ -120,7 +205,7 @@ pub fn files(paths: &[PathBuf], weights: &Weights) -> anyhow::Result<Option<Rows
         );
         all.rows.extend(rows);
     }
-    Ok(all)
+    all.context("no file was named")
 }
 
 fn file(path: &Path, weights: &Weights) -> anyhow::Result<Rows> {
@@ -131,7 +216,7 @@ fn file(path: &Path, weights: &Weights) -> anyhow::Result<Rows> {
         return Ok(Rows { rows: vec![pixels], shape: picture_fits(width, height, path, weights)? });
     }
     match Images::read(path) {
-        Ok(images) => first(Count::All, &images, "", path, weights),
+        Ok(images) => first(Count::All, &images, Set::Test, path, weights),
         Err(IdxError::Kind { found, .. }) => {
             bail!("{}: {found}; expected a PNG or an IDX file of images", path.display())
         }
@@ -140,7 +225,7 @@ fn file(path: &Path, weights: &Weights) -> anyhow::Result<Rows> {
 }
 
 /// The shape of rows that this network takes; an error if it takes others.
-fn fits(width: usize, height: usize, path: &Path, weights: &Weights) -> anyhow::Result<Shape> {
+pub fn fits(width: usize, height: usize, path: &Path, weights: &Weights) -> anyhow::Result<Shape> {
     let (row, path, name) = (weights.row(), path.display(), weights.name());
     let shape = Shape { width, height };
     let values = width.saturating_mul(height);

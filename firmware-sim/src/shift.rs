@@ -11,7 +11,7 @@
 //! Rows and columns count from 0. Of a row that is no image, the columns are its values; of one with fewer than 12, the
 //! last two are stuck.
 
-use crate::rows::{self, Count, Rows, Shape};
+use crate::rows::{Count, Folder, Rows, Set, Shape};
 use crate::weights::Weights;
 use anyhow::ensure;
 use std::convert::Infallible;
@@ -30,13 +30,6 @@ pub enum Shift {
     Columns,
     Rotate,
     Folder(PathBuf),
-}
-
-/// The rows of a folder to learn from, or those to measure on.
-#[derive(Clone, Copy)]
-pub enum Set {
-    Training,
-    Test,
 }
 
 impl FromStr for Shift {
@@ -70,7 +63,7 @@ impl std::fmt::Display for Shift {
 pub fn test(shift: Option<&Shift>, data: &Path, count: Count, weights: &Weights) -> anyhow::Result<Rows> {
     match shift {
         Some(shift) => shift.rows(data, Set::Test, count, weights),
-        None => rows::test(data, count, weights),
+        None => Folder::data(data).rows(Set::Test, count, weights),
     }
 }
 
@@ -82,18 +75,17 @@ impl Shift {
 
     /// The first rows of a set as the shifted sensor sees them.
     pub fn rows(&self, data: &Path, set: Set, count: Count, weights: &Weights) -> anyhow::Result<Rows> {
-        let folder = self.folder().unwrap_or(data);
+        let folder = match self.folder() {
+            Some(path) => Folder { path, option: "--shift" },
+            None => Folder::data(data),
+        };
         // A folder, or a folder and what the names of one of its data sets begin with.
         let can_be_read = |folder: &Path| folder.is_dir() || folder.parent().is_some_and(Path::is_dir);
         ensure!(
-            *folder == *data || can_be_read(folder),
-            "--shift {}: neither gain-offset, invert, columns or rotate nor a folder of images",
-            folder.display()
+            self.folder().is_none_or(can_be_read),
+            "--shift {self}: neither gain-offset, invert, columns or rotate nor a folder of images"
         );
-        let mut rows = match set {
-            Set::Training => rows::train(folder, count, weights)?,
-            Set::Test => rows::test(folder, count, weights)?,
-        };
+        let mut rows = folder.rows(set, count, weights)?;
         if *self == Self::Rotate {
             let Shape { width, height } = rows.shape;
             ensure!(rows.shape.is_image(), "--shift rotate: the rows are no images");

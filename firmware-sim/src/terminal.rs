@@ -3,9 +3,22 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
+/// Lines about the same kind of thing, of which there may be thousands.
+const LINES: usize = 10;
+
 /// Writes a line. It is not an error if nobody reads it.
 pub fn note(line: &str) {
     let _ = writeln!(stderr(), "{line}");
+}
+
+/// Writes lines about the same kind of thing, the first of them; `start` stands before each.
+pub fn notes(start: &str, lines: &[String]) {
+    for line in lines.iter().take(LINES) {
+        note(&format!("{start}: {line}"));
+    }
+    if let Some(more) = lines.len().checked_sub(LINES).filter(|more| *more > 0) {
+        note(&format!("{start}: and {more} more of the kind"));
+    }
 }
 
 /// The rows one by one. On a terminal, a line says how many are done and how long the rest will take.

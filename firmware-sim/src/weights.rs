@@ -1,12 +1,15 @@
 //! The weights blob that a device is given.
 
+use crate::terminal::note;
 use anyhow::{Context, ensure};
 use autoencoder_core::blob::{Blob, Format, Header};
 use autoencoder_core::network::Half;
 use autoencoder_core::quant::QuantParams;
 use autoencoder_core::{Network, Topology, blob};
 use autoencoder_io::blob_file::{BlobFile, encoder_blob, half};
+use autoencoder_io::files::find_upwards;
 use autoencoder_io::formats::ensure_not_checkpoint;
+use autoencoder_io::topology::{ensure_autoencoder, name};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -45,16 +48,23 @@ impl Encoder {
 }
 
 impl Weights {
-    /// Reads and checks the blob at `path`, or the first of the candidates that exists.
+    /// Reads and checks the blob at `path`, or the first of the candidates that exists here or in a folder above.
     pub fn find(path: Option<&Path>) -> anyhow::Result<Self> {
-        let candidate = || CANDIDATES.iter().map(Path::new).find(|path| path.exists());
-        let path = path.or_else(candidate).with_context(|| {
+        let candidate = || CANDIDATES.iter().find_map(|path| find_upwards(path.as_ref()).ok());
+        let path = path.map(Path::to_owned).or_else(candidate).with_context(|| {
             let [own, shipped] = CANDIDATES;
-            format!("no weights: neither {own} nor {shipped} is here (train with `cargo run -p host -- train`, or give --weights)")
+            format!(
+                "no weights: neither {own} nor {shipped} is here or in a folder above \
+                 (train with `cargo run -p host -- train`, or give --weights)"
+            )
         })?;
-        let file = BlobFile::read(path)?;
-        ensure_not_checkpoint(path, file.bytes())?;
-        Self::new(path, file)
+        let file = BlobFile::read(&path)?;
+        ensure_not_checkpoint(&path, file.bytes())?;
+        let weights = Self::new(&path, file)?;
+        if let Some(behind) = weights.file.bytes().len().checked_sub(weights.length).filter(|bytes| *bytes > 0) {
+            note(&format!("warning: {}: {behind} bytes behind the blob are ignored", path.display()));
+        }
+        Ok(weights)
     }
 
     /// Checks the blob in `file`; `path` is its name.
@@ -67,6 +77,7 @@ impl Weights {
             path.display()
         );
         ensure!(header.input == QuantParams::UNIT, "{}: made for inputs that are not pixels", path.display());
+        ensure_autoencoder(&header.topology).with_context(|| path.display().to_string())?;
         let (length, crc) = (blob.bytes().len(), blob.crc());
         Network::new(blob).map_err(|source| file.error(source))?;
         Ok(Self { path: path.to_owned(), header, length, crc, file, encoder: OnceLock::new() })
@@ -74,7 +85,7 @@ impl Weights {
 
     /// The bytes as they lie in flash.
     pub fn bytes(&self) -> &[u8] {
-        self.file.bytes()
+        &self.file.bytes()[..self.length]
     }
 
     /// The network's shape.
@@ -140,9 +151,4 @@ impl Weights {
         self.ensure_encodes(command)?;
         self.ensure_decodes(command)
     }
-}
-
-/// The name of a topology, or its sizes.
-pub fn name(topology: &Topology) -> String {
-    topology.name().map_or_else(|| topology.to_string(), str::to_owned)
 }

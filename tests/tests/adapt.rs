@@ -2,7 +2,7 @@
 
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::adapt::{self, LearningMemory, LearningRun, Moments};
-use autoencoder_core::blob::{Blob, Format, Header, NO_THRESHOLD, RawLayer};
+use autoencoder_core::blob::{Blob, Format, Header, RawLayer, Thresholds};
 use autoencoder_core::network::Half;
 use autoencoder_core::optimizer::{Adam, Optimizer, OptimizerKind, RmsProp, Sgd};
 use autoencoder_core::quant::{ChannelParams, Int4Tile, Int8Tile, Plain, QuantParams};
@@ -199,7 +199,7 @@ impl Pair {
             steps: 0,
             input: QuantParams::UNIT,
             code_bits: 8,
-            threshold: NO_THRESHOLD,
+            thresholds: Thresholds::NONE,
             topology: Topology::new(&[self.first.spec(), self.second.spec()], 1).unwrap(),
         };
         BlobFile::new(Path::new("pair"), &write_blob(&header, [self.first.raw(), self.second.raw()]).unwrap())

@@ -1,6 +1,6 @@
 //! The weights blob: its exact bytes, and that nothing damaged or foreign is taken for one.
 
-use autoencoder_core::blob::{self, Blob, Format, Header, NO_THRESHOLD, RawLayer};
+use autoencoder_core::blob::{self, Blob, Format, Header, RawLayer, Thresholds};
 use autoencoder_core::quant::{ChannelParams, Int4Tile, Int8Tile, QuantParams, Weights};
 use autoencoder_core::{Autoencoder, Dense, Error, Identity, Layer, Network, Relu, Sigmoid};
 use autoencoder_io::blob_file::BlobFile;
@@ -40,7 +40,7 @@ fn header(format: Format) -> Header {
         steps: 300,
         input: QuantParams { scale: 0.5, zero_point: 7 },
         code_bits: 8,
-        threshold: NO_THRESHOLD,
+        thresholds: Thresholds::NONE,
         topology: "4-4-4i".parse().unwrap(),
     }
 }

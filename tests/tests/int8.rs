@@ -2,7 +2,6 @@
 
 use autoencoder_core::LayerSpec;
 use autoencoder_core::activation::ActivationKind::{self, Identity, Relu, Sigmoid};
-use autoencoder_core::quant::requantise::SIGMOID;
 use autoencoder_core::quant::{
     ACCUMULATOR_LIMIT, ChannelParams, Dense, Int4Tile, Int8Tile, Kernel, Plain, QuantParams, Weights, padded,
 };
@@ -39,7 +38,7 @@ fn plainly(
         let product = i128::from(acc + channel.bias) * i128::from(channel.multiplier);
         let z = (product + (1 << 31)).div_euclid(1 << 32);
         match activation {
-            Sigmoid => SIGMOID[(z + 512).clamp(0, 1023) as usize],
+            Sigmoid => (255.0 / (1.0 + (-(z.clamp(-512, 511) as f64) / 64.0).exp())).round() as u8,
             Relu => z.clamp(0, 255) as u8,
             Identity => (z + i128::from(output.zero_point)).clamp(0, 255) as u8,
         }
@@ -109,6 +108,28 @@ fn saturated_weights_and_inputs() {
                     check(Identity, &[x; LONGEST], &w, &channels, 128);
                 }
             }
+        }
+    }
+}
+
+/// A kernel on a device reads as many weights as a layer's sizes say, without looking: no other number makes a layer.
+#[test]
+fn a_layer_has_exactly_the_weights_and_channels_of_its_sizes() {
+    for [inputs, outputs] in [[1, 1], [4, 4], [5, 3], [12, 8], [70, 33]] {
+        let spec = LayerSpec { inputs, outputs, activation: Identity };
+        let [inputs, outputs] = [inputs, outputs].map(|size| usize::from(size).div_ceil(4) * 4);
+        let channels = vec![ChannelParams::default(); outputs + 4];
+        let int8 = vec![Int8Tile::pack([[1; 4]; 4]); inputs * outputs];
+        let int4 = vec![Int4Tile::pack([[1; 2]; 4]); inputs * outputs];
+        let [eight, four] = [inputs * outputs / 16, inputs * outputs / 8];
+        let fits = |weights, count: usize| Dense::new(spec, weights, &channels[..count], QuantParams::UNIT).is_some();
+        for tiles in 0..four + 4 {
+            assert_eq!(fits(Weights::Int8(&int8[..tiles]), outputs), tiles == eight, "{spec:?}: {tiles} tiles");
+            assert_eq!(fits(Weights::Int4(&int4[..tiles]), outputs), tiles == four, "{spec:?}: {tiles} tiles");
+        }
+        for count in 0..outputs + 4 {
+            assert_eq!(fits(Weights::Int8(&int8[..eight]), count), count == outputs, "{spec:?}: {count} channels");
+            assert_eq!(fits(Weights::Int4(&int4[..four]), count), count == outputs, "{spec:?}: {count} channels");
         }
     }
 }

@@ -54,3 +54,35 @@ fn an_unused_moment_may_be_empty() {
     RmsProp { decay: 0.0, epsilon: 0.0 }.steps(1, 0.5, &mut g, &mut [], &mut [0.0]);
     assert_eq!(g, [0.5]);
 }
+
+/// Steps 1 to 3 with gradients of 2, -1 and 0.5, from a parameter of 3.
+fn three_steps(method: &impl Optimizer, lr: f32, v0: f32) -> f32 {
+    let (mut p, mut m, mut v) = (3.0, [0.0], [v0]);
+    for (step, g) in (1..).zip([2.0, -1.0, 0.5]) {
+        let mut g = [g];
+        method.steps(step, lr, &mut g, &mut m, &mut v);
+        p -= g[0];
+    }
+    p
+}
+
+/// The settings that their authors, or TensorFlow 1, give them.
+#[test]
+fn defaults_are_the_published_settings() {
+    // m: 2, 0.9·2 - 1 = 0.8, 0.9·0.8 + 0.5 = 1.22
+    assert_close(three_steps(&Sgd::default(), 0.1, 0.0), 3.0 - 0.1 * (2.0 + 0.8 + 1.22));
+    // v, from 1: 0.9 + 0.4 = 1.3, 1.17 + 0.1 = 1.27, 1.143 + 0.025 = 1.168
+    let steps = 2.0 / 1.3f64.sqrt() - 1.0 / 1.27f64.sqrt() + 0.5 / 1.168f64.sqrt();
+    assert_close(three_steps(&RmsProp::default(), 0.1, 1.0), 3.0 - 0.1 * steps);
+    // m: 0.2, 0.08, 0.122; v: 0.004, 0.004996, 0.005241004
+    let corrected = |t: i32, m: f64, v: f64| m / (1.0 - 0.9f64.powi(t)) / (v / (1.0 - 0.999f64.powi(t))).sqrt();
+    let steps = corrected(1, 0.2, 0.004) + corrected(2, 0.08, 0.004_996) + corrected(3, 0.122, 0.005_241_004);
+    assert_close(three_steps(&Adam::default(), 0.1, 0.0), 3.0 - 0.1 * steps);
+    // What keeps the quotients finite shows where gradients are as small: 1e-10 under the root, 1e-8 outside.
+    let mut g = [1e-5];
+    RmsProp::default().steps(1, 1.0, &mut g, &mut [0.0], &mut [0.0]);
+    assert_close(g[0], 1e-5 / (0.1 * 1e-10f64 + 1e-10).sqrt());
+    let mut g = [1e-8];
+    Adam::default().steps(1, 1.0, &mut g, &mut [0.0], &mut [0.0]);
+    assert_close(g[0], 1e-8 / (1e-8 + 1e-8));
+}

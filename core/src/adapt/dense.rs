@@ -158,10 +158,20 @@ fn learn(
         let new = multiplier - ds * unit;
         let new = if new.abs() < least { least.copysign(new) } else { new };
         let b = if is_last { b * new / multiplier } else { b } - db * STEP;
-        channel.multiplier = new as i32;
-        channel.bias = (b / (new * UNIT)).clamp(-LARGEST, LARGEST) as i32;
+        channel.multiplier = round(new);
+        channel.bias = round((b / (new * UNIT)).clamp(-LARGEST, LARGEST));
     }
     d * multiplier * UNIT
+}
+
+/// The nearest integer, halves away from 0; beyond an `i32`, its end.
+///
+/// Only conversions and exact differences: no instruction that a processor might round differently. `x + 0.5` would not do:
+/// above 2²³ it is itself rounded, and every step would move an odd number up.
+#[inline(always)]
+fn round(x: f32) -> i32 {
+    let whole = x as i32; // towards 0
+    whole.saturating_add(((x - whole as f32) * 2.0) as i32)
 }
 
 /// The index that led to an output, and `dy/dindex` there.

@@ -2,10 +2,10 @@
 
 use crate::Zeroed;
 use crate::optimizer::{Adam, OptimizerKind, RmsProp, Sgd, sqrt};
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What one parameter remembers of its gradients.
-#[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Moments {
     /// The running mean; with RMSProp the mean of this batch so far.

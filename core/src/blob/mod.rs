@@ -11,8 +11,8 @@ mod writer;
 pub use reader::{Blob, Layers};
 pub use writer::{len, write};
 
-use crate::Topology;
 use crate::quant::{QuantParams, code};
+use crate::{Topology, wire};
 use serde::{Deserialize, Serialize};
 
 #[cfg(target_endian = "big")]
@@ -21,12 +21,9 @@ compile_error!("a blob's arrays are little-endian and read in place");
 /// The first four bytes of every blob.
 pub const MAGIC: [u8; 4] = *b"AENC";
 /// The version of the format that this crate writes and reads.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 /// Arrays start at multiples of this from the start of the blob, and the blob at one in memory.
 pub const ALIGNMENT: usize = 16;
-
-/// The threshold of a blob that was not calibrated: no score is above it.
-pub const NO_THRESHOLD: u32 = u32::MAX;
 
 /// Magic, version and length: the bytes that are checked before any other is read.
 const PREFIX: usize = MAGIC.len() + 1 + 4;
@@ -44,6 +41,25 @@ pub enum Format {
     Int4,
 }
 
+/// The scores of inputs like the training data: `lower ..= upper`.
+///
+/// A score below `lower` is as foreign as one above `upper`: a sensor that sees less gives inputs that are easier to
+/// reconstruct.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thresholds {
+    /// The lowest of these scores.
+    #[serde(serialize_with = "wire::number")]
+    pub lower: u32,
+    /// The highest of them.
+    #[serde(serialize_with = "wire::number")]
+    pub upper: u32,
+}
+
+impl Thresholds {
+    /// Those of a blob that was not calibrated: no score is outside.
+    pub const NONE: Self = Self { lower: 0, upper: u32::MAX };
+}
+
 /// What stands before the layers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Header {
@@ -57,8 +73,8 @@ pub struct Header {
     pub input: QuantParams,
     /// Bits of a code element, 1 to 8.
     pub code_bits: u8,
-    /// Scores above this one are those of inputs unlike the training data. [`NO_THRESHOLD`] if none was calibrated.
-    pub threshold: u32,
+    /// The scores of inputs like the training data; [`Thresholds::NONE`] if none were calibrated.
+    pub thresholds: Thresholds,
     /// The layers' shapes, and which of them are the encoder.
     pub topology: Topology,
 }

@@ -48,16 +48,21 @@ impl<'a> Blob<'a> {
         }
         let mut rest = body.get(PREFIX..).ok_or(Error::Malformed)?;
         // Field by field, into its place: a header read as a whole would pass over a device's stack several times.
-        let (format, accumulators_checked, steps, input, code_bits, threshold) = take(&mut rest)?;
+        let (format, accumulators_checked, steps, input, code_bits, thresholds) = take(&mut rest)?;
         let (encoder_layers, layers): (u8, u8) = take(&mut rest)?; // a length below 128 is one byte
         let topology = Topology::empty(encoder_layers);
-        let header = Header { format, accumulators_checked, steps, input, code_bits, threshold, topology };
+        let header = Header { format, accumulators_checked, steps, input, code_bits, thresholds, topology };
         let mut blob = Self { bytes, header, layers_at: 0 };
         for _ in 0..layers {
             blob.header.topology.push(take(&mut rest)?).map_err(|_| Error::Malformed)?;
         }
         blob.layers_at = body.len() - rest.len();
-        if blob.header.topology.check().is_err() || !(1..=8).contains(&code_bits) || !blob.header.input.is_valid() {
+        let Header { input, thresholds, topology, .. } = &blob.header;
+        if topology.check().is_err()
+            || !(1..=8).contains(&code_bits)
+            || !input.is_valid()
+            || thresholds.lower > thresholds.upper
+        {
             return Err(Error::Malformed);
         }
         check(&blob)?;

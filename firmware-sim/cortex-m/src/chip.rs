@@ -4,6 +4,8 @@
 use core::hint::spin_loop;
 use core::ptr::{read_volatile, write_volatile};
 use core::slice;
+#[cfg(feature = "learn")]
+use core::sync::atomic::{AtomicBool, Ordering};
 
 unsafe extern "C" {
     static __sdata: u32;
@@ -34,16 +36,56 @@ fn stack_start() -> usize {
     &raw const _stack_start as usize
 }
 
-/// Reads a register or a word of the stack.
-pub(crate) fn peek(address: usize) -> u32 {
-    // SAFETY: callers pass registers and words of the stack; reading either changes nothing.
-    unsafe { read_volatile(address as *const u32) }
+/// The registers of one device on the processor's bus.
+#[derive(Clone, Copy)]
+pub(crate) struct Peripheral {
+    base: usize,
 }
 
-/// Writes a register.
-pub(crate) fn poke(address: usize, value: u32) {
-    // SAFETY: only this module and the board's call it, with registers that do what they say and write to no memory.
-    unsafe { write_volatile(address as *mut u32, value) }
+/// Those of the processor itself: its timer, its memory protection, what it reports of a fault.
+// SAFETY: every Cortex-M has its system control space here.
+const PROCESSOR: Peripheral = unsafe { Peripheral::at(0xe000_e000) };
+
+impl Peripheral {
+    /// Bytes of its registers.
+    const BYTES: usize = 4096;
+
+    /// The device at this address.
+    ///
+    /// # Safety
+    ///
+    /// The 4 KiB from `base` on, a multiple of 4 KiB, belong to one device and hold nothing but registers. Whatever is
+    /// written to these, the device never writes to memory by itself.
+    pub(crate) const unsafe fn at(base: usize) -> Self {
+        Self { base }
+    }
+
+    /// Reads the register of 32 bits at this offset from its base.
+    pub(crate) fn read(self, offset: usize) -> u32 {
+        // SAFETY: by `at`, the address is within a device's registers, and it is aligned.
+        unsafe { read_volatile(self.address(offset) as *const u32) }
+    }
+
+    /// Writes it.
+    pub(crate) fn write(self, offset: usize, value: u32) {
+        // SAFETY: by `at`, the address is within a device's registers, and writing to them changes no memory.
+        unsafe { write_volatile(self.address(offset) as *mut u32, value) }
+    }
+
+    /// Aligned, and within the device whatever the offset.
+    const fn address(self, offset: usize) -> usize {
+        self.base + offset % Self::BYTES / 4 * 4
+    }
+}
+
+/// Reads a word of the RAM that the stack lies in.
+///
+/// # Safety
+///
+/// `address` is a multiple of four, from [`stack_end`] to before [`stack_start`].
+unsafe fn stack_word(address: usize) -> u32 {
+    // SAFETY: by the linker script, there is RAM, and any four bytes are a `u32`.
+    unsafe { read_volatile(address as *const u32) }
 }
 
 /// The flash that is reserved for the blob, whatever is there.
@@ -53,16 +95,20 @@ pub fn blob() -> &'static [u8] {
     unsafe { slice::from_raw_parts(start.cast(), end as usize - start as usize) }
 }
 
-/// The memory that stands in for a flash, for what was learned. To be called once.
+/// The memory that stands in for a flash, for what was learned; `None` but for the first call.
 #[cfg(feature = "learn")]
-pub fn kept() -> &'static mut [u8] {
+pub fn kept() -> Option<&'static mut [u8]> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
     unsafe extern "C" {
         static mut _kept: u8;
         static mut _kept_end: u8;
     }
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return None;
+    }
     let (start, end) = (&raw mut _kept, &raw mut _kept_end);
-    // SAFETY: the linker script reserves this memory for it, any byte is a `u8`, and the image calls this once.
-    unsafe { slice::from_raw_parts_mut(start, end as usize - start as usize) }
+    // SAFETY: the linker script reserves this memory for it, any byte is a `u8`, and nobody else has a reference to it.
+    Some(unsafe { slice::from_raw_parts_mut(start, end as usize - start as usize) })
 }
 
 /// Bytes of RAM of everything that is not the stack.
@@ -72,7 +118,9 @@ pub fn static_bytes() -> u32 {
 
 /// Bytes of stack that were ever written.
 pub fn stack_bytes() -> u32 {
-    let untouched = (stack_end()..stack_start()).step_by(4).take_while(|word| peek(*word) == PAINT).count();
+    // SAFETY: these are the words of the stack.
+    let is_paint = |word: &usize| unsafe { stack_word(*word) } == PAINT;
+    let untouched = (stack_end()..stack_start()).step_by(4).take_while(is_paint).count();
     (stack_start() - stack_end() - 4 * untouched) as u32
 }
 
@@ -80,25 +128,25 @@ pub fn stack_bytes() -> u32 {
 /// but an access need not fault. A Cortex-M0 has no such protection, but nothing is below its stack. A Cortex-M33 has a limit
 /// for the stack pointer, which was set before this program began.
 pub fn guard_stack() {
-    const NUMBER: usize = 0xe000_ed98;
-    const BASE: usize = 0xe000_ed9c;
-    const SIZE: usize = 0xe000_eda0;
-    const CONTROL: usize = 0xe000_ed94;
+    const CONTROL: usize = 0xd94;
+    const NUMBER: usize = 0xd98;
+    const BASE: usize = 0xd9c;
+    const SIZE: usize = 0xda0;
     if cfg!(any(armv6m, armv8m)) {
         return;
     }
-    poke(NUMBER, 0);
-    poke(BASE, stack_end() as u32 - (1 << 16));
-    poke(SIZE, 1 << 28 | 15 << 1 | 1); // no access, no execution, 2^16 bytes, on
-    poke(CONTROL, 0b101); // on, and elsewhere the map as it always is
+    PROCESSOR.write(NUMBER, 0);
+    PROCESSOR.write(BASE, stack_end() as u32 - (1 << 16));
+    PROCESSOR.write(SIZE, 1 << 28 | 15 << 1 | 1); // no access, no execution, 2^16 bytes, on
+    PROCESSOR.write(CONTROL, 0b101); // on, and elsewhere the map as it always is
 }
 
 /// Lets `SysTick` end every so many cycles: the emulator looks at its line when a timer ends, so a timer has to end often.
 #[cfg(not(feature = "microbit"))] // it has none, but in the emulator
 pub(crate) fn systick(cycles: u32) {
-    poke(0xe000_e014, cycles);
-    poke(0xe000_e018, 0);
-    poke(0xe000_e010, 0b101); // the processor's clock, no interrupt, on
+    PROCESSOR.write(0x014, cycles);
+    PROCESSOR.write(0x018, 0);
+    PROCESSOR.write(0x010, 0b101); // the processor's clock, no interrupt, on
 }
 
 /// What the processor reports of a fault.
@@ -114,17 +162,19 @@ pub struct Fault {
 pub fn fault(sp: usize) -> Option<Fault> {
     /// Eight words; the seventh is the program counter.
     const SAVED: usize = 32;
-    const STATUS: usize = 0xe000_ed28;
+    const STATUS: usize = 0xd28;
+    const ADDRESS: usize = 0xd38;
     // At its limit the stack pointer stays, and nothing need have been saved there.
-    let limit = cfg!(armv8m) && peek(STATUS) & 1 << 20 != 0;
+    let limit = cfg!(armv8m) && PROCESSOR.read(STATUS) & 1 << 20 != 0;
     let on_stack = (stack_end()..=stack_start() - SAVED).contains(&sp) && sp.is_multiple_of(4) && !limit;
-    let cause = || [peek(STATUS), peek(0xe000_ed38)];
-    on_stack.then(|| Fault { at: peek(sp + 24), cause: (!cfg!(armv6m)).then(cause) })
+    let cause = || [PROCESSOR.read(STATUS), PROCESSOR.read(ADDRESS)];
+    // SAFETY: all of what was saved is on the stack.
+    on_stack.then(|| Fault { at: unsafe { stack_word(sp + 24) }, cause: (!cfg!(armv6m)).then(cause) })
 }
 
 /// Resets the processor; the emulator ends here.
 pub fn reset() -> ! {
-    poke(0xe000_ed0c, 0x05fa_0004);
+    PROCESSOR.write(0xd0c, 0x05fa_0004);
     loop {
         spin_loop();
     }

@@ -5,6 +5,7 @@ use crate::learn::Learning;
 use crate::message::Usage;
 use crate::monitor::Monitor;
 use crate::{Codec, Command, Error, Info, Reply, Request, Response, message};
+use autoencoder_core::blob::Thresholds;
 use autoencoder_core::{Error as WeightsError, Network, Resource};
 use embedded_storage::nor_flash::NorFlash;
 
@@ -91,7 +92,7 @@ impl<'b, 'm, L: Learning> App<'b, 'm, L> {
             static_bytes: (size_of::<Self>() + codec.memory_bytes() + frames) as u32,
             spare_bytes: 0,
             codec,
-            monitor: Monitor::new(0),
+            monitor: Monitor::new(Thresholds::NONE),
             receiver: Receiver::new(receive),
             transmit,
             instructions: 0,
@@ -116,7 +117,7 @@ impl<'b, 'm, L: Learning> App<'b, 'm, L> {
                 Err(error) => self.codec.refuse(error),
             }
         }
-        self.monitor = Monitor::new(self.codec.threshold().unwrap_or_default());
+        self.monitor = Monitor::new(self.codec.thresholds().unwrap_or(Thresholds::NONE));
     }
 
     /// Takes one byte from the line. If it ends a frame, returns the frame to send back.
@@ -203,8 +204,8 @@ fn answer<'a, L: Learning>(
         Command::Score { image } => Reply::Score { error: codec.score(image)? },
         Command::Monitor { image } => {
             let error = codec.score(image)?;
-            monitor.set_threshold(codec.threshold()?);
-            Reply::Monitored { error, verdict: monitor.push(error) }
+            monitor.set_thresholds(codec.thresholds()?);
+            Reply::Monitored { error, verdict: monitor.push(image, error) }
         }
         Command::Digest { image, layers } => {
             let (crc, error) = codec.digest(image, layers.into())?;

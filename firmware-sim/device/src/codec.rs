@@ -10,6 +10,7 @@
 use crate::Error;
 use crate::learn::Learning;
 use crate::score::{copy, encode, score};
+use autoencoder_core::blob::Thresholds;
 use autoencoder_core::crc::Digest;
 use autoencoder_core::network::Half;
 use autoencoder_core::quant::{ChannelParams, Native, code};
@@ -63,10 +64,10 @@ impl<'b, 'm, L: Learning> Codec<'b, 'm, L> {
         Ok(network.blob().crc() ^ self.learner.identity(network))
     }
 
-    /// The threshold of the scores: rows above it differ from those that the network was trained on or has learned.
-    /// What was learned has a threshold of its own; otherwise the blob's counts.
-    pub fn threshold(&self) -> Result<u32, Error> {
-        Ok(self.learner.threshold().unwrap_or(self.network()?.blob().header().threshold))
+    /// The thresholds of the scores: rows outside differ from those that the network was trained on or has learned.
+    /// What was learned has thresholds of its own; otherwise the blob's count.
+    pub fn thresholds(&self) -> Result<Thresholds, Error> {
+        Ok(self.learner.thresholds().unwrap_or(self.network()?.blob().header().thresholds))
     }
 
     /// Bytes of memory that the network leaves unused; 0 without a network.

@@ -1,109 +1,125 @@
-//! Detects that the sensor has changed, by a vote over the last scores.
+//! Detects that the sensor has changed: by a vote over the last scores, and by rows that repeat.
 //!
-//! Each score is one bit: above the threshold or not. The blob holds the threshold, which was calibrated on the
-//! training data: about one known row in 200 has a score above it. A stream has drifted once a majority of the last
-//! [`WINDOW`] scores is above, and is steady again once no more than a quarter is. So a few odd rows neither start nor
-//! end a drift:
+//! Each score is one vote: above the upper threshold, below the lower one, or between them. The blob holds the thresholds,
+//! which were calibrated on the training data: one known row in 200 is above, one in 200 is below. A stream has drifted
+//! once [`ALARM`] of the last [`WINDOW`] scores are outside, whichever way, and is steady again once no more than
+//! [`CLEAR_AT`] are. So a few odd rows neither start nor end a drift:
 //!
 //! ```text
-//! above   0 ........ 8 ........ 16 17 ........ 32      of the last 32
-//!         steady ───────────────── drifted            when 17 are reached
-//!         steady drifted ────────────────            until 8 are left
+//! outside   0 ... 4 ........ 9 10 ........ 32      of the last 32
+//!           steady ────────────── drifted          when 10 are reached
+//!           steady drifted ────────────            until 4 are left
 //! ```
 //!
-//! If every score is above, a drift takes 17 rows. If each row of a steady stream is above with probability 1/200,
-//! independently of the others, the probability of a false alarm is 4·10^-31 for each row.
+//! If every score is outside, a drift takes 10 rows. If each row of a steady stream is outside with probability 1/100,
+//! independently of the others, the vote is in alarm with probability 5·10⁻¹³ at each row:
+//! `Σ C(32, k) · 0.01ᵏ · 0.99³²⁻ᵏ` over `k` from 10 to 32. Rows that are not independent are outside together, and make
+//! it larger: neighbouring frames of a video, say.
 //!
-//! Learning changes which rows a network knows. So a run of learning ends with a threshold of its own: the same
-//! quantile of the scores of its last rows, each score taken before the network learned from the row ([`TopK`]).
+//! A sensor that is frozen repeats a row whose score may be quite ordinary. A stream repeats itself once [`REPEATS`] rows
+//! in a row were each equal to one of the two before it: two, for a frozen pair of buffers. It no longer does with the
+//! first row that is another. Rows are compared by their CRC-32. A frozen sensor with noise is not noticed: it looks like
+//! a still scene. Nor can a sensor whose rows rarely change, a thermometer say, be told from a frozen one: it has to be
+//! read less often.
+
+use autoencoder_core::blob::Thresholds;
+use autoencoder_core::crc;
+use core::fmt;
 
 /// How many scores vote.
 pub const WINDOW: u32 = u32::BITS;
-/// A steady stream has drifted once so many scores are above the threshold.
-pub const ALARM: u32 = WINDOW / 2 + 1;
-/// A drifted stream is steady again once no more scores than these are above the threshold.
-pub const CLEAR_AT: u32 = WINDOW / 4;
+/// A steady stream has drifted once so many scores are outside the thresholds.
+pub const ALARM: u32 = 10;
+/// A drifted stream is steady again once no more scores than these are outside.
+pub const CLEAR_AT: u32 = 4;
+/// A stream repeats itself after so many rows that were each equal to one of the two before it.
+pub const REPEATS: u8 = 32;
 
-/// The last scores, each as one bit, and the state of the stream.
+/// The last scores and rows of a stream, and its state.
 #[derive(Clone, Copy, Debug)]
 pub struct Monitor {
-    threshold: u32,
-    /// The last score is the lowest bit; 1 is above the threshold.
-    history: u32,
-    drifted: bool,
+    thresholds: Thresholds,
+    /// The last score is the lowest bit; 1 is above the upper threshold.
+    above: u32,
+    /// The same for the lower threshold.
+    below: u32,
+    /// Whether the vote says that the stream has drifted.
+    outside: bool,
+    /// The CRCs of the last two rows; 0 where there are none yet, which one row in 2³² has, too.
+    last: [u32; 2],
+    /// How many rows in a row were repeated.
+    repeats: u8,
+}
+
+/// The rule that a stream breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Drift {
+    /// The scores are outside the thresholds, and at least half of those are above: the rows are unlike what the network
+    /// knows.
+    Above,
+    /// The scores are outside the thresholds, and most of those are below: the sensor sees less.
+    Below,
+    /// The same one or two rows come again and again.
+    Repeating,
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Above => "above",
+            Self::Below => "below",
+            Self::Repeating => "repeating",
+        })
+    }
 }
 
 /// The result of a [`Monitor`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Verdict {
-    /// How many of the last [`WINDOW`] scores were above the threshold.
+    /// How many of the last [`WINDOW`] scores were above the upper threshold.
     pub above: u8,
-    /// Whether the stream has drifted from the rows that the network knows.
-    pub drifted: bool,
+    /// How many of them were below the lower threshold.
+    pub below: u8,
+    /// How many rows in a row were repeated, up to [`REPEATS`].
+    pub repeats: u8,
+    /// The rule that the stream breaks: it has drifted from the rows that the network knows. `None` if it is steady.
+    pub drift: Option<Drift>,
 }
 
 impl Monitor {
-    /// A steady stream. With [`autoencoder_core::blob::NO_THRESHOLD`] it stays steady.
-    pub const fn new(threshold: u32) -> Self {
-        Self { threshold, history: 0, drifted: false }
+    /// A steady stream. With [`Thresholds::NONE`] only rows that repeat are a drift.
+    pub const fn new(thresholds: Thresholds) -> Self {
+        Self { thresholds, above: 0, below: 0, outside: false, last: [0; 2], repeats: 0 }
     }
 
-    /// Resets the monitor if the threshold differs: the scores so far are then those of another network.
-    pub fn set_threshold(&mut self, threshold: u32) {
-        if threshold != self.threshold {
-            *self = Self::new(threshold);
+    /// Resets the monitor if the thresholds differ: the scores so far are then those of another network.
+    pub fn set_thresholds(&mut self, thresholds: Thresholds) {
+        if thresholds != self.thresholds {
+            *self = Self::new(thresholds);
         }
     }
 
-    /// Takes the next score.
-    pub fn push(&mut self, score: u32) -> Verdict {
-        self.history = self.history << 1 | u32::from(score > self.threshold);
-        let above = self.history.count_ones();
-        self.drifted = above >= if self.drifted { CLEAR_AT + 1 } else { ALARM };
+    /// Takes the next row and its score.
+    pub fn push(&mut self, row: &[u8], score: u32) -> Verdict {
+        let row = crc::checksum(row);
+        self.repeats = if self.last.contains(&row) { (self.repeats + 1).min(REPEATS) } else { 0 };
+        self.last = [row, self.last[0]];
+        self.above = self.above << 1 | u32::from(score > self.thresholds.upper);
+        self.below = self.below << 1 | u32::from(score < self.thresholds.lower);
+        let outside = (self.above | self.below).count_ones();
+        self.outside = outside >= if self.outside { CLEAR_AT + 1 } else { ALARM };
         self.verdict()
     }
 
-    /// The verdict on the scores so far.
+    /// The verdict on the stream so far.
     pub const fn verdict(&self) -> Verdict {
-        Verdict { above: self.history.count_ones() as u8, drifted: self.drifted }
-    }
-}
-
-/// The highest of up to [`Self::MOST`] scores: enough to find the score that no more than one in 200 exceeds.
-///
-/// With `n` scores in descending order the threshold is number `⌊n / 200⌋`, counted from 0.
-#[derive(Clone, Copy, Debug)]
-pub struct TopK {
-    /// In descending order.
-    scores: [u32; Self::KEPT],
-    count: u32,
-}
-
-impl TopK {
-    const KEPT: usize = 6;
-    /// One score in so many may exceed the threshold: the 99.5 % quantile, as in the blob.
-    const ONE_IN: u32 = 200;
-    /// The threshold is exact for at most so many scores.
-    pub const MOST: u32 = Self::KEPT as u32 * Self::ONE_IN - 1;
-
-    /// No scores.
-    pub const NONE: Self = Self { scores: [0; Self::KEPT], count: 0 };
-
-    /// Takes the next score.
-    pub fn push(&mut self, score: u32) {
-        let mut score = score;
-        for kept in &mut self.scores {
-            if score > *kept {
-                core::mem::swap(&mut score, kept);
-            }
-        }
-        self.count = self.count.saturating_add(1);
-    }
-
-    /// The smallest of the scores that no more than one in 200 exceeds; 0 without scores.
-    pub fn threshold(&self) -> u32 {
-        let above = (self.count / Self::ONE_IN) as usize;
-        self.scores.get(above).or(self.scores.last()).copied().unwrap_or_default()
+        let (above, below) = (self.above.count_ones() as u8, self.below.count_ones() as u8);
+        let drift = match self {
+            Self { repeats: REPEATS, .. } => Some(Drift::Repeating),
+            Self { outside: true, .. } => Some(if above >= below { Drift::Above } else { Drift::Below }),
+            _ => None,
+        };
+        Verdict { above, below, repeats: self.repeats, drift }
     }
 }
 
@@ -112,111 +128,183 @@ mod tests {
     extern crate std;
 
     use super::*;
-    use autoencoder_core::blob::NO_THRESHOLD;
-    use std::vec::Vec;
 
-    const ODD: u32 = 101;
-    const KNOWN: u32 = 100;
+    const LOW: u32 = 49;
+    const KNOWN: u32 = 60;
+    const HIGH: u32 = 101;
+    const THRESHOLDS: Thresholds = Thresholds { lower: 50, upper: 100 };
 
-    fn monitor() -> Monitor {
-        Monitor::new(100)
+    /// A stream whose rows are all different.
+    struct Stream {
+        monitor: Monitor,
+        rows: u32,
     }
 
-    /// Pushes scores as long as the verdict stays; how many were pushed when it changed.
-    fn until_it_changes(monitor: &mut Monitor, mut score: impl FnMut(u32) -> u32) -> Option<u32> {
-        let before = monitor.verdict().drifted;
-        (1..1000).find(|i| monitor.push(score(*i)).drifted != before)
-    }
-
-    #[test]
-    fn a_score_at_the_threshold_is_known_and_one_above_it_is_odd() {
-        let mut monitor = monitor();
-        assert_eq!(monitor.push(KNOWN), Verdict { above: 0, drifted: false });
-        assert_eq!(monitor.push(ODD), Verdict { above: 1, drifted: false });
-        for known in 1..32 {
-            assert_eq!(monitor.push(0).above, 1, "{known} later it is still remembered");
+    impl Stream {
+        fn new(thresholds: Thresholds) -> Self {
+            Self { monitor: Monitor::new(thresholds), rows: 0 }
         }
-        assert_eq!(monitor.push(0).above, 0, "33 scores later it is forgotten");
-    }
 
-    #[test]
-    fn neither_one_odd_image_nor_sixteen_of_thirty_two_are_a_drift() {
-        let mut one = monitor();
-        assert_eq!(until_it_changes(&mut one, |i| if i == 500 { u32::MAX } else { 0 }), None);
-        let mut every_second = monitor();
-        assert_eq!(until_it_changes(&mut every_second, |i| if i % 2 == 0 { ODD } else { KNOWN }), None);
-        assert_eq!(every_second.verdict().above, 16);
-        let mut sixteen = monitor();
-        assert_eq!(until_it_changes(&mut sixteen, |i| if i <= 16 { ODD } else { KNOWN }), None);
-    }
-
-    #[test]
-    fn a_drift_is_noticed_at_the_seventeenth_image_and_within_the_window_at_three_quarters() {
-        assert_eq!(until_it_changes(&mut monitor(), |_| ODD), Some(17));
-        let mut later = monitor();
-        for _ in 0..1000 {
-            later.push(KNOWN);
+        fn push(&mut self, score: u32) -> Verdict {
+            self.rows += 1;
+            self.monitor.push(&self.rows.to_le_bytes(), score)
         }
-        assert_eq!(until_it_changes(&mut later, |_| ODD), Some(17));
-        assert_eq!(until_it_changes(&mut monitor(), |i| if i % 4 == 0 { KNOWN } else { ODD }), Some(22));
+
+        /// After so many rows of one score.
+        fn after(count: u32, score: u32) -> Self {
+            let mut stream = Self::new(THRESHOLDS);
+            (0..count).for_each(|_| _ = stream.push(score));
+            stream
+        }
+
+        /// Pushes scores as long as the state stays; how many were pushed when it changed, and to what.
+        fn until_it_changes(&mut self, mut score: impl FnMut(u32) -> u32) -> Option<(u32, Option<Drift>)> {
+            let before = self.monitor.verdict().drift;
+            (1..1000).find_map(|i| Some((i, self.push(score(i)).drift)).filter(|(_, drift)| *drift != before))
+        }
+    }
+
+    fn steady() -> Stream {
+        Stream::new(THRESHOLDS)
     }
 
     #[test]
-    fn it_is_over_when_a_quarter_is_left_and_not_before() {
-        let drifted = || {
-            let mut monitor = monitor();
-            for _ in 0..32 {
-                monitor.push(ODD);
-            }
-            assert_eq!(monitor.verdict(), Verdict { above: 32, drifted: true });
-            monitor
-        };
-        assert_eq!(until_it_changes(&mut drifted(), |_| KNOWN), Some(24));
-        // Less than would have begun it keeps it going: nine of thirty-two.
-        let mut nine = drifted();
-        assert_eq!(until_it_changes(&mut nine, |i| if i % 32 < 9 { ODD } else { KNOWN }), None);
-        assert_eq!(nine.verdict(), Verdict { above: 9, drifted: true });
-        // After it is over, it takes a majority again.
+    fn a_score_at_a_threshold_is_known_and_one_beyond_it_is_odd() {
+        let mut stream = steady();
+        for score in [THRESHOLDS.lower, THRESHOLDS.upper] {
+            assert_eq!(stream.push(score), Verdict { above: 0, below: 0, repeats: 0, drift: None });
+        }
+        assert_eq!(stream.push(HIGH), Verdict { above: 1, below: 0, repeats: 0, drift: None });
+        assert_eq!(stream.push(LOW), Verdict { above: 1, below: 1, repeats: 0, drift: None });
+        for known in 2..32 {
+            assert_eq!(stream.push(KNOWN).above, 1, "{known} later it is still remembered");
+        }
+        let last = stream.push(KNOWN);
+        assert_eq!((last.above, last.below), (0, 1), "33 scores later it is forgotten");
+        assert_eq!(stream.push(KNOWN).below, 0);
+    }
+
+    #[test]
+    fn a_sensor_that_sees_less_is_noticed_as_soon_as_one_that_sees_more() {
+        for (score, drift) in [(HIGH, Drift::Above), (LOW, Drift::Below), (0, Drift::Below), (u32::MAX, Drift::Above)] {
+            assert_eq!(steady().until_it_changes(|_| score), Some((10, Some(drift))));
+            assert_eq!(Stream::after(1000, KNOWN).until_it_changes(|_| score), Some((10, Some(drift))));
+            // One of four is known all the same.
+            assert_eq!(steady().until_it_changes(|i| if i % 4 == 0 { KNOWN } else { score }), Some((13, Some(drift))));
+        }
+    }
+
+    #[test]
+    fn scores_beyond_either_threshold_count_together() {
+        let either = |i: u32| if i % 2 == 0 { HIGH } else { LOW };
+        assert_eq!(steady().until_it_changes(either), Some((10, Some(Drift::Above))));
+        let mut more_below = |i| if i % 3 == 0 { HIGH } else { LOW };
+        assert_eq!(steady().until_it_changes(&mut more_below), Some((10, Some(Drift::Below))));
+        // Which of them prevails may change while the stream drifts.
+        let mut stream = Stream::after(32, HIGH);
+        assert_eq!(stream.until_it_changes(|_| LOW), Some((17, Some(Drift::Below))));
+    }
+
+    #[test]
+    fn neither_one_odd_row_nor_nine_of_thirty_two_are_a_drift() {
+        for odd in [LOW, HIGH] {
+            assert_eq!(steady().until_it_changes(|i| if i == 500 { odd } else { KNOWN }), None);
+            let mut nine = steady();
+            assert_eq!(nine.until_it_changes(|i| if i % 32 < 9 { odd } else { KNOWN }), None);
+            let verdict = nine.monitor.verdict();
+            assert_eq!(verdict.above + verdict.below, 9);
+            assert_eq!(steady().until_it_changes(|i| if i <= 9 { odd } else { KNOWN }), None);
+        }
+    }
+
+    #[test]
+    fn it_is_over_when_four_are_left_and_not_before() {
+        let drifted = || Stream::after(32, HIGH);
+        assert_eq!(drifted().until_it_changes(|_| KNOWN), Some((28, None)));
+        // Less than would have begun it keeps it going: five of thirty-two.
+        let mut five = drifted();
+        assert_eq!(five.until_it_changes(|i| if i % 32 < 5 { HIGH } else { KNOWN }), None);
+        assert_eq!(five.monitor.verdict(), Verdict { above: 5, below: 0, repeats: 0, drift: Some(Drift::Above) });
+        // After it is over, it takes as many as at first.
         let mut over = drifted();
-        until_it_changes(&mut over, |_| KNOWN).unwrap();
-        assert_eq!(until_it_changes(&mut over, |i| if i % 32 < 9 { ODD } else { KNOWN }), None);
-        assert!(!over.verdict().drifted);
+        over.until_it_changes(|_| KNOWN).unwrap();
+        assert_eq!(over.until_it_changes(|i| if i % 32 < 5 { HIGH } else { KNOWN }), None);
+        assert_eq!(over.monitor.verdict().drift, None);
     }
 
     #[test]
-    fn another_threshold_begins_anew_and_the_same_one_does_not() {
-        let mut monitor = monitor();
-        for _ in 0..20 {
-            monitor.push(ODD);
+    fn other_thresholds_begin_anew_and_the_same_ones_do_not() {
+        for other in [Thresholds { lower: 0, ..THRESHOLDS }, Thresholds { upper: HIGH, ..THRESHOLDS }] {
+            let mut stream = Stream::after(20, HIGH);
+            stream.monitor.set_thresholds(THRESHOLDS);
+            let drifted = Verdict { above: 20, below: 0, repeats: 0, drift: Some(Drift::Above) };
+            assert_eq!(stream.monitor.verdict(), drifted);
+            stream.monitor.set_thresholds(other);
+            assert_eq!(stream.monitor.verdict(), Verdict { above: 0, below: 0, repeats: 0, drift: None });
         }
-        monitor.set_threshold(100);
-        assert_eq!(monitor.verdict(), Verdict { above: 20, drifted: true });
-        monitor.set_threshold(ODD);
-        assert_eq!(monitor.push(ODD), Verdict { above: 0, drifted: false });
     }
 
     #[test]
-    fn the_highest_scores_say_the_quantile() {
-        for count in [1, 5, 6, 7, 199, 200, 201, 399, 400, 1006, TopK::MOST] {
-            let mut scores: Vec<u32> = (0..count).map(|i| (i * 7919) % 100_003).collect();
-            let mut highest = TopK::NONE;
-            for score in &scores {
-                highest.push(*score);
+    fn a_row_again_and_again_is_noticed_at_the_thirty_third() {
+        let repeat = |rows: &[&[u8]]| {
+            let mut monitor = Monitor::new(THRESHOLDS);
+            let noticed = (0..200).find(|i| monitor.push(rows[i % rows.len()], KNOWN).drift.is_some());
+            (noticed.map(|i| i + 1), monitor.verdict().drift)
+        };
+        assert_eq!(repeat(&[&[7, 7]]), (Some(33), Some(Drift::Repeating)));
+        // Two buffers that take turns.
+        assert_eq!(repeat(&[&[7, 7], &[7, 8]]), (Some(34), Some(Drift::Repeating)));
+        // Three are not noticed, nor a source that is half as fast as the stream.
+        assert_eq!(repeat(&[&[1], &[2], &[3]]), (None, None));
+        let (mut monitor, mut rows) = (Monitor::new(THRESHOLDS), 0..1000u32);
+        assert!(rows.all(|i| monitor.push(&(i / 2).to_le_bytes(), KNOWN).drift.is_none()));
+    }
+
+    #[test]
+    fn a_row_that_is_another_ends_the_repetition() {
+        let mut monitor = Monitor::new(THRESHOLDS);
+        let push = |monitor: &mut Monitor, row: u8| monitor.push(&[row], KNOWN);
+        for _ in 0..3 {
+            // Once more: the row before the last counts as well.
+            let repeats = |count| Verdict { above: 0, below: 0, repeats: count, drift: None };
+            assert_eq!(push(&mut monitor, 1), repeats(0));
+            for count in 1..REPEATS {
+                assert_eq!(push(&mut monitor, 1), repeats(count));
             }
-            scores.sort_unstable();
-            // As `host export` has it: of a thousand scores 995 do not exceed it.
-            let rank = (scores.len() * 995).div_ceil(1000);
-            let quantile = scores[rank - 1];
-            let above = |threshold| scores.iter().filter(|score| **score > threshold).count();
-            assert!(above(highest.threshold()) <= scores.len() / 200, "{count}");
-            assert!(highest.threshold() >= quantile && above(highest.threshold()) + 1 >= above(quantile), "{count}");
+            let frozen = Verdict { drift: Some(Drift::Repeating), ..repeats(REPEATS) };
+            for _ in 0..500 {
+                assert_eq!(push(&mut monitor, 1), frozen);
+            }
+            assert_eq!(push(&mut monitor, 2), repeats(0));
+            assert_eq!(push(&mut monitor, 3), repeats(0));
         }
-        assert_eq!(TopK::NONE.threshold(), 0);
     }
 
     #[test]
-    fn without_a_threshold_nothing_is_ever_odd() {
-        let mut monitor = Monitor::new(NO_THRESHOLD);
-        assert_eq!(until_it_changes(&mut monitor, |_| u32::MAX), None);
+    fn a_frozen_row_that_is_odd_is_first_of_all_odd() {
+        let mut monitor = Monitor::new(THRESHOLDS);
+        let drifts: std::vec::Vec<_> = (0..40).map(|_| monitor.push(&[0; 8], LOW).drift).collect();
+        assert_eq!(drifts[8], None);
+        assert!(drifts[9..32].iter().all(|drift| *drift == Some(Drift::Below)));
+        assert!(drifts[32..].iter().all(|drift| *drift == Some(Drift::Repeating)));
+        // And odd it was, when it moves again.
+        assert_eq!(monitor.push(&[1; 8], KNOWN).drift, Some(Drift::Below));
+    }
+
+    #[test]
+    fn without_thresholds_no_score_is_odd() {
+        let mut stream = Stream::new(Thresholds::NONE);
+        assert_eq!(stream.until_it_changes(|i| if i % 2 == 0 { u32::MAX } else { 0 }), None);
+    }
+
+    /// The figure that the documentation gives, as a sum of binomial probabilities.
+    #[test]
+    fn the_false_alarms_of_the_vote_are_as_rare_as_documented() {
+        let choose = |n: u32, k: u32| (0..k).fold(1.0, |product, i| product * f64::from(n - i) / f64::from(i + 1));
+        let alarm = |p: f64| {
+            let of = |k: u32| choose(WINDOW, k) * p.powi(k as i32) * (1.0 - p).powi((WINDOW - k) as i32);
+            (ALARM..=WINDOW).map(of).sum::<f64>()
+        };
+        assert!((4.5e-13..5.5e-13).contains(&alarm(0.01)), "{}", alarm(0.01));
     }
 }

@@ -8,10 +8,10 @@
 //!
 //! | field | |
 //! |---|---|
-//! | magic, version | `AEKP`, 2 |
+//! | magic, version | `AEKP`, 3 |
 //! | weights | CRC of the blob that the channels belong to |
 //! | sequence | number of the record, from 1; of two records the one with the higher number counts |
-//! | length | bytes of the channels and of the threshold behind them; 0 in a record that says: use the blob's channels |
+//! | length | bytes of the channels and of the thresholds behind them; 0 in a record that says: use the blob's channels |
 //! | CRC | CRC-32 of everything before it, as in a blob |
 //!
 //! A record goes into the slot that the latest record does *not* lie in, and its CRC is written last. So a power cut
@@ -30,7 +30,7 @@ use core::iter::repeat_n;
 use embedded_storage::nor_flash::{NorFlash, NorFlashError};
 
 const MAGIC: [u8; 4] = *b"AEKP";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Bytes before the channels.
 const HEADER: usize = 20;
 /// Bytes after the channels.

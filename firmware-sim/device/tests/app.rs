@@ -4,10 +4,10 @@
 mod net;
 
 use autoencoder_core::Error as WeightsError;
-use autoencoder_core::blob::{Format, Header};
+use autoencoder_core::blob::{Format, Header, Thresholds};
 use autoencoder_core::quant::Plain;
 use autoencoder_device::frame::{self, frame_bytes};
-use autoencoder_device::monitor::{ALARM, Verdict};
+use autoencoder_device::monitor::{ALARM, Drift, Verdict};
 use autoencoder_device::{App, Buffers, Command, Error, Frozen, Info, Memory, Reply, Request, Response, message};
 use autoencoder_io::blob_file::BlobFile;
 use net::{Net, Random, crc};
@@ -131,8 +131,9 @@ fn a_stream_that_drifts_is_noticed_and_other_weights_begin_anew() {
     let images: Vec<Vec<u8>> = (0..64).map(|_| random.bytes(16)).collect();
     let known = images.iter().min_by_key(|image| net.score(image)).unwrap();
     let odd = images.iter().max_by_key(|image| net.score(image)).unwrap();
-    let threshold = net.score(known); // itself not above
-    let blob = flash(&net.blob_with(&Header { threshold, ..net.header() }));
+    let lower = net.score(known); // itself not outside
+    let thresholds = Thresholds { lower, upper: net.score(odd) - 1 };
+    let blob = flash(&net.blob_with(&Header { thresholds, ..net.header() }));
     let mut app = boot(&[]);
     let monitor = |app: &mut App<'_, '_, Frozen>, image: &[u8]| {
         ask(app, 1, Command::Monitor { image }, |response| match response.result {
@@ -145,9 +146,10 @@ fn a_stream_that_drifts_is_noticed_and_other_weights_begin_anew() {
     };
     for _ in 0..2 {
         app.load(blob.bytes());
-        assert_eq!(monitor(&mut app, known), Verdict { above: 0, drifted: false });
+        assert_eq!(monitor(&mut app, known), Verdict { above: 0, below: 0, repeats: 0, drift: None });
         for above in 1..=ALARM as u8 {
-            assert_eq!(monitor(&mut app, odd), Verdict { above, drifted: u32::from(above) == ALARM });
+            let drift = (u32::from(above) == ALARM).then_some(Drift::Above);
+            assert_eq!(monitor(&mut app, odd), Verdict { above, below: 0, repeats: above - 1, drift });
         }
     }
 }
@@ -264,7 +266,7 @@ fn a_frame_too_long_and_a_damaged_one_are_answered_and_the_next_is_served() {
 
 #[test]
 fn the_default_networks_application_is_small() {
-    // Its buffers: the activations of both halves, a frame each way; the rest is the view of the blob.
+    // Its buffers: the activations of both halves, a frame each way; the rest is the view of the blob and the monitor.
     let net = Net::new("classic", 1);
     assert_eq!(autoencoder_core::network::memory_bytes::<Plain>(net.topology()), 256 + 128 + 256 + 784);
     let mut activations = [0; 256 + 128 + 256 + 784];
@@ -277,7 +279,7 @@ fn the_default_networks_application_is_small() {
     ask(&mut app, 1, Command::Score { image: &[9; 784] }, |response| assert!(response.result.is_ok()));
     assert_eq!(app.spare_bytes(), 0);
     let bytes = app.static_bytes();
-    assert!((lengths..lengths + 256).contains(&bytes), "{bytes} bytes, {lengths} of them buffers");
+    assert!((lengths..lengths + 272).contains(&bytes), "{bytes} bytes, {lengths} of them buffers");
 }
 
 proptest! {

@@ -7,12 +7,13 @@ mod line;
 #[path = "common/net.rs"]
 mod net;
 
-use autoencoder_core::blob::Format;
-use autoencoder_device::learn::{HELD_OUT, Judgement, Method, Status};
+use autoencoder_core::blob::{Format, Thresholds};
+use autoencoder_device::learn::{HELD_OUT, Judgement, Method, Rejection, Status};
 use autoencoder_device::message::Learning;
 use autoencoder_device::store::RecordState;
 use autoencoder_device::{App, Command, Error, Frozen, Memory, Reply};
-use learner::{Device, FRAME, IMAGES, THRESHOLD, TOPOLOGY, blob, blob_of, dark, erased, light};
+use autoencoder_io::blob_file::BlobFile;
+use learner::{Device, FRAME, IMAGES, THRESHOLDS, TOPOLOGY, blob, blob_of, dark, erased, light, noise};
 use net::{Net, Random};
 
 #[test]
@@ -20,10 +21,10 @@ fn learning_that_helps_is_kept_and_is_there_after_the_power_was_off() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     let base = device.codes();
-    let nothing = Status { kept: Ok(RecordState::Nothing), images: 0, threshold: THRESHOLD };
+    let nothing = Status { kept: Ok(RecordState::Nothing), images: 0, thresholds: THRESHOLDS };
     assert_eq!(device.status(Learning::Status), nothing);
-    let Judgement { before, after, kept } = device.run(light, light);
-    assert!(after < before / 4 && kept == Some(1), "{before} to {after}, {kept:?}");
+    let Judgement { before, after, kept } = device.run(light);
+    assert!(after < before / 4 && kept == Ok(1), "{before} to {after}, {kept:?}");
     let learned = device.codes();
     assert_ne!(learned, base);
     let status = device.status(Learning::Status);
@@ -41,15 +42,15 @@ fn learning_that_does_not_help_leaves_no_trace() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     let base = device.codes();
-    let Judgement { before, after, kept } = device.run(light, dark);
-    assert!(after >= before && kept.is_none(), "{before} to {after}, {kept:?}");
+    let Judgement { before, after, kept } = device.spoil(light);
+    assert!(after >= before && kept == Err(Rejection::NotBetter), "{before} to {after}, {kept:?}");
     assert_eq!(device.codes(), base);
     assert!(device.flash() == erased());
 
     // What was kept before is what comes back, not the blob's channels.
-    assert_eq!(device.run(light, light).kept, Some(1));
+    assert_eq!(device.run(light).kept, Ok(1));
     let (learned, flash) = (device.codes(), device.flash());
-    assert_eq!(device.run(light, dark).kept, None);
+    assert_eq!(device.spoil(light).kept, Err(Rejection::NotBetter));
     assert_eq!(device.codes(), learned);
     assert!(device.flash() == flash);
 }
@@ -59,24 +60,24 @@ fn a_drift_that_was_learned_is_none_any_more_and_what_was_known_before_is() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     assert!(device.drifted(light));
-    assert!(device.run(light, light).kept.is_some());
-    let threshold = device.status(Learning::Status).threshold;
-    assert_ne!(threshold, THRESHOLD);
+    assert!(device.run(light).kept.is_ok());
+    let thresholds = device.status(Learning::Status).thresholds;
+    assert_ne!(thresholds, THRESHOLDS);
     assert!(!device.drifted(light));
     assert!(device.drifted(dark));
-    // The threshold lies in flash with the channels.
+    // The thresholds lie in flash with the channels.
     let mut again = Device::boot(&blob, device.flash());
-    assert_eq!(again.status(Learning::Status).threshold, threshold);
+    assert_eq!(again.status(Learning::Status).thresholds, thresholds);
     assert!(!again.drifted(light));
-    // A run that does not help leaves it as it was; a reset brings back that of the blob.
-    assert_eq!(device.run(light, dark).kept, None);
-    assert_eq!(device.status(Learning::Status).threshold, threshold);
-    assert_eq!(device.status(Learning::Reset).threshold, THRESHOLD);
+    // A run that does not help leaves them as they were; a reset brings back those of the blob.
+    assert_eq!(device.spoil(light).kept, Err(Rejection::NotBetter));
+    assert_eq!(device.status(Learning::Status).thresholds, thresholds);
+    assert_eq!(device.status(Learning::Reset).thresholds, THRESHOLDS);
     assert!(device.drifted(light));
 }
 
 #[test]
-fn a_run_that_ends_early_has_a_threshold_all_the_same() {
+fn a_run_that_ends_early_has_thresholds_all_the_same() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     device.begin(Method::Adam, 1, Method::Adam.rate());
@@ -84,9 +85,8 @@ fn a_run_that_ends_early_has_a_threshold_all_the_same() {
     for _ in 0..IMAGES / 2 {
         device.learn(light, &mut random);
     }
-    assert!(device.end().kept.is_some());
-    // That of the rows held out.
-    assert!(device.status(Learning::Status).threshold > 0);
+    assert!(device.end().kept.is_ok());
+    assert_ne!(device.status(Learning::Status).thresholds, THRESHOLDS);
     assert!(!device.drifted(light));
 }
 
@@ -105,7 +105,7 @@ fn a_code_is_decoded_only_with_the_channels_that_it_was_made_with() {
     let before = code(&mut base);
     assert_eq!(before.0, net::crc(blob.bytes()));
     let mut learned = Device::boot(&blob, erased());
-    learned.run(light, light);
+    learned.run(light);
     let after = code(&mut learned);
     assert!(decodes(&mut base, &before) && decodes(&mut learned, &after));
     assert!(!decodes(&mut base, &after) && !decodes(&mut learned, &before));
@@ -126,15 +126,15 @@ fn a_code_is_decoded_only_with_the_channels_that_it_was_made_with() {
 
 #[test]
 fn weights_of_four_bits_learn_too() {
-    let blob = blob_of(&Net::of(TOPOLOGY, Format::Int4, 1));
+    let blob = blob_of(&Net::relay(TOPOLOGY, Format::Int4, 1));
     let mut device = Device::boot(&blob, erased());
     let base = device.codes();
-    let Judgement { before, after, kept } = device.run(light, light);
-    assert!(after < before / 4 && kept == Some(1), "{before} to {after}, {kept:?}");
+    let Judgement { before, after, kept } = device.run(light);
+    assert!(after < before / 4 && kept == Ok(1), "{before} to {after}, {kept:?}");
     let learned = device.codes();
     assert_ne!(learned, base);
     assert_eq!(Device::boot(&blob, device.flash()).codes(), learned);
-    assert_eq!(device.run(light, dark).kept, None);
+    assert_eq!(device.spoil(light).kept, Err(Rejection::NotBetter));
     assert_eq!(device.codes(), learned);
 }
 
@@ -158,19 +158,19 @@ fn reset_goes_back_to_the_blobs_channels_and_stays_there() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     let base = device.codes();
-    device.run(light, light);
+    device.run(light);
     assert!(matches!(device.status(Learning::Reset).kept, Ok(RecordState::Base(_))));
     assert_eq!(device.codes(), base);
     assert_eq!(Device::boot(&blob, device.flash()).codes(), base);
     // And it can learn again.
-    assert!(device.run(light, light).kept.is_some());
+    assert!(device.run(light).kept.is_ok());
 }
 
 #[test]
 fn what_another_network_learned_is_not_taken() {
     let (one, other) = (blob(1), blob(2));
     let mut device = Device::boot(&one, erased());
-    device.run(light, light);
+    device.run(light);
     let mut device = Device::boot(&other, device.flash());
     let found = net::crc(one.bytes());
     assert_eq!(device.status(Learning::Status).kept, Ok(RecordState::OtherWeights { found }));
@@ -180,15 +180,12 @@ fn what_another_network_learned_is_not_taken() {
 #[test]
 fn each_optimizer_and_any_batch_helps_and_the_same_run_gives_the_same_bytes() {
     let blob = blob(1);
-    for (method, rate) in [(Method::Sgd, 3000), (Method::RmsProp, 10_000), (Method::Adam, 10_000)] {
+    for (method, rate) in [(Method::Sgd, 300), (Method::RmsProp, 10_000), (Method::Adam, 10_000)] {
         for batch in [1, 3, 8] {
             let run = || {
                 let mut device = Device::boot(&blob, erased());
                 device.begin(method, batch, rate);
-                let mut random = Random::new(5);
-                for _ in 0..IMAGES {
-                    device.learn(light, &mut random);
-                }
+                device.stream(light);
                 (device.end(), device.flash())
             };
             let (judgement, flash) = run();
@@ -222,4 +219,173 @@ fn a_device_that_does_not_learn_says_so() {
     let mut app = App::new(memory.buffers(), Frozen);
     app.load(blob.bytes());
     line::ask(&mut app, Command::Learning(Learning::Status), |reply| assert_eq!(reply, Err(Error::Frozen)));
+}
+
+/// A run over these rows.
+fn judged(device: &mut Device<'_>, rows: &[Vec<u8>]) -> Result<Judgement, Error> {
+    device.begin(Method::Adam, 1, Method::Adam.rate());
+    for row in rows {
+        device.ask(Command::Learning(Learning::Image(row)), |reply| assert!(reply.is_ok(), "{reply:?}"));
+    }
+    device.try_end()
+}
+
+#[test]
+fn a_second_run_begins_as_a_first_one_does() {
+    let blob = blob(1);
+    let first = Device::boot(&blob, erased()).run(light);
+    // After a run that was broken off, after one that was rolled back, and after one that was kept and reset.
+    let broken_off = |device: &mut Device| {
+        device.begin(Method::Adam, 3, 10_000);
+        let mut random = Random::new(9);
+        (0..100).for_each(|_| _ = device.learn(dark, &mut random));
+    };
+    let rolled_back = |device: &mut Device| assert!(device.spoil(dark).kept.is_err());
+    let reset = |device: &mut Device| {
+        assert!(device.run(dark).kept.is_ok());
+        device.status(Learning::Reset);
+    };
+    let before: [&dyn Fn(&mut Device); 3] = [&broken_off, &rolled_back, &reset];
+    let mut fresh = Device::boot(&blob, erased());
+    fresh.run(light);
+    for before in before {
+        let mut device = Device::boot(&blob, erased());
+        before(&mut device);
+        let second = device.run(light);
+        assert_eq!((second.before, second.after), (first.before, first.after));
+        assert_eq!(device.codes(), fresh.codes());
+        assert_eq!(device.status(Learning::Status).thresholds, fresh.status(Learning::Status).thresholds);
+        assert_eq!(device.status(Learning::Status).images, IMAGES);
+    }
+}
+
+#[test]
+fn a_run_is_over_when_it_was_judged() {
+    let blob = blob(1);
+    let mut device = Device::boot(&blob, erased());
+    for kept in [true, false] {
+        let judgement = if kept { device.run(light) } else { device.spoil(light) };
+        assert_eq!(judgement.kept.is_ok(), kept);
+        let (codes, flash) = (device.codes(), device.flash());
+        for command in [Learning::Image(&[1; 16]), Learning::End] {
+            device.ask(Command::Learning(command), |reply| assert_eq!(reply, Err(Error::NotLearning)));
+        }
+        assert!(device.codes() == codes && device.flash() == flash);
+    }
+}
+
+#[test]
+fn equal_scores_are_no_reason_to_keep_anything() {
+    let blob = blob(1);
+    let mut device = Device::boot(&blob, erased());
+    for method in [Method::Sgd, Method::RmsProp, Method::Adam] {
+        device.begin(method, 1, 0);
+        device.stream(light);
+        let Judgement { before, after, kept } = device.end();
+        assert!(before == after && kept == Err(Rejection::NotBetter), "{before} {after} {kept:?}");
+        assert!(device.flash() == erased());
+    }
+}
+
+/// The rows held out are known if no more came, and then nothing was learned.
+#[test]
+fn a_run_is_judged_through_the_code_that_is_sent() {
+    let mut random = Random::new(3);
+    let rows: Vec<Vec<u8>> = (0..HELD_OUT).map(|_| light(&mut random, 16)).collect();
+    for bits in 1..=8 {
+        let net = Net::new(TOPOLOGY, 1).with_code_bits(bits);
+        let blob = blob_of(&net);
+        let sum = rows.iter().map(|row| net.score(row)).sum();
+        let judgement = judged(&mut Device::boot(&blob, erased()), &rows);
+        assert_eq!(
+            judgement,
+            Ok(Judgement { before: sum, after: sum, kept: Err(Rejection::NotBetter) }),
+            "{bits} bits"
+        );
+    }
+}
+
+#[test]
+fn a_batch_is_of_one_row_to_eight() {
+    let blob = blob(1);
+    let flash = |batch| {
+        let mut device = Device::boot(&blob, erased());
+        device.begin(Method::Adam, batch, Method::Adam.rate());
+        device.stream(light);
+        assert!(device.end().kept.is_ok());
+        device.flash()
+    };
+    let [one, eight] = [1, 8].map(flash);
+    assert!(one != eight);
+    assert!(flash(0) == one);
+    for more in [9, 255] {
+        assert!(flash(more) == eight);
+    }
+}
+
+#[test]
+fn a_stream_that_says_nothing_is_not_learned() {
+    let blob = blob(1);
+    let flash = |rows: &[Vec<u8>], expected| {
+        let mut device = Device::boot(&blob, erased());
+        let base = device.codes();
+        let Judgement { before, after, kept } = judged(&mut device, rows).unwrap();
+        assert_eq!(kept, Err(expected), "{before} to {after}");
+        assert!(device.codes() == base && device.flash() == erased());
+    };
+    // Black, white, a fading light, one frame, two frames, and one frame with a little noise.
+    for level in [0, 255] {
+        flash(&vec![vec![level; 16]; 300], Rejection::TooFewRows);
+    }
+    flash(&(0..=255).map(|level| vec![level; 16]).collect::<Vec<_>>(), Rejection::TooFewRows);
+    let mut random = Random::new(3);
+    let frames = [light(&mut random, 16), dark(&mut random, 16)];
+    flash(&vec![frames[0].clone(); 300], Rejection::TooFewRows);
+    flash(&(0..300).map(|i| frames[i % 2].clone()).collect::<Vec<_>>(), Rejection::TooFewRows);
+    let mut noisy = || frames[0].iter().map(|x| x - random.range(0, 2) as u8).collect::<Vec<_>>();
+    flash(&(0..300).map(|_| noisy()).collect::<Vec<_>>(), Rejection::NoBetterThanMean);
+    let mut random = Random::new(3);
+    flash(&(0..300).map(|_| noise(&mut random, 16)).collect::<Vec<_>>(), Rejection::NoBetterThanMean);
+}
+
+/// Rows that are not of the network are refused, and the run goes on.
+#[test]
+fn a_row_of_another_length_takes_no_place() {
+    let blob = blob(1);
+    let mut device = Device::boot(&blob, erased());
+    let clean = device.run(light);
+    let mut device = Device::boot(&blob, erased());
+    device.begin(Method::Adam, 1, Method::Adam.rate());
+    let mut random = Random::new(3);
+    for _ in 0..HELD_OUT as u32 + IMAGES {
+        for length in [0, 1, 15, 17] {
+            let error = Error::Length { expected: 16, found: length };
+            let row = vec![9; length as usize];
+            device.ask(Command::Learning(Learning::Image(&row)), |reply| assert_eq!(reply, Err(error)));
+        }
+        device.learn(light, &mut random);
+    }
+    assert_eq!(device.end(), clean);
+}
+
+/// `g = (Π a)^(1/8)`, `r = √(upper / lower)`, in `f64`: the thresholds are `g / r^1.25` and `g · r^1.25`.
+#[test]
+fn the_thresholds_move_to_the_middle_of_the_scores_held_out() {
+    let blob = blob(1);
+    let mut device = Device::boot(&blob, erased());
+    let judgement = device.run(light);
+    let Thresholds { lower, upper } = device.status(Learning::Status).thresholds;
+    let ratio = f64::from(THRESHOLDS.upper) / f64::from(THRESHOLDS.lower);
+    let found = f64::from(upper) / f64::from(lower);
+    assert!((found / ratio.powf(1.25) - 1.0).abs() < 0.1, "{lower} to {upper}"); // `lower` is a small integer
+    // The geometric mean is no larger than the mean.
+    let middle = (f64::from(lower) * f64::from(upper)).sqrt();
+    assert!(middle < f64::from(judgement.after) / HELD_OUT as f64 * 1.05 && middle > 1.0, "{middle} {judgement:?}");
+
+    // A blob without thresholds leaves what was learned without any.
+    let net = Net::relay(TOPOLOGY, Format::Int8, 1);
+    let blob = BlobFile::new("flash".as_ref(), &net.blob());
+    let mut device = Device::boot(&blob, erased());
+    assert!(device.run(light).kept.is_ok());
+    assert_eq!(device.status(Learning::Status).thresholds, Thresholds::NONE);
 }

@@ -9,6 +9,7 @@ mod net;
 #[path = "common/simulated.rs"]
 mod simulated;
 
+use autoencoder_core::blob::{Format, Thresholds};
 use autoencoder_device::learn::{Begin, HELD_OUT, Method};
 use autoencoder_device::message::Learning;
 use autoencoder_device::store::{RecordState, StoreError};
@@ -18,31 +19,31 @@ use learner::{Device, blob, blob_of, dark, erased, light};
 use net::{Net, Random};
 use simulated::Simulated;
 
-/// Three pages hold a record of 36 channels and a threshold.
+/// Three pages hold a record of 36 channels and two thresholds.
 type Flash = Simulated<Vec<u8>, 6, 128, 8>;
 
 /// What can be seen of the channels and of what goes with them.
-fn state<F: NorFlash>(device: &mut Device<'_, F>) -> (Vec<Vec<u8>>, u32) {
-    (device.codes(), device.status(Learning::Status).threshold)
+fn state<F: NorFlash>(device: &mut Device<'_, F>) -> (Vec<Vec<u8>>, Thresholds) {
+    (device.codes(), device.status(Learning::Status).thresholds)
 }
 
 #[test]
 fn a_device_whose_power_is_cut_while_it_keeps_what_it_learned_boots_as_before_or_as_after() {
     let blob = blob(1);
     let mut flash = Flash::new(vec![0xff; 6 * 128]);
-    Device::boot_on(&blob, &mut flash).run(dark, dark);
+    Device::boot_on(&blob, &mut flash).run(dark);
     let old = state(&mut Device::boot_on(&blob, &mut flash));
     let (mut done, mut cut) = (0, 0);
     let new = {
         let mut flash = flash.clone();
-        Device::boot_on(&blob, &mut flash).run(light, light);
+        Device::boot_on(&blob, &mut flash).run(light);
         state(&mut Device::boot_on(&blob, &mut flash))
     };
     assert_ne!(old, new);
     loop {
         let mut flash = flash.clone();
         flash.cut_after(cut); // nothing is written before the end of the run
-        let judged = Device::boot_on(&blob, &mut flash).try_run(light, light);
+        let judged = Device::boot_on(&blob, &mut flash).try_run(light);
         assert_eq!(judged.is_ok(), flash.is_on());
         flash.power_on();
         let booted = state(&mut Device::boot_on(&blob, &mut flash));
@@ -50,7 +51,7 @@ fn a_device_whose_power_is_cut_while_it_keeps_what_it_learned_boots_as_before_or
         done += u32::from(booted == new);
         // Life goes on.
         if cut % 16 == 0 {
-            assert!(Device::boot_on(&blob, &mut flash).run(dark, dark).kept.is_some() || booted == old);
+            assert!(Device::boot_on(&blob, &mut flash).run(dark).kept.is_ok() || booted == old);
         }
         if judged.is_ok() {
             break;
@@ -68,7 +69,7 @@ fn a_save_that_fails_leaves_the_device_as_before_the_run() {
     let mut flash = Flash::new(vec![0xff; 6 * 128]);
     flash.cut_after(100);
     let mut device = Device::boot_on(&blob, flash);
-    assert_eq!(device.try_run(light, light), Err(Error::Store(StoreError::Flash)));
+    assert_eq!(device.try_run(light), Err(Error::Store(StoreError::Flash)));
     assert_eq!(state(&mut device), base);
     device.ask(Command::Learning(Learning::Image(&[1; 16])), |reply| assert_eq!(reply, Err(Error::NotLearning)));
     assert_eq!(device.try_end(), Err(Error::NotLearning));
@@ -93,15 +94,15 @@ fn without_a_flash_nothing_is_learned_since_nothing_could_be_taken_back() {
 fn weights_that_are_loaded_later_have_records_of_their_own() {
     let one = blob(1);
     // The last has 64 channels, not 36: its records are longer.
-    for other in [blob(2), blob_of(&Net::new("25-13-5-11-25", 2))] {
+    for other in [blob(2), blob_of(&Net::relay("25-13-5-11-25", Format::Int8, 2))] {
         let mut device = Device::boot(&one, erased());
-        device.run(light, light);
+        device.run(light);
         let learned = device.codes();
         device.load(&other);
         let found = net::crc(one.bytes());
         assert_eq!(device.status(Learning::Status).kept, Ok(RecordState::OtherWeights { found }));
         assert_eq!(device.codes(), Device::boot(&other, erased()).codes());
-        assert_eq!(device.run(light, light).kept, Some(2));
+        assert_eq!(device.run(light).kept, Ok(2));
         let of_other = device.codes();
         // Each finds its own.
         let flash = device.flash();
@@ -118,9 +119,9 @@ fn weights_that_are_loaded_later_have_records_of_their_own() {
 fn a_network_too_large_for_the_flash_is_not_learned_and_spares_the_records() {
     let one = blob(1);
     // 256 channels: a record of 2,076 bytes, for slots of 384.
-    let large = blob_of(&Net::new("128-64-64-128", 2));
+    let large = blob_of(&Net::relay("128-64-64-128", Format::Int8, 2));
     let mut device = Device::boot_on(&one, Flash::new(vec![0xff; 6 * 128]));
-    device.run(light, light);
+    device.run(light);
     let (learned, flash) = (device.codes(), device.flash());
     device.load(&large);
     assert_eq!(device.status(Learning::Status).kept, Err(StoreError::Capacity));

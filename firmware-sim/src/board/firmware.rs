@@ -58,8 +58,8 @@ pub enum BuildError {
     #[error("no image for {0} learns; --board {board} has one", board = STAND_IN.name)]
     NoLearner(&'static str),
     /// A file of the build.
-    #[error("the image: {0}")]
-    Io(#[from] io::Error),
+    #[error("the image: {}: {}", .0.display(), .1)]
+    Io(PathBuf, io::Error),
 }
 
 /// Images that were built with the same features.
@@ -91,13 +91,17 @@ impl Images {
         if !Path::new(PACKAGE).join("Cargo.toml").exists() {
             return Err(BuildError::Failed(format!("its source, {PACKAGE}, is not here")));
         }
-        let target = board.target.ok_or_else(|| BuildError::Failed(format!("there is none for {}", board.name)))?;
+        let target = board.processor.target();
         let built = Path::new(PACKAGE).join("target");
         let folder = built.join("images").join(features.replace(',', "-"));
-        fs::create_dir_all(&folder)?;
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |error| BuildError::Io(path, error)
+        };
+        fs::create_dir_all(&folder).map_err(at(&folder))?;
         // Cargo puts all images in one place. Until they are copied, no other process may build.
-        let lock = fs::File::create(built.join("images/lock"))?;
-        lock.lock()?;
+        let lock = built.join("images/lock");
+        let _held = fs::File::create(&lock).and_then(|file| file.lock().map(|()| file)).map_err(at(&lock))?;
         let mut cargo = toolchain(target)?;
         cargo.args(["build", "--quiet", "--release", "--locked", "--target", target, "--no-default-features"]);
         cargo.args(["--features", features, "--target-dir"]).arg(&built);
@@ -118,8 +122,8 @@ impl Images {
         for program in programs.iter().map(|program| program.name()) {
             // Replaced, not overwritten: an emulator may be running it.
             let new = folder.join(format!("{program}.new"));
-            fs::copy(built.join(target).join("release").join(program), &new)?;
-            fs::rename(new, folder.join(program))?;
+            fs::copy(built.join(target).join("release").join(program), &new).map_err(at(&new))?;
+            fs::rename(&new, folder.join(program)).map_err(at(&new))?;
         }
         Ok(Self { folder })
     }
@@ -131,7 +135,8 @@ impl Images {
 
     /// What one of them takes.
     pub fn layout(&self, program: Program) -> Result<Layout, BuildError> {
-        let bytes = fs::read(self.path(program))?;
+        let path = self.path(program);
+        let bytes = fs::read(&path).map_err(|error| BuildError::Io(path, error))?;
         Layout::new(&bytes).map_err(|error| BuildError::Failed(error.to_string()))
     }
 

@@ -1,24 +1,27 @@
 //! What a network needs of a board's flash and RAM, and whether the board has it.
 
 use super::{BOARDS, Board, RESERVE};
+use autoencoder_core::network::activation_bytes;
+use autoencoder_core::topology::padded;
+use autoencoder_core::{Error, Resource, Topology};
+use autoencoder_device::frame::frame_bytes;
+use autoencoder_device::learn::HELD_OUT;
 use std::fmt;
 
-/// The code of the whole image: application, driver and start-up. An estimate: what the image is allowed to take.
-pub const CODE_BYTES: usize = 24 * 1024;
-/// The same of the image that learns.
-pub const LEARNING_CODE_BYTES: usize = 28 * 1024;
-
-/// Bytes of flash and RAM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a network needs of a board.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needs {
-    /// Weights and code.
-    pub flash: usize,
-    /// Statics and stack.
+    /// Bytes of the blob.
+    pub weights: usize,
+    /// Bytes of statics and stack.
     pub ram: usize,
+    pub topology: Topology,
+    /// Bytes of a packed code.
+    pub code: usize,
 }
 
 /// What a network needs, and each half of it alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Footprint {
     pub whole: Needs,
     /// Encoder and decoder, of a network that has both.
@@ -48,13 +51,33 @@ impl fmt::Display for Fit {
 }
 
 impl Needs {
+    /// Bytes of flash for weights and code.
+    pub fn flash(&self, board: &Board) -> usize {
+        self.weights.saturating_add(board.code_bytes())
+    }
+
     /// Whether a board has them.
-    pub fn fit(self, board: &Board) -> bool {
-        self.flash <= board.flash && self.ram <= board.free_ram()
+    pub fn fit(&self, board: &Board) -> bool {
+        self.flash(board) <= board.flash && self.ram <= board.free_ram() && self.check_image(board).is_ok()
+    }
+
+    /// Returns an error if the board's image has too little room for this network, in the words of the image.
+    pub fn check_image(&self, board: &Board) -> Result<(), Error> {
+        let Some(image) = &board.image else { return Ok(()) };
+        self.check_capacities(board, image.row, image.activations)
+    }
+
+    fn check_capacities(&self, board: &Board, row: usize, activations: usize) -> Result<(), Error> {
+        let longest = self.topology.row().max(self.code);
+        Error::check_capacity(Resource::Message, frame_bytes(longest), frame_bytes(row))?;
+        let layers = self.topology.layers().iter();
+        let scratch = layers.map(|layer| board.processor.scratch_bytes(padded(layer.inputs.into()))).max();
+        let needed = activation_bytes(&self.topology) + scratch.unwrap_or_default();
+        Error::check_capacity(Resource::Activations, needed, activations)
     }
 
     /// The first board in the table that has them.
-    pub fn smallest_board(self) -> Option<&'static Board> {
+    pub fn smallest_board(&self) -> Option<&'static Board> {
         BOARDS.iter().find(|board| self.fit(board))
     }
 }
@@ -62,7 +85,8 @@ impl Needs {
 impl Footprint {
     /// What of the network fits a board.
     pub fn on(&self, board: &Board) -> Fit {
-        let [encoder, decoder] = self.halves.map_or([false; 2], |halves| halves.map(|half| half.fit(board)));
+        let halves = self.halves.as_ref();
+        let [encoder, decoder] = halves.map_or([false; 2], |halves| halves.each_ref().map(|half| half.fit(board)));
         match (self.whole.fit(board), encoder, decoder) {
             (true, ..) => Fit::Whole,
             (_, true, true) => Fit::EitherHalf,
@@ -79,11 +103,13 @@ impl Footprint {
 }
 
 /// What learning needs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LearningNeeds {
     pub needs: Needs,
     /// Bytes of flash for the two slots that keep what was learned. They are not in `needs`: another flash can have them.
     pub slots: usize,
+    /// Gradients between hidden layers.
+    pub gradients: usize,
 }
 
 /// Whether a network learns on a board.
@@ -106,13 +132,31 @@ impl fmt::Display for Learns {
 }
 
 impl LearningNeeds {
+    /// Bytes of flash for weights and code.
+    pub fn flash(&self, board: &Board) -> usize {
+        self.needs.weights.saturating_add(board.learning_code_bytes())
+    }
+
     /// Whether the network learns on a board.
     pub fn on(&self, board: &Board) -> Learns {
-        match self.needs.fit(board) {
-            true if self.needs.flash + self.slots <= board.flash => Learns::Yes,
-            true => Learns::KeptElsewhere,
-            false => Learns::No,
+        let fits = self.flash(board) <= board.learning_flash() && self.needs.ram <= board.free_ram();
+        match board.learner() {
+            _ if !fits => Learns::No,
+            Some(image) if self.slots > image.kept || self.check_image(board).is_err() => Learns::No,
+            Some(_) => Learns::Yes,
+            None if self.flash(board) + self.slots <= board.flash => Learns::Yes,
+            None => Learns::KeptElsewhere,
         }
+    }
+
+    /// Returns an error if the board's image that learns has too little room for this network, in the words of the image.
+    pub fn check_image(&self, board: &Board) -> Result<(), Error> {
+        let Some(image) = board.learner() else { return Ok(()) };
+        let topology = &self.needs.topology;
+        self.needs.check_capacities(board, image.row, image.activations)?;
+        Error::check_capacity(Resource::Channels, topology.channels(), image.channels)?;
+        Error::check_capacity(Resource::Gradients, self.gradients, image.gradients)?;
+        Error::check_capacity(Resource::HeldOut, HELD_OUT * topology.row(), HELD_OUT * image.row)
     }
 }
 
@@ -122,20 +166,23 @@ pub struct OverBudget {
     pub board: &'static Board,
     /// The network, and whether it learns.
     pub what: String,
-    pub needs: Needs,
+    /// Bytes of flash that it needs, and bytes that there are.
+    pub flash: [usize; 2],
+    /// Bytes of RAM that it needs.
+    pub ram: usize,
     /// What would fit.
     pub instead: Vec<String>,
 }
 
 impl fmt::Display for OverBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { board, what, needs, instead } = self;
+        let Self { board, what, flash: [needed, available], ram: needed_ram, instead } = self;
         write!(f, "over budget: {what} on {} exceeds ", board.name)?;
-        let flash = needs.flash.saturating_sub(board.flash);
-        let ram = needs.ram.saturating_sub(board.free_ram());
-        let flash_text = format!("flash by {flash} bytes ({} of {})", needs.flash, board.flash);
+        let flash = needed.saturating_sub(*available);
+        let ram = needed_ram.saturating_sub(board.free_ram());
+        let flash_text = format!("flash by {flash} bytes ({needed} of {available})");
         let reserve = format!("{RESERVE} of the board's {} are reserved", board.ram);
-        let ram_text = format!("RAM by {ram} bytes ({} of {}; {reserve})", needs.ram, board.free_ram());
+        let ram_text = format!("RAM by {ram} bytes ({needed_ram} of {}; {reserve})", board.free_ram());
         match (flash > 0, ram > 0) {
             (true, true) => write!(f, "{flash_text} and {ram_text}")?,
             (true, false) => f.write_str(&flash_text)?,
@@ -148,18 +195,39 @@ impl fmt::Display for OverBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board::{CODE_BYTES, Image, LEARNING_CODE_BYTES, Processor};
+
+    fn needs(weights: usize, ram: usize) -> Needs {
+        Needs { weights, ram, topology: "64-16-4-16-64".parse().unwrap(), code: 4 }
+    }
 
     #[test]
     fn a_board_takes_the_whole_or_the_half_that_it_has_room_for() {
-        const BOARD: Board = Board { name: "a", flash: 100, ram: RESERVE + 10, target: None };
-        let needs = |flash, ram| Needs { flash, ram };
+        const BOARD: Board =
+            Board { name: "a", processor: Processor::M4, flash: CODE_BYTES + 100, ram: RESERVE + 10, image: None };
         let on = |whole, halves| Footprint { whole, halves }.on(&BOARD);
         assert_eq!(on(needs(100, 10), None), Fit::Whole);
         assert_eq!(on(needs(101, 10), None), Fit::Nothing);
         assert_eq!(on(needs(101, 10), Some([needs(50, 5), needs(51, 5)])), Fit::EitherHalf);
         assert_eq!(on(needs(100, 11), Some([needs(50, 10), needs(51, 11)])), Fit::Encoder);
         assert_eq!(on(needs(100, 11), Some([needs(50, 11), needs(51, 10)])), Fit::Decoder);
-        let learns = |slots| LearningNeeds { needs: needs(90, 10), slots }.on(&BOARD);
-        assert_eq!((learns(10), learns(11)), (Learns::Yes, Learns::KeptElsewhere));
+        assert_eq!(on(needs(usize::MAX, 10), None), Fit::Nothing);
+        let learns = |slots| LearningNeeds { needs: needs(0, 10), slots, gradients: 0 };
+        let board = Board { flash: LEARNING_CODE_BYTES + 100, ..BOARD };
+        assert_eq!((learns(100).on(&board), learns(101).on(&board)), (Learns::Yes, Learns::KeptElsewhere));
+    }
+
+    #[test]
+    fn an_image_takes_no_more_than_it_has_buffers_for() {
+        let image = Image { code: CODE_BYTES, blob: 1 << 20, row: 64, activations: 1000, learner: None };
+        let board = Board { name: "a", processor: Processor::M3, flash: 1 << 24, ram: 1 << 20, image: Some(image) };
+        let fits = |sizes: &str| Needs { topology: sizes.parse().unwrap(), ..needs(10, 10) }.check_image(&board);
+        assert_eq!(
+            (fits("64-8-64"), fits("64-936-1*-64")),
+            (Ok(()), Err(Error::Capacity { resource: Resource::Activations, needed: 1004, available: 1000 }))
+        );
+        assert!(matches!(fits("65-8-65"), Err(Error::Capacity { resource: Resource::Message, .. })));
+        let long = Needs { code: 65, ..needs(10, 10) };
+        assert!(long.check_image(&board).is_err(), "a code that is longer than its row");
     }
 }

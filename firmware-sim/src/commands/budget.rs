@@ -3,16 +3,18 @@
 use super::train;
 use crate::args;
 use crate::board::firmware::Program;
-use crate::board::needs::{CODE_BYTES, Footprint, LEARNING_CODE_BYTES, LearningNeeds, Needs};
-use crate::board::{BOARDS, Board, RESERVE};
+use crate::board::needs::{Footprint, Needs};
+use crate::board::{BOARDS, Board, CODE_BYTES, LEARNING_CODE_BYTES, RESERVE};
 use crate::link::flashed::Firmware;
+use crate::link::measure::{Estimate, ensure_room, footprint};
 use crate::link::session::Session;
-use crate::link::{Kind, Ram, Target, measure};
+use crate::link::{Kind, Ram, Target};
 use crate::random;
 use crate::weights::Weights;
 use autoencoder_core::Topology;
 use autoencoder_core::topology::NAMES;
 use autoencoder_device::tiny;
+use autoencoder_io::topology::{ensure_autoencoder, name};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -23,26 +25,44 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
     let device = target.link != Kind::InProcess;
     let boards: Vec<&Board> =
         if device || common.board.is_some() { vec![target.board] } else { BOARDS.iter().collect() };
-    let networks = match shape.get() {
-        Some(topology) => vec![random::weights(topology)?],
-        None if device || common.weights.is_some() => vec![Weights::find(common.weights.as_deref())?],
-        None => NAMES
-            .into_iter()
-            .filter_map(Topology::named)
-            .map(|topology| random::weights(&topology))
-            .collect::<Result<_, _>>()?,
+    shape.get().map(ensure_autoencoder).transpose()?;
+    let weights = match shape.get() {
+        None if device || common.weights.is_some() => Some(Weights::find(common.weights.as_deref())?),
+        _ => None,
     };
-    let estimates: Vec<Estimate> = networks.iter().map(Estimate::new).collect::<anyhow::Result<_>>()?;
-    let measured = match &networks[..] {
-        [weights] if device => Some(Measured::new(&target, weights)?),
+    // Without weights, from the sizes alone: a network need not be one that can be built.
+    let named = || NAMES.into_iter().filter_map(Topology::named).collect();
+    let topologies: Vec<Topology> = match (&weights, shape.get()) {
+        (Some(weights), _) => vec![weights.topology().clone()],
+        (_, Some(topology)) => vec![topology.clone()],
+        _ => named(),
+    };
+    let estimates: Vec<Estimate> = match &weights {
+        Some(weights) => vec![Estimate::of(weights)?],
+        None => topologies.iter().map(Estimate::of_sizes).collect::<anyhow::Result<_>>()?,
+    };
+    let measured = match &topologies[..] {
+        [topology] if device => {
+            let weights = match weights {
+                Some(weights) => weights,
+                None => {
+                    ensure_room(&target, topology, &estimates[0].footprint, &name(topology))?; // before they are made
+                    random::weights(topology)?
+                }
+            };
+            Some(Measured::new(&target, &weights)?)
+        }
         _ => None,
     };
     let training = train::measure()?;
+    let has_ram = |board: &Board| training.used() <= board.free_ram();
     if common.json {
         let rows: Vec<Value> =
-            estimates.iter().flat_map(|estimate| boards.iter().map(|board| estimate.json(board))).collect();
+            estimates.iter().flat_map(|estimate| boards.iter().map(|board| json(estimate, board))).collect();
+        let trains: Vec<&str> = boards.iter().filter(|board| has_ram(board)).map(|board| board.name).collect();
         let training = json!({
             "topology": "tiny",
+            "boards": trains,
             "ram_bytes": training.used(),
             "static_bytes": training.statics,
             "stack_bytes": training.stack,
@@ -61,97 +81,110 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
 
 /// What networks need, and which of the boards have it.
 fn table(text: &mut String, estimates: &[Estimate], training: Ram, boards: &[&Board]) -> std::fmt::Result {
-    let width = estimates.iter().map(|estimate| estimate.name.len()).max().unwrap_or_default().max(10);
+    let width = estimates.iter().map(|estimate| estimate.name().len()).max().unwrap_or_default().max(10);
     writeln!(
         text,
         "{:width$}  flash    RAM  = static + stack   encoder alone    decoder alone    learning    kept",
         "topology"
     )?;
-    for Estimate { name, footprint, ram, learning } in estimates {
-        let Footprint { whole, halves } = footprint;
-        let half = |half: usize| {
-            halves.map_or(format!("{:>14}", "-"), |halves| format!("{:6}, {:6}", halves[half].flash, halves[half].ram))
+    for estimate in estimates {
+        let Estimate { footprint, ram, learning } = estimate;
+        let (name, Footprint { whole, halves }) = (estimate.name(), footprint);
+        let half = |half: usize| match halves {
+            Some(halves) => format!("{:6}, {:6}", halves[half].weights + CODE_BYTES, halves[half].ram),
+            None => format!("{:>14}", "-"),
         };
         writeln!(
             text,
             "{name:width$} {:6}  {:5}    {:6} + {:5}   {}   {}   {:6}, {:5}   {:5}",
-            whole.flash,
+            whole.weights + CODE_BYTES,
             whole.ram,
             ram.statics,
             ram.stack,
             half(0),
             half(1),
-            learning.needs.flash,
+            learning.needs.weights + LEARNING_CODE_BYTES,
             learning.needs.ram,
             learning.slots
         )?;
     }
     let Ram { statics, stack, .. } = training;
-    writeln!(text, "{:width$}       {:6}    {statics:6} + {stack:5}   trained whole in f32", "tiny", training.used())?;
+    write!(text, "{:width$}       {:6}    {statics:6} + {stack:5}   trained whole in f32", "tiny", training.used())?;
+    if let [board] = boards {
+        let has = if training.used() <= board.free_ram() {
+            "for which there is RAM on"
+        } else {
+            "for which there is too little RAM on"
+        };
+        write!(text, ", {has} {}", board.name)?;
+    }
+    writeln!(text)?;
     writeln!(
         text,
         "\nboard          {:width$} flash of available   RAM of available   learns                fits",
         "topology"
     )?;
-    for Estimate { name, footprint, learning, .. } in estimates {
+    for estimate in estimates {
+        let Estimate { footprint, learning, .. } = estimate;
+        let name = estimate.name();
         for board in boards {
             writeln!(
                 text,
                 "{:14} {name:width$} {:6} {:10}   {:6} {:8}     {:19}   {}",
                 board.name,
-                footprint.whole.flash,
+                footprint.whole.flash(board),
                 board.flash,
                 footprint.whole.ram,
                 board.free_ram(),
                 learning.on(board),
-                footprint.on(board)
+                fits(footprint, board)
             )?;
         }
     }
     writeln!(
         text,
-        "\nBytes. Flash: the weights and {CODE_BYTES} of code, {LEARNING_CODE_BYTES} where it learns: estimates. RAM: the application's\n\
-         statics and its stack, measured in this process; {RESERVE} bytes of each board's RAM are kept free for everything\n\
-         outside the application. Kept: two slots of flash for what was learned, in this flash or another one."
+        "\nBytes. Flash: the weights and {CODE_BYTES} of code, {LEARNING_CODE_BYTES} where it learns: estimates; on the last four boards, which\n\
+         are emulated, what their images have. RAM: the application's statics and its stack, measured in this process; {RESERVE}\n\
+         bytes of each board's RAM are kept free for everything outside the application. Kept: two slots of flash for\n\
+         what was learned, in this flash or another one."
     )
 }
 
-/// What a network needs, measured in this process.
-struct Estimate {
-    name: String,
-    footprint: Footprint,
-    ram: Ram,
-    learning: LearningNeeds,
+/// What of a network fits a board, and why not, if flash and RAM do not say it.
+fn fits(footprint: &Footprint, board: &Board) -> String {
+    let (fit, whole) = (footprint.on(board), &footprint.whole);
+    let memory = whole.flash(board) <= board.flash && whole.ram <= board.free_ram();
+    match whole.check_image(board) {
+        Err(error) if memory => format!("{fit} ({error})"),
+        _ => fit.to_string(),
+    }
 }
 
-impl Estimate {
-    fn new(weights: &Weights) -> anyhow::Result<Self> {
-        let (footprint, ram) = (measure::footprint(weights)?, measure::application(weights)?);
-        Ok(Self { name: weights.name(), footprint, ram, learning: measure::learning(weights)? })
-    }
-
-    fn json(&self, board: &Board) -> Value {
-        let Self { name, footprint, learning, .. } = self;
-        json!({
-            "board": board.name,
-            "topology": name,
-            "flash_bytes": footprint.whole.flash,
-            "flash_available": board.flash,
-            "ram_bytes": footprint.whole.ram,
-            "ram_available": board.free_ram(),
-            "fits": footprint.on(board).to_string(),
-            "learning_flash_bytes": learning.needs.flash,
-            "learning_ram_bytes": learning.needs.ram,
-            "kept_bytes": learning.slots,
-            "learns": learning.on(board).to_string(),
-        })
-    }
+/// What a network needs of a board, and whether the board has it.
+fn json(estimate: &Estimate, board: &Board) -> Value {
+    let Estimate { footprint, learning, .. } = estimate;
+    json!({
+        "board": board.name,
+        "topology": estimate.name(),
+        "flash_bytes": footprint.whole.flash(board),
+        "flash_available": board.flash,
+        "ram_bytes": footprint.whole.ram,
+        "ram_available": board.free_ram(),
+        "fits": footprint.on(board).to_string(),
+        "image": footprint.whole.check_image(board).err().map(|error| error.to_string()),
+        "learning_flash_bytes": learning.flash(board),
+        "learning_flash_available": board.learning_flash(),
+        "learning_ram_bytes": learning.needs.ram,
+        "kept_bytes": learning.slots,
+        "learns": learning.on(board).to_string(),
+    })
 }
 
 /// What a device takes, as it says itself, beside the estimate.
 struct Measured {
     link: Kind,
-    board: &'static str,
+    /// The emulated board, or the one that was named.
+    board: &'static Board,
     topology: String,
     /// For the whole network, or for its encoder if that is all that the device holds.
     estimate: Needs,
@@ -165,13 +198,14 @@ struct Measured {
 impl Measured {
     /// Has a device carry out each command of the network, and asks it.
     fn new(target: &Target, weights: &Weights) -> anyhow::Result<Self> {
-        let (board, image) = if target.link == Kind::Qemu {
-            let firmware = Firmware::new(target.board, weights)?;
-            (target.board.emulated(), Some(firmware.images.layout(Program::Application)?.flash))
-        } else {
-            (target.board, None)
-        };
         let mut device = Session::open(target.clone(), weights)?;
+        let (board, image) = match target.emulated {
+            Some(board) => {
+                let firmware = Firmware::new(board, weights)?;
+                (board, Some(firmware.images.layout(Program::Application)?.flash))
+            }
+            None => (target.board, None),
+        };
         let encoder_alone = device.encoder_alone();
         // A stack is as deep as its deepest call, whatever the values: some are zero, some are not.
         let row: Vec<u8> = (0..weights.row()).map(|i| if i % 3 == 0 { 0 } else { i as u8 }).collect();
@@ -186,16 +220,16 @@ impl Measured {
         } else {
             device.decode(weights.crc, &vec![1; weights.code_bytes()])??;
         }
-        let Footprint { whole, halves } = measure::footprint(weights)?;
-        let encoder = weights.encoder().zip(halves).filter(|_| encoder_alone);
+        let Footprint { whole, halves } = footprint(weights)?;
+        let encoder = weights.encoder().filter(|_| encoder_alone);
         Ok(Self {
             link: target.link.clone(),
-            board: board.name,
+            board,
             topology: weights.name(),
-            estimate: encoder.map_or(whole, |(_, [encoder, _])| encoder),
+            estimate: halves.filter(|_| encoder_alone).map_or(whole, |[encoder, _]| encoder),
             encoder_alone,
             image,
-            weights: encoder.map_or(weights.length, |(encoder, _)| encoder.bytes().len()),
+            weights: encoder.map_or(weights.length, |encoder| encoder.bytes().len()),
             ram: device.finish()?.ram,
         })
     }
@@ -204,7 +238,7 @@ impl Measured {
         let Self { link, board, topology, estimate, encoder_alone, image, weights, ram } = self;
         json!({
             "link": link.to_string(),
-            "board": board,
+            "board": board.name,
             "topology": topology,
             "encoder_only": encoder_alone,
             "flash_bytes": image.map(|image| image + weights),
@@ -214,7 +248,7 @@ impl Measured {
             "static_bytes": ram.statics,
             "spare_bytes": ram.spare,
             "stack_bytes": ram.stack,
-            "flash_estimate": estimate.flash,
+            "flash_estimate": estimate.flash(board),
             "ram_estimate": estimate.ram,
         })
     }
@@ -222,10 +256,10 @@ impl Measured {
     fn text(&self, text: &mut String) -> std::fmt::Result {
         let Self { link, board, topology, estimate, encoder_alone, image, weights, ram } = self;
         let half = if *encoder_alone { ", the encoder alone" } else { "" };
-        writeln!(text, "\n{topology}{half} on {board}, --link {link}\n         estimate  measured")?;
+        writeln!(text, "\n{topology}{half} on {}, --link {link}\n         estimate  measured", board.name)?;
         let flash = image.map_or("unknown".to_owned(), |image| (image + weights).to_string());
         let parts = image.map_or("a board cannot tell its image".to_owned(), |image| format!("image {image}"));
-        writeln!(text, "  flash  {:8}  {flash:>8}   {parts}, weights {weights}", estimate.flash)?;
+        writeln!(text, "  flash  {:8}  {flash:>8}   {parts}, weights {weights}", estimate.flash(board))?;
         let Ram { statics, spare, stack, .. } = ram;
         writeln!(text, "  RAM    {:8}  {:8}   static {statics}, stack {stack}", estimate.ram, ram.used())?;
         if *spare > 0 {

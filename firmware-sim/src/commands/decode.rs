@@ -1,11 +1,12 @@
 //! `firmware-sim decode`
 
-use crate::drawing::{self, most_drawn};
+use crate::drawing;
 use crate::link::session::Session;
-use crate::rows::{Count, Rows, Shape, mse, squared_error};
+use crate::rows::{Count, Folder, Rows, Set, Shape, fits, mse, squared_error};
 use crate::shift::{self, Shift};
-use crate::terminal::note;
+use crate::terminal::notes;
 use crate::weights::Weights;
+use crate::writable::{after_picture, ensure_writable};
 use crate::{args, codes};
 use anyhow::ensure;
 use autoencoder_device::Error;
@@ -21,17 +22,22 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     let weights = Weights::find(args.device.common.weights.as_deref())?;
     weights.ensure_decodes("decode")?;
     let packets = args.codes.as_deref().map(files::read).transpose()?;
-    let originals = if packets.is_some() {
-        None
-    } else {
-        weights.ensure_encodes("decode of test rows")?;
-        let count = Count::or("--images", args.images, ROWS);
-        Some(shift::test(args.shift.as_ref(), &args.source.data, count, &weights)?)
+    // Packets need no data; where there is some, it tells the shape of a row.
+    let data = if packets.is_some() { args.source.folder().ok() } else { Some(args.source.folder()?) };
+    let originals = match &data {
+        Some(data) if packets.is_none() => {
+            weights.ensure_encodes("decode of test rows")?;
+            let count = Count::or("--images", args.images, ROWS);
+            Some(shift::test(args.shift.as_ref(), data, count, &weights)?)
+        }
+        _ => None,
     };
-    let inputs =
-        args.codes.iter().chain(&args.device.flash).chain([&weights.path, &args.source.data]).map(PathBuf::as_path);
-    let shifted = args.shift.as_ref().and_then(Shift::folder);
-    files::ensure_not_input(&args.out, inputs.chain(shifted))?;
+    let shape = match (&originals, &data) {
+        (Some(originals), _) => originals.shape,
+        (None, data) => shape(data.as_deref(), args.source.data.is_some(), &weights)?,
+    };
+    let inputs = args.codes.iter().chain(&args.device.flash).chain(&data).chain([&weights.path]).map(PathBuf::as_path);
+    ensure_writable(&[&args.out], inputs.chain(args.shift.as_ref().and_then(Shift::folder)))?;
     let mut session = Session::with_flash(args.device.common.target()?, &weights, args.device.flash.as_deref())?;
     let (decoded, skipped) = match (&args.codes, packets, &originals) {
         (Some(path), Some(packets), _) => from_file(path, &packets, &mut session)?,
@@ -41,29 +47,39 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
         }
     };
     let report = session.finish()?;
-    let shape = originals.as_ref().map_or(Shape::guess(weights.row()), |originals| originals.shape);
     let originals = originals.map(|Rows { rows, .. }| rows);
     let kinds: Vec<_> = originals.as_deref().into_iter().chain([&decoded[..]]).collect();
-    drawing::png(&kinds, shape).write(&args.out)?;
+    let picture = drawing::png(&kinds, shape).write(&args.out);
     let mse = originals.as_ref().map(|originals| {
         let sum = originals.iter().zip(&decoded).map(|(a, b)| squared_error(a, b)).sum();
         mse(sum, decoded.len() * weights.row())
     });
     if args.device.common.json {
-        return Ok(report.json(json!({
+        let text = report.json(json!({
             "images": decoded.len(), "skipped": skipped, "mse": mse, "out": args.out.display().to_string(),
-        })));
+        }));
+        return after_picture(text, picture);
     }
     let mut text = drawing::terminal(originals.as_deref(), &decoded, shape);
     summary(&mut text, decoded.len(), mse, shape, &args.out)?;
     report.text(&mut text)?;
-    Ok(text)
+    after_picture(text, picture)
+}
+
+/// The shape of rows of which there are only codes: that of the data, if it was named or fits the network; or a guess.
+fn shape(data: Option<&Path>, named: bool, weights: &Weights) -> anyhow::Result<Shape> {
+    let of = |data: &Path| {
+        let images = Folder::data(data).images(Set::Test)?;
+        fits(images.width, images.height, data, weights)
+    };
+    match data.map(of) {
+        Some(shape) if named || shape.is_ok() => shape,
+        _ => Ok(Shape::guess(weights.row())),
+    }
 }
 
 /// The rows of a file of codes, and how many packets were skipped. What is wrong with the file is said on standard error.
 fn from_file(path: &Path, bytes: &[u8], session: &mut Session<'_>) -> anyhow::Result<(Vec<Vec<u8>>, usize)> {
-    /// Lines about damage, of which there may be thousands.
-    const LINES: usize = 10;
     ensure!(!bytes.is_empty(), "{}: the file is empty", path.display());
     let (codes, mut problems) = codes::read(bytes);
     let mut skipped = problems.iter().filter(|problem| problem.contains("skipped")).count();
@@ -90,21 +106,13 @@ fn from_file(path: &Path, bytes: &[u8], session: &mut Session<'_>) -> anyhow::Re
         problems.push(refused);
     }
     ensure!(!decoded.is_empty(), "{}: no packet in it can be decoded", path.display());
-    for problem in problems.iter().take(LINES) {
-        note(&format!("{}: {problem}", path.display()));
-    }
-    if let Some(more) = problems.len().checked_sub(LINES).filter(|more| *more > 0) {
-        note(&format!("{}: and {more} more of the kind", path.display()));
-    }
+    notes(&path.display().to_string(), &problems);
     Ok((decoded, skipped))
 }
 
 /// How many rows were decoded, how well, and where they are.
 fn summary(text: &mut String, count: usize, mse: Option<f64>, shape: Shape, out: &Path) -> std::fmt::Result {
-    write!(text, "\n{count} {}", shape.plural())?;
-    if count > most_drawn(shape) {
-        write!(text, " (the first {} are drawn here)", most_drawn(shape))?;
-    }
+    write!(text, "\n{}{}", shape.counted(count), drawing::cut(count))?;
     if let Some(mse) = mse {
         write!(text, ", originals above their reconstructions, MSE {mse:.6}")?;
     }

@@ -1,35 +1,37 @@
 //! `firmware-sim encode`
 
-use crate::drawing::{self, most_drawn};
+use crate::link::Target;
 use crate::link::session::Session;
 use crate::rows::{self, Count, Rows};
-use crate::terminal::progress;
+use crate::terminal::{notes, progress};
 use crate::weights::Weights;
-use crate::{args, codes};
+use crate::writable::ensure_writable;
+use crate::{args, codes, drawing};
 use anyhow::ensure;
+use autoencoder_core::blob::Thresholds;
 use autoencoder_io::files;
 use autoencoder_io::formats::PROTECTED;
 use serde_json::json;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How many test rows are encoded by default.
 const ROWS: usize = 16;
+/// The most rows in the picture.
+const PICTURED: usize = 64;
 
 pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     let weights = Weights::find(args.device.common.weights.as_deref())?;
     weights.ensure_encodes("encode")?;
-    let Rows { rows, shape } = match rows::files(&args.inputs, &weights)? {
-        Some(rows) => rows,
-        None => rows::test(&args.source.data, Count::or("--images", args.images, ROWS), &weights)?,
+    let data = if args.inputs.is_empty() { Some(args.source.folder()?) } else { None };
+    let Rows { rows, shape } = match &data {
+        Some(data) => rows::test(data, Count::or("--images", args.images, ROWS), &weights)?,
+        None => rows::files(&args.inputs, &weights)?,
     };
-    let picture = args.out.with_extension("png");
-    ensure!(picture != args.out, "{}: that is where the picture of the codes goes", args.out.display());
-    let inputs =
-        args.inputs.iter().chain(&args.device.flash).chain([&weights.path, &args.source.data]).map(PathBuf::as_path);
-    for out in [&args.out, &picture] {
-        files::ensure_not_input(out, inputs.clone())?;
-    }
+    let picture = picture(&args.out)?;
+    let outputs: Vec<&Path> = [args.out.as_path()].into_iter().chain(picture.as_deref()).collect();
+    let inputs = args.inputs.iter().chain(&args.device.flash).chain(&data).chain([&weights.path]);
+    ensure_writable(&outputs, inputs.map(PathBuf::as_path))?;
     let mut session = Session::with_flash(args.device.common.target()?, &weights, args.device.flash.as_deref())?;
     let mut packets = Vec::new();
     for row in progress(&rows) {
@@ -37,27 +39,77 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     }
     let report = session.finish()?;
     files::replace(&args.out, &packets, &PROTECTED)?;
-    let drawn = &rows[..rows.len().min(most_drawn(shape))];
+    let drawn = &rows[..rows.len().min(PICTURED)];
     let (read, _) = codes::read(&packets);
     let pictures: Vec<_> = read.iter().take(drawn.len()).map(|code| drawing::code(&code.packed, shape)).collect();
-    drawing::png(&[drawn, &pictures], shape).write(&picture)?;
+    if let Some(picture) = &picture {
+        drawing::png(&[drawn, &pictures], shape).write(picture)?;
+    }
+    let unlike = unlike(&weights, args.device.flash.as_deref(), &rows)?;
+    let noun = shape.noun();
+    let warnings: Vec<String> = unlike.iter().map(|unlike| unlike.warning(noun)).collect();
+    notes("warning", &warnings);
     if args.device.common.json {
+        let unlike: Vec<_> =
+            unlike.iter().map(|unlike| json!({ "packet": unlike.packet, "score": unlike.score })).collect();
         return Ok(report.json(json!({
             "images": rows.len(), "out": args.out.display().to_string(), "out_bytes": packets.len(),
-            "picture": picture.display().to_string(),
+            "picture": picture.map(|picture| picture.display().to_string()), "unlike_training": unlike,
         })));
     }
     let mut text = drawing::terminal(Some(drawn), &pictures, shape);
-    let what = shape.plural();
-    writeln!(text, "\n{what} above the bytes of their codes: {}", picture.display())?;
-    writeln!(
-        text,
-        "{}: {} {what} of {} bytes in {} bytes",
-        args.out.display(),
-        rows.len(),
-        weights.row(),
-        packets.len()
-    )?;
+    let (what, cut) = (shape.plural(), drawing::cut(rows.len()));
+    write!(text, "\n{what} above the bytes of their codes{cut}")?;
+    if let Some(picture) = picture {
+        let first = if rows.len() > PICTURED { format!("the first {PICTURED} in ") } else { String::new() };
+        write!(text, ": {first}{}", picture.display())?;
+    }
+    let (out, count) = (args.out.display(), shape.counted(rows.len()));
+    writeln!(text, "\n{out}: {count} of {} bytes in {} bytes", weights.row(), packets.len())?;
     report.text(&mut text)?;
     Ok(text)
+}
+
+/// Where the picture of the codes goes, beside them; nowhere if they go to a pipe or a device.
+fn picture(out: &Path) -> anyhow::Result<Option<PathBuf>> {
+    if out.exists() && !out.is_file() {
+        return Ok(None);
+    }
+    let picture = out.with_extension("png");
+    ensure!(picture != out, "{}: that is where the picture of the codes goes", out.display());
+    Ok(Some(picture))
+}
+
+/// A row that is unlike those that the network knows.
+struct Unlike {
+    /// The number of its packet.
+    packet: usize,
+    score: u32,
+    thresholds: Thresholds,
+}
+
+impl Unlike {
+    fn warning(&self, noun: &str) -> String {
+        let Self { packet, score, thresholds: Thresholds { lower, upper } } = self;
+        format!(
+            "packet {packet}: a score of {score}, not within {lower} to {upper}: {noun} unlike those that are known"
+        )
+    }
+}
+
+/// The rows whose scores are outside the thresholds, as this process computes them; none without a decoder or thresholds.
+fn unlike(weights: &Weights, flash: Option<&Path>, rows: &[Vec<u8>]) -> anyhow::Result<Vec<Unlike>> {
+    if !weights.topology().has_decoder() || weights.header.thresholds == Thresholds::NONE {
+        return Ok(Vec::new());
+    }
+    let mut here = Session::with_flash(Target::reference(), weights, flash)?;
+    let thresholds = here.thresholds()?;
+    let mut unlike = Vec::new();
+    for (packet, row) in (1..).zip(rows) {
+        let score = here.score(row)?;
+        if !(thresholds.lower..=thresholds.upper).contains(&score) {
+            unlike.push(Unlike { packet, score, thresholds });
+        }
+    }
+    Ok(unlike)
 }

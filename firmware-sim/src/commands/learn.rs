@@ -1,15 +1,13 @@
 //! `firmware-sim learn`
 
-use crate::flash_file::{self, describe, wear};
+use crate::flash_file::{FlashFile, describe, wear};
 use crate::link::session::Session;
-use crate::rows::{self, Count, Rows, mse};
-use crate::shift::Set;
+use crate::rows::{self, Count, Rows, Set, ensure_some_left, mse};
 use crate::terminal::{note, progress};
 use crate::weights::Weights;
-use crate::writable::ensure_writable;
-use crate::{args, drawing};
-use anyhow::ensure;
-use autoencoder_device::learn::{Begin, HELD_OUT, Judgement};
+use crate::writable::{after_picture, ensure_other, ensure_writable};
+use crate::{args, drawing, interrupt};
+use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, Rejection};
 use autoencoder_device::message::Learning;
 use autoencoder_io::files;
 use serde_json::json;
@@ -29,48 +27,52 @@ struct Change {
 pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
     weights.ensure_whole("learn")?;
-    let read = || [weights.path.as_path(), &args.source.data].into_iter().chain(args.shift.folder());
-    files::ensure_not_input(&args.out, read().chain([args.flash.as_path()]))?;
+    let data = args.source.folder()?;
+    let read = || [weights.path.as_path(), data.as_path()].into_iter().chain(args.shift.folder());
+    ensure_other(&args.out, &[args.flash.as_path()])?;
+    ensure_writable(&[args.out.as_path()], read().collect::<Vec<_>>())?;
     files::ensure_not_input(&args.flash, read())?;
     let test_rows = Count::of("--test-images", args.test_images);
-    let Rows { rows: shifted, shape } = args.shift.rows(&args.source.data, Set::Test, test_rows, &weights)?;
-    let original = rows::test(&args.source.data, test_rows, &weights)?.rows;
+    let Rows { rows: shifted, shape } = args.shift.rows(&data, Set::Test, test_rows, &weights)?;
+    let original = rows::test(&data, test_rows, &weights)?.rows;
     let count = Count::or("--images", args.images, ROWS).and(HELD_OUT);
-    let stream = args.shift.rows(&args.source.data, Set::Training, count, &weights)?.rows;
-    let count = stream.len().saturating_sub(HELD_OUT);
+    let stream = args.shift.rows(&data, Set::Training, count, &weights)?.rows;
+    let count = ensure_some_left(stream.len(), shape, args.shift.folder().unwrap_or(&data))?;
     let what = shape.plural();
-    ensure!(count > 0, "{} training {what}: {HELD_OUT} are held out, none is left", stream.len());
     let drawn = &shifted[..DRAWN.min(shifted.len())];
 
-    let flash = flash_file::read(&args.flash, &weights)?;
-    let mut session = Session::learning(args.common.target()?, &weights, flash)?;
+    let file = FlashFile::to_learn(&args.flash, &weights, args.force)?;
+    let mut session = Session::learning(args.common.target()?, &weights, file.contents.clone())?;
     let kept = session.status(Learning::Status)?.kept?;
-    [&args.flash, &args.out].into_iter().try_for_each(|path| ensure_writable(path))?;
+    interrupt::watch()?;
     if !args.common.json {
         note(&format!("flash: {}: {}", args.flash.display(), describe(kept)));
     }
     let drawn_before = session.reconstruct_all(drawn)?;
     let before = [session.mse(&shifted)?, session.mse(&original)?];
 
-    let method = args.optimizer.method();
+    let method = args.optimizer;
     let rate = args.rate.unwrap_or(method.rate());
     session.status(Learning::Begin(Begin { method, rate, batch: args.batch, images: count as u32 }))?;
-    let (errors, instructions) = learn(&mut session, &stream)?;
+    let flash = args.flash.display();
+    let learned = learn(&mut session, &stream);
+    let (errors, instructions) =
+        interrupt::explain(learned, || format!("nothing of this run is kept, {flash} is as it was"))?;
     let steps = errors.len().div_ceil(args.batch.into()).max(1);
     let instructions = instructions / steps as u64;
     let judgement = session.judge()?;
     let now = session.status(Learning::Status)?.kept?;
+    file.write(&session.flash()?)?; // before what takes long again
 
-    let after = [session.mse(&shifted)?, session.mse(&original)?];
+    let after = session.mse(&shifted).and_then(|shifted| Ok([shifted, session.mse(&original)?]));
+    let after = interrupt::explain(after, || format!("the run itself is over, and {flash} has what came of it"))?;
     let [on_shifted, on_original] = [0, 1].map(|i| Change { before: before[i], after: after[i] });
     let drawn_after = session.reconstruct_all(drawn)?;
-    let contents = session.flash()?;
     let report = session.finish()?;
-    flash_file::write(&args.flash, &contents)?;
-    drawing::png(&[drawn, &drawn_before, &drawn_after], shape).write(&args.out)?;
+    let picture = drawing::png(&[drawn, &drawn_before, &drawn_after], shape).write(&args.out);
 
     if args.common.json {
-        return Ok(report.json(json!({
+        let text = report.json(json!({
             "shift": args.shift.to_string(),
             "images": count,
             "held_out": HELD_OUT,
@@ -80,26 +82,33 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
             "mse_old_data_before": on_original.before,
             "mse_old_data": on_original.after,
             "instructions_per_step": instructions,
-            "persisted": judgement.kept.is_some(),
-            "record": judgement.kept,
+            "persisted": judgement.kept.is_ok(),
+            "record": judgement.kept.ok(),
+            "rejected": judgement.kept.err().map(|rejection| rejection.to_string()),
             "wear": wear(now),
             "flash": args.flash.display().to_string(),
             "out": args.out.display().to_string(),
-        })));
+        }));
+        return after_picture(text, picture);
     }
     let mut text = String::new();
-    writeln!(text, "{count} {what} learned from, the sensor {}: {}", args.shift, args.out.display())?;
+    writeln!(text, "{} learned from, the sensor {}: {}", shape.counted(count), args.shift, args.out.display())?;
     chart(&mut text, &errors)?;
-    writeln!(text, "                 MSE before     after   {} test {what}", shifted.len())?;
+    writeln!(text, "                 MSE before     after   {} to test with", shape.counted(shifted.len()))?;
     for (name, Change { before, after }) in [("shifted sensor", on_shifted), ("original sensor", on_original)] {
         writeln!(text, "  {name:15}  {before:.6}  {after:.6}")?;
     }
     let Judgement { before, after, kept } = judgement;
     let [before, after] = [before, after].map(|sum| mse(sum.into(), HELD_OUT * weights.row()));
-    writeln!(text, "  held out         {before:.6}  {after:.6}   {HELD_OUT} {what}, by which the device decides")?;
+    if kept != Err(Rejection::TooFewRows) {
+        writeln!(
+            text,
+            "  held out         {before:.6}  {after:.6}   {HELD_OUT} {what} from all over the run: not learned from, the device decides by them"
+        )?;
+    }
     match kept {
-        Some(record) => writeln!(text, "kept as record {record} in the device's flash: {}", args.flash.display())?,
-        None => writeln!(text, "rolled back: it did not help on the {what} held out")?,
+        Ok(record) => writeln!(text, "kept as record {record} in the device's flash: {}", args.flash.display())?,
+        Err(rejection) => writeln!(text, "rolled back: {rejection}")?,
     }
     writeln!(text, "  {}", describe(now))?;
     if instructions > 0 {
@@ -107,7 +116,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
         writeln!(text, "{instructions} instructions for {learned}")?;
     }
     report.text(&mut text)?;
-    Ok(text)
+    after_picture(text, picture)
 }
 
 /// The errors of the rows in the order in which they were learned from, each before its step, and the instructions of it

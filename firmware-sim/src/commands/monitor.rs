@@ -3,13 +3,12 @@
 use crate::args;
 use crate::link::measure::ensure_whole_fits;
 use crate::link::session::Session;
-use crate::rows::{self, Count, mse};
-use crate::shift::Set;
+use crate::rows::{self, Count, Set, mse};
 use crate::terminal::progress;
 use crate::weights::Weights;
 use anyhow::ensure;
-use autoencoder_core::blob::NO_THRESHOLD;
-use autoencoder_device::monitor::WINDOW;
+use autoencoder_core::blob::Thresholds;
+use autoencoder_device::monitor::{ALARM, Drift, Monitor, REPEATS, WINDOW};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -25,49 +24,58 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let target = args.device.common.target()?;
     ensure_whole_fits(target.board, &weights)?;
     let mut session = Session::with_flash(target, &weights, args.device.flash.as_deref())?;
-    let threshold = session.threshold()?;
+    let thresholds = session.thresholds()?;
     ensure!(
-        threshold != NO_THRESHOLD,
-        "{}: no threshold was calibrated (`cargo run -p host -- export --format int8` does it)",
+        thresholds != Thresholds::NONE,
+        "{}: no thresholds were calibrated (`cargo run -p host -- export --format int8` does it)",
         weights.path.display()
     );
     let count = Count::or("--images", args.images, IMAGES);
-    let shifted = args.shift.rows(&args.source.data, Set::Test, count, &weights)?;
+    let data = args.source.folder()?;
+    let shifted = args.shift.rows(&data, Set::Test, count, &weights)?;
     let what = shifted.shape.plural();
     ensure!(shifted.rows.len() >= 2, "a stream that changes takes two {what}");
     let half = shifted.rows.len() / 2;
-    let mut stream = rows::test(&args.source.data, Count::Asked(half, "--images"), &weights)?.rows;
+    let mut stream = rows::test(&data, Count::Asked(half, "--images"), &weights)?.rows;
     stream.extend(shifted.rows.into_iter().skip(half));
 
-    let (mut scores, mut drifted) = (Vec::new(), Vec::new());
+    let (mut scores, mut drifts) = (Vec::new(), Vec::new());
     for row in progress(&stream) {
         let (score, verdict) = session.monitor(row)?;
         scores.push(score);
-        drifted.push(verdict.drifted);
+        drifts.push(verdict.drift);
     }
     let report = session.finish()?;
 
     let (steady, shifted) = scores.split_at(half);
-    let false_alarms = drifted[..half].iter().filter(|drifted| **drifted).count();
+    let false_alarms = drifts[..half].iter().flatten().count();
     // With learned parameters it may be the shifted half that is known: then a drift ends there.
-    let was = drifted[half - 1];
-    let changed = drifted[half..].iter().position(|drifted| *drifted != was).map(|rows| rows + 1);
+    let was = drifts[half - 1].is_some();
+    let changed = drifts[half..].iter().position(|drift| drift.is_some() != was);
+    let drift = changed.and_then(|rows| drifts[half + rows]);
+    let changed = changed.map(|rows| rows + 1);
     let (noticed, quiet) = if was { (None, changed) } else { (changed, None) };
-    let auc = auc(steady, shifted);
-    let halves = [(steady, &drifted[..half]), (shifted, &drifted[half..])];
-    let [before, after] = halves.map(|(scores, drifted)| Part::new(scores, drifted, threshold, weights.row()));
+    let noticed_at_once = from_the_start(thresholds, &stream[half..], shifted);
+    let auc = auc(&distances(steady, thresholds), &distances(shifted, thresholds));
+    let halves = [(steady, &drifts[..half]), (shifted, &drifts[half..])];
+    let [before, after] = halves.map(|(scores, drifts)| Part::new(scores, drifts, thresholds, weights.row()));
     if args.device.common.json {
         return Ok(report.json(json!({
             "images": scores.len(),
             "shift": args.shift.to_string(),
-            "threshold": threshold,
+            "lower_threshold": thresholds.lower,
+            "upper_threshold": thresholds.upper,
             "auc": auc,
             "mse_before": before.mse,
             "mse_after": after.mse,
+            "below_before": before.below,
+            "below_after": after.below,
             "above_before": before.above,
             "above_after": after.above,
             "false_alarms": false_alarms,
+            "drift": drift.map(|drift| drift.to_string()),
             "noticed_after": noticed,
+            "noticed_from_the_start_after": noticed_at_once,
             "quiet_after": quiet,
             "drifted_before": before.drifted,
             "drifted_after": after.drifted,
@@ -82,35 +90,63 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
         half + 1,
         args.shift
     )?;
-    chart(&mut text, &scores, threshold)?;
+    chart(&mut text, &scores, thresholds)?;
     let column = |row: usize| row * COLUMNS / scores.len();
     match (changed, was) {
         (Some(rows), was) => {
             let noticed = if was { "quiet again" } else { "noticed" };
+            let rule = drift.map_or("", rule);
             let at = column(half + rows - 1);
-            writeln!(text, "{:at$}             ^ {noticed}, {rows} {what} after it changed", "")?;
+            writeln!(text, "{:at$}             ^ {noticed}, {rows} {what} after it changed{rule}", "")?;
         }
         (None, true) => writeln!(text, "             drifted all the time")?,
         (None, false) => {
-            writeln!(text, "             not noticed: it takes a majority of {WINDOW} {what} above the threshold")?;
+            writeln!(
+                text,
+                "             not noticed: it takes {ALARM} of {WINDOW} scores beyond the thresholds, or {REPEATS} {what} \
+                 that repeat others"
+            )?;
         }
     }
-    writeln!(text, "\n           above the threshold   drifted   MSE")?;
+    if let (Some(rows), false) = (noticed_at_once, was) {
+        writeln!(text, "             without the {what} before it: after {rows}")?;
+    }
+    writeln!(text, "\n              below     above   drifted   MSE")?;
     for (name, part) in [("before", before), ("after", after)] {
-        let (above, drifted) = (100.0 * part.above, 100.0 * part.drifted);
-        writeln!(text, "  {name:6}   {above:17.1} %   {drifted:5.1} %   {:.6}", part.mse)?;
+        let [below, above, drifted] = [part.below, part.above, part.drifted].map(|share| 100.0 * share);
+        writeln!(text, "  {name:6}   {below:6.1} %  {above:6.1} %   {drifted:5.1} %   {:.6}", part.mse)?;
     }
     writeln!(
         text,
-        "  AUC      {auc:.5}   the chance that one of the shifted {what} scores higher than one of the others\n"
+        "  AUC      {auc:.5}   the chance that the score of one of the shifted {what} is farther from the middle of the\n\
+         {:19}thresholds, as a ratio, than that of one of the others\n",
+        ""
     )?;
     report.text(&mut text)?;
     Ok(text)
 }
 
+/// The rule that was broken, as the end of a sentence.
+fn rule(drift: Drift) -> &'static str {
+    match drift {
+        Drift::Above => ": scores above the upper threshold",
+        Drift::Below => ": scores below the lower threshold",
+        Drift::Repeating => ": the same again and again",
+    }
+}
+
+/// After how many rows a monitor that begins with them notices a drift.
+fn from_the_start(thresholds: Thresholds, rows: &[Vec<u8>], scores: &[u32]) -> Option<usize> {
+    let mut monitor = Monitor::new(thresholds);
+    let noticed = rows.iter().zip(scores).position(|(row, score)| monitor.push(row, *score).drift.is_some());
+    noticed.map(|rows| rows + 1)
+}
+
 /// One half of the stream.
 struct Part {
-    /// The share of scores above the threshold.
+    /// The share of scores below the lower threshold.
+    below: f64,
+    /// The share of scores above the upper threshold.
     above: f64,
     /// The share of rows at which the monitor said that the stream has drifted.
     drifted: f64,
@@ -118,32 +154,43 @@ struct Part {
 }
 
 impl Part {
-    fn new(scores: &[u32], drifted: &[bool], threshold: u32, row: usize) -> Self {
-        let above = scores.iter().filter(|score| **score > threshold).count();
-        let sum = scores.iter().map(|score| u64::from(*score)).sum();
-        let drifted = drifted.iter().filter(|drifted| **drifted).count();
+    fn new(scores: &[u32], drifts: &[Option<Drift>], thresholds: Thresholds, row: usize) -> Self {
         let share = |count: usize| count as f64 / scores.len() as f64;
-        Self { above: share(above), drifted: share(drifted), mse: mse(sum, scores.len() * row) }
+        let sum = scores.iter().map(|score| u64::from(*score)).sum();
+        Self {
+            below: share(scores.iter().filter(|score| **score < thresholds.lower).count()),
+            above: share(scores.iter().filter(|score| **score > thresholds.upper).count()),
+            drifted: share(drifts.iter().flatten().count()),
+            mse: mse(sum, scores.len() * row),
+        }
     }
 }
 
-/// The area under the ROC curve: the probability that of one score of each kind the shifted one is higher, equal ones
+/// How far each score is from the geometric middle of the thresholds, on a logarithmic scale.
+fn distances(scores: &[u32], thresholds: Thresholds) -> Vec<f64> {
+    let log = |score: u32| f64::from(score.max(1)).ln();
+    let middle = (log(thresholds.lower) + log(thresholds.upper)) / 2.0;
+    scores.iter().map(|score| (log(*score) - middle).abs()).collect()
+}
+
+/// The area under the ROC curve: the probability that of one distance of each kind the shifted one is larger, equal ones
 /// counting half.
-fn auc(steady: &[u32], shifted: &[u32]) -> f64 {
+fn auc(steady: &[f64], shifted: &[f64]) -> f64 {
     let mut steady = steady.to_vec();
-    steady.sort_unstable();
-    let wins = shifted.iter().map(|score| {
-        let below = steady.partition_point(|steady| steady < score);
-        let equal = steady.partition_point(|steady| steady <= score) - below;
+    steady.sort_unstable_by(f64::total_cmp);
+    let wins = shifted.iter().map(|distance| {
+        let below = steady.partition_point(|steady| steady < distance);
+        let equal = steady.partition_point(|steady| steady <= distance) - below;
         below as f64 + equal as f64 / 2.0
     });
     wins.sum::<f64>() / (steady.len() * shifted.len()) as f64
 }
 
 /// The scores in their order, upwards on a logarithmic scale: the darker, the more rows.
-fn chart(text: &mut String, scores: &[u32], threshold: u32) -> std::fmt::Result {
+fn chart(text: &mut String, scores: &[u32], thresholds: Thresholds) -> std::fmt::Result {
+    let Thresholds { lower, upper } = thresholds;
     let log = |score: u32| f64::from(score.max(1)).ln();
-    let all = || scores.iter().copied().chain([threshold]);
+    let all = || scores.iter().copied().chain([lower, upper]);
     let (low, high) = (log(all().min().unwrap_or(1)), log(all().max().unwrap_or(1)));
     let row = |score| (((log(score) - low) / (high - low).max(1e-9) * ROWS as f64) as usize).min(ROWS - 1);
     let mut counts = [[0usize; COLUMNS]; ROWS];
@@ -154,7 +201,12 @@ fn chart(text: &mut String, scores: &[u32], threshold: u32) -> std::fmt::Result 
         totals[column] += 1;
     }
     for (i, counts) in counts.iter().enumerate().rev() {
-        let label = if i == row(threshold) { "threshold ┤" } else { "          │" };
+        let label = match (i == row(upper), i == row(lower)) {
+            (true, true) => "thresholds┤",
+            (true, false) => "    upper ┤",
+            (false, true) => "    lower ┤",
+            (false, false) => "          │",
+        };
         let cells = counts.iter().zip(&totals).map(|(count, total)| match 100 * count / total.max(&1) {
             0 if *count == 0 => ' ',
             0..10 => '·',
@@ -170,13 +222,26 @@ fn chart(text: &mut String, scores: &[u32], threshold: u32) -> std::fmt::Result 
 mod tests {
     use super::*;
 
+    const THRESHOLDS: Thresholds = Thresholds { lower: 100, upper: 10_000 };
+
     #[test]
     fn the_area_is_that_of_all_pairs() {
-        assert_eq!(auc(&[1, 2, 3], &[4, 5]), 1.0);
-        assert_eq!(auc(&[4, 5], &[1, 2, 3]), 0.0);
-        assert_eq!(auc(&[1, 3], &[2]), 0.5);
-        assert_eq!(auc(&[2, 2, 2], &[2]), 0.5);
-        assert_eq!(auc(&[1, 2], &[2, 3]), (0.5 + 3.0) / 4.0);
+        assert_eq!(auc(&[1.0, 2.0, 3.0], &[4.0, 5.0]), 1.0);
+        assert_eq!(auc(&[4.0, 5.0], &[1.0, 2.0, 3.0]), 0.0);
+        assert_eq!(auc(&[1.0, 3.0], &[2.0]), 0.5);
+        assert_eq!(auc(&[2.0, 2.0, 2.0], &[2.0]), 0.5);
+        assert_eq!(auc(&[1.0, 2.0], &[2.0, 3.0]), (0.5 + 3.0) / 4.0);
+    }
+
+    #[test]
+    fn scores_are_as_far_from_the_middle_below_it_as_above() {
+        let distances = distances(&[1000, 100, 10_000, 10, 100_000, 0, 1], THRESHOLDS);
+        let decades: Vec<f64> = distances.iter().map(|distance| distance / 10f64.ln()).collect();
+        let expected = [0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0];
+        assert!(decades.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{decades:?}");
+        // Sensors that see nothing are told from others as those that see too much.
+        assert_eq!(auc(&distances[..3], &distances[3..4]), 1.0);
+        assert_eq!(auc(&distances[..3], &distances[4..5]), 1.0);
     }
 
     #[test]
@@ -184,20 +249,31 @@ mod tests {
         let mut scores = vec![10; COLUMNS];
         scores[COLUMNS - 1] = 1_000_000;
         let mut text = String::new();
-        chart(&mut text, &scores, 1_000).unwrap();
+        chart(&mut text, &scores, Thresholds { lower: 100, upper: 1_000 }).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), ROWS + 1);
         let cell = |line: &str, column: usize| line.chars().nth(13 + column).unwrap_or(' ');
         assert_eq!(cell(lines[0], COLUMNS - 1), '█');
         assert_eq!(cell(lines[ROWS - 1], 0), '█');
         assert_eq!(cell(lines[ROWS - 1], COLUMNS - 1), ' ');
-        assert_eq!(lines.iter().position(|line| line.contains("threshold")), Some(ROWS - 1 - 4)); // 2 of 5 decades
+        let line = |label| lines.iter().position(|line| line.contains(label));
+        assert_eq!(line("upper ┤"), Some(ROWS - 1 - 4)); // 2 of 5 decades
+        assert_eq!(line("lower ┤"), Some(ROWS - 1 - 2)); // 1 of 5 decades
     }
 
     #[test]
-    fn parts_are_measured_against_the_threshold() {
-        let part = Part::new(&[0, 65_025, 65_026], &[false, true, true], 65_025, 1);
-        assert_eq!((part.above, part.drifted), (1.0 / 3.0, 2.0 / 3.0));
+    fn parts_are_measured_against_the_thresholds() {
+        let drifts = [None, Some(Drift::Below), Some(Drift::Above)];
+        let part = Part::new(&[0, 65_025, 65_026], &drifts, Thresholds { lower: 1, upper: 65_025 }, 1);
+        assert_eq!((part.below, part.above, part.drifted), (1.0 / 3.0, 1.0 / 3.0, 2.0 / 3.0));
         assert!((part.mse - (65_025.0 + 65_026.0) / 65_025.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_stream_that_begins_with_the_shift_has_a_time_of_its_own() {
+        let rows: Vec<Vec<u8>> = (0..40).map(|i| vec![i]).collect();
+        assert_eq!(from_the_start(THRESHOLDS, &rows, &[50; 40]), Some(10));
+        assert_eq!(from_the_start(THRESHOLDS, &rows, &[1_000; 40]), None);
+        assert_eq!(from_the_start(THRESHOLDS, &vec![vec![7]; 40], &[1_000; 40]), Some(33));
     }
 }

@@ -1,23 +1,34 @@
 //! `firmware-sim reset`
 
 use crate::args;
-use crate::flash_file::{self, describe, wear};
+use crate::flash_file::{FlashFile, describe, wear};
+use crate::link::Kind;
 use crate::link::session::Session;
 use crate::weights::Weights;
+use anyhow::{bail, ensure};
 use autoencoder_device::message::Learning;
 use autoencoder_device::store::RecordState;
+use autoencoder_io::files::ensure_not_input;
 use serde_json::json;
 use std::fmt::Write;
 
 pub fn run(args: &args::Reset) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
-    let flash = flash_file::read(&args.flash, &weights)?;
-    let mut session = Session::learning(args.common.target()?, &weights, flash)?;
+    let path = args.flash.display();
+    // A board on a serial port has a flash of its own; the file is a copy of it.
+    let on_a_board = matches!(args.common.link, Kind::Serial(_));
+    ensure!(on_a_board || args.flash.exists(), "{path}: no such file: nothing was learned there");
+    ensure_not_input(&args.flash, [weights.path.as_path()])?;
+    let file = FlashFile::to_reset(&args.flash, &weights)?;
+    let mut session = Session::learning(args.common.target()?, &weights, file.contents.clone())?;
     let before = session.status(Learning::Status)?.kept?;
+    if let RecordState::OtherWeights { found } = before {
+        bail!("the device's flash holds a record of other weights ({found:08x}); nothing of it was reset");
+    }
     let after = session.status(Learning::Reset)?.kept?;
     let contents = session.flash()?;
     let report = session.finish()?;
-    flash_file::write(&args.flash, &contents)?;
+    file.write(&contents)?;
     if args.common.json {
         let persisted = matches!(after, RecordState::Learned(_));
         return Ok(report.json(json!({
@@ -27,7 +38,7 @@ pub fn run(args: &args::Reset) -> anyhow::Result<String> {
         })));
     }
     let mut text = String::new();
-    writeln!(text, "{}", args.flash.display())?;
+    writeln!(text, "{path}")?;
     writeln!(text, "  before: {}", describe(before))?;
     writeln!(text, "  now:    {}", describe(after))?;
     report.text(&mut text)?;

@@ -12,7 +12,7 @@ pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
     let weights = Weights::find(args.device.common.weights.as_deref())?;
     weights.ensure_whole("roundtrip")?;
     let count = Count::of("--images", args.images);
-    let Rows { rows, shape } = shift::test(args.shift.as_ref(), &args.source.data, count, &weights)?;
+    let Rows { rows, shape } = shift::test(args.shift.as_ref(), &args.source.folder()?, count, &weights)?;
     let mut session = Session::with_flash(args.device.common.target()?, &weights, args.device.flash.as_deref())?;
     let decoded = session.reconstruct_all(&rows)?;
     let sum = rows.iter().zip(&decoded).map(|(a, b)| squared_error(a, b)).sum();
@@ -22,8 +22,8 @@ pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
         return Ok(report.json(json!({ "images": rows.len(), "mse": mse })));
     }
     let mut text = String::new();
-    let what = shape.plural();
-    writeln!(text, "{} {what} encoded and decoded, MSE {mse:.6}, PSNR {:.2} dB", rows.len(), psnr(mse))?;
+    let what = shape.counted(rows.len());
+    writeln!(text, "{what} encoded and decoded, MSE {mse:.6}, PSNR {:.2} dB", psnr(mse))?;
     report.text(&mut text)?;
     Ok(text)
 }

@@ -3,16 +3,17 @@
 use crate::board::firmware::Program;
 use crate::link::stack::Stack;
 use crate::link::{Kind, Ram, report_stream};
-use crate::rows::{Count, Shape};
-use crate::writable::ensure_writable;
+use crate::random::Random;
+use crate::rows::{Count, Folder, Set, Shape, counted, set_noun};
+use crate::terminal::note;
+use crate::writable::{after_picture, ensure_writable};
 use crate::{args, drawing};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use autoencoder_device::app::Board;
 use autoencoder_device::frame;
 use autoencoder_device::tiny::{BATCH, DRAWN, PIXELS, RAM, Report, Task, TinyTraining};
 use autoencoder_io::files;
 use autoencoder_io::formats::PROTECTED;
-use autoencoder_io::idx::Images;
 use autoencoder_io::zeroed_box;
 use serde_json::json;
 use std::fmt::Write;
@@ -22,23 +23,30 @@ use std::path::Path;
 const IMAGES: usize = 4000;
 const TEST_IMAGES: usize = 500;
 
-/// An image of 8 by 8 pixels.
-type Image = [u8; PIXELS];
+/// A row that is trained on: an image of 8 by 8 pixels, or other values.
+type Row = [u8; PIXELS];
 
 pub fn run(args: &args::Train) -> anyhow::Result<String> {
-    let data = &args.source.data;
+    let folder = args.source.folder()?;
+    let data = Folder::data(&folder);
     let (count, test_count) =
         (Count::or("--images", args.images, IMAGES), Count::or("--test-images", args.test_images, TEST_IMAGES));
-    let learned = reduce(&Images::train(data)?, count, "training", data)?;
-    let held_out = reduce(&Images::test(data)?, test_count, "test", data)?;
+    let (learned, _) = reduced(data, Set::Training, count)?;
+    let (held_out, shape) = reduced(data, Set::Test, test_count)?;
+    let there = held_out.len();
+    ensure!(
+        there >= BATCH,
+        "{}: {}; training takes {BATCH}",
+        folder.display(),
+        counted(there, &set_noun(Set::Test, shape))
+    );
     let task = Task { steps: args.steps, learned: &learned, held_out: &held_out };
     if let Some(path) = &args.export {
-        files::ensure_not_input(path, [data.as_path()])?;
+        ensure_writable(&[path], [folder.as_path()])?;
         files::replace(path, &flash(&task), &PROTECTED)?;
         return Ok(format!("{}: what a board needs in its flash to train a whole network\n", path.display()));
     }
-    files::ensure_not_input(&args.out, [data.as_path()])?;
-    ensure_writable(&args.out)?;
+    ensure_writable(&[&args.out], [folder.as_path()])?;
     let reports = match &args.link {
         Kind::InProcess => in_process(&task)?,
         link => on_device(&task, link)?,
@@ -49,8 +57,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
     };
     ensure!(ram.used() <= RAM, "over budget: training takes {} bytes of RAM of {RAM}", ram.used());
     let originals: Vec<Vec<u8>> = held_out.iter().take(DRAWN).map(|image| image.to_vec()).collect();
-    let shape = Shape::guess(PIXELS);
-    drawing::png(&[&originals, images], shape).write(&args.out)?;
+    let picture = drawing::png(&[&originals, images], shape).write(&args.out);
     if args.json {
         let object = json!({
             "steps": args.steps,
@@ -68,40 +75,76 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
             "heap_bytes": ram.heap,
             "out": args.out.display().to_string(),
         });
-        return Ok(format!("{object}\n"));
+        return after_picture(format!("{object}\n"), picture);
     }
     let mut text = drawing::terminal(Some(&originals), images, shape);
-    writeln!(text, "\n64-16-4-16-64 in f32 from random weights, {} images, batches of {BATCH}", learned.len())?;
-    writeln!(text, "    step  MSE of {} test images", held_out.len())?;
+    let count = shape.counted(learned.len());
+    writeln!(text, "\n64-16-4-16-64 in f32 from random weights, {count}, batches of {BATCH}")?;
+    writeln!(text, "    step  MSE of {}", counted(there, &set_noun(Set::Test, shape)))?;
     for (step, mse, _) in progress {
         writeln!(text, "  {step:6}  {mse:.6}")?;
     }
-    writeln!(text, "all parameters {crc:08x}; test images above their reconstructions: {}", args.out.display())?;
+    let what = shape.plural();
+    writeln!(text, "all parameters {crc:08x}; test {what} above their reconstructions: {}", args.out.display())?;
     if *instructions > 0 {
         writeln!(text, "{instructions} instructions for a step")?;
     }
     let Ram { statics, stack, heap, .. } = ram;
     writeln!(text, "RAM {} of {RAM} bytes: static {statics}, stack {stack}, heap {heap}", ram.used())?;
-    Ok(text)
+    after_picture(text, picture)
 }
 
-/// The first images, each pixel a mean of 3 by 3 pixels; the outer two rows and columns are left out.
-fn reduce(images: &Images, count: Count, set: &str, folder: &Path) -> anyhow::Result<Vec<Image>> {
-    const WIDTH: usize = 28;
-    ensure!(
-        (images.height, images.width) == (WIDTH, WIDTH),
-        "{}: images of {} by {}; training takes {WIDTH} by {WIDTH}",
-        folder.display(),
-        images.width,
-        images.height
-    );
-    let count = count.resolve(images.len(), set, folder)?;
-    let mean = |image: &[u8], i: usize| {
-        let corner = (2 + 3 * (i / 8)) * WIDTH + 2 + 3 * (i % 8);
-        let block = (0..9).map(|j| u16::from(image[corner + j / 3 * WIDTH + j % 3]));
-        ((block.sum::<u16>() + 4) / 9) as u8
+/// The first rows of a set, each reduced to 64 values, and their shape.
+fn reduced(data: Folder<'_>, set: Set, count: Count) -> anyhow::Result<(Vec<Row>, Shape)> {
+    let images = data.images(set)?;
+    let from = Shape { width: images.width, height: images.height };
+    let Some((reduction, shape)) = Reduction::new(from) else {
+        let Shape { width, height } = from;
+        let (path, size) = (data.path.display(), images.image_size());
+        let what =
+            if from.is_image() { format!("images of {width} by {height}") } else { format!("rows of {size} values") };
+        bail!("{path}: {what}; training takes rows of 64 values, longer ones, or images of at least 8 by 8");
     };
-    Ok((0..count).map(|n| std::array::from_fn(|i| mean(images.image(n), i))).collect())
+    let count = count.resolve(images.len(), &set_noun(set, from), data.path)?;
+    Ok(((0..count).map(|n| reduction.row(images.image(n))).collect(), shape))
+}
+
+/// Blocks of equal size in the middle of a row, whose means are its 64 values; what is left at the edges is left out.
+#[derive(Clone, Copy)]
+struct Reduction {
+    /// Values from left to right, in the row and in a block.
+    width: [usize; 2],
+    /// The same from top to bottom.
+    height: [usize; 2],
+    /// Blocks from left to right.
+    columns: usize,
+}
+
+impl Reduction {
+    /// How rows of this shape are reduced, and the shape that comes of it: 8 by 8, or 64 values. Rows of 64 values stay as they
+    /// are. `None` for smaller rows, and for images that are narrower or lower than 8 pixels.
+    fn new(from: Shape) -> Option<(Self, Shape)> {
+        let Shape { width, height } = from;
+        let to = match (width, height) {
+            _ if width * height == PIXELS => from,
+            (_, 1) => Shape { width: PIXELS, height: 1 },
+            _ => Shape { width: 8, height: 8 },
+        };
+        let [block_width, block_height] = [width / to.width, height / to.height];
+        let reduction = Self { width: [width, block_width], height: [height, block_height], columns: to.width };
+        (block_width > 0 && block_height > 0).then_some((reduction, to))
+    }
+
+    fn row(self, row: &[u8]) -> Row {
+        let Self { width: [width, across], height: [height, down], columns } = self;
+        let rows = PIXELS / columns;
+        let [left, top] = [(width - columns * across) / 2, (height - rows * down) / 2];
+        std::array::from_fn(|i| {
+            let corner = (top + down * (i / columns)) * width + left + across * (i % columns);
+            let block = (0..across * down).map(|j| usize::from(row[corner + j / across * width + j % across]));
+            ((block.sum::<usize>() + across * down / 2) / (across * down)) as u8
+        })
+    }
 }
 
 /// What a device reported of its training.
@@ -162,10 +205,20 @@ pub fn measure() -> anyhow::Result<Ram> {
     Ok(in_process(&Task { steps: 1, learned: &images, held_out: &images })?.ram)
 }
 
-/// What training takes on the emulated board, and the instructions of a step.
+/// What training takes on the emulated board, and the instructions of a step; on the first training rows, or on pseudo-random
+/// ones if those cannot be reduced.
 pub fn emulate(data: &Path, steps: u32) -> anyhow::Result<(Ram, u32)> {
-    let images = reduce(&Images::train(data)?, Count::Asked(500, "--data"), "training", data)?;
-    let (learned, held_out) = images.split_at(400);
+    const ROWS: usize = 500;
+    let rows = match reduced(Folder::data(data), Set::Training, Count::UpTo(ROWS)) {
+        Ok((rows, _)) if rows.len() > BATCH => rows,
+        rows => {
+            let few = || anyhow!("{}: too few rows", data.display());
+            note(&format!("64-16-4-16-64 is trained on pseudo-random rows: {:#}", rows.err().unwrap_or_else(few)));
+            let mut random = Random::new();
+            (0..ROWS).map(|_| *random.row(PIXELS).first_chunk().unwrap_or(&[0; PIXELS])).collect()
+        }
+    };
+    let (learned, held_out) = rows.split_at((4 * rows.len() / 5).clamp(1, rows.len() - BATCH));
     let Reports { ram, instructions, .. } = on_device(&Task { steps, learned, held_out }, &Kind::Qemu)?;
     Ok((ram, instructions))
 }
@@ -186,4 +239,46 @@ fn on_device(task: &Task<'_>, link: &Kind) -> anyhow::Result<Reports> {
         );
     }
     Ok(reports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reduce(width: usize, height: usize, row: &[u8]) -> Option<(Vec<u8>, Shape)> {
+        let (reduction, shape) = Reduction::new(Shape { width, height })?;
+        Some((reduction.row(row).to_vec(), shape))
+    }
+
+    #[test]
+    fn an_image_is_reduced_to_the_means_of_its_blocks() {
+        let shape = Shape { width: 8, height: 8 };
+        // Blocks of 3 by 3 behind two columns and two rows that are left out, as an independent sum has them.
+        let image: Vec<u8> = (0..784).map(|i| (i * 37 % 251) as u8).collect();
+        let mut expected = Vec::new();
+        for y in 0..8 {
+            for x in 0..8 {
+                let block = (0..3).flat_map(|dy| (0..3).map(move |dx| (2 + 3 * y + dy) * 28 + 2 + 3 * x + dx));
+                expected.push((block.map(|i| f64::from(image[i])).sum::<f64>() / 9.0).round() as u8);
+            }
+        }
+        assert_eq!(reduce(28, 28, &image), Some((expected, shape)));
+        let image: Vec<u8> =
+            (0..17 * 9).map(|i| if i / 17 == 8 || i % 17 == 16 { 0 } else { (i % 17) as u8 }).collect();
+        let columns: Vec<u8> = (0..64).map(|i| 2 * (i % 8) + 1).collect();
+        assert_eq!(reduce(17, 9, &image), Some((columns, shape)), "the mean of 0 and 1 is rounded to 1");
+    }
+
+    #[test]
+    fn rows_of_64_values_stay_as_they_are_and_longer_ones_are_reduced() {
+        let row: Vec<u8> = (0..64).collect();
+        for (width, height) in [(64, 1), (8, 8), (16, 4), (4, 16), (1, 64)] {
+            assert_eq!(reduce(width, height, &row), Some((row.clone(), Shape { width, height })));
+        }
+        let long: Vec<u8> = (0..130).map(|i| (i.max(1) - 1) as u8 / 2).collect();
+        assert_eq!(reduce(130, 1, &long), Some((row, Shape { width: 64, height: 1 })));
+        for (width, height) in [(63, 1), (5, 6), (7, 100), (100, 7), (1, 1)] {
+            assert_eq!(reduce(width, height, &[0; 700]), None, "{width} by {height}");
+        }
+    }
 }

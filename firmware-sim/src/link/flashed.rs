@@ -31,9 +31,8 @@ pub struct Firmware<'w> {
 }
 
 impl<'w> Firmware<'w> {
-    /// The images of a board, or of the one that stands in for it, with these weights.
+    /// The images of an emulated board with these weights.
     pub fn new(board: &'static Board, weights: &'w Weights) -> anyhow::Result<Self> {
-        let board = board.emulated();
         Ok(Self { images: Images::application(board)?, flashed: Flashed::new(board, weights)?, board })
     }
 

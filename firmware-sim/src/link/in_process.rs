@@ -4,7 +4,7 @@ use super::stack::Stack;
 use super::{Link, LinkError, Ram};
 use autoencoder_core::adapt::{self, LearningMemory, Moments};
 use autoencoder_core::network::memory_bytes;
-use autoencoder_core::quant::{ChannelParams, Native, code};
+use autoencoder_core::quant::{ChannelParams, Native, code, padded};
 use autoencoder_core::{Network, Topology, Zeroed};
 use autoencoder_device::flash::Nor;
 use autoencoder_device::frame::frame_bytes;
@@ -50,7 +50,8 @@ impl<'b> InProcess<'b> {
     }
 
     fn start(app: Application<'b>, row: usize, blob: &'b [u8], flash: Option<Vec<u8>>) -> Result<Self, LinkError> {
-        let mut device = Self { app, stack: Stack::new()?, longest: frame_bytes(row), answer: Vec::new() };
+        let longest = frame_bytes(row);
+        let mut device = Self { app, stack: Stack::new()?, longest, answer: Vec::with_capacity(longest) };
         device.guarded(|app, _| app.load(blob, flash))?;
         Ok(device)
     }
@@ -113,8 +114,26 @@ impl Link for InProcess<'_> {
 
 /// Bytes of RAM of the application of a network, its stack not counted.
 pub fn static_bytes(topology: &Topology, code_bits: u8) -> usize {
-    let row = topology.row().max(code::packed_bytes(topology.code(), code_bits));
-    size_of::<App<'_, '_, Frozen>>() + memory_bytes::<Native>(topology) + 2 * frame_bytes(row)
+    size_of::<App<'_, '_, Frozen>>() + buffer_bytes::<Frozen>(topology, code_bits)
+}
+
+/// The same of an application that learns.
+pub fn learning_static_bytes(topology: &Topology, code_bits: u8) -> usize {
+    let channels = topology.channels() * (size_of::<ChannelParams>() + size_of::<[Moments; 2]>());
+    let learner = channels + gradients(topology) * size_of::<f32>() + HELD_OUT * topology.row();
+    size_of::<App<'_, '_, FlashLearner>>() + buffer_bytes::<FlashLearner>(topology, code_bits) + learner
+}
+
+fn buffer_bytes<L: Learning>(topology: &Topology, code_bits: u8) -> usize {
+    let row = topology.row().max(code::packed_bytes(topology.code(), code_bits)).max(L::ROW);
+    memory_bytes::<Native>(topology) + 2 * frame_bytes(row)
+}
+
+/// Gradients between hidden layers, as [`adapt::gradients`] counts them of a network that is there.
+pub fn gradients(topology: &Topology) -> usize {
+    let layers = topology.layers().len();
+    let hidden = |boundary: usize| if boundary < layers { padded(topology.size(boundary)) } else { 0 };
+    (1..layers).map(|boundary| hidden(boundary) + hidden(boundary + 1)).max().unwrap_or_default()
 }
 
 /// The most bytes of a row, of a code or of what the device answers besides.
@@ -176,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_static_size_is_known_from_the_topology_and_nothing_is_spare() {
-        for topology in ["784-256-128-256-784", "70-9r-3-9r-70i", "30-30", "4-8-4"] {
+        for topology in ["784-256-128-256-784", "70-9r-3-9r-70i", "30-30", "4-8-4", "64-20-30-5-64"] {
             let weights = random::weights(&topology.parse().unwrap()).unwrap();
             for mut device in [
                 InProcess::boot(weights.bytes()).unwrap(),
@@ -187,7 +206,10 @@ mod tests {
                         assert_eq!(app.static_bytes(), static_bytes(weights.topology(), 8), "{topology}");
                         app.spare_bytes()
                     }
-                    Application::Learning(app) => app.spare_bytes(),
+                    Application::Learning(app) => {
+                        assert_eq!(app.static_bytes(), learning_static_bytes(weights.topology(), 8), "{topology}");
+                        app.spare_bytes()
+                    }
                 };
                 assert_eq!(spare, 0, "{topology}");
                 assert!(device.ram().unwrap().used() > 500);

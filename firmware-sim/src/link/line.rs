@@ -9,8 +9,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// Larger than any number that a session counts to.
-const OWN_SEQUENCE: u32 = u32::MAX;
+/// The number of this line's own requests. A session counts to one less.
+pub const OWN_SEQUENCE: u32 = u32::MAX;
 
 /// What the system says of a port that is no more: an input/output error.
 const GONE: Option<i32> = if cfg!(unix) { Some(5) } else { None };
@@ -85,6 +85,11 @@ impl<P: Port> Line<P> {
             Some(words) => Err(LinkError::Stopped(words)),
             None => Ok(&self.answer),
         }
+    }
+
+    /// What came back last.
+    pub fn answer(&self) -> &[u8] {
+        &self.answer
     }
 
     /// Takes what has come, or waits for it. More than `limit` bytes in all are an error.

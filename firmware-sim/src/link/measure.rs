@@ -1,57 +1,128 @@
-//! What a network takes of a board, measured on the application in this process.
+//! What a network takes of a board. All but the stack follows from its sizes; the stack is measured on the application in this
+//! process, with the network itself or, where there is none yet, with one of the same layers in miniature.
 
-use super::in_process::{InProcess, static_bytes};
-use super::{Link, Ram};
-use crate::board::Board;
-use crate::board::needs::{CODE_BYTES, Fit, Footprint, LEARNING_CODE_BYTES, LearningNeeds, Needs, OverBudget};
-use crate::flash_file;
-use crate::random;
+use super::in_process::{InProcess, gradients, learning_static_bytes, static_bytes};
+use super::{Link, Ram, Target};
+use crate::board::needs::{Fit, Footprint, LearningNeeds, Learns, Needs, OverBudget};
+use crate::board::{BOARDS, Board};
 use crate::weights::Weights;
+use crate::{flash_file, random};
+use anyhow::anyhow;
+use autoencoder_core::quant::code::packed_bytes;
 use autoencoder_core::{Topology, topology};
 use autoencoder_device::flash::Nor;
 use autoencoder_device::learn::{Begin, HELD_OUT, Method, record_bytes};
 use autoencoder_device::store::Store;
 use autoencoder_device::{Command, Request, frame, message};
+use autoencoder_io::topology::name;
+use std::fmt::Display;
+
+/// What a network takes.
+pub struct Estimate {
+    pub ram: Ram,
+    pub footprint: Footprint,
+    pub learning: LearningNeeds,
+}
+
+impl Estimate {
+    /// The name of the network.
+    pub fn name(&self) -> String {
+        name(&self.footprint.whole.topology)
+    }
+
+    /// Of a network that is there.
+    pub fn of(weights: &Weights) -> anyhow::Result<Self> {
+        Ok(Self { ram: application(weights)?, footprint: footprint(weights)?, learning: learning(weights)? })
+    }
+
+    /// Of a network that need not be there: from its sizes alone.
+    pub fn of_sizes(topology: &Topology) -> anyhow::Result<Self> {
+        let model = random::weights(&random::miniature(topology)?)?;
+        let stack = application(&model)?.stack;
+        let lengths = Lengths::of_sizes(topology)?;
+        let footprint = lengths.footprint(topology, random::CODE_BITS, stack);
+        let ram = Ram { statics: static_bytes(topology, random::CODE_BITS), stack, ..Ram::default() };
+        let stack = learning_ram(&model)?.stack;
+        let learning = learning_of(topology, random::CODE_BITS, lengths.whole, stack);
+        Ok(Self { ram, footprint, learning })
+    }
+}
+
+/// Bytes of the blob of a network, and of one of each half where it has both.
+struct Lengths {
+    whole: usize,
+    halves: Option<[usize; 2]>,
+}
+
+impl Lengths {
+    fn of_sizes(topology: &Topology) -> anyhow::Result<Self> {
+        let whole = random::length(topology)?;
+        let halves = match (topology.encoder(), topology.decoder()) {
+            (Some(encoder), Some(decoder)) => Some([random::length(&encoder)?, random::length(&decoder)?]),
+            _ => None,
+        };
+        Ok(Self { whole, halves })
+    }
+
+    /// What the network needs with a stack of so many bytes.
+    fn footprint(&self, topology: &Topology, code_bits: u8, stack: usize) -> Footprint {
+        let code = packed_bytes(topology.code(), code_bits);
+        let needs = |topology: &Topology, weights| {
+            let ram = static_bytes(topology, code_bits) + stack;
+            Needs { weights, ram, topology: topology.clone(), code }
+        };
+        let halves = self.halves.and_then(|[encoder, decoder]| {
+            Some([needs(&topology.encoder()?, encoder), needs(&topology.decoder()?, decoder)])
+        });
+        Footprint { whole: needs(topology, self.whole), halves }
+    }
+}
 
 /// RAM of the application with this network.
-pub fn application(weights: &Weights) -> anyhow::Result<Ram> {
+fn application(weights: &Weights) -> anyhow::Result<Ram> {
     exercise(InProcess::boot(weights.bytes())?, weights, &[])
 }
 
 /// What a network needs, and each of its halves: statics as they are, the stack as measured with the whole.
 pub fn footprint(weights: &Weights) -> anyhow::Result<Footprint> {
-    let ram = application(weights)?;
-    let halves = weights.half_lengths()?.map(|lengths| {
-        let topologies = [weights.topology().encoder(), weights.topology().decoder()];
-        let ram = topologies.map(|half| half.map_or(0, |half| static_bytes(&half, weights.header.code_bits)));
-        [0, 1].map(|half| (lengths[half], ram[half]))
-    });
-    let needs = |length, statics| Needs { flash: length + CODE_BYTES, ram: statics + ram.stack };
-    Ok(Footprint {
-        whole: needs(weights.length, ram.statics),
-        halves: halves.map(|halves| halves.map(|(length, statics)| needs(length, statics))),
-    })
+    let lengths = Lengths { whole: weights.length, halves: weights.half_lengths()? };
+    Ok(lengths.footprint(weights.topology(), weights.header.code_bits, application(weights)?.stack))
 }
 
 /// What learning with this network needs.
 pub fn learning(weights: &Weights) -> anyhow::Result<LearningNeeds> {
-    // A flash with a record, which is loaded first.
-    let record = record_bytes(weights.channels());
-    let mut flash = Nor::<Vec<u8>>::new(flash_file::erased(weights));
-    Store::new(&mut flash, weights.crc, record)?.save([&vec![0; record][..]])?;
-    let device = InProcess::boot_learning(weights.bytes(), flash.bytes().to_vec())?;
-    let row = vec![0; weights.row()];
-    let begin = Begin { method: Method::Adam, rate: 1, batch: 1, images: 1 };
-    let mut run = vec![message::Learning::Begin(begin)];
-    run.extend(vec![message::Learning::Image(&row); HELD_OUT + 1]);
-    run.extend([message::Learning::End, message::Learning::Reset, message::Learning::Flash { at: 0 }]);
-    Ok(learning_needs(weights, exercise(device, weights, &run)?))
+    let stack = learning_ram(weights)?.stack;
+    Ok(learning_of(weights.topology(), weights.header.code_bits, weights.length, stack))
 }
 
-/// What learning with this network needs, on a device that has taken so much RAM.
-pub fn learning_needs(weights: &Weights, ram: Ram) -> LearningNeeds {
-    let needs = Needs { flash: weights.length + LEARNING_CODE_BYTES, ram: ram.used() };
-    LearningNeeds { needs, slots: flash_file::slots(weights) }
+/// RAM of the application that learns with this network.
+fn learning_ram(weights: &Weights) -> anyhow::Result<Ram> {
+    // A flash with a record, which is loaded first.
+    let record = record_bytes(weights.channels());
+    let mut flash = Nor::<Vec<u8>>::new(flash_file::erased(weights.topology()));
+    Store::new(&mut flash, weights.crc, record)?.save([&vec![0; record][..]])?;
+    let device = InProcess::boot_learning(weights.bytes(), flash.bytes().to_vec())?;
+    // They differ, so that the device holds as many out as it can.
+    let row = |i: usize| (0..weights.row()).map(|j| (i * (j + 1)) as u8).collect();
+    let rows: Vec<Vec<u8>> = (1..=HELD_OUT + 1).map(row).collect();
+    let begin = Begin { method: Method::Adam, rate: 1, batch: 1, images: 1 };
+    let mut run = vec![message::Learning::Begin(begin)];
+    run.extend(rows.iter().map(|row| message::Learning::Image(row)));
+    run.extend([message::Learning::End, message::Learning::Reset, message::Learning::Flash { at: 0 }]);
+    exercise(device, weights, &run)
+}
+
+/// What learning needs with a blob and a stack of so many bytes.
+fn learning_of(topology: &Topology, code_bits: u8, weights: usize, stack: usize) -> LearningNeeds {
+    let ram = learning_static_bytes(topology, code_bits) + stack;
+    let code = packed_bytes(topology.code(), code_bits);
+    learning_needs(Needs { weights, ram, topology: topology.clone(), code })
+}
+
+/// What learning needs, of a device that needs this for it.
+pub fn learning_needs(needs: Needs) -> LearningNeeds {
+    let (slots, gradients) = (flash_file::slots(&needs.topology), gradients(&needs.topology));
+    LearningNeeds { needs, slots, gradients }
 }
 
 /// Has a device carry out the commands that take most stack, and these about learning. A command that needs a half that the
@@ -75,30 +146,61 @@ fn exercise(mut device: InProcess<'_>, weights: &Weights, run: &[message::Learni
 /// Returns an error unless a board has room for both halves of a network.
 pub fn ensure_whole_fits(board: &'static Board, weights: &Weights) -> anyhow::Result<()> {
     let footprint = footprint(weights)?;
+    match footprint.on(board) {
+        Fit::Whole => Ok(()),
+        _ => Err(refusal(board, weights.topology(), &footprint, &weights.path.display())),
+    }
+}
+
+/// Returns an error unless the board, and the one that is emulated in its place, has room for a network or for its encoder: such
+/// a device encodes. A board on a serial port has what it has. `file` is the network's.
+pub fn ensure_room(
+    target: &Target,
+    topology: &Topology,
+    footprint: &Footprint,
+    file: &dyn Display,
+) -> anyhow::Result<()> {
+    target.boards().try_for_each(|board| match footprint.on(board) {
+        Fit::Whole | Fit::EitherHalf | Fit::Encoder => Ok(()),
+        Fit::Decoder | Fit::Nothing => Err(refusal(board, topology, footprint, file)),
+    })
+}
+
+/// Why a board has no room for a network, and what it has room for. `file` is the network's.
+fn refusal(board: &'static Board, topology: &Topology, footprint: &Footprint, file: &dyn Display) -> anyhow::Error {
+    let whole = &footprint.whole;
+    let memory = Needs { topology: topology.clone(), ..whole.clone() };
+    if memory.flash(board) <= board.flash
+        && memory.ram <= board.free_ram()
+        && let Err(error) = memory.check_image(board)
+    {
+        return anyhow!("{file}: {error}");
+    }
     let mut instead = match footprint.on(board) {
-        Fit::Whole => return Ok(()),
-        Fit::Nothing => Vec::new(),
+        Fit::Whole | Fit::Nothing => Vec::new(),
         half => vec![format!("the {half}")],
     };
-    instead.extend(others(weights.topology(), |other| Ok(self::footprint(other)?.whole.fit(board)))?);
-    instead.extend(footprint.whole.smallest_board().map(|board| format!("the board {}", board.name)));
-    Err(OverBudget { board, what: weights.name(), needs: footprint.whole, instead }.into())
+    instead.extend(others(topology, |other| other.footprint.whole.fit(board)));
+    instead.extend(whole.smallest_board().map(|board| format!("the board {}", board.name)));
+    let flash = [whole.flash(board), board.flash];
+    OverBudget { board, what: name(topology), flash, ram: whole.ram, instead }.into()
 }
 
 /// Returns an error unless a board has what a device has taken of it.
-pub fn ensure_fits(board: &'static Board, weights: &Weights, needs: Needs) -> anyhow::Result<()> {
+pub fn ensure_fits(board: &'static Board, weights: &Weights, needs: &Needs) -> anyhow::Result<()> {
     if needs.fit(board) {
         return Ok(());
     }
     ensure_whole_fits(board, weights)?;
     let instead = needs.smallest_board().map(|board| format!("the board {}", board.name)).into_iter().collect();
-    Err(OverBudget { board, what: weights.name(), needs, instead }.into())
+    let flash = [needs.flash(board), board.flash];
+    Err(OverBudget { board, what: weights.name(), flash, ram: needs.ram, instead }.into())
 }
 
 /// Returns an error unless a board has what learning needs.
-pub fn ensure_learning_fits(board: &'static Board, weights: &Weights, learning: LearningNeeds) -> anyhow::Result<()> {
-    let needs = learning.needs;
-    if needs.fit(board) {
+pub fn ensure_learning_fits(board: &'static Board, weights: &Weights, learning: &LearningNeeds) -> anyhow::Result<()> {
+    let (flash, ram) = (learning.flash(board), learning.needs.ram);
+    if flash <= board.learning_flash() && ram <= board.free_ram() {
         return Ok(());
     }
     let name = weights.name();
@@ -106,19 +208,38 @@ pub fn ensure_learning_fits(board: &'static Board, weights: &Weights, learning: 
     if footprint(weights)?.whole.fit(board) {
         instead.push(format!("{name} without learning"));
     }
-    instead.extend(others(weights.topology(), |other| Ok(self::learning(other)?.needs.fit(board)))?);
-    instead.extend(needs.smallest_board().map(|board| format!("the board {}", board.name)));
-    Err(OverBudget { board, what: format!("learning with {name}"), needs, instead }.into())
+    instead.extend(others(weights.topology(), |other| other.learning.on(board) != Learns::No));
+    let smallest = BOARDS.iter().find(|board| learning.on(board) != Learns::No);
+    instead.extend(smallest.map(|board| format!("the board {}", board.name)));
+    let flash = [flash, board.learning_flash()];
+    Err(OverBudget { board, what: format!("learning with {name}"), flash, ram, instead }.into())
 }
 
 /// The topologies with a name that take the same rows and fit, as advice.
-fn others(topology: &Topology, fit: impl Fn(&Weights) -> anyhow::Result<bool>) -> anyhow::Result<Vec<String>> {
-    let mut fitting = Vec::new();
+fn others(topology: &Topology, fit: impl Fn(&Estimate) -> bool) -> Vec<String> {
     let named = topology::NAMES.into_iter().filter_map(|name| Some((name, Topology::named(name)?)));
-    for (name, other) in named.filter(|(_, other)| other != topology && other.row() == topology.row()) {
-        if fit(&random::weights(&other)?)? {
-            fitting.push(format!("the topology {name}"));
+    let other = named.filter(|(_, other)| other != topology && other.row() == topology.row());
+    let fitting = other.filter(|(_, other)| Estimate::of_sizes(other).is_ok_and(|estimate| fit(&estimate)));
+    fitting.map(|(name, _)| format!("the topology {name}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The stack is that of the network itself, and so is everything else.
+    #[test]
+    fn what_a_network_takes_is_known_from_its_sizes_alone() {
+        for text in ["classic", "small", "anomaly", "tiny", "70-9r-3-9r-70i", "30-30", "4-8-4", "784-16", "300-41-300i"]
+        {
+            let topology: Topology = text.parse().unwrap();
+            let (sizes, there) = (Estimate::of_sizes(&topology).unwrap(), random::weights(&topology).unwrap());
+            assert_eq!(sizes.footprint, footprint(&there).unwrap(), "{text}");
+            let learning = learning(&there).unwrap();
+            assert_eq!((sizes.learning.needs, sizes.learning.slots), (learning.needs, learning.slots), "{text}");
+            assert_eq!(sizes.ram, application(&there).unwrap(), "{text}");
+            let measured = learning_ram(&there).unwrap();
+            assert_eq!(measured.statics, learning_static_bytes(&topology, random::CODE_BITS), "{text}");
         }
     }
-    Ok(fitting)
 }

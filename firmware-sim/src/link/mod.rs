@@ -1,6 +1,7 @@
 //! Links to a device: in this process, in an emulator, or on a serial line; and the session that goes over one.
 
 pub mod flashed;
+mod heap;
 pub mod in_process;
 mod line;
 pub mod measure;
@@ -86,20 +87,30 @@ pub struct Target {
     pub link: Kind,
     /// The board whose memory is the limit.
     pub board: &'static Board,
+    /// The board that runs in its place, if it is emulated.
+    pub emulated: Option<&'static Board>,
     /// Whether only errors are said.
     pub quiet: bool,
 }
 
 impl Target {
-    /// The board that was named, or the link's default.
+    /// The board that was named, or the link's default. An error if it is to be emulated and cannot be.
     pub fn new(link: &Kind, board: Option<&str>, quiet: bool) -> anyhow::Result<Self> {
         let board = if *link == Kind::Qemu && board.is_none() { board::STAND_IN } else { board::find(board)? };
-        Ok(Self { link: link.clone(), board, quiet })
+        let emulated = (*link == Kind::Qemu).then(|| board.emulated()).transpose()?;
+        Ok(Self { link: link.clone(), board, emulated, quiet })
+    }
+
+    /// The boards that have to have room for a network: the one that was named, and the one that is emulated in its place. None
+    /// on a serial port, where the weights are in the flash already.
+    pub fn boards(&self) -> impl Iterator<Item = &'static Board> {
+        let named = if matches!(self.link, Kind::Serial(_)) { None } else { Some(self.board) };
+        named.into_iter().chain(self.emulated.filter(|board| *board != self.board))
     }
 
     /// A device in this process to compare another one with. It has room for every network.
     pub fn reference() -> Self {
-        Self { link: Kind::InProcess, board: board::UNLIMITED, quiet: true }
+        Self { link: Kind::InProcess, board: board::UNLIMITED, emulated: None, quiet: true }
     }
 }
 
@@ -156,17 +167,17 @@ pub enum LinkError {
     /// The image's last words.
     #[error("the device stopped: {0}")]
     Stopped(String),
-    /// The emulator's last words.
+    /// How the emulator ended, or its last words.
     #[error("the emulator ended: {0}")]
     Ended(String),
-    /// There is less flash for something than it has bytes.
-    #[error("{what} has {bytes} bytes, the board's flash has room for {room} beside the image")]
+    /// There is less room for something than it has bytes.
+    #[error("{what} has {bytes} bytes, the image has room for {room}")]
     Room {
-        /// For the blob, or for what is learned.
+        /// The blob, or what is learned.
         what: &'static str,
         /// Bytes that it has.
         bytes: usize,
-        /// Bytes of the flash.
+        /// Bytes of the image's area.
         room: usize,
     },
     /// The port cannot be opened or set.

@@ -17,6 +17,8 @@ use tempfile::TempDir;
 const EMULATOR: &str = "qemu-system-arm";
 /// Far longer than any command takes, most of which is the line.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than the emulator takes from closing its line to its end.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// Ends the emulator when this program is no more, however it ended: then the pipe is closed that it waits for.
 /// Ctrl-C on a terminal reaches the whole group, so it has to be ignored here for this to be carried out.
@@ -77,7 +79,7 @@ impl Qemu {
         let port = accept(&listener, &mut process);
         match port.and_then(|port| Ok(port.map(|port| Line::new(port, PATIENCE)).transpose()?)) {
             Ok(Some(line)) => Ok(Self { process, line, folder }),
-            Ok(None) => Err(ended(&said)),
+            Ok(None) => Err(ended(&mut process, &said)),
             Err(error) => {
                 end(&mut process);
                 Err(error)
@@ -86,17 +88,29 @@ impl Qemu {
     }
 
     fn usage(&mut self) -> Result<Usage, LinkError> {
-        self.line.usage().map_err(|error| explain(error, &self.folder))
+        let usage = self.line.usage();
+        usage.map_err(|error| self.explain(error))
+    }
+
+    /// A line that was closed is an emulator that ended.
+    fn explain(&mut self, error: LinkError) -> LinkError {
+        if !matches!(error, LinkError::Closed) {
+            return error;
+        }
+        ended(&mut self.process, &self.folder.path().join("said"))
     }
 }
 
 impl Link for Qemu {
     fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError> {
-        self.line.exchange(request).map_err(|error| explain(error, &self.folder))
+        if let Err(error) = self.line.exchange(request) {
+            return Err(self.explain(error));
+        }
+        Ok(self.line.answer())
     }
 
     fn resynchronise(&mut self) -> Result<(), LinkError> {
-        self.line.resynchronise().map_err(|error| explain(error, &self.folder))
+        self.line.resynchronise().map_err(|error| self.explain(error))
     }
 
     fn ram(&mut self) -> Result<Ram, LinkError> {
@@ -110,11 +124,11 @@ impl Link for Qemu {
 
 impl ReportStream for Qemu {
     fn begin(&mut self) -> Result<(), LinkError> {
-        self.line.begin().map_err(|error| explain(error, &self.folder))
+        self.line.begin().map_err(|error| self.explain(error))
     }
 
     fn next(&mut self) -> Result<Vec<u8>, LinkError> {
-        self.line.next_frame().map_err(|error| explain(error, &self.folder))
+        self.line.next_frame().map_err(|error| self.explain(error))
     }
 }
 
@@ -184,15 +198,25 @@ fn blocking(port: TcpStream) -> io::Result<TcpStream> {
     Ok(port)
 }
 
-/// A line that was closed is an emulator that ended.
-fn explain(error: LinkError, folder: &TempDir) -> LinkError {
-    if matches!(error, LinkError::Closed) { ended(&folder.path().join("said")) } else { error }
-}
-
-/// That the emulator ended, with what it said last.
-fn ended(said: &Path) -> LinkError {
+/// How the emulator ended: by which signal, or with what words and status. It has closed its line.
+fn ended(process: &mut Child, said: &Path) -> LinkError {
     let said = fs::read_to_string(said).unwrap_or_default();
-    LinkError::Ended(said.lines().last().unwrap_or("it said nothing").to_owned())
+    let closed = Instant::now();
+    let status = loop {
+        match process.try_wait() {
+            Ok(None) if closed.elapsed() < ENDING => sleep(Duration::from_millis(5)),
+            status => break status.ok().flatten(),
+        }
+    };
+    // The shell ends with 128 and the number of the signal that ended what it waited for.
+    let signal = status.and_then(|status| status.code()?.checked_sub(128)).filter(|signal| *signal > 0);
+    let words = said.lines().rfind(|line| !line.contains("warning: "));
+    LinkError::Ended(match (signal, words, status) {
+        (Some(signal), ..) => format!("killed by signal {signal}"),
+        (_, Some(words), _) => words.to_owned(),
+        (_, _, Some(status)) => status.to_string(),
+        _ => "it said nothing".to_owned(),
+    })
 }
 
 #[cfg(all(test, feature = "emulator"))]

@@ -12,6 +12,8 @@ pub struct Report {
     /// Number of the record that the parameters are from, if they were learned.
     pub record: Option<u32>,
     pub board: &'static Board,
+    /// The board that ran in its place, if it was emulated.
+    pub emulated: Option<&'static Board>,
     /// Weights and code.
     pub flash: usize,
     pub ram: Ram,
@@ -40,6 +42,9 @@ impl Report {
         if let Some(record) = self.record {
             object.insert("record".into(), json!(record));
         }
+        if let Some(board) = self.emulated {
+            object.insert("emulated".into(), json!(board.name));
+        }
         format!("{}\n", Value::Object(object))
     }
 
@@ -50,7 +55,14 @@ impl Report {
         if let Some(record) = self.record {
             writeln!(text, "with the parameters that were learned, record {record}")?;
         }
-        writeln!(text, "{}", board.name)?;
+        write!(text, "{}", board.name)?;
+        if let Some(emulated) = self.emulated {
+            write!(text, ", emulated")?;
+            if emulated != self.board {
+                write!(text, " by {} ({})", emulated.name, emulated.processor)?;
+            }
+        }
+        writeln!(text)?;
         writeln!(
             text,
             "  RAM    {:7} of {:8} bytes: static {statics}, stack {stack}, heap {heap}",

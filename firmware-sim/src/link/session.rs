@@ -2,18 +2,22 @@
 
 use super::flashed::{Firmware, Flashed};
 use super::in_process::InProcess;
-use super::measure::{ensure_fits, ensure_learning_fits, learning_needs};
+use super::line::OWN_SEQUENCE;
+use super::measure::{ensure_fits, ensure_learning_fits, ensure_room, footprint, learning, learning_needs};
 use super::qemu::Qemu;
 use super::report::Report;
 use super::serial::Serial;
 use super::{Kind, Link, LinkError, Ram, Target};
 use crate::board::firmware::{Images, Program};
-use crate::board::needs::{CODE_BYTES, Needs};
-use crate::flash_file::{self, describe};
+use crate::board::needs::Needs;
+use crate::board::{self, Board};
+use crate::flash_file::{self, FlashFile, describe, has_learned};
+use crate::interrupt;
 use crate::rows::mse;
 use crate::terminal::{note, progress};
 use crate::weights::Weights;
 use anyhow::{Context, bail, ensure};
+use autoencoder_core::blob::Thresholds;
 use autoencoder_device::learn::{Judgement, Status};
 use autoencoder_device::message::Learning;
 use autoencoder_device::monitor::Verdict;
@@ -40,6 +44,7 @@ pub struct Session<'w> {
     record: Option<u32>,
     /// Of a device that holds the encoder alone: where its codes are decoded.
     decoder: Option<InProcess<'w>>,
+    /// Number of the last request. That of the greeting is 0.
     sequence: u32,
     buffer: Vec<u8>,
 }
@@ -50,10 +55,13 @@ impl<'w> Session<'w> {
     /// A board that has room for the encoder alone gets that; this program then decodes.
     pub fn open(target: Target, weights: &'w Weights) -> anyhow::Result<Self> {
         introduce(&target, weights);
-        let link: Box<dyn Link + 'w> = match &target.link {
-            Kind::InProcess => Box::new(InProcess::boot(Flashed::new(target.board, weights)?.blob)?),
-            Kind::Qemu => Box::new(Firmware::new(target.board, weights)?.boot(Program::Application)?),
-            Kind::Serial(path) => Box::new(Serial::open(path)?),
+        if target.board != board::UNLIMITED {
+            ensure_room(&target, weights.topology(), &footprint(weights)?, &weights.path.display())?;
+        }
+        let link: Box<dyn Link + 'w> = match (&target.link, target.emulated) {
+            (Kind::Serial(path), _) => Box::new(Serial::open(path)?),
+            (_, Some(board)) => Box::new(Firmware::new(board, weights)?.boot(Program::Application)?),
+            (_, None) => Box::new(InProcess::boot(Flashed::new(target.board, weights)?.blob)?),
         };
         Self::start(target, link, weights, false)
     }
@@ -62,13 +70,13 @@ impl<'w> Session<'w> {
     /// flash.
     pub fn learning(target: Target, weights: &'w Weights, flash: Vec<u8>) -> anyhow::Result<Self> {
         introduce(&target, weights);
-        let link: Box<dyn Link + 'w> = match &target.link {
-            Kind::InProcess => Box::new(InProcess::boot_learning(weights.bytes(), flash)?),
-            Kind::Qemu => {
-                let board = target.board.emulated();
+        ensure_learning_room(&target, weights, flash.len())?;
+        let link: Box<dyn Link + 'w> = match (&target.link, target.emulated) {
+            (Kind::Serial(path), _) => Box::new(Serial::open(path)?),
+            (_, Some(board)) => {
                 Box::new(Qemu::boot_learning(board, &Images::learner(board)?, weights.bytes(), &flash)?)
             }
-            Kind::Serial(path) => Box::new(Serial::open(path)?),
+            (_, None) => Box::new(InProcess::boot_learning(weights.bytes(), flash)?),
         };
         Self::start(target, link, weights, true)
     }
@@ -81,22 +89,15 @@ impl<'w> Session<'w> {
         let Some(path) = flash else {
             let session = Self::open(target, weights)?;
             let default = flash_file::DEFAULT;
-            if Path::new(default).exists() && !quiet {
+            if !quiet && has_learned(default.as_ref(), weights) {
                 note(&format!("parameters: those of the blob; --flash {default} takes those that were learned"));
             }
             return Ok(session);
         };
-        ensure!(path.exists(), "{}: no such file: nothing was learned there", path.display());
-        let mut session = Self::learning(target, weights, flash_file::read(path, weights)?)?;
+        let file = FlashFile::of_weights(path, weights)?;
+        let mut session = Self::learning(target, weights, file.contents)?;
         let kept = session.status(Learning::Status)?.kept?;
-        match kept {
-            RecordState::Damaged => bail!("{}: damaged: there is no whole record in it", path.display()),
-            RecordState::OtherWeights { found } => {
-                bail!("{}: a record of other weights ({found:08x})", path.display())
-            }
-            RecordState::Nothing | RecordState::Learned(_) | RecordState::Base(_) => {}
-        }
-        session.sequence = 1; // packets are counted from the first row on
+        session.sequence = 0; // packets are counted from the first row on
         session.record = if let RecordState::Learned(record) = kept { Some(record.sequence) } else { None };
         if !quiet {
             note(&format!("flash: {}: {}", path.display(), describe(kept)));
@@ -109,7 +110,6 @@ impl<'w> Session<'w> {
         let mut session = Self { weights, target, link, learns, record: None, decoder: None, sequence: 0, buffer };
         session.greet()?;
         session.within_budget()?;
-        session.sequence = 1;
         if session.decoder.is_some() && !session.target.quiet {
             note(&format!("{} holds the encoder alone; this program decodes", session.target.board.name));
         }
@@ -124,7 +124,7 @@ impl<'w> Session<'w> {
     /// From a row to the frame that carries its code.
     pub fn encode(&mut self, row: &[u8]) -> anyhow::Result<Vec<u8>> {
         let frame = self.exchange(Command::Encode { image: row })?;
-        match reply(&mut frame.clone(), self.sequence - 1)? {
+        match reply(&mut frame.clone(), self.sequence)? {
             Ok(Reply::Code { .. }) => Ok(frame),
             other => unexpected(&other),
         }
@@ -137,7 +137,7 @@ impl<'w> Session<'w> {
         }
         let weights = if self.weights.is_encoder(weights) { self.weights.crc } else { weights };
         let mut frame = self.exchange(Command::Decode { weights, code })?;
-        match reply(&mut frame, self.sequence - 1)? {
+        match reply(&mut frame, self.sequence)? {
             Ok(Reply::Image(row)) => Ok(Ok(row.to_vec())),
             Err(error @ (Error::Length { .. } | Error::OtherWeights { .. })) => Ok(Err(error)),
             other => unexpected(&other),
@@ -166,7 +166,7 @@ impl<'w> Session<'w> {
     /// The score of the next row of a stream, and what the device concludes from it.
     pub fn monitor(&mut self, row: &[u8]) -> anyhow::Result<(u32, Verdict)> {
         let mut frame = self.exchange(Command::Monitor { image: row })?;
-        match reply(&mut frame, self.sequence - 1)? {
+        match reply(&mut frame, self.sequence)? {
             Ok(Reply::Monitored { error, verdict }) => Ok((error, verdict)),
             other => unexpected(&other),
         }
@@ -175,7 +175,7 @@ impl<'w> Session<'w> {
     /// What the first layers make of a row, and its score.
     pub fn digest(&mut self, row: &[u8], layers: u8) -> anyhow::Result<Digest> {
         let mut frame = self.exchange(Command::Digest { image: row, layers })?;
-        match reply(&mut frame, self.sequence - 1)? {
+        match reply(&mut frame, self.sequence)? {
             Ok(Reply::Digest { crc, error }) => Ok(Digest { crc, error }),
             other => unexpected(&other),
         }
@@ -184,7 +184,7 @@ impl<'w> Session<'w> {
     /// The sum of the squared errors of a row's reconstruction.
     pub fn score(&mut self, row: &[u8]) -> anyhow::Result<u32> {
         let mut frame = self.exchange(Command::Score { image: row })?;
-        match reply(&mut frame, self.sequence - 1)? {
+        match reply(&mut frame, self.sequence)? {
             Ok(Reply::Score { error }) => Ok(error),
             other => unexpected(&other),
         }
@@ -202,18 +202,18 @@ impl<'w> Session<'w> {
     /// Begins a run of learning, forgets what was learned, or neither; returns what the device has learned.
     pub fn status(&mut self, command: Learning<'_>) -> anyhow::Result<Status> {
         let mut frame = self.exchange(Command::Learning(command))?;
-        match reply(&mut frame, self.sequence - 1)? {
+        match reply(&mut frame, self.sequence)? {
             Ok(Reply::Status(status)) => Ok(status),
             other => unexpected(&other),
         }
     }
 
-    /// The threshold of the blob, or the one of what was learned.
-    pub fn threshold(&mut self) -> anyhow::Result<u32> {
+    /// The thresholds of the blob, or those of what was learned.
+    pub fn thresholds(&mut self) -> anyhow::Result<Thresholds> {
         let mut frame = self.exchange(Command::Learning(Learning::Status))?;
-        match reply(&mut frame, self.sequence - 1)? {
-            Ok(Reply::Status(status)) => Ok(status.threshold),
-            Err(Error::Frozen) => Ok(self.weights.header.threshold),
+        match reply(&mut frame, self.sequence)? {
+            Ok(Reply::Status(status)) => Ok(status.thresholds),
+            Err(Error::Frozen) => Ok(self.weights.header.thresholds),
             other => unexpected(&other),
         }
     }
@@ -221,7 +221,7 @@ impl<'w> Session<'w> {
     /// The next row of a run of learning: its squared error before it was learned from, and whether it was held out instead.
     pub fn learn(&mut self, row: &[u8]) -> anyhow::Result<(u32, bool)> {
         let mut frame = self.exchange(Command::Learning(Learning::Image(row)))?;
-        match reply(&mut frame, self.sequence - 1)? {
+        match reply(&mut frame, self.sequence)? {
             Ok(Reply::Learned { error, held_out }) => Ok((error, held_out)),
             other => unexpected(&other),
         }
@@ -230,7 +230,7 @@ impl<'w> Session<'w> {
     /// Ends a run of learning.
     pub fn judge(&mut self) -> anyhow::Result<Judgement> {
         let mut frame = self.exchange(Command::Learning(Learning::End))?;
-        match reply(&mut frame, self.sequence - 1)? {
+        match reply(&mut frame, self.sequence)? {
             Ok(Reply::Judged(judgement)) => Ok(judgement),
             other => unexpected(&other),
         }
@@ -241,7 +241,7 @@ impl<'w> Session<'w> {
         let mut contents = Vec::new();
         loop {
             let mut frame = self.exchange(Command::Learning(Learning::Flash { at: contents.len() as u32 }))?;
-            match reply(&mut frame, self.sequence - 1)? {
+            match reply(&mut frame, self.sequence)? {
                 Ok(Reply::Flash([])) => return Ok(contents),
                 Ok(Reply::Flash(bytes)) => contents.extend_from_slice(bytes),
                 other => return unexpected(&other),
@@ -258,27 +258,32 @@ impl<'w> Session<'w> {
     pub fn finish(mut self) -> anyhow::Result<Report> {
         let (ram, flash) = self.within_budget()?;
         let weights = self.weights.path.display().to_string();
-        Ok(Report { weights, record: self.record, board: self.target.board, flash, ram })
+        let Target { board, emulated, .. } = self.target;
+        Ok(Report { weights, record: self.record, board, emulated, flash, ram })
     }
 
     /// The RAM and flash that the device has taken, if its board has them.
     fn within_budget(&mut self) -> anyhow::Result<(Ram, usize)> {
         let (board, weights, ram) = (self.target.board, self.weights, self.link.ram()?);
+        let alone = self.decoder.as_ref().and_then(|_| weights.encoder().zip(weights.topology().encoder()));
+        let (blob, topology) = match alone {
+            Some((encoder, topology)) => (encoder.bytes().len(), topology),
+            None => (weights.length, weights.topology().clone()),
+        };
+        let needs = Needs { weights: blob, ram: ram.used(), topology, code: weights.code_bytes() };
         if self.learns {
-            let learning = learning_needs(weights, ram);
-            ensure_learning_fits(board, weights, learning)?;
-            return Ok((ram, learning.needs.flash));
+            let learning = learning_needs(needs);
+            ensure_learning_fits(board, weights, &learning)?;
+            return Ok((ram, learning.flash(board)));
         }
-        let alone = self.decoder.as_ref().and_then(|_| weights.encoder());
-        let blob = alone.map_or(weights.length, |encoder| encoder.bytes().len());
-        let needs = Needs { flash: blob + CODE_BYTES, ram: ram.used() };
-        ensure_fits(board, weights, needs)?;
-        Ok((ram, needs.flash))
+        ensure_fits(board, weights, &needs)?;
+        Ok((ram, needs.flash(board)))
     }
 
     /// Asks the device whether it speaks this protocol and has these weights.
     fn greet(&mut self) -> anyhow::Result<()> {
-        let mut frame = self.exchange(Command::Info)?;
+        self.sequence = 0;
+        let mut frame = self.send(Command::Info)?;
         let Reply::Info(info) = reply(&mut frame, 0)?.with_context(|| self.weights.path.display().to_string())? else {
             bail!("the device did not say what it is");
         };
@@ -304,8 +309,17 @@ impl<'w> Session<'w> {
     /// Sends the next request and returns the frame that came back. If the line damaged either, and the device may carry
     /// the request out twice, it is sent once more.
     fn exchange(&mut self, command: Command<'_>) -> anyhow::Result<Vec<u8>> {
+        // What was learned is not lost between its end and its file.
+        if !matches!(command, Command::Learning(Learning::End | Learning::Status | Learning::Flash { .. })) {
+            interrupt::check()?;
+        }
+        self.sequence = next(self.sequence);
+        self.send(command)
+    }
+
+    /// Sends a request with the number that is set.
+    fn send(&mut self, command: Command<'_>) -> anyhow::Result<Vec<u8>> {
         let sequence = self.sequence;
-        self.sequence += 1;
         let request = frame::write(&Request { sequence, command }, &mut self.buffer)?;
         let link: &mut dyn Link = match (&mut self.decoder, command) {
             (Some(decoder), Command::Decode { .. }) => decoder,
@@ -322,10 +336,36 @@ impl<'w> Session<'w> {
     }
 }
 
-/// Says which weights are used.
+/// The number of the request after this one: from 1, since 0 is that of the greeting, to the last that is not the line's own.
+fn next(sequence: u32) -> u32 {
+    if sequence >= OWN_SEQUENCE - 1 { 1 } else { sequence + 1 }
+}
+
+/// Returns an error unless the board, and the image of the one that is emulated in its place, has room for learning: before an
+/// image is built. `flash` has the bytes of what is kept.
+fn ensure_learning_room(target: &Target, weights: &Weights, flash: usize) -> anyhow::Result<()> {
+    if target.board == board::UNLIMITED {
+        return Ok(());
+    }
+    let learning = learning(weights)?;
+    target.boards().try_for_each(|board| ensure_learning_fits(board, weights, &learning))?;
+    let Some((board, image)) = target.emulated.and_then(|board| Some((board, board.learner()?))) else { return Ok(()) };
+    if flash > image.kept {
+        return Err(LinkError::Room { what: "what is learned", bytes: flash, room: image.kept }.into());
+    }
+    learning.check_image(board).with_context(|| weights.path.display().to_string())
+}
+
+/// Says which weights are used, and what is emulated.
 fn introduce(target: &Target, weights: &Weights) {
-    if !target.quiet {
-        note(&format!("weights: {} ({}, {:08x})", weights.path.display(), weights.name(), weights.crc));
+    if target.quiet {
+        return;
+    }
+    note(&format!("weights: {} ({}, {:08x})", weights.path.display(), weights.name(), weights.crc));
+    let other = target.emulated.filter(|board| *board != target.board);
+    if let Some(Board { name, processor, .. }) = other {
+        let board = target.board.name;
+        note(&format!("{board} is not emulated itself: {name} runs in its place, which is a {processor}, too"));
     }
 }
 

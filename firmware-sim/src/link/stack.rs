@@ -10,11 +10,11 @@
 //! A [`Stack::guard`] that uses all that is painted is an error; one that goes beyond the whole stack ends the process at the
 //! guard page, before it changes memory of anybody else's.
 //!
-//! This is the one module with `unsafe`: the stack belongs to no object of Rust's that could be borrowed.
+//! This module uses `unsafe` because the stack belongs to no object of Rust's that could be borrowed.
 #![allow(unsafe_code)]
 
 use super::LinkError;
-use allocation_counter::measure;
+use super::heap;
 use corosensei::on_stack;
 use corosensei::stack::{DefaultStack, Stack as _};
 use std::hint::black_box;
@@ -49,12 +49,12 @@ impl Stack {
     /// Runs a part of the application on this stack. Returns an error if it allocates, panics or overflows the stack.
     pub fn guard(&mut self, f: impl FnOnce()) -> Result<(), LinkError> {
         let mut outcome = Ok(());
-        let heap = measure(|| outcome = self.run(f)); // counts this thread alone
+        let heap = heap::count(|| outcome = self.run(f));
         if outcome.is_err() {
             return Err(LinkError::Panic);
         }
-        if heap.count_total > 0 {
-            return Err(LinkError::Heap { count: heap.count_total, bytes: heap.bytes_total });
+        if heap.count > 0 {
+            return Err(LinkError::Heap { count: heap.count, bytes: heap.bytes });
         }
         if self.used() >= PAINTED { Err(LinkError::StackOverflow) } else { Ok(()) }
     }

@@ -1,8 +1,8 @@
 //! Every command with networks that nobody thought of, on images and on rows that are none.
 
-use crate::net::{Net, crc};
+use crate::net::{Net, crc, waves};
 use crate::place::{Place, json, stderr, stdout};
-use autoencoder_core::blob::Format;
+use autoencoder_core::blob::{Format, Thresholds};
 use autoencoder_io::picture::Gray;
 use serde_json::Value;
 use std::fs;
@@ -10,28 +10,30 @@ use std::fs;
 /// A network, and the height and width of the rows that it takes.
 const NETWORKS: [(&str, [u32; 2]); 3] = [("70-9r-3-9r-70i", [1, 70]), ("64-32-8-8*-64", [8, 8]), ("30-30", [5, 6])];
 
+const THRESHOLDS: Thresholds = Thresholds { lower: 1, upper: 1_000_000 };
+
 /// Rows that differ from each other, as a folder of training and test data: IDX files of two or of three dimensions.
 fn write_data(place: &Place, [height, width]: [u32; 2]) {
     let file = |set: &str, count: u32| {
         let (dimensions, sizes) = if height == 1 { (2, vec![count, width]) } else { (3, vec![count, height, width]) };
         let header = [0x800 + dimensions].into_iter().chain(sizes).flat_map(u32::to_be_bytes);
-        let values = (0..count * height * width).map(|i| (40.0 * (f64::from(i) * 0.37).sin() + 128.0) as u8);
+        let values = waves((height * width) as usize, count as usize);
         place.write(&format!("data/{set}-images-idx{dimensions}-ubyte"), &header.chain(values).collect::<Vec<_>>());
     };
     let _ = fs::remove_dir_all(place.path("data"));
-    file("train", 40);
+    file("train", 200);
     file("t10k", 24);
 }
 
-/// Each network with its data, in a folder of its own; with a threshold that most scores are below.
+/// Each network with its data, in a folder of its own; with thresholds that most scores are between.
 fn places() -> impl Iterator<Item = (&'static str, [u32; 2], Net, Place)> {
     NETWORKS.into_iter().enumerate().map(|(i, (topology, size))| {
         let format = if i == 0 { Format::Int4 } else { Format::Int8 };
-        let net = Net::of(topology, format, 1).with_code_bits(if i == 1 { 5 } else { 8 });
+        let net = Net::relay(topology, format, 1).with_code_bits(if i == 1 { 5 } else { 8 });
         let place = Place::new();
         write_data(&place, size);
         let mut header = net.header();
-        header.threshold = 1_000_000;
+        header.thresholds = THRESHOLDS;
         place.write("blob", &net.blob_with(&header));
         (topology, size, net, place)
     })
@@ -109,7 +111,8 @@ fn they_are_measured_monitored_and_verified() {
         let layers = net.topology().layers().len();
         assert_eq!((&verify["equal_digits"], &verify["layers"]), (&24.into(), &layers.into()), "{topology}: {verify}");
         let monitor = json(&place.run("monitor --weights blob --data data --json").success());
-        assert_eq!((&monitor["images"], &monitor["threshold"]), (&24.into(), &1_000_000.into()), "{topology}");
+        let thresholds = (&monitor["lower_threshold"], &monitor["upper_threshold"]);
+        assert_eq!((&monitor["images"], thresholds), (&24.into(), (&1.into(), &1_000_000.into())), "{topology}");
         let budget = json(&place.run("budget --weights blob --board stm32f103 --json").success());
         let row = &budget["budget"][0];
         assert_eq!(
@@ -125,7 +128,7 @@ fn they_learn_and_forget() {
         let flash = "--weights blob --flash flash --json";
         let learn = format!("learn --data data {flash} --out learned.png");
         let report = json(&place.run(&learn).success());
-        assert_eq!((&report["persisted"], &report["images"]), (&true.into(), &34.into()), "{topology}: {report}");
+        assert_eq!((&report["persisted"], &report["images"]), (&true.into(), &192.into()), "{topology}: {report}");
         let number = |report: &Value, key: &str| report[key].as_f64().unwrap();
         assert!(number(&report, "mse_after") < number(&report, "mse_before"), "{topology}: {report}");
         let shifted = format!("roundtrip --shift gain-offset --data data {flash}");
@@ -173,7 +176,7 @@ fn data_of_another_width_is_refused_with_both_numbers() {
         ("64-32-64", [5, 6], "data: an image of 6 by 5, 30 pixels; the network 64-32-64 takes 64"),
     ] {
         let mut net = Net::new(&topology.replace("70i", "70"), 1).header();
-        net.threshold = 1;
+        net.thresholds = THRESHOLDS;
         place.write("blob", &Net::new(&topology.replace("70i", "70"), 1).blob_with(&net));
         write_data(&place, size);
         for command in commands {

@@ -1,6 +1,5 @@
 //! One image for each board, whatever the network.
 
-use crate::net::{Net, Random};
 use crate::run::{ROOT, object};
 use assert_cmd::assert::Assert;
 use assert_cmd::cargo::cargo_bin_cmd;
@@ -8,6 +7,7 @@ use autoencoder_core::blob::Format;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use tests::net::{Net, Random, waves};
 
 /// A folder with a blob and data for it, in which the program runs.
 struct Place(TempDir);
@@ -31,6 +31,15 @@ impl Place {
             fs::write(place.path(&name), header.chain(rows).collect::<Vec<_>>()).unwrap();
         }
         place
+    }
+
+    /// Data that can be learned.
+    fn write_waves(&self, width: usize) {
+        for (set, count) in [("train", 200), ("t10k", 12)] {
+            let header = [0x802, count as u32, width as u32].map(u32::to_be_bytes);
+            let name = format!("data/{set}-images-idx2-ubyte");
+            fs::write(self.path(&name), [header.as_flattened(), &waves(width, count)].concat()).unwrap();
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -128,8 +137,9 @@ fn a_network_that_is_too_large_is_refused_with_both_numbers() {
 #[test]
 fn odd_networks_learn_the_same_bytes_in_process_and_in_the_emulator() {
     for (topology, seed) in [("70-9r-3-9r-70i", 2), ("64-32-8-8*-64", 3), ("30-30", 4)] {
-        let net = Net::new(topology, seed);
+        let net = Net::relay(topology, Format::Int8, seed);
         let place = Place::new(&net);
+        place.write_waves(net.topology().row());
         let [there, here] = ["qemu", "in-process"].map(|link| {
             let options = format!("--data data --shift invert --link {link} --json");
             let report = object(place.run(&format!("learn {options} --flash {link}.flash --out {link}.png")));

@@ -1,6 +1,5 @@
 //! The image on an emulated board gives the same bytes as the application in this process.
 
-use crate::net::Net;
 use crate::run::{ROOT, both, run, verify};
 use assert_cmd::cargo::cargo_bin_cmd;
 use autoencoder_core::model::Small;
@@ -9,6 +8,7 @@ use autoencoder_io::blob_file;
 use serde_json::Value;
 use std::fs;
 use std::io::{Write, stderr};
+use tests::net::Net;
 
 /// A Cortex-M4 and a Cortex-M33: where the layers are assembly.
 const WITH_THE_KERNEL: [&str; 2] = ["mps2-an386", "mps2-an505"];

@@ -5,10 +5,11 @@ mod any_network;
 #[cfg(feature = "emulator")]
 mod bytes;
 #[cfg(feature = "emulator")]
+mod emulator;
+#[cfg(feature = "emulator")]
 mod ends;
 #[cfg(feature = "emulator")]
-#[path = "../../device/tests/common/net.rs"]
-mod net;
+mod random_networks;
 #[cfg(feature = "emulator")]
 mod run;
 #[cfg(feature = "emulator")]

@@ -2,6 +2,7 @@
 
 use crate::files::{self, FileError};
 use crate::formats::PROTECTED;
+use std::ffi::OsStr;
 use std::io::{BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -161,9 +162,15 @@ fn is_image(row: &[u8], width: usize) -> bool {
     row.len() > width
 }
 
-/// Whether a stream, standard output or standard error, takes colours: a terminal, and `NO_COLOR` not set.
+/// Whether a stream, standard output or standard error, takes colours: a terminal that is not `dumb`, and `NO_COLOR` not set.
 pub fn colours(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    let [no_color, term] = ["NO_COLOR", "TERM"].map(|name| std::env::var_os(name).unwrap_or_default());
+    stream.is_terminal() && has_colours(&no_color, &term)
+}
+
+/// The same of a terminal in this environment. On Windows, terminals have no `TERM`.
+fn has_colours(no_color: &OsStr, term: &OsStr) -> bool {
+    no_color.is_empty() && term != "dumb" && (cfg!(windows) || !term.is_empty())
 }
 
 /// The columns of the terminal; 80 without one.
@@ -286,6 +293,14 @@ mod tests {
         let gray = [[0, 255], [0, 0], [255, 1], [30, 77], [200, 254]];
         encode(&path, 5, 1, png::ColorType::GrayscaleAlpha, gray.as_flattened()).unwrap();
         assert_eq!(Gray::read(&path).unwrap().pixels, [0, 255, 255, alpha(30.0, 77.0), alpha(200.0, 254.0)]);
+    }
+
+    #[test]
+    fn a_terminal_has_colours_unless_it_is_dumb_or_asked_for_none() {
+        let outcome = |no_color: &str, term: &str| has_colours(no_color.as_ref(), term.as_ref());
+        assert!(outcome("", "xterm-256color"));
+        assert!(!outcome("1", "xterm-256color") && !outcome("", "dumb"));
+        assert_eq!(outcome("", ""), cfg!(windows));
     }
 
     #[test]

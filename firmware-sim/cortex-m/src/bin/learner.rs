@@ -21,6 +21,8 @@ fn main() -> ! {
     init();
     let mut app = App::new(MEMORY.buffers(), Learner::new(LEARNER.buffers()));
     app.load(chip::blob());
-    app.attach_flash(Nor::<_>::new(chip::kept()));
+    if let Some(kept) = chip::kept() {
+        app.attach_flash(Nor::<_>::new(kept));
+    }
     serve(&mut app)
 }

@@ -1,18 +1,28 @@
 //! micro:bit: the nRF51822's UART on the pins of its USB interface, and its timers.
+#![allow(unsafe_code)] // where devices are, no type knows
 
-use crate::chip::{peek, poke};
+use crate::chip::Peripheral;
 
 /// Instructions for two ticks of the 16 MHz timer in the emulator's time (`-icount shift=0`: one takes 1 ns).
 const INSTRUCTIONS_PER_TWO_TICKS: u64 = 125;
 
-/// The crystal: the task that starts it, and the event that it runs.
-const CRYSTAL: (usize, usize) = (0x4000_0000, 0x4000_0100);
+// SAFETY: by the part's manual, these devices are there. This UART, unlike later parts', has no access to memory, nor have
+// the others.
+const CRYSTAL: Peripheral = unsafe { Peripheral::at(0x4000_0000) };
+const UART: Peripheral = unsafe { Peripheral::at(0x4000_2000) };
+const PINS: Peripheral = unsafe { Peripheral::at(0x5000_0000) };
+/// Counts as long as the device is on.
+const CLOCK: Peripheral = unsafe { Peripheral::at(0x4000_8000) };
+/// Ends every ten microseconds: that is when the emulator looks at its line.
+const BEAT: Peripheral = unsafe { Peripheral::at(0x4000_9000) };
+
+mod crystal {
+    /// The task that starts it, and the event that it runs.
+    pub const START: usize = 0x000;
+    pub const RUNS: usize = 0x100;
+}
 
 mod timer {
-    /// Counts as long as the device is on.
-    pub const CLOCK: usize = 0x4000_8000;
-    /// Ends every ten microseconds: that is when the emulator looks at its line.
-    pub const BEAT: usize = 0x4000_9000;
     pub const START: usize = 0x000;
     pub const CAPTURE: usize = 0x040;
     /// Bit 0: the first compare register's match clears the counter.
@@ -24,67 +34,69 @@ mod timer {
 }
 
 mod uart {
-    pub const START_RECEIVER: usize = 0x4000_2000;
-    pub const START_TRANSMITTER: usize = 0x4000_2008;
-    pub const RECEIVED: usize = 0x4000_2108;
-    pub const SENT: usize = 0x4000_211c;
-    pub const ENABLE: usize = 0x4000_2500;
+    pub const START_RECEIVER: usize = 0x000;
+    pub const START_TRANSMITTER: usize = 0x008;
+    pub const RECEIVED: usize = 0x108;
+    pub const SENT: usize = 0x11c;
+    pub const ENABLE: usize = 0x500;
     /// Which pin sends, which receives.
-    pub const PINS: [(usize, u32); 2] = [(0x4000_250c, 24), (0x4000_2514, 25)];
-    pub const RECEIVE: usize = 0x4000_2518;
-    pub const SEND: usize = 0x4000_251c;
-    pub const BAUD: usize = 0x4000_2524;
+    pub const PINS: [(usize, u32); 2] = [(0x50c, 24), (0x514, 25)];
+    pub const RECEIVE: usize = 0x518;
+    pub const SEND: usize = 0x51c;
+    pub const BAUD: usize = 0x524;
     /// 115,200 baud.
     pub const BAUD_115200: u32 = 0x01d7_e000;
 }
 
-/// Sets an output, and makes it one.
-const OUTPUT: [usize; 2] = [0x5000_0508, 0x5000_0518];
+mod pins {
+    /// Sets an output, and makes it one.
+    pub const OUTPUT: [usize; 2] = [0x508, 0x518];
+}
 
 /// Starts the clock, and the line: 115,200 baud.
 pub fn init() {
-    poke(CRYSTAL.0, 1);
-    while peek(CRYSTAL.1) == 0 {}
-    poke(timer::CLOCK + timer::WIDTH, 3);
-    poke(timer::BEAT + timer::COMPARE, 160);
-    poke(timer::BEAT + timer::SHORTS, 1);
-    for timer in [timer::CLOCK, timer::BEAT] {
-        poke(timer + timer::PRESCALER, 0);
-        poke(timer + timer::START, 1);
+    CRYSTAL.write(crystal::START, 1);
+    while CRYSTAL.read(crystal::RUNS) == 0 {}
+    CLOCK.write(timer::WIDTH, 3);
+    BEAT.write(timer::COMPARE, 160);
+    BEAT.write(timer::SHORTS, 1);
+    for timer in [CLOCK, BEAT] {
+        timer.write(timer::PRESCALER, 0);
+        timer.write(timer::START, 1);
     }
     start_line();
 }
 
 /// Starts the line alone.
 pub fn start_line() {
-    for register in OUTPUT {
-        poke(register, 1 << 24); // high, as a line is when nothing is sent
+    for register in pins::OUTPUT {
+        PINS.write(register, 1 << 24); // high, as a line is when nothing is sent
     }
     for (register, pin) in uart::PINS {
-        poke(register, pin);
+        UART.write(register, pin);
     }
-    poke(uart::BAUD, uart::BAUD_115200);
-    poke(uart::ENABLE, 4);
-    poke(uart::START_RECEIVER, 1);
-    poke(uart::START_TRANSMITTER, 1);
+    UART.write(uart::BAUD, uart::BAUD_115200);
+    UART.write(uart::ENABLE, 4);
+    UART.write(uart::START_RECEIVER, 1);
+    UART.write(uart::START_TRANSMITTER, 1);
 }
 
 /// Sends a byte.
 pub fn put(byte: u8) {
-    poke(uart::SENT, 0);
-    poke(uart::SEND, byte.into());
-    while peek(uart::SENT) == 0 {}
+    UART.write(uart::SENT, 0);
+    UART.write(uart::SEND, byte.into());
+    while UART.read(uart::SENT) == 0 {}
 }
 
 /// Waits for a byte.
 pub fn get() -> u8 {
-    while peek(uart::RECEIVED) == 0 {}
-    poke(uart::RECEIVED, 0);
-    peek(uart::RECEIVE) as u8
+    while UART.read(uart::RECEIVED) == 0 {}
+    UART.write(uart::RECEIVED, 0);
+    UART.read(uart::RECEIVE) as u8
 }
 
 /// Instructions since the clock was started, modulo 2^32, in steps of a tick. The 32 bits of ticks last 268 s.
 pub fn instructions() -> u32 {
-    poke(timer::CLOCK + timer::CAPTURE, 1);
-    (u64::from(peek(timer::CLOCK + timer::COMPARE)) * INSTRUCTIONS_PER_TWO_TICKS / 2) as u32
+    CLOCK.write(timer::CAPTURE, 1);
+    (u64::from(CLOCK.read(timer::COMPARE)) * INSTRUCTIONS_PER_TWO_TICKS / 2) as u32
 }

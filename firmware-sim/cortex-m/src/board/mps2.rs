@@ -1,6 +1,7 @@
 //! Arm MPS2 with AN386, MPS2+ with AN505: CMSDK APB timer and UART.
+#![allow(unsafe_code)] // where devices are, no type knows
 
-use crate::chip::{peek, poke, systick};
+use crate::chip::{Peripheral, systick};
 
 /// Where its first timer and UART are, and its clock in Hz.
 #[cfg(not(feature = "mps2-an505"))]
@@ -9,59 +10,59 @@ const BOARD: (usize, usize, u32) = (0x4000_0000, 0x4000_4000, 25_000_000);
 #[cfg(feature = "mps2-an505")]
 const BOARD: (usize, usize, u32) = (0x5000_0000, 0x5020_0000, 20_000_000);
 
+// SAFETY: by the board's manual, its first timer and UART are there. Neither has access to memory.
+const TIMER: Peripheral = unsafe { Peripheral::at(BOARD.0) };
+const UART: Peripheral = unsafe { Peripheral::at(BOARD.1) };
+
 /// Instructions for each tick of the timer in the emulator's time (`-icount shift=0`: one takes 1 ns).
 const INSTRUCTIONS_PER_TICK: u32 = 1_000_000_000 / BOARD.2;
 
 mod timer {
-    use super::BOARD;
-
-    pub const CONTROL: usize = BOARD.0;
-    pub const VALUE: usize = BOARD.0 + 4;
-    pub const RELOAD: usize = BOARD.0 + 8;
+    pub const CONTROL: usize = 0;
+    pub const VALUE: usize = 4;
+    pub const RELOAD: usize = 8;
 }
 
 mod uart {
-    use super::BOARD;
-
     /// What is received or sent.
-    pub const DATA: usize = BOARD.1;
+    pub const DATA: usize = 0;
     /// Bit 0: the transmitter is full. Bit 1: the receiver is.
-    pub const STATE: usize = BOARD.1 + 4;
+    pub const STATE: usize = 4;
     /// Bit 0: transmit. Bit 1: receive.
-    pub const CONTROL: usize = BOARD.1 + 8;
+    pub const CONTROL: usize = 8;
     /// Cycles of the clock for a bit; at least 16.
-    pub const DIVIDER: usize = BOARD.1 + 16;
+    pub const DIVIDER: usize = 16;
 }
 
 /// Starts the clock, and the line as fast as it goes.
 pub fn init() {
     // 32 bits, downwards, no interrupt.
-    poke(timer::RELOAD, u32::MAX);
-    poke(timer::VALUE, u32::MAX);
-    poke(timer::CONTROL, 1);
+    TIMER.write(timer::RELOAD, u32::MAX);
+    TIMER.write(timer::VALUE, u32::MAX);
+    TIMER.write(timer::CONTROL, 1);
     systick(250);
     start_line();
 }
 
 /// Starts the line alone.
 pub fn start_line() {
-    poke(uart::DIVIDER, 16);
-    poke(uart::CONTROL, 0b11);
+    UART.write(uart::DIVIDER, 16);
+    UART.write(uart::CONTROL, 0b11);
 }
 
 /// Sends a byte. It waits for whoever does not read.
 pub fn put(byte: u8) {
-    while peek(uart::STATE) & 1 != 0 {}
-    poke(uart::DATA, byte.into());
+    while UART.read(uart::STATE) & 1 != 0 {}
+    UART.write(uart::DATA, byte.into());
 }
 
 /// Waits for a byte.
 pub fn get() -> u8 {
-    while peek(uart::STATE) & 2 == 0 {}
-    peek(uart::DATA) as u8
+    while UART.read(uart::STATE) & 2 == 0 {}
+    UART.read(uart::DATA) as u8
 }
 
 /// Instructions since the clock was started, modulo 2^32, in steps of a tick.
 pub fn instructions() -> u32 {
-    (!peek(timer::VALUE)).wrapping_mul(INSTRUCTIONS_PER_TICK)
+    (!TIMER.read(timer::VALUE)).wrapping_mul(INSTRUCTIONS_PER_TICK)
 }

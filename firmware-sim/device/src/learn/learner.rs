@@ -2,18 +2,22 @@
 //!
 //! ```text
 //! begin    run := its optimizer, rate and batch; channels as kept in flash, or the blob's
-//! learn    the first HELD_OUT rows are stored with the sum of their scores: before
-//!          every other row: score, then one step of adapt::backward
-//! end      after := the sum of the scores of the rows held out, by the learned channels
-//!          after < before: channels and threshold go to flash; otherwise those before the run come back
+//! learn    a row may take a place in the sample; a row that does not, or that loses its place: score, then one step of
+//!          adapt::backward
+//! end      after  := the scores of the sample, by the learned channels
+//!          the learned channels go where the moments were; those from before the run come back
+//!          before := the scores of the sample, by these
+//!          if it helped: the learned channels come back and go to flash, with their thresholds
 //! ```
 
+use super::judge::{self, Scores};
+use super::sample::{Place, Sample};
 use super::{Begin, HELD_OUT, Judgement, Learning, MAX_BATCH, Status};
 use crate::Error;
-use crate::monitor::TopK;
-use crate::score::score;
+use crate::score::{copy, score};
 use crate::store::{RecordState, Store, StoreError};
 use autoencoder_core::adapt::{self, LearningMemory, LearningRun, Moments};
+use autoencoder_core::blob::Thresholds;
 use autoencoder_core::crc;
 use autoencoder_core::quant::ChannelParams;
 use autoencoder_core::{Error as WeightsError, Network, Resource, Zeroed};
@@ -71,7 +75,7 @@ pub struct LearnerBuffers<'m> {
 /// Learns scale and bias of each channel of a network, and keeps them in a flash.
 pub struct Learner<'m, F> {
     memory: LearningMemory<'m>,
-    held_out: &'m mut [u8],
+    sample: Sample<'m>,
     store: Option<Store<F>>,
     /// What the flash holds, or why it is of no use.
     kept: Result<RecordState, StoreError>,
@@ -79,18 +83,10 @@ pub struct Learner<'m, F> {
     running: bool,
     /// Rows learned from since the run began.
     images: u32,
-    /// The threshold that was learned with the channels.
-    threshold: Option<u32>,
+    /// The thresholds that were learned with the channels.
+    thresholds: Option<Thresholds>,
     /// CRC of the learned channels; 0 for the blob's.
     identity: u32,
-    /// The highest scores of the last rows of this run, for its threshold.
-    highest: TopK,
-    /// How many rows come before those last ones.
-    early: u32,
-    /// How many rows are held out so far.
-    held: usize,
-    /// The sum of their scores by the channels that the run began with.
-    before: u32,
     /// The piece of the flash that is being sent.
     piece: [u8; PIECE],
 }
@@ -98,10 +94,10 @@ pub struct Learner<'m, F> {
 /// Bytes of the flash in one response.
 const PIECE: usize = 128;
 
-/// Bytes that a record holds of a network with so many channels, the threshold included: see
+/// Bytes that a record holds of a network with so many channels, the thresholds included: see
 /// [`slot_bytes`](crate::store::slot_bytes).
 pub const fn record_bytes(channels: usize) -> usize {
-    channels * size_of::<ChannelParams>() + size_of::<u32>()
+    channels * size_of::<ChannelParams>() + 2 * size_of::<u32>()
 }
 
 impl<'m, F: NorFlash> Learner<'m, F> {
@@ -110,18 +106,14 @@ impl<'m, F: NorFlash> Learner<'m, F> {
         let LearnerBuffers { learning: memory, held_out } = buffers;
         Self {
             memory,
-            held_out,
+            sample: Sample::new(held_out),
             store: None,
             kept: Ok(RecordState::Nothing),
             run: LearningRun::IDLE,
             running: false,
             images: 0,
-            threshold: None,
+            thresholds: None,
             identity: 0,
-            highest: TopK::NONE,
-            early: 0,
-            held: 0,
-            before: 0,
             piece: [0; PIECE],
         }
     }
@@ -150,30 +142,48 @@ impl<'m, F: NorFlash> Learner<'m, F> {
     /// Returns to the blob's channels. Ends a run.
     fn use_base(&mut self, network: &Network<'_>) {
         adapt::copy_channels(network, self.memory.channels);
-        (self.running, self.images, self.threshold, self.identity) = (false, 0, None, 0);
+        (self.running, self.images, self.thresholds, self.identity) = (false, 0, None, 0);
     }
 
-    /// Loads the channels and the threshold in flash over the blob's.
+    /// Loads the channels and the thresholds in flash over the blob's.
     fn load(&mut self, channels: usize) -> Result<RecordState, StoreError> {
         let store = self.store.as_mut().ok_or(StoreError::Missing)?;
         let channels = self.memory.channels.get_mut(..channels).unwrap_or_default();
-        let mut threshold = [0; 4];
-        let kept = store.load([channels.as_mut_bytes(), &mut threshold])?;
+        let (mut lower, mut upper) = ([0; 4], [0; 4]);
+        let kept = store.load([channels.as_mut_bytes(), &mut lower, &mut upper])?;
         if let RecordState::Learned(_) = kept {
-            self.threshold = Some(u32::from_le_bytes(threshold));
+            self.thresholds = Some(Thresholds { lower: u32::from_le_bytes(lower), upper: u32::from_le_bytes(upper) });
             self.identity = crc::checksum(channels.as_bytes());
         }
         Ok(kept)
     }
 
-    /// Writes channels and threshold to the flash and returns the number of their record.
-    fn save(&mut self, channels: usize) -> Result<u32, StoreError> {
+    /// Writes channels and thresholds to the flash and returns the number of their record.
+    fn save(&mut self, channels: usize, thresholds: Thresholds) -> Result<u32, StoreError> {
         let store = self.store.as_mut().ok_or(StoreError::Missing)?;
         let channels = self.memory.channels.get(..channels).unwrap_or_default();
-        let threshold = self.threshold.unwrap_or_default().to_le_bytes();
-        let record = store.save([channels.as_bytes(), &threshold])?;
+        let (lower, upper) = (thresholds.lower.to_le_bytes(), thresholds.upper.to_le_bytes());
+        let record = store.save([channels.as_bytes(), &lower, &upper])?;
         self.kept = store.find();
         Ok(record)
+    }
+
+    /// The scores of the rows held out, by the channels as they are.
+    fn scores(&self, network: &Network<'_>, memory: &mut [u8]) -> Result<Scores, Error> {
+        let mut scores = [0; HELD_OUT];
+        for (to, row) in scores.iter_mut().zip(self.sample.rows(network.topology().row())) {
+            *to = score(network, Some(self.learned(network)), memory, row)?;
+        }
+        Ok(scores)
+    }
+
+    /// Copies the channels to where the moments are, or back: at the end of a run nothing else needs these.
+    fn stash(&mut self, network: &Network<'_>, back: bool) {
+        let channels = self.memory.channels.get_mut(..network.channels()).unwrap_or_default().as_mut_bytes();
+        let moments = self.memory.moments.as_mut_bytes();
+        for (channel, moment) in channels.iter_mut().zip(moments) {
+            if back { *channel = *moment } else { *moment = *channel }
+        }
     }
 
     /// The channels of this network, as learned so far.
@@ -188,7 +198,7 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
     fn start(&mut self, network: &Network<'_>) -> Result<(), WeightsError> {
         adapt::check(network, &self.memory)?;
         let needed = HELD_OUT * network.topology().row();
-        WeightsError::check_capacity(Resource::HeldOut, needed, self.held_out.len())?;
+        WeightsError::check_capacity(Resource::HeldOut, needed, self.sample.capacity())?;
         if let Some(store) = &mut self.store {
             store.rebind(network.blob().crc(), record_bytes(network.channels()));
         }
@@ -198,7 +208,7 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
 
     fn memory_bytes(&self) -> usize {
         let LearningMemory { channels, moments, gradients } = &self.memory;
-        size_of_val(*channels) + size_of_val(*moments) + size_of_val(*gradients) + self.held_out.len()
+        size_of_val(*channels) + size_of_val(*moments) + size_of_val(*gradients) + self.sample.capacity()
     }
 
     fn spare_bytes(&self, network: &Network<'_>) -> usize {
@@ -211,8 +221,8 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
         Some(self.learned(network))
     }
 
-    fn threshold(&self) -> Option<u32> {
-        self.threshold
+    fn thresholds(&self) -> Option<Thresholds> {
+        self.thresholds
     }
 
     fn identity(&self, network: &Network<'_>) -> u32 {
@@ -222,8 +232,8 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
     }
 
     fn status(&self, network: &Network<'_>) -> Result<Status, Error> {
-        let threshold = self.threshold.unwrap_or(network.blob().header().threshold);
-        Ok(Status { kept: self.kept, images: self.images, threshold })
+        let thresholds = self.thresholds.unwrap_or(network.blob().header().thresholds);
+        Ok(Status { kept: self.kept, images: self.images, thresholds })
     }
 
     fn begin(&mut self, network: &Network<'_>, begin: Begin) -> Result<(), Error> {
@@ -239,9 +249,8 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
         self.run = LearningRun::new(method.optimizer(), rate as f32 * 1e-6, batch.min(MAX_BATCH), images);
         self.running = true;
         self.memory.moments.zero();
-        (self.images, self.held, self.before) = (0, 0, 0);
-        self.highest = TopK::NONE;
-        self.early = images - (images / 4).min(TopK::MOST - HELD_OUT as u32);
+        self.images = 0;
+        self.sample.clear();
         Ok(())
     }
 
@@ -249,49 +258,59 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
         if !self.running {
             return Err(Error::NotLearning);
         }
-        let score = score(network, Some(self.learned(network)), memory, row)?;
-        if self.held < HELD_OUT {
-            let slot = self.held_out.chunks_exact_mut(row.len().max(1)).nth(self.held);
-            if let Some(slot) = slot.filter(|slot| slot.len() == row.len()) {
-                slot.copy_from_slice(row);
-            }
-            self.held += 1;
-            self.before = self.before.saturating_add(score);
-            return Ok((score, true));
+        let topology = network.topology();
+        if !topology.has_encoder() || !topology.has_decoder() {
+            return Err(Error::Absent);
         }
+        let length = topology.row();
+        if row.len() != length {
+            return Err(Error::Length { expected: length as u32, found: row.len() as u32 });
+        }
+        let place = self.sample.place(row);
+        if let Place::Free(place) = place {
+            copy(row, self.sample.row_mut(place, length))?;
+            return Ok((score(network, Some(self.learned(network)), memory, row)?, true));
+        }
+        let channels = self.memory.channels.get(..network.channels());
+        let learned_from = match place {
+            Place::Taken(place) => &*self.sample.row_mut(place, length),
+            _ => row,
+        };
+        let score = score(network, channels, memory, learned_from)?;
         let step = self.run.next_step();
-        if self.images >= self.early {
-            self.highest.push(score);
-        }
         self.images = self.images.saturating_add(1);
-        adapt::backward(network, &step, row, memory, &mut self.memory);
+        adapt::backward(network, &step, learned_from, memory, &mut self.memory);
+        if let Place::Taken(place) = place {
+            copy(row, self.sample.row_mut(place, length))?;
+        }
         Ok((score, false))
     }
 
     fn end(&mut self, network: &Network<'_>, memory: &mut [u8]) -> Result<Judgement, Error> {
-        if !self.running || self.held == 0 {
+        if !self.running || self.sample.is_empty() && self.images == 0 {
             return Err(Error::NotLearning);
         }
-        let before = self.before;
-        let channels = self.memory.channels.get(..network.channels());
-        let mut after = 0u32;
-        for row in self.held_out.chunks_exact(network.topology().row().max(1)).take(self.held) {
-            let score = score(network, channels, memory, row)?;
-            after = after.saturating_add(score);
-            self.highest.push(score);
+        let images = self.images;
+        let after = self.scores(network, memory)?;
+        self.stash(network, false);
+        self.go_back(network);
+        let before = self.scores(network, memory)?;
+        if let Some(rejection) = judge::rejection(&before, &after, self.sample.rows(network.topology().row())) {
+            return Ok(judge::judgement(&before, &after, Err(rejection)));
         }
-        if after >= before {
-            self.go_back(network);
-            return Ok(Judgement { before, after, kept: None });
+        self.stash(network, true);
+        let thresholds = judge::thresholds(network.blob().header().thresholds, &after);
+        match self.save(network.channels(), thresholds) {
+            Ok(record) => {
+                (self.images, self.thresholds) = (images, Some(thresholds));
+                self.identity = crc::checksum(self.learned(network).as_bytes());
+                Ok(judge::judgement(&before, &after, Ok(record)))
+            }
+            Err(error) => {
+                self.go_back(network);
+                Err(error.into())
+            }
         }
-        self.threshold = Some(self.highest.threshold());
-        self.identity = crc::checksum(self.learned(network).as_bytes());
-        let saved = self.save(network.channels());
-        self.running = false;
-        if saved.is_err() {
-            self.go_back(network);
-        }
-        Ok(Judgement { before, after, kept: Some(saved?) })
     }
 
     fn reset(&mut self, network: &Network<'_>) -> Result<(), Error> {

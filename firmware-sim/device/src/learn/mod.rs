@@ -1,32 +1,39 @@
 //! Learning on the device, and the rule by which the result is kept.
 //!
-//! A run of learning holds its first [`HELD_OUT`] rows out: it stores them with their scores by the channels that it
-//! began with, and does not learn from them. At its end it scores them again:
+//! A run of learning holds [`HELD_OUT`] rows out: a sample that is spread evenly over the whole of the run, and that it
+//! does not learn from. At its end it scores them twice:
 //!
 //! ```text
-//! before = Σ score of the rows held out, by the channels at the beginning
+//! before = the scores of the rows held out, by the channels at the beginning
 //! after  = the same, by the channels at the end
-//! after < before: the new channels are written to flash
-//! otherwise:      the channels at the beginning come back, from flash or from the blob
+//! clearly better, and better than the mean of the rows:  the new channels are written to flash
+//! otherwise:                                             the channels at the beginning come back, from flash or blob
 //! ```
 //!
-//! So any stream can be tried: a run that does not help leaves no trace, and RAM needs no second copy of the channels.
+//! `judge.rs` has the rule. So any stream can be tried: a run that cannot be shown to help leaves no trace, and RAM needs
+//! no second copy of the channels during the run.
 //!
-//! The channels are kept with a threshold of their own for the [`monitor`](crate::monitor).
+//! What this promises is about rows like those of the run. The sample is of the run: a stream of one class cannot be told
+//! from a world of one class, and what was learned from it may be worse for all others. A sensor that shows something else
+//! during a small part of the run is hardly in the sample.
+//!
+//! The channels are kept with thresholds of their own for the [`monitor`](crate::monitor).
 
+mod judge;
 mod learner;
+mod sample;
 
 use crate::Error;
 use crate::store::{RecordState, StoreError};
+use autoencoder_core::blob::Thresholds;
 use autoencoder_core::optimizer::{Adam, OptimizerKind, RmsProp, Sgd};
 use autoencoder_core::quant::ChannelParams;
 use autoencoder_core::{Error as WeightsError, Network};
+use core::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use learner::{Learner, LearnerBuffers, LearnerMemory, record_bytes};
-
-/// How many rows a run holds out.
-pub const HELD_OUT: usize = 6;
+pub use sample::HELD_OUT;
 
 /// The largest batch, in rows.
 pub const MAX_BATCH: u8 = 8;
@@ -56,8 +63,8 @@ pub trait Learning: Sized {
         None
     }
 
-    /// The threshold that was learned, if any was.
-    fn threshold(&self) -> Option<u32> {
+    /// The thresholds that were learned, if any were.
+    fn thresholds(&self) -> Option<Thresholds> {
         None
     }
 
@@ -76,8 +83,9 @@ pub trait Learning: Sized {
         Err(Error::Frozen)
     }
 
-    /// Takes the next row of the run: holds it out or learns from it. `memory` is that of a pass. Returns the score of
-    /// the row before learning from it, and whether it was held out.
+    /// Takes the next row of the run: holds it out, or learns from it or from the row whose place it takes. `memory` is
+    /// that of a pass. Returns the score of the row that was learned from, before it was, and `false`; if none was, the
+    /// score of this row and `true`.
     fn learn(&mut self, _: &Network<'_>, _memory: &mut [u8], _row: &[u8]) -> Result<(u32, bool), Error> {
         Err(Error::Frozen)
     }
@@ -153,8 +161,8 @@ pub struct Status {
     pub kept: Result<RecordState, StoreError>,
     /// Rows learned from since the last run began.
     pub images: u32,
-    /// The threshold of the monitor: rows with a higher score are unlike those that the network knows.
-    pub threshold: u32,
+    /// The thresholds of the monitor: rows whose score is outside are unlike those that the network knows.
+    pub thresholds: Thresholds,
 }
 
 /// The result of a run.
@@ -164,7 +172,28 @@ pub struct Judgement {
     pub before: u32,
     /// The same by the channels at the end.
     pub after: u32,
-    /// The number of the record in flash. `None` if `after` is not lower than `before`: the channels are then those
-    /// from before the run.
-    pub kept: Option<u32>,
+    /// The number of the record in flash, or why there is none. The channels are then those from before the run.
+    pub kept: Result<u32, Rejection>,
+}
+
+/// Why the result of a run is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(u32)]
+pub enum Rejection {
+    /// Fewer than [`HELD_OUT`] different rows came that are not constant: nothing can be judged by.
+    TooFewRows,
+    /// The scores of the rows held out are not lower, or not by more than chance.
+    NotBetter,
+    /// The rows held out are reconstructed no better than by their mean: noise, or one row again and again.
+    NoBetterThanMean,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooFewRows => "too few different rows to judge by",
+            Self::NotBetter => "it did not clearly help on the rows held out",
+            Self::NoBetterThanMean => "it reconstructs the rows held out no better than their mean does",
+        })
+    }
 }

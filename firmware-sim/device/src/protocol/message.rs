@@ -13,7 +13,7 @@ use autoencoder_core::wire;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol, in [`Info`].
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// A message from the host to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,10 +152,11 @@ pub enum Reply<'a> {
     Status(Status),
     /// Answers [`Learning::Image`].
     Learned {
-        /// As in [`Reply::Score`], before learning from the image.
+        /// As in [`Reply::Score`], of the image that was learned from, before it was: this one, or one that was held out
+        /// so far and made room for it.
         #[serde(serialize_with = "wire::number")]
         error: u32,
-        /// Whether the image was held out to judge the run by, and not learned from.
+        /// Whether the device learned from no image: this one was held out to judge the run by, and none made room.
         held_out: bool,
     },
     /// Answers [`Learning::End`].

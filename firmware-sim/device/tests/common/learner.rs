@@ -4,7 +4,7 @@
 use crate::line;
 use crate::net::{Net, Random};
 use autoencoder_core::Network;
-use autoencoder_core::blob::Header;
+use autoencoder_core::blob::{Format, Header, Thresholds};
 use autoencoder_device::flash::Nor;
 use autoencoder_device::frame::frame_bytes;
 use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, LearnerMemory, Method, Status};
@@ -18,7 +18,8 @@ pub const TOPOLOGY: &str = "16-8-4-8-16";
 pub const FRAME: usize = frame_bytes(256);
 
 pub const IMAGES: u32 = 300;
-pub const THRESHOLD: u32 = 10_000;
+/// Few rows are within as long as the network has learned nothing.
+pub const THRESHOLDS: Thresholds = Thresholds { lower: 100, upper: 10_000 };
 
 /// Where rows of so many elements come from.
 pub type Rows = fn(&mut Random, usize) -> Vec<u8>;
@@ -69,10 +70,11 @@ impl<'b, F: NorFlash> Device<'b, F> {
 
     pub fn begin(&mut self, method: Method, batch: u8, rate: u32) {
         let begin = Begin { method, rate, batch, images: IMAGES };
-        self.status(Learning::Begin(begin));
+        let status = self.status(Learning::Begin(begin));
+        assert_eq!(status.images, 0);
     }
 
-    /// Learns from the next row; its score, and whether it was held out.
+    /// Takes the next row of a run; the score of the row that was learned from, and whether none was.
     pub fn learn(&mut self, rows: Rows, random: &mut Random) -> (u32, bool) {
         let row = rows(random, self.row);
         self.ask(Command::Learning(Learning::Image(&row)), |reply| match reply {
@@ -93,21 +95,30 @@ impl<'b, F: NorFlash> Device<'b, F> {
         })
     }
 
-    /// A run of learning in which what is learned from need not be like what is held out.
-    pub fn run(&mut self, held_out: Rows, learned: Rows) -> Judgement {
-        self.try_run(held_out, learned).unwrap()
+    /// A run of learning that helps.
+    pub fn run(&mut self, rows: Rows) -> Judgement {
+        self.try_run(rows).unwrap()
     }
 
-    pub fn try_run(&mut self, held_out: Rows, learned: Rows) -> Result<Judgement, Error> {
+    pub fn try_run(&mut self, rows: Rows) -> Result<Judgement, Error> {
         self.begin(Method::Adam, 1, Method::Adam.rate());
-        let mut random = Random::new(3);
-        for _ in 0..HELD_OUT {
-            assert!(self.learn(held_out, &mut random).1);
-        }
-        for _ in 0..IMAGES {
-            assert!(!self.learn(learned, &mut random).1);
-        }
+        self.stream(rows);
         self.try_end()
+    }
+
+    /// A run of learning that makes everything worse: its steps are far too large.
+    pub fn spoil(&mut self, rows: Rows) -> Judgement {
+        self.begin(Method::Sgd, 1, 4_000_000);
+        self.stream(rows);
+        self.end()
+    }
+
+    /// The rows of a run.
+    pub fn stream(&mut self, rows: Rows) {
+        let mut random = Random::new(3);
+        for i in 0..HELD_OUT as u32 + IMAGES {
+            assert_eq!(self.learn(rows, &mut random).1, i < HELD_OUT as u32);
+        }
     }
 
     /// What the monitor says at the end of a stream.
@@ -117,7 +128,7 @@ impl<'b, F: NorFlash> Device<'b, F> {
         for _ in 0..200 {
             let image = rows(&mut random, self.row);
             last = self.ask(Command::Monitor { image: &image }, |reply| match reply {
-                Ok(Reply::Monitored { verdict, .. }) => verdict.drifted,
+                Ok(Reply::Monitored { verdict, .. }) => verdict.drift.is_some(),
                 other => panic!("{other:?}"),
             });
         }
@@ -156,22 +167,35 @@ impl<'b, F: NorFlash> Device<'b, F> {
 }
 
 pub fn blob(seed: u64) -> BlobFile {
-    blob_of(&Net::new(TOPOLOGY, seed))
+    blob_of(&Net::relay(TOPOLOGY, Format::Int8, seed))
 }
 
-/// With a threshold that few rows stay below as long as the network has learned nothing.
 pub fn blob_of(net: &Net) -> BlobFile {
-    BlobFile::new("flash".as_ref(), &net.blob_with(&Header { threshold: THRESHOLD, ..net.header() }))
+    BlobFile::new("flash".as_ref(), &net.blob_with(&Header { thresholds: THRESHOLDS, ..net.header() }))
 }
 
 pub fn erased() -> Vec<u8> {
     vec![0xff; 8192]
 }
 
+/// Rows of two kinds around a level, with a little noise: either the first half is lighter or the second.
+///
+/// A scale and a bias for each output are enough to learn that, whatever the weights are.
+fn around(random: &mut Random, row: usize, level: i32) -> Vec<u8> {
+    let first = random.range(0, 1) == 0;
+    let mut value = |i| level + if (i < row / 2) == first { 40 } else { -40 } + random.range(-4, 4);
+    (0..row).map(|i| value(i) as u8).collect()
+}
+
 pub fn light(random: &mut Random, row: usize) -> Vec<u8> {
-    random.bytes(row).into_iter().map(|pixel| 190 + pixel / 4).collect()
+    around(random, row, 200)
 }
 
 pub fn dark(random: &mut Random, row: usize) -> Vec<u8> {
-    random.bytes(row).into_iter().map(|pixel| pixel / 4).collect()
+    around(random, row, 60)
+}
+
+/// There is nothing in it that a network could learn, but its mean.
+pub fn noise(random: &mut Random, row: usize) -> Vec<u8> {
+    random.bytes(row).into_iter().map(|pixel| 190 + pixel / 4).collect()
 }

@@ -3,7 +3,7 @@
 #![allow(dead_code, missing_docs)] // each test program uses a part of it
 
 use autoencoder_core::activation::ActivationKind;
-use autoencoder_core::blob::{self, Format, Header, NO_THRESHOLD, RawLayer};
+use autoencoder_core::blob::{self, Format, Header, RawLayer, Thresholds};
 use autoencoder_core::quant::{ChannelParams, Int4Tile, Int8Tile, QuantParams};
 use autoencoder_core::{LayerSpec, Topology};
 use zerocopy::IntoBytes;
@@ -80,6 +80,32 @@ impl Net {
         Self { format, code_bits: 8, topology, layers }
     }
 
+    /// A network that hands on its inputs, each unit those at its own place, and besides something random of all others.
+    /// It can learn rows whose neighbours are alike; random weights alone hand on too little.
+    pub fn relay(topology: &str, format: Format, seed: u64) -> Self {
+        let mut net = Self::of(topology, format, seed);
+        let (own, others) = if format == Format::Int4 { (7, 8) } else { (100, 10) };
+        for layer in &mut net.layers {
+            let [inputs, outputs] = layer.spec.sizes();
+            for (o, (channel, weights)) in layer.channels.iter_mut().zip(&mut layer.weights).enumerate() {
+                for (i, weight) in weights.iter_mut().enumerate() {
+                    let is_own = i * outputs / inputs == o || o * inputs / outputs == i;
+                    *weight = if is_own { own } else { *weight / others };
+                }
+                let sum: i32 = weights.iter().map(|w| i32::from(*w)).sum();
+                // The middle of the inputs becomes the middle of the outputs, and the mean of its own inputs the output.
+                let (bias, slope) = match layer.spec.activation {
+                    ActivationKind::Sigmoid => (-128 * sum, 2.0),
+                    ActivationKind::Relu => (0, 1.0),
+                    ActivationKind::Identity => (-i32::from(layer.output.zero_point) * sum, 1.0),
+                };
+                let multiplier = slope / f64::from(own) * (outputs as f64 / inputs as f64).min(1.0) * 4_294_967_296.0;
+                *channel = ChannelParams { bias, multiplier: multiplier as i32 };
+            }
+        }
+        net
+    }
+
     /// The same network with a code of so many bits an element.
     pub fn with_code_bits(self, code_bits: u8) -> Self {
         Self { code_bits, ..self }
@@ -115,7 +141,7 @@ impl Net {
             steps: 30_000,
             input: QuantParams::UNIT,
             code_bits: self.code_bits,
-            threshold: NO_THRESHOLD,
+            thresholds: Thresholds::NONE,
             topology: self.topology.clone(),
         }
     }
@@ -229,6 +255,11 @@ impl Layer {
         });
         outputs.collect()
     }
+}
+
+/// Rows of a slow wave, each going on where the one before it ends: neighbours are alike, rows are not.
+pub fn waves(row: usize, count: usize) -> Vec<u8> {
+    (0..row * count).map(|i| (60.0 * (i as f64 * 0.037).sin() + 128.0) as u8).collect()
 }
 
 /// `round(255 / (1 + e^-z))` at `z = index / 64`

@@ -7,8 +7,8 @@ use crate::board::firmware::{Images, Program};
 use crate::commands::train;
 use crate::link::Kind;
 use crate::link::session::Session;
-use crate::rows::Count;
-use crate::shift::{Set, Shift};
+use crate::rows::{Count, Rows, Set, ensure_some_left};
+use crate::shift::Shift;
 use crate::terminal::progress;
 use crate::weights::Weights;
 use crate::{args, flash_file};
@@ -18,6 +18,7 @@ use autoencoder_device::message::Learning;
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::Write;
+use std::path::Path;
 
 /// What an image that learns takes.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -38,9 +39,10 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     let budget = args.budget.as_deref().map(BudgetFile::read).transpose()?;
     let weights = Weights::find(args.common.weights.as_deref())?;
     weights.ensure_whole("bench --learning")?;
+    let data = args.source.folder()?;
     let measured = [
-        (format!("{}-{}-learn", STAND_IN.name, weights.name()), adapting(args, &weights)?),
-        (format!("{}-tiny", STAND_IN.name), training(args)?),
+        (format!("{}-{}-learn", STAND_IN.name, weights.name()), adapting(args, &data, &weights)?),
+        (format!("{}-tiny", STAND_IN.name), training(&data)?),
     ];
     let mut text = String::new();
     let mut object = json!({});
@@ -59,11 +61,11 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
 }
 
 /// A run of learning from its beginning to the record that keeps it.
-fn adapting(args: &args::Bench, weights: &Weights) -> anyhow::Result<Figures> {
+fn adapting(args: &args::Bench, data: &Path, weights: &Weights) -> anyhow::Result<Figures> {
     let count = Count::or("--images", args.images, ROWS);
-    let stream = Shift::default().rows(&args.source.data, Set::Training, count.and(HELD_OUT), weights)?.rows;
-    let mut session = Session::learning(args.common.target()?, weights, flash_file::erased(weights))?;
-    let images = stream.len().saturating_sub(HELD_OUT) as u32;
+    let Rows { rows: stream, shape } = Shift::default().rows(data, Set::Training, count.and(HELD_OUT), weights)?;
+    let images = ensure_some_left(stream.len(), shape, data)? as u32;
+    let mut session = Session::learning(args.common.target()?, weights, flash_file::erased(weights.topology()))?;
     let (method, batch) = (Method::Adam, 1);
     session.status(Learning::Begin(Begin { method, rate: method.rate(), batch, images }))?;
     let mut instructions = 0;
@@ -73,10 +75,10 @@ fn adapting(args: &args::Bench, weights: &Weights) -> anyhow::Result<Figures> {
             instructions += u64::from(session.instructions()?);
         }
     }
-    ensure!(session.judge()?.kept.is_some(), "learning did not help: its end, which takes most stack, is not measured");
+    ensure!(session.judge()?.kept.is_ok(), "learning did not help: its end, which takes most stack, is not measured");
     let ram = session.finish()?.ram;
     Ok(Figures {
-        step_instructions: instructions / u64::from(images.max(1)),
+        step_instructions: instructions / u64::from(images),
         image_code_bytes: Images::learner(STAND_IN)?.layout(Program::Learner)?.flash,
         image_ram_bytes: ram.used(),
         stack_bytes: ram.stack,
@@ -84,8 +86,8 @@ fn adapting(args: &args::Bench, weights: &Weights) -> anyhow::Result<Figures> {
 }
 
 /// A whole network trained for a while.
-fn training(args: &args::Bench) -> anyhow::Result<Figures> {
-    let (ram, instructions) = train::emulate(&args.source.data, 1000)?;
+fn training(data: &Path) -> anyhow::Result<Figures> {
+    let (ram, instructions) = train::emulate(data, 1000)?;
     Ok(Figures {
         step_instructions: instructions.into(),
         image_code_bytes: Images::training(Program::Tiny)?.layout(Program::Tiny)?.flash,

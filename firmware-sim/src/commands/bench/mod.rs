@@ -10,17 +10,19 @@ mod profile;
 use crate::board::budget_file::BudgetFile;
 use crate::board::firmware::Program;
 use crate::link::flashed::Firmware;
+use crate::link::measure::{Estimate, ensure_room};
 use crate::link::report::Report;
 use crate::link::session::Session;
 use crate::link::{Kind, Target};
 use crate::random::{self, Random};
-use crate::rows::{self, Count};
+use crate::rows::{self, Count, counted};
 use crate::terminal::progress;
 use crate::weights::Weights;
 use crate::{args, codes};
 use anyhow::{Context, ensure};
 use autoencoder_core::LayerSpec;
 use autoencoder_device::Command;
+use autoencoder_io::topology::{ensure_autoencoder, name};
 use profile::{Mean, Profile};
 use serde::Serialize;
 use serde_json::json;
@@ -66,8 +68,14 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     let counted = args.common.link == Kind::Qemu;
     ensure!(counted || args.budget.is_none(), "--budget: only the emulator counts instructions (--link qemu)");
     let budget = args.budget.as_deref().map(BudgetFile::read).transpose()?;
+    let target = args.common.target()?;
     let weights = match args.shape.get() {
-        Some(topology) => random::weights(topology)?,
+        Some(topology) => {
+            ensure_autoencoder(topology)?;
+            let Estimate { footprint, .. } = Estimate::of_sizes(topology)?;
+            ensure_room(&target, topology, &footprint, &name(topology))?; // before they are made
+            random::weights(topology)?
+        }
         None => Weights::find(args.common.weights.as_deref())?,
     };
     weights.ensure_encodes("bench")?;
@@ -75,11 +83,11 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
         let mut random = Random::new();
         (0..args.images.map_or(ROWS, |rows| rows as usize)).map(|_| random.row(weights.row())).collect()
     } else {
-        rows::test(&args.source.data, Count::or("--images", args.images, ROWS), &weights)?.rows
+        rows::test(&args.source.folder()?, Count::or("--images", args.images, ROWS), &weights)?.rows
     };
-    let target = args.common.target()?;
-    let firmware = counted.then(|| Firmware::new(target.board, &weights)).transpose()?;
+    let emulated = target.emulated;
     let device = Session::open(target, &weights)?;
+    let firmware = emulated.map(|board| Firmware::new(board, &weights)).transpose()?;
     let decodes = weights.topology().has_decoder() && !device.encoder_alone();
     let measured = measure(device, firmware.as_ref(), &rows, decodes)?;
     let Measured { encode, dense, decode, equal, report } = &measured;
@@ -170,7 +178,7 @@ impl Measured {
     fn text(&self, text: &mut String, name: &str, count: usize, figures: &Figures) -> std::fmt::Result {
         let Self { encode, dense, decode, equal, report } = self;
         if let Some(per_mac) = figures.instructions_per_mac {
-            writeln!(text, "instructions on {name}, the mean of {count} rows")?;
+            writeln!(text, "instructions on {name}, the mean of {}", counted(count, "row"))?;
             encode.text(text, "encode")?;
             dense.text(text, "encode a row without a zero")?;
             if figures.decode_instructions.is_some() {
@@ -185,7 +193,8 @@ impl Measured {
         }
         let code = figures.image_code_bytes.map_or_else(String::new, |code| format!("{code:6} bytes of code, "));
         writeln!(text, "image   {code}{:5} of RAM, {} of them stack", figures.image_ram_bytes, figures.stack_bytes)?;
-        writeln!(text, "{equal} of {count} rows: codes and reconstructions are the same bytes as in process")?;
+        let rows = counted(count, "row");
+        writeln!(text, "{equal} of {rows}: codes and reconstructions are the same bytes as in process")?;
         report.text(text)
     }
 }

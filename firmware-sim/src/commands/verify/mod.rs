@@ -10,11 +10,10 @@ use crate::link::{Kind, Target};
 use crate::rows::{self, Count};
 use crate::terminal::progress;
 use crate::weights::Weights;
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use serde_json::json;
-use std::fmt;
 use std::io::{Write, stdout};
-use std::thread::{available_parallelism, scope};
+use std::thread::{Builder, ScopedJoinHandle, available_parallelism, scope};
 
 pub fn run(args: &args::Verify) -> anyhow::Result<String> {
     if args.training {
@@ -31,7 +30,7 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         against.name(),
         weights.name()
     );
-    let rows::Rows { rows, shape } = rows::test(&args.source.data, Count::of("--images", args.images), &weights)?;
+    let rows::Rows { rows, shape } = rows::test(&args.source.folder()?, Count::of("--images", args.images), &weights)?;
     let target = args.common.target()?;
     ensure_whole_fits(target.board, &weights)?;
     // As many emulators as there are cores: what takes most of their time is the line.
@@ -42,10 +41,12 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         let parts: Vec<_> = chunks
             .map(|(i, rows)| {
                 let (weights, target) = (&weights, Target { quiet: target.quiet || i > 0, ..target.clone() });
-                scope.spawn(move || compare(target, [weights, against], rows, i * chunk))
+                let compare = move || compare(target, [weights, against], rows, i * chunk);
+                Builder::new().spawn_scoped(scope, compare).context("a thread for an emulator")
             })
             .collect();
-        parts.into_iter().map(|part| part.join().expect("a comparison that ends")).collect()
+        let join = |part: ScopedJoinHandle<'_, anyhow::Result<Part>>| part.join().expect("a comparison that ends");
+        parts.into_iter().map(|part| part.and_then(join)).collect()
     });
     let (mut equal, mut first, mut report) = (0, None, None);
     for part in parts {
@@ -56,11 +57,10 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
     }
     let Some(report) = report else { bail!("no rows") };
     let layers = weights.topology().layers().len();
-    let summary = format!(
-        "{equal} of {} {}: the outputs of all {layers} layers and the score are the same bytes as in process",
-        rows.len(),
-        shape.plural()
-    );
+    let (all, path) = (shape.counted(rows.len()), against.path.display());
+    let here = if args.against.is_some() { format!("as {path} in process") } else { "as in process".to_owned() };
+    let summary =
+        format!("{equal} of {all}: the outputs of {} and the score are the same bytes {here}", layers_of(layers));
     if args.common.json {
         let object = report.json(json!({
             "images": rows.len(),
@@ -75,7 +75,8 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         let _ = write!(stdout(), "{object}"); // nobody may be listening
     }
     if let Some(first) = first {
-        bail!("{summary}; the first difference: {first}");
+        let (noun, row) = (shape.noun(), first.row);
+        bail!("the first difference: {noun} {row}, {}; {summary}", first.what());
     }
     let mut text = format!("{summary}\n");
     report.text(&mut text)?;
@@ -90,13 +91,16 @@ struct Difference {
     layer: Option<u8>,
 }
 
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.layer {
-            Some(layer) => write!(f, "image {}, layer {layer}", self.row),
-            None => write!(f, "image {}, the score", self.row),
-        }
+impl Difference {
+    /// What of the row differs.
+    fn what(&self) -> String {
+        self.layer.map_or_else(|| "the score".to_owned(), |layer| format!("layer {layer}"))
     }
+}
+
+/// `the one layer`, `all 4 layers`
+fn layers_of(layers: usize) -> String {
+    if layers == 1 { "the one layer".to_owned() } else { format!("all {layers} layers") }
 }
 
 /// What came of some of the rows.

@@ -3,6 +3,8 @@
 use crate::args;
 use crate::board::firmware::Program;
 use crate::link::{Kind, report_stream};
+use crate::rows::{Folder, Set, counted};
+use crate::writable::ensure_writable;
 use anyhow::{Context, bail, ensure};
 use autoencoder_core::init::Init;
 use autoencoder_core::layer::Row;
@@ -21,16 +23,23 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 
 pub fn run(args: &args::Verify) -> anyhow::Result<String> {
-    let images = Images::test(&args.source.data)?;
-    let (data, inputs) = (args.source.data.display(), <Small as Layer>::In::LEN);
-    ensure!(images.len() >= IMAGES, "{data}: fewer than {IMAGES} images");
-    ensure!(images.image_size() == inputs, "{data}: rows of {}; --training takes {inputs}", images.image_size());
+    let folder = args.source.folder()?;
+    let images = Folder::data(&folder).images(Set::Test)?;
+    let (data, inputs) = (folder.display(), <Small as Layer>::In::LEN);
+    let (there, size) = (images.len(), images.image_size());
+    ensure!(there >= IMAGES, "{data}: {}; --training takes {IMAGES}", counted(there, "test row"));
+    ensure!(
+        size == inputs,
+        "{data}: rows of {size} values; --training trains 784-128-32-128-784, which takes {inputs}"
+    );
+    if let Some(path) = &args.export {
+        ensure_writable(&[path], args.common.weights.iter().chain([&folder]).map(PathBuf::as_path))?;
+    }
     let device = match args.common.weights.as_deref() {
         Some(path) => read(path)?,
         None => trained(&images)?,
     };
     if let Some(path) = &args.export {
-        files::ensure_not_input(path, args.common.weights.iter().chain([&args.source.data]).map(PathBuf::as_path))?;
         files::replace(path, &flash(&device, &images)?, &PROTECTED)?;
         return Ok(format!("{}: what a board needs in its flash to train the small topology\n", path.display()));
     }

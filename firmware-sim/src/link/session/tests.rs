@@ -36,7 +36,7 @@ fn session(weights: &Weights, device: impl FnMut(&[u8]) -> Result<Vec<u8>, LinkE
         learns: false,
         record: None,
         decoder: None,
-        sequence: 1,
+        sequence: 0,
         buffer,
     }
 }
@@ -88,7 +88,6 @@ fn a_device_of_another_protocol_or_with_other_weights_is_not_talked_to() {
     };
     let greeted = |info: Info| {
         let mut session = session(&weights, move |_| Ok(response(0, Ok(Reply::Info(info)))));
-        session.sequence = 0;
         session.greet().map_err(|error| format!("{error:#}"))
     };
     greeted(own).unwrap();
@@ -98,6 +97,25 @@ fn a_device_of_another_protocol_or_with_other_weights_is_not_talked_to() {
         let text = greeted(other).unwrap_err();
         assert!(text.starts_with("the device has the weights "), "{text}");
     }
+}
+
+#[test]
+fn requests_are_numbered_for_ever() {
+    let weights = weights();
+    let seen = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let numbers = seen.clone();
+    let mut session = session(&weights, move |request| {
+        let mut request = request.to_vec();
+        let Request { sequence, .. } = Request::read(frame::read(&mut request).unwrap()).unwrap();
+        numbers.borrow_mut().push(sequence);
+        Ok(response(sequence, Ok(Reply::Score { error: 3 })))
+    });
+    session.sequence = u32::MAX - 3;
+    for _ in 0..4 {
+        assert_eq!(session.score(&[0; 784]).unwrap(), 3);
+    }
+    // The last number is the line's own, 0 that of the greeting.
+    assert_eq!(*seen.borrow(), [u32::MAX - 2, u32::MAX - 1, 1, 2]);
 }
 
 // A pair of ports that are each other's ends exists on Unix alone.

@@ -67,7 +67,6 @@ fn noise_and_damaged_frames_are_answered_as_in_process_and_the_next_request_is_s
         for frame in own.split_inclusive(|byte| *byte == 0) {
             seen.extend(Response::read(frame::read(&mut frame.to_vec()).unwrap()).unwrap().result.err());
         }
-        device.sequence = 0;
         device.greet().unwrap();
     }
     for error in [Error::Frame, Error::Crc, Error::Oversize] {

@@ -54,7 +54,7 @@ fn over_a_bad_line<T>(
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let device = scope.spawn(|| {
-            let flash = flash_file::erased(&weights);
+            let flash = flash_file::erased(weights.topology());
             let mut device = InProcess::boot_learning(weights.bytes(), flash).unwrap();
             let [mut there, mut back] = [there, back].map(|damage| Direction { damage, frame: 0, byte: 0 });
             let (mut byte, mut request) = ([0], Vec::new());

@@ -1,0 +1,172 @@
+//! The rows that a run holds out: a sample spread evenly over the whole of it.
+//!
+//! Reservoir sampling (Vitter, 1985, algorithm R) from a stream that is seen once and whose length nobody knows:
+//!
+//! ```text
+//! rows 1 to HELD_OUT:  each is held out
+//! row n after these:   with probability HELD_OUT / n it takes the place of one of those held out
+//! ```
+//!
+//! At any time, each row so far is held out with the same probability, and no row that is held out was learned from. A row
+//! that loses its place is learned from at that moment, so a run learns from every row but those held out at its end.
+//!
+//! A row whose elements are all equal is never held out, nor one equal to a row that is held out: a sensor that is covered
+//! or frozen for a while tells nothing about what was learned.
+
+/// How many rows a run holds out.
+pub const HELD_OUT: usize = 8;
+
+/// What a run does with a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is learned from.
+    None,
+    /// It is held out here, where no row was.
+    Free(usize),
+    /// It is held out here, and the row that was here is learned from.
+    Taken(usize),
+}
+
+/// The places of the rows held out, and the numbers that decide who takes them.
+pub(super) struct Sample<'m> {
+    /// One row behind the other.
+    bytes: &'m mut [u8],
+    /// Places that are taken.
+    count: usize,
+    /// Rows so far that could have been held out.
+    candidates: u32,
+    /// The state of a generator, never 0.
+    random: u32,
+}
+
+impl<'m> Sample<'m> {
+    /// An empty sample in this memory.
+    pub(super) const fn new(bytes: &'m mut [u8]) -> Self {
+        Self { bytes, count: 0, candidates: 0, random: Self::SEED }
+    }
+
+    /// The same run on every device: 2³² divided by the golden ratio.
+    const SEED: u32 = 0x9e37_79b9;
+
+    /// Empties the sample. What follows is the same in every run.
+    pub(super) fn clear(&mut self) {
+        (self.count, self.candidates, self.random) = (0, 0, Self::SEED);
+    }
+
+    /// Bytes of its memory.
+    pub(super) const fn capacity(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether no row is held out.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The rows held out, of `length` bytes each.
+    pub(super) fn rows(&self, length: usize) -> impl Iterator<Item = &[u8]> + Clone {
+        self.bytes.chunks_exact(length.max(1)).take(self.count)
+    }
+
+    /// Decides the place of the next row.
+    pub(super) fn place(&mut self, row: &[u8]) -> Place {
+        let constant = row.len() > 1 && row.iter().all(|x| Some(x) == row.first());
+        if constant || self.rows(row.len()).any(|held| held == row) {
+            return Place::None;
+        }
+        self.candidates = self.candidates.saturating_add(1);
+        if self.count < HELD_OUT {
+            self.count += 1;
+            return Place::Free(self.count - 1);
+        }
+        let place = (u64::from(self.next_random()) * u64::from(self.candidates) >> 32) as usize;
+        if place < HELD_OUT { Place::Taken(place) } else { Place::None }
+    }
+
+    /// The memory of a place for a row of `length` bytes.
+    pub(super) fn row_mut(&mut self, place: usize, length: usize) -> &mut [u8] {
+        self.bytes.chunks_exact_mut(length.max(1)).nth(place).unwrap_or_default()
+    }
+
+    /// Xorshift with 32 bits of state: Marsaglia, 2003.
+    fn next_random(&mut self) -> u32 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 17;
+        self.random ^= self.random << 5;
+        self.random
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// The numbers of the rows that are held out of a run, and those that were learned from, in order.
+    fn run(sample: &mut Sample<'_>, rows: impl IntoIterator<Item = u16>) -> (Vec<u16>, Vec<u16>) {
+        let number = |row: &[u8]| u16::from_le_bytes([row[0], row[1]]);
+        let mut learned = Vec::new();
+        for row in rows {
+            let row = row.to_le_bytes();
+            match sample.place(&row) {
+                Place::None => learned.push(number(&row)),
+                Place::Free(place) => sample.row_mut(place, 2).copy_from_slice(&row),
+                Place::Taken(place) => {
+                    learned.push(number(sample.row_mut(place, 2)));
+                    sample.row_mut(place, 2).copy_from_slice(&row);
+                }
+            }
+        }
+        (sample.rows(2).map(number).collect(), learned)
+    }
+
+    #[test]
+    fn every_row_is_held_out_or_learned_from_once() {
+        let mut memory = vec![0; 2 * HELD_OUT];
+        let mut sample = Sample::new(&mut memory);
+        let rows = 1..200u16; // none of them constant
+        let (held, learned) = run(&mut sample, rows.clone());
+        assert_eq!(held.len(), HELD_OUT);
+        let mut all = [held.clone(), learned].concat();
+        all.sort_unstable();
+        assert_eq!(all, rows.clone().collect::<Vec<_>>());
+        // The same again.
+        sample.clear();
+        assert!(sample.is_empty());
+        assert_eq!(run(&mut sample, rows).0, held);
+    }
+
+    /// `χ²` of 20 tenths of the run in 400 samples: 19 degrees of freedom, so beyond 43.8 once in a thousand.
+    #[test]
+    fn each_part_of_a_run_is_held_out_as_often() {
+        let mut memory = vec![0; 2 * HELD_OUT];
+        let mut sample = Sample::new(&mut memory);
+        let mut counts = [0u32; 20];
+        for _ in 0..400 {
+            // The generator goes on, so that each sample is another.
+            (sample.count, sample.candidates) = (0, 0);
+            let (held, _) =
+                run(&mut sample, (0..1000u16).map(|i| i + 1).filter(|i| i.to_le_bytes()[0] != i.to_le_bytes()[1]));
+            for number in held {
+                counts[usize::from(number - 1) / 50] += 1;
+            }
+        }
+        let expected = f64::from(400 * HELD_OUT as u32) / 20.0;
+        let chi: f64 = counts.iter().map(|count| (f64::from(*count) - expected).powi(2) / expected).sum();
+        assert!(chi < 43.8, "{chi}: {counts:?}");
+    }
+
+    #[test]
+    fn constant_and_equal_rows_take_no_place() {
+        let mut memory = vec![0; 2 * HELD_OUT];
+        let mut sample = Sample::new(&mut memory);
+        let constant = [0, 0x0101, 0xffff];
+        assert_eq!(run(&mut sample, constant), (vec![], constant.to_vec()));
+        assert_eq!(run(&mut sample, [7; 100]), (vec![7], vec![7; 99]));
+        assert_eq!(sample.candidates, 1, "nor do they make it less likely that another one does");
+        let (held, _) = run(&mut sample, 1..=HELD_OUT as u16);
+        assert_eq!(held, [7, 1, 2, 3, 4, 5, 6, 8]);
+    }
+}

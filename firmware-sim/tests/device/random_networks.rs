@@ -1,0 +1,76 @@
+//! Random networks, one after the other, on one image of a Cortex-M4: every layer, code and reconstruction has the bytes of
+//! plain loops.
+
+use crate::emulator::Emulator;
+use crate::run::{ROOT, run};
+use autoencoder_core::crc::checksum;
+use autoencoder_device::{Command, Error, Reply};
+use proptest::prelude::*;
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+use tempfile::TempDir;
+use tests::net::{Net, Random, crc};
+use tests::networks::{cases, formats, layer_outputs, net, topologies};
+
+/// A copy of the image, which nobody can build anew, and room for a blob.
+static PLACE: LazyLock<TempDir> = LazyLock::new(|| {
+    let place = tempfile::tempdir().unwrap();
+    run("encode --images 1", "qemu", &place.path().join("codes")); // builds the image
+    let image = Path::new(ROOT).join("firmware-sim/cortex-m/target/images/mps2-an386/cortex-m-image");
+    fs::copy(image, place.path().join("image")).unwrap();
+    place
+});
+
+/// Noise, two rows with more and more zeros, which the kernel leaves out, and the two ends of the range.
+fn rows(width: usize, seed: u64) -> Vec<Vec<u8>> {
+    let random = &mut Random::new(seed);
+    let noise = random.bytes(width);
+    let [half, eighth] = [1, 7].map(|most| {
+        let kept = noise.iter().map(|x| if random.range(0, most) == 0 { *x } else { 0 });
+        kept.collect::<Vec<u8>>()
+    });
+    vec![noise, half, eighth, vec![0; width], vec![255; width]]
+}
+
+/// A row on its way through the board, layer by layer and there and back.
+fn check_row(board: &mut Emulator, net: &Net, weights: u32, row: &[u8]) {
+    let topology = net.topology();
+    let outputs = layer_outputs(net, row);
+    let code = net.packed(&net.encode(row));
+    board.ask(Command::Encode { image: row }, |result| {
+        assert_eq!(result, Ok(Reply::Code { weights, code: &code }), "{topology}: the code");
+    });
+    let has_decoder = topology.has_decoder();
+    let expected = |reply| if has_decoder { Ok(reply) } else { Err(Error::Absent) };
+    board.ask(Command::Decode { weights, code: &code }, |result| {
+        assert_eq!(result, expected(Reply::Image(&outputs[outputs.len() - 1])), "{topology}: the reconstruction");
+    });
+    for layers in 1..=outputs.len() {
+        let crc = checksum(&outputs[..layers].concat());
+        board.ask(Command::Digest { image: row, layers: layers as u8 }, |result| {
+            assert_eq!(result, expected(Reply::Digest { crc, error: net.score(row) }), "{topology}: layer {layers}");
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 100, ..cases(40) })]
+
+    #[test]
+    fn random_networks_on_one_image_have_the_bytes_of_plain_loops(
+        topology in topologies(),
+        format in formats(),
+        bits in 1..=8u8,
+        seed in any::<u64>(),
+    ) {
+        let net = net(&topology, format, bits, seed);
+        let bytes = net.blob();
+        let blob = PLACE.path().join("blob");
+        fs::write(&blob, &bytes).unwrap();
+        let mut board = Emulator::boot(&PLACE.path().join("image"), &blob);
+        for row in rows(net.topology().inputs(), seed) {
+            check_row(&mut board, &net, crc(&bytes), &row);
+        }
+    }
+}
