@@ -30,7 +30,7 @@ pub fn erased(topology: &Topology) -> Vec<u8> {
 
 /// A flash file.
 pub struct FlashFile {
-    path: PathBuf,
+    pub path: PathBuf,
     pub contents: Vec<u8>,
     /// What the contents hold for the weights that they were read for.
     pub state: RecordState,
@@ -89,20 +89,8 @@ impl FlashFile {
         Ok(Self { lock: Some(lock), ..file })
     }
 
-    /// Returns an error if there is only a record of other weights, or none that is whole.
-    pub fn ensure_own(&self, weights: &Weights) -> anyhow::Result<()> {
-        let path = self.path.display();
-        match self.state {
-            RecordState::Damaged => bail!("{path}: damaged: there is no whole record in it"),
-            RecordState::OtherWeights { found } => {
-                bail!(
-                    "{path}: a record of other weights ({found:08x}; {} is {:08x})",
-                    weights.path.display(),
-                    weights.crc
-                )
-            }
-            RecordState::Nothing | RecordState::Learned(_) | RecordState::Base(_) => Ok(()),
-        }
+    fn ensure_own(&self, weights: &Weights) -> anyhow::Result<()> {
+        ensure_own(self.state, &self.path.display().to_string(), weights)
     }
 
     /// Replaces the file whole or not at all, unless the contents are what they were. It is locked.
@@ -112,6 +100,17 @@ impl FlashFile {
             return Ok(());
         }
         files::replace(&self.path, contents, &other_formats()).context("the device's flash")
+    }
+}
+
+/// Returns an error if a flash holds only a record of other weights, or none that is whole. `what` it is in messages.
+pub fn ensure_own(state: RecordState, what: &str, weights: &Weights) -> anyhow::Result<()> {
+    match state {
+        RecordState::Damaged => bail!("{what}: damaged: there is no whole record in it"),
+        RecordState::OtherWeights { found } => {
+            bail!("{what}: a record of other weights ({found:08x}; {} is {:08x})", weights.path.display(), weights.crc)
+        }
+        RecordState::Nothing | RecordState::Learned(_) | RecordState::Base(_) => Ok(()),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use anyhow::bail;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
+use std::{fs, io};
 
 #[cfg(unix)]
 const SIGNALS: [i32; 4] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP, signal_hook::consts::SIGQUIT];
@@ -13,13 +13,22 @@ const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// From now on, the first such signal only has [`check`] return an error. A second one ends the process.
+/// From now on, the first such signal only has [`check`] return an error. A second one ends the process. A signal that is
+/// ignored, by `nohup` or in the background of a script, stays so.
 pub fn watch() -> io::Result<()> {
-    for signal in SIGNALS {
+    let ignored = ignored();
+    for signal in SIGNALS.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&STOP))?;
         signal_hook::flag::register(signal, Arc::clone(&STOP))?;
     }
     Ok(())
+}
+
+/// The signals that are ignored, a bit each from the lowest; none where the system does not say.
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
 /// The outcome of something, or what its end means if such a signal has ended it.

@@ -9,12 +9,10 @@ use std::path::{Path, PathBuf};
 
 /// Returns an error if an output would replace one of the inputs, another output, or a file that took long to make, or if it
 /// cannot be written. Nothing is changed.
-pub fn ensure_writable<'a, I>(outputs: &[&Path], inputs: I) -> anyhow::Result<()>
-where
-    I: IntoIterator<Item = &'a Path> + Clone,
-{
+pub fn ensure_writable<'a>(outputs: &[&Path], inputs: impl IntoIterator<Item = &'a Path>) -> anyhow::Result<()> {
+    let inputs: Vec<&Path> = inputs.into_iter().collect();
     for (i, output) in outputs.iter().enumerate() {
-        files::ensure_not_input(output, inputs.clone())?;
+        files::ensure_not_input(output, inputs.iter().copied())?;
         ensure_other(output, &outputs[..i])?;
         files::ensure_replaceable(output, &[], &PROTECTED)?;
     }

@@ -94,7 +94,7 @@ fn no_output_replaces_what_was_read() {
     let kept = place.flash();
     let assert = place.run(&format!("{learn} --flash flash --out flash")).code(1);
     let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
-    assert!(err.contains("flash: the output would replace an input"), "{err}");
+    assert!(err.contains("flash: the same file as another output"), "{err}");
     assert!(place.flash() == kept);
 }
 
@@ -159,6 +159,151 @@ fn a_flash_of_other_weights_or_a_damaged_one_is_refused_by_what_reads_it() {
     said("damaged: there is no whole record in it");
 }
 
+/// The other blob that comes with the repository.
+fn with_the_other(place: &Place, arguments: &str) -> Assert {
+    let mut command = cargo_bin_cmd!("firmware-sim");
+    command.current_dir(place.0.path()).args(arguments.split(' '));
+    command.arg("--weights").arg(Path::new(ROOT).join("models/classic.int4.blob")).assert()
+}
+
+#[test]
+fn the_record_of_another_network_stays_and_it_is_said() {
+    let place = Place::new();
+    place.json(LEARN);
+    let kept = place.flash();
+    let said = |assert: Assert| String::from_utf8(assert.code(1).get_output().stderr.clone()).unwrap();
+    let learn = format!("learn --images 400 --test-images 20 --out png --flash flash --data {ROOT}/data/mnist");
+    for (arguments, hint) in [
+        ("reset --flash flash".to_owned(), ""),
+        (format!("roundtrip --images 2 --flash flash --data {ROOT}/data/mnist"), ""),
+        (learn.clone(), "; give another --flash, or --force to replace it"),
+    ] {
+        let err = said(with_the_other(&place, &arguments));
+        let line = err.lines().last().unwrap();
+        assert!(
+            line.starts_with("error: flash: a record of other weights (") && line.ends_with(&format!("){hint}")),
+            "{err}"
+        );
+        assert!(place.flash() == kept && !place.path("png").exists());
+    }
+    // By force it is replaced, unless nothing came of it.
+    with_the_other(&place, &format!("{learn} --force --rate 1 --optimizer sgd")).success();
+    assert!(place.flash() == kept, "rolled back");
+    let object = with_the_other(&place, &format!("{learn} --force --json")).success();
+    let object: Value = serde_json::from_slice(&object.get_output().stdout).unwrap();
+    assert_eq!((&object["record"], place.flash() == kept), (&1.into(), false), "{object}");
+    // A reset of what was never learned makes no file.
+    let err = said(place.run("reset --flash none"));
+    assert!(err.ends_with("error: none: no such file: nothing was learned there\n"), "{err}");
+    assert!(!place.path("none").exists());
+}
+
+#[test]
+fn the_hint_at_what_was_learned_leads_somewhere() {
+    let place = Place::new();
+    let hint = "--flash artifacts/learned.flash takes those that were learned";
+    let hinted = |assert: Assert| {
+        let err = String::from_utf8(assert.success().get_output().stderr.clone()).unwrap();
+        err.contains(hint)
+    };
+    let roundtrip = format!("roundtrip --images 2 --data {ROOT}/data/mnist");
+    assert!(!hinted(place.run(&roundtrip)));
+    place.run(&format!("learn --images 200 --test-images 20 --data {ROOT}/data/mnist")).success();
+    assert!(hinted(place.run(&roundtrip)));
+    place.run(&format!("{roundtrip} --flash artifacts/learned.flash")).success();
+    assert!(!hinted(with_the_other(&place, &roundtrip)), "of another network");
+    place.run("reset").success();
+    assert!(!hinted(place.run(&roundtrip)), "there is nothing any more");
+}
+
+#[test]
+fn a_flash_that_another_process_writes_is_refused() {
+    use autoencoder_io::files::FileLock;
+    let place = Place::new();
+    place.json(LEARN);
+    let kept = place.flash();
+    let lock = FileLock::new(&place.path("flash")).unwrap();
+    for arguments in [format!("learn --images 10 --data {ROOT}/data/mnist --flash flash"), "reset --flash flash".into()]
+    {
+        let assert = place.run(&arguments).code(1);
+        let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+        assert!(err.ends_with("error: flash: another process is at work on this file\n"), "{err}");
+    }
+    drop(lock);
+    place.run("reset --flash flash").success();
+    assert!(place.flash() != kept);
+    let names: Vec<_> = fs::read_dir(place.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(names.len() == 2 && names.iter().all(|name| name == "flash" || name == "out"), "{names:?}");
+}
+
+/// INT is Ctrl-C, HUP the end of the terminal.
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_stopped_says_what_becomes_of_it() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    for signal in ["INT", "HUP", "TERM"] {
+        let place = Place::new();
+        place.json(LEARN);
+        let kept = place.flash();
+        // A shell that starts the tests in the background has them ignore Ctrl-C: where `env` can undo that, it does.
+        let program = env!("CARGO_BIN_EXE_firmware-sim");
+        let undo = ["env", "--default-signal=INT,HUP"];
+        let works = Command::new(undo[0]).args([undo[1], "true"]).status().is_ok_and(|status| status.success());
+        let words: Vec<&str> = undo.into_iter().filter(|_| works).chain([program]).collect();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
+            .current_dir(place.0.path())
+            .args(["learn", "--images", "59000", "--test-images", "1", "--flash", "flash", "--data"])
+            .arg(Path::new(ROOT).join("data/mnist"))
+            .arg("--weights")
+            .arg(Path::new(ROOT).join("models/classic.int8.blob"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let begun = said.by_ref().map(Result::unwrap).any(|line| line.starts_with("flash: flash: learned parameters"));
+        assert!(begun, "{signal}");
+        std::thread::sleep(std::time::Duration::from_millis(500)); // some of 59,000 rows
+        assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
+        let rest: Vec<String> = said.map(Result::unwrap).collect();
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{signal}: {rest:?}");
+        assert_eq!(rest, ["error: stopped: nothing of this run is kept, flash is as it was"], "{signal}");
+        assert!(place.flash() == kept);
+        assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 2, "{signal}: flash and out");
+    }
+}
+
+/// By `nohup`, or in the background of a script.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_is_ignored_stays_so() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+    let place = Place::new();
+    let program = env!("CARGO_BIN_EXE_firmware-sim");
+    let learn = "learn --images 2000 --test-images 1 --flash flash";
+    let weights = format!("--weights {ROOT}/models/classic.int8.blob --data {ROOT}/data/mnist");
+    let mut child = Command::new("sh")
+        .current_dir(place.0.path())
+        .args(["-c", &format!("trap '' HUP; exec {program} {learn} {weights}")])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("flash: flash: ") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0);
+    }
+    assert!(Command::new("kill").args(["-s", "HUP", &child.id().to_string()]).status().unwrap().success());
+    said.read_to_string(&mut line).unwrap();
+    assert!(child.wait().unwrap().success(), "{line}");
+    assert!(place.path("flash").is_file());
+}
+
 #[test]
 fn what_could_not_be_written_is_said_before_anything_is_learned() {
     let place = Place::new();
@@ -202,7 +347,7 @@ fn a_person_reads_what_came_of_it() {
     // A reset writes both slots, so that no bit that changes brings back what was forgotten.
     assert!(
         text.contains(
-            "now:    reset to the parameters of the blob, record 3; at most 2 of 10000 rated erasures used\n"
+            "now:    reset to the parameters of the blob, records 2 and 3; at most 2 of 10000 rated erasures used\n"
         ),
         "{text}"
     );
@@ -233,7 +378,8 @@ fn a_file_that_is_no_flash_is_refused_and_stays() {
     for arguments in [format!("learn --data {ROOT}/data/mnist --flash flash"), "reset --flash flash".to_owned()] {
         let assert = place.run(&arguments).code(1);
         let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
-        assert!(err.ends_with("error: flash: 100 bytes; the device's flash has 32768\n"), "{err}");
+        let hint = if arguments.starts_with("learn") { "; give another --flash, or --force to replace it" } else { "" };
+        assert!(err.ends_with(&format!("error: flash: 100 bytes; the device's flash has 32768{hint}\n")), "{err}");
         assert_eq!(place.flash(), [1; 100]);
     }
     assert!(!place.path("artifacts").exists());
@@ -249,11 +395,14 @@ fn nothing_that_is_read_or_written_is_replaced_by_the_picture() {
     }
     let size = || fs::metadata(world.join("t10k-images-idx3-ubyte.gz")).unwrap().len();
     let before = size();
-    for (out, shift) in [("flash", "invert"), ("world/t10k-images-idx3-ubyte.gz", "world")] {
+    for (out, shift, because) in [
+        ("flash", "invert", "the same file as another output"),
+        ("world/t10k-images-idx3-ubyte.gz", "world", "the output would replace an input"),
+    ] {
         let arguments = format!("learn --images 10 --shift {shift} --out {out} --flash flash --data {ROOT}/data/mnist");
         let assert = place.run(&arguments).code(1);
         let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
-        assert!(err.ends_with(&format!("error: {out}: the output would replace an input\n")), "{err}");
+        assert!(err.ends_with(&format!("error: {out}: {because}\n")), "{err}");
     }
     assert!(!place.path("flash").exists() && size() == before);
 }

@@ -38,16 +38,75 @@ fn it_converges_below_what_any_linear_code_of_four_numbers_reaches() {
     assert_eq!((picture.width, picture.height), (16 * 58 + 2, 2 * 58 + 2));
 }
 
+/// A folder of training and test rows, which are images where the height is more than 1; it trains for a few steps.
+fn on(size: [u32; 2], count: u32, arguments: &str) -> (tempfile::TempDir, assert_cmd::assert::Assert) {
+    let folder = tempfile::tempdir().unwrap();
+    let sizes: Vec<u32> = [count].into_iter().chain(if size[0] == 1 { vec![size[1]] } else { size.to_vec() }).collect();
+    let header: Vec<u8> =
+        [0x800 + sizes.len() as u32].iter().chain(&sizes).flat_map(|word| word.to_be_bytes()).collect();
+    let values = (0..count * size[0] * size[1]).map(|i| (60.0 * (f64::from(i) * 0.037).sin() + 128.0) as u8);
+    let bytes: Vec<u8> = header.into_iter().chain(values).collect();
+    for set in ["train", "test"] {
+        std::fs::write(folder.path().join(format!("{set}-images-idx{}-ubyte", sizes.len())), &bytes).unwrap();
+    }
+    let mut command = cargo_bin_cmd!("firmware-sim");
+    let data = if arguments.contains("--data") { "" } else { "--data ." };
+    let assert = command
+        .current_dir(folder.path())
+        .args(["train", "--steps", "20", "--out", "out/trained.png"])
+        .args(arguments.split_whitespace().chain(data.split_whitespace()))
+        .assert();
+    (folder, assert)
+}
+
+#[test]
+fn rows_of_64_values_longer_ones_and_images_are_trained_on() {
+    for (size, what) in
+        [([1, 64], "rows"), ([8, 8], "images"), ([1, 100], "rows"), ([9, 30], "images"), ([16, 4], "images")]
+    {
+        let (folder, assert) = on(size, 12, "--json");
+        let report: Value = serde_json::from_slice(&assert.success().get_output().stdout).unwrap();
+        assert_eq!((&report["images"], &report["test_images"]), (&12.into(), &12.into()), "{size:?}");
+        assert!(number(&report, "mse_after") < number(&report, "mse_before"), "{size:?}: {report}");
+        let picture = Gray::read(&folder.path().join("out/trained.png")).unwrap();
+        let cell = if what == "rows" {
+            [114, 58]
+        } else if size == [16, 4] {
+            [58, 226]
+        } else {
+            [58, 58]
+        };
+        let columns = if what == "rows" { 8 } else { 12 };
+        let lines = 12_usize.div_ceil(columns) * 2;
+        assert_eq!([picture.width, picture.height], [columns * cell[0] + 2, lines * cell[1] + 2], "{size:?}");
+        let (_folder, assert) = on(size, 12, "");
+        let text = String::from_utf8(assert.success().get_output().stdout.clone()).unwrap();
+        let noun = &what[..what.len() - 1];
+        for said in [format!("from random weights, 12 {what}, batches of 2"), format!("MSE of 12 test {noun}s")] {
+            assert!(text.contains(&said), "{size:?}: {text}");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_trained_on_is_refused() {
-    for (arguments, expected) in [
-        ("--link serial:/dev/none", "/dev/none: No such file"),
-        ("--data nowhere", "nowhere: No such file"),
-        ("--images 7001", "7001"),
+    for (size, count, arguments, expected) in [
+        ([8, 8], 9, "--link serial:none", "none: No such file"),
+        ([8, 8], 9, "--data nowhere", "nowhere: No such file"),
+        ([8, 8], 9, "--images 7001", "7001 is not in 1..=7000"),
+        ([8, 8], 9, "--images 10", "--images: . has 9 training images, 10 are needed"),
+        ([8, 8], 1, "", ".: 1 test image; training takes 2"),
+        (
+            [5, 6],
+            9,
+            "",
+            ".: images of 6 by 5; training takes rows of 64 values, longer ones, or images of at least 8 by 8",
+        ),
+        ([1, 63], 9, "", ".: rows of 63 values; training takes rows of 64 values"),
     ] {
-        let mut command = cargo_bin_cmd!("firmware-sim");
-        let assert = command.current_dir(ROOT).arg("train").args(arguments.split(' ')).assert().failure();
-        let said = String::from_utf8_lossy(&assert.get_output().stderr);
-        assert!(said.contains(expected), "{said}");
+        let (folder, assert) = on(size, count, arguments);
+        let said = String::from_utf8_lossy(&assert.failure().get_output().stderr).into_owned();
+        assert!(said.contains(expected) && said.lines().count() == 1, "{said}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "{arguments}: nothing was written");
     }
 }

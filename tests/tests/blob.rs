@@ -40,7 +40,7 @@ fn header(format: Format) -> Header {
         steps: 300,
         input: QuantParams { scale: 0.5, zero_point: 7 },
         code_bits: 8,
-        thresholds: Thresholds::NONE,
+        thresholds: Thresholds { lower: 200, upper: 70_000 },
         topology: "4-4-4i".parse().unwrap(),
     }
 }
@@ -93,14 +93,14 @@ fn exact_bytes() {
     #[rustfmt::skip]
     let header = [
         &b"AENC"[..],                                               // magic
-        &[2],                                                       // version
+        &[3],                                                       // version
         &[196, 0, 0, 0],                                            // length, CRC included
         &[1],                                                       // int8
         &[1],                                                       // accumulators checked
         &[0xac, 0x02],                                              // 300 steps
         &[0, 0, 0, 0x3f], &[7],                                     // input: scale 0.5, zero point 7
         &[8],                                                       // bits of a code element
-        &[0xff, 0xff, 0xff, 0xff, 0x0f],                            // no threshold
+        &[0xc8, 0x01], &[0xf0, 0xa2, 0x04],                         // scores from 200 to 70,000
         &[1],                                                       // one of the layers is the encoder's
         &[2, 4, 4, 0, 4, 4, 2],                                     // two layers, 4 to 4: sigmoid, identity
     ].concat();
@@ -208,7 +208,7 @@ fn each_fault_has_its_error() {
     assert_eq!(open_error(&[0xff; 100]), Some(Error::Empty));
     assert_eq!(open_error(&[0; 100]), Some(Error::Empty));
     assert_eq!(open_error(b"\x89PNG\r\n\x1a\n and more"), Some(Error::NotABlob));
-    assert_eq!(open_error(&with(4, 9)), Some(Error::Version { expected: 2, found: 9 }));
+    assert_eq!(open_error(&with(4, 9)), Some(Error::Version { expected: 3, found: 9 }));
     let found = blob.len() as u32 - 1;
     assert_eq!(open_error(&blob[..blob.len() - 1]), Some(Error::Truncated { expected: found + 1, found }));
     assert!(matches!(open_error(&with(60, 0x55)), Some(Error::Crc { .. })));
@@ -218,6 +218,10 @@ fn each_fault_has_its_error() {
     assert_eq!(open_error(&with_right_crc(with(9, 7))), Some(Error::Malformed));
     assert_eq!(open_error(&with_right_crc(with(18, 0))), Some(Error::Malformed));
     assert_eq!(open_error(&with_right_crc(with(18, 9))), Some(Error::Malformed));
+    // The upper threshold below the lower one.
+    let mut crossed = blob.clone();
+    crossed[19..24].copy_from_slice(&[0xf0, 0xa2, 0x04, 0xc8, 0x01]);
+    assert_eq!(open_error(&with_right_crc(crossed)), Some(Error::Malformed));
     // Sign, exponent and fraction of the input's scale: negative, infinite, not a number, zero.
     for scale in [-0.5f32, f32::INFINITY, f32::NAN, 0.0] {
         let mut blob = blob.clone();
@@ -238,6 +242,22 @@ fn each_fault_has_its_error() {
     assert_eq!(open(&with_right_crc(with(10, 0))), Some(Error::Accumulator));
     assert_eq!(open(&with_right_crc(with(26, 8))), Some(Error::Malformed)); // half as many weights
     assert_eq!(open(&with_right_crc(with(31, 0))), Some(Error::Malformed)); // sigmoids that can be negative
+}
+
+#[test]
+fn a_blob_of_an_older_version_is_refused_with_what_to_do() {
+    let mut old = tiny();
+    old[4] = 2;
+    let error = open_error(&old).map(|error| error.to_string());
+    assert_eq!(error.as_deref(), Some("blob of format version 2, expected 3: export it again"));
+}
+
+#[test]
+fn no_thresholds_are_all_scores() {
+    let header = Header { thresholds: Thresholds::NONE, ..header(Format::Int8) };
+    let bytes = blob::write(&header, layers([Int8Tile::pack(WEIGHTS)].as_bytes()), &mut [0; 512]).unwrap().to_vec();
+    assert_eq!(bytes[19..25], [0, 0xff, 0xff, 0xff, 0xff, 0x0f]);
+    assert_eq!(Network::open(aligned(&bytes).bytes()).unwrap().blob().header(), &header);
 }
 
 #[test]

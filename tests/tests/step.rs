@@ -211,6 +211,23 @@ fn the_recipe_seed_takes_the_steps_of_the_tutorial() {
     }
 }
 
+#[test]
+fn the_learning_rate_rises_and_falls_along_two_cosines() {
+    // 3,000 steps, the last thirtieth of them rounded.
+    for step in [1, 50, 100, 725, 1450, 2175, 2900] {
+        let share = f64::from(step) / 2900.0;
+        let fall = 0.01 + 0.99 * 0.5 * (1.0 + (std::f64::consts::PI * share).cos());
+        let expected = 0.008 * (f64::from(step) / 100.0).min(1.0) * fall;
+        let rate = f64::from(Recipe::DEFAULT.rate(step, 3000));
+        assert!((rate / expected - 1.0).abs() < 1e-5, "{rate} at step {step}, not {expected}");
+    }
+    for step in [1, 30, 60, 100] {
+        let (rate, expected) = (Recipe::DEFAULT.rate(2900 + step, 3000), qat_rate(0.0003, step, 100));
+        assert!((rate / expected - 1.0).abs() < 1e-5, "{rate} at rounded step {step}, not {expected}");
+    }
+    assert_eq!([1, 500, 30_000].map(|step| Recipe::SEED.rate(step, 30_000)), [0.01; 3]);
+}
+
 /// A new scale would move most of the sixteen values that a weight of 4 bits can have; with 8 bits it follows the weights.
 #[test]
 fn scales_of_4_bits_are_chosen_once_and_those_of_8_bits_at_every_step() {

@@ -1,6 +1,6 @@
 //! Opening a blob.
 
-use super::{ALIGNMENT, Format, Header, MAGIC, PREFIX, RawLayer, TRAILER, VERSION};
+use super::{ALIGNMENT, Format, Header, MAGIC, PREFIX, RawLayer, TRAILER, Thresholds, VERSION};
 use crate::quant::QuantParams;
 use crate::{Error, Layer, Parameters, Topology, crc};
 use zerocopy::IntoBytes;
@@ -48,9 +48,12 @@ impl<'a> Blob<'a> {
         }
         let mut rest = body.get(PREFIX..).ok_or(Error::Malformed)?;
         // Field by field, into its place: a header read as a whole would pass over a device's stack several times.
-        let (format, accumulators_checked, steps, input, code_bits, thresholds) = take(&mut rest)?;
+        let (format, accumulators_checked) = take(&mut rest)?;
+        let steps = take(&mut rest)?;
+        let (input, code_bits) = take(&mut rest)?;
+        let (lower, upper) = (take(&mut rest)?, take(&mut rest)?);
         let (encoder_layers, layers): (u8, u8) = take(&mut rest)?; // a length below 128 is one byte
-        let topology = Topology::empty(encoder_layers);
+        let (thresholds, topology) = (Thresholds { lower, upper }, Topology::empty(encoder_layers));
         let header = Header { format, accumulators_checked, steps, input, code_bits, thresholds, topology };
         let mut blob = Self { bytes, header, layers_at: 0 };
         for _ in 0..layers {

@@ -45,7 +45,7 @@ pub struct Monitor {
     below: u32,
     /// Whether the vote says that the stream has drifted.
     outside: bool,
-    /// The CRCs of the last two rows; 0 where there are none yet, which one row in 2³² has, too.
+    /// The CRCs of the last two rows; where there are none yet, a number that one row in 2³² has, too.
     last: [u32; 2],
     /// How many rows in a row were repeated.
     repeats: u8,
@@ -82,14 +82,25 @@ pub struct Verdict {
     pub below: u8,
     /// How many rows in a row were repeated, up to [`REPEATS`].
     pub repeats: u8,
-    /// The rule that the stream breaks: it has drifted from the rows that the network knows. `None` if it is steady.
-    pub drift: Option<Drift>,
+    /// Whether the stream has drifted from the rows that the network knows.
+    pub drifted: bool,
+}
+
+impl Verdict {
+    /// The rule that the stream breaks; `None` if it is steady.
+    pub const fn drift(&self) -> Option<Drift> {
+        match self {
+            Self { drifted: false, .. } => None,
+            Self { repeats: REPEATS, .. } => Some(Drift::Repeating),
+            Self { above, below, .. } => Some(if *above >= *below { Drift::Above } else { Drift::Below }),
+        }
+    }
 }
 
 impl Monitor {
     /// A steady stream. With [`Thresholds::NONE`] only rows that repeat are a drift.
     pub const fn new(thresholds: Thresholds) -> Self {
-        Self { thresholds, above: 0, below: 0, outside: false, last: [0; 2], repeats: 0 }
+        Self { thresholds, above: 0, below: 0, outside: false, last: [u32::MAX; 2], repeats: 0 }
     }
 
     /// Resets the monitor if the thresholds differ: the scores so far are then those of another network.
@@ -106,21 +117,26 @@ impl Monitor {
         self.last = [row, self.last[0]];
         self.above = self.above << 1 | u32::from(score > self.thresholds.upper);
         self.below = self.below << 1 | u32::from(score < self.thresholds.lower);
-        let outside = (self.above | self.below).count_ones();
+        let outside = count(self.above | self.below);
         self.outside = outside >= if self.outside { CLEAR_AT + 1 } else { ALARM };
         self.verdict()
     }
 
     /// The verdict on the stream so far.
     pub const fn verdict(&self) -> Verdict {
-        let (above, below) = (self.above.count_ones() as u8, self.below.count_ones() as u8);
-        let drift = match self {
-            Self { repeats: REPEATS, .. } => Some(Drift::Repeating),
-            Self { outside: true, .. } => Some(if above >= below { Drift::Above } else { Drift::Below }),
-            _ => None,
-        };
-        Verdict { above, below, repeats: self.repeats, drift }
+        Verdict {
+            above: count(self.above) as u8,
+            below: count(self.below) as u8,
+            repeats: self.repeats,
+            drifted: self.outside || self.repeats == REPEATS,
+        }
     }
+}
+
+/// The bits that are 1.
+#[inline(never)] // small processors have no instruction for it
+const fn count(history: u32) -> u32 {
+    history.count_ones()
 }
 
 #[cfg(test)]
@@ -159,8 +175,8 @@ mod tests {
 
         /// Pushes scores as long as the state stays; how many were pushed when it changed, and to what.
         fn until_it_changes(&mut self, mut score: impl FnMut(u32) -> u32) -> Option<(u32, Option<Drift>)> {
-            let before = self.monitor.verdict().drift;
-            (1..1000).find_map(|i| Some((i, self.push(score(i)).drift)).filter(|(_, drift)| *drift != before))
+            let before = self.monitor.verdict().drift();
+            (1..1000).find_map(|i| Some((i, self.push(score(i)).drift())).filter(|(_, drift)| *drift != before))
         }
     }
 
@@ -172,10 +188,10 @@ mod tests {
     fn a_score_at_a_threshold_is_known_and_one_beyond_it_is_odd() {
         let mut stream = steady();
         for score in [THRESHOLDS.lower, THRESHOLDS.upper] {
-            assert_eq!(stream.push(score), Verdict { above: 0, below: 0, repeats: 0, drift: None });
+            assert_eq!(stream.push(score), Verdict { above: 0, below: 0, repeats: 0, drifted: false });
         }
-        assert_eq!(stream.push(HIGH), Verdict { above: 1, below: 0, repeats: 0, drift: None });
-        assert_eq!(stream.push(LOW), Verdict { above: 1, below: 1, repeats: 0, drift: None });
+        assert_eq!(stream.push(HIGH), Verdict { above: 1, below: 0, repeats: 0, drifted: false });
+        assert_eq!(stream.push(LOW), Verdict { above: 1, below: 1, repeats: 0, drifted: false });
         for known in 2..32 {
             assert_eq!(stream.push(KNOWN).above, 1, "{known} later it is still remembered");
         }
@@ -224,12 +240,12 @@ mod tests {
         // Less than would have begun it keeps it going: five of thirty-two.
         let mut five = drifted();
         assert_eq!(five.until_it_changes(|i| if i % 32 < 5 { HIGH } else { KNOWN }), None);
-        assert_eq!(five.monitor.verdict(), Verdict { above: 5, below: 0, repeats: 0, drift: Some(Drift::Above) });
+        assert_eq!(five.monitor.verdict(), Verdict { above: 5, below: 0, repeats: 0, drifted: true });
         // After it is over, it takes as many as at first.
         let mut over = drifted();
         over.until_it_changes(|_| KNOWN).unwrap();
         assert_eq!(over.until_it_changes(|i| if i % 32 < 5 { HIGH } else { KNOWN }), None);
-        assert_eq!(over.monitor.verdict().drift, None);
+        assert_eq!(over.monitor.verdict().drift(), None);
     }
 
     #[test]
@@ -237,10 +253,10 @@ mod tests {
         for other in [Thresholds { lower: 0, ..THRESHOLDS }, Thresholds { upper: HIGH, ..THRESHOLDS }] {
             let mut stream = Stream::after(20, HIGH);
             stream.monitor.set_thresholds(THRESHOLDS);
-            let drifted = Verdict { above: 20, below: 0, repeats: 0, drift: Some(Drift::Above) };
+            let drifted = Verdict { above: 20, below: 0, repeats: 0, drifted: true };
             assert_eq!(stream.monitor.verdict(), drifted);
             stream.monitor.set_thresholds(other);
-            assert_eq!(stream.monitor.verdict(), Verdict { above: 0, below: 0, repeats: 0, drift: None });
+            assert_eq!(stream.monitor.verdict(), Verdict { above: 0, below: 0, repeats: 0, drifted: false });
         }
     }
 
@@ -248,8 +264,8 @@ mod tests {
     fn a_row_again_and_again_is_noticed_at_the_thirty_third() {
         let repeat = |rows: &[&[u8]]| {
             let mut monitor = Monitor::new(THRESHOLDS);
-            let noticed = (0..200).find(|i| monitor.push(rows[i % rows.len()], KNOWN).drift.is_some());
-            (noticed.map(|i| i + 1), monitor.verdict().drift)
+            let noticed = (0..200).find(|i| monitor.push(rows[i % rows.len()], KNOWN).drift().is_some());
+            (noticed.map(|i| i + 1), monitor.verdict().drift())
         };
         assert_eq!(repeat(&[&[7, 7]]), (Some(33), Some(Drift::Repeating)));
         // Two buffers that take turns.
@@ -257,7 +273,7 @@ mod tests {
         // Three are not noticed, nor a source that is half as fast as the stream.
         assert_eq!(repeat(&[&[1], &[2], &[3]]), (None, None));
         let (mut monitor, mut rows) = (Monitor::new(THRESHOLDS), 0..1000u32);
-        assert!(rows.all(|i| monitor.push(&(i / 2).to_le_bytes(), KNOWN).drift.is_none()));
+        assert!(rows.all(|i| monitor.push(&(i / 2).to_le_bytes(), KNOWN).drift().is_none()));
     }
 
     #[test]
@@ -266,12 +282,12 @@ mod tests {
         let push = |monitor: &mut Monitor, row: u8| monitor.push(&[row], KNOWN);
         for _ in 0..3 {
             // Once more: the row before the last counts as well.
-            let repeats = |count| Verdict { above: 0, below: 0, repeats: count, drift: None };
+            let repeats = |count| Verdict { above: 0, below: 0, repeats: count, drifted: false };
             assert_eq!(push(&mut monitor, 1), repeats(0));
             for count in 1..REPEATS {
                 assert_eq!(push(&mut monitor, 1), repeats(count));
             }
-            let frozen = Verdict { drift: Some(Drift::Repeating), ..repeats(REPEATS) };
+            let frozen = Verdict { drifted: true, ..repeats(REPEATS) };
             for _ in 0..500 {
                 assert_eq!(push(&mut monitor, 1), frozen);
             }
@@ -283,12 +299,12 @@ mod tests {
     #[test]
     fn a_frozen_row_that_is_odd_is_first_of_all_odd() {
         let mut monitor = Monitor::new(THRESHOLDS);
-        let drifts: std::vec::Vec<_> = (0..40).map(|_| monitor.push(&[0; 8], LOW).drift).collect();
+        let drifts: std::vec::Vec<_> = (0..40).map(|_| monitor.push(&[0; 8], LOW).drift()).collect();
         assert_eq!(drifts[8], None);
         assert!(drifts[9..32].iter().all(|drift| *drift == Some(Drift::Below)));
         assert!(drifts[32..].iter().all(|drift| *drift == Some(Drift::Repeating)));
         // And odd it was, when it moves again.
-        assert_eq!(monitor.push(&[1; 8], KNOWN).drift, Some(Drift::Below));
+        assert_eq!(monitor.push(&[1; 8], KNOWN).drift(), Some(Drift::Below));
     }
 
     #[test]

@@ -36,8 +36,13 @@ pub(crate) fn score(
     code::pack(code, bits);
     code::unpack(code, bits);
     network.forward(&Native {}, channels, Half::Decoder, memory);
-    let output = network.output(memory);
-    Ok(row.iter().zip(output).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2)).sum())
+    Ok(squared_distance(row, network.output(memory)))
+}
+
+/// `Σ (x - y)²`
+#[inline(never)]
+pub(crate) fn squared_distance(x: &[u8], y: &[u8]) -> u32 {
+    x.iter().zip(y).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2)).sum()
 }
 
 /// Copies a row or a code; [`Error::Length`] unless the lengths agree.

@@ -146,10 +146,11 @@ fn a_stream_that_drifts_is_noticed_and_other_weights_begin_anew() {
     };
     for _ in 0..2 {
         app.load(blob.bytes());
-        assert_eq!(monitor(&mut app, known), Verdict { above: 0, below: 0, repeats: 0, drift: None });
+        assert_eq!(monitor(&mut app, known), Verdict { above: 0, below: 0, repeats: 0, drifted: false });
         for above in 1..=ALARM as u8 {
-            let drift = (u32::from(above) == ALARM).then_some(Drift::Above);
-            assert_eq!(monitor(&mut app, odd), Verdict { above, below: 0, repeats: above - 1, drift });
+            let verdict = monitor(&mut app, odd);
+            assert_eq!(verdict, Verdict { above, below: 0, repeats: above - 1, drifted: u32::from(above) == ALARM });
+            assert_eq!(verdict.drift(), verdict.drifted.then_some(Drift::Above));
         }
     }
 }

@@ -343,9 +343,9 @@ fn a_stream_that_says_nothing_is_not_learned() {
     flash(&vec![frames[0].clone(); 300], Rejection::TooFewRows);
     flash(&(0..300).map(|i| frames[i % 2].clone()).collect::<Vec<_>>(), Rejection::TooFewRows);
     let mut noisy = || frames[0].iter().map(|x| x - random.range(0, 2) as u8).collect::<Vec<_>>();
-    flash(&(0..300).map(|_| noisy()).collect::<Vec<_>>(), Rejection::NoBetterThanMean);
+    flash(&(0..300).map(|_| noisy()).collect::<Vec<_>>(), Rejection::NothingEncoded);
     let mut random = Random::new(3);
-    flash(&(0..300).map(|_| noise(&mut random, 16)).collect::<Vec<_>>(), Rejection::NoBetterThanMean);
+    flash(&(0..300).map(|_| noise(&mut random, 16)).collect::<Vec<_>>(), Rejection::NothingEncoded);
 }
 
 /// Rows that are not of the network are refused, and the run goes on.

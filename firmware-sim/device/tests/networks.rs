@@ -331,7 +331,7 @@ fn a_network_of_one_layer_encodes_and_decodes() {
         let row = Random::new(8).bytes(30);
         assert_eq!(net.reconstruct(&row), net.rounded(&net.encode(&row)));
         ask(&mut app, Command::Monitor { image: &row }, |result| {
-            let verdict = Verdict { above: 0, below: 0, repeats: 0, drift: None };
+            let verdict = Verdict { above: 0, below: 0, repeats: 0, drifted: false };
             assert_eq!(result, Ok(Reply::Monitored { error: net.score(&row), verdict }));
         });
     }

@@ -64,16 +64,20 @@ impl Needs {
     /// Returns an error if the board's image has too little room for this network, in the words of the image.
     pub fn check_image(&self, board: &Board) -> Result<(), Error> {
         let Some(image) = &board.image else { return Ok(()) };
-        self.check_capacities(board, image.row, image.activations)
+        self.check_activations(board, image.activations)?;
+        self.check_message(image.row)
     }
 
-    fn check_capacities(&self, board: &Board, row: usize, activations: usize) -> Result<(), Error> {
-        let longest = self.topology.row().max(self.code);
-        Error::check_capacity(Resource::Message, frame_bytes(longest), frame_bytes(row))?;
+    fn check_activations(&self, board: &Board, available: usize) -> Result<(), Error> {
         let layers = self.topology.layers().iter();
         let scratch = layers.map(|layer| board.processor.scratch_bytes(padded(layer.inputs.into()))).max();
         let needed = activation_bytes(&self.topology) + scratch.unwrap_or_default();
-        Error::check_capacity(Resource::Activations, needed, activations)
+        Error::check_capacity(Resource::Activations, needed, available)
+    }
+
+    fn check_message(&self, row: usize) -> Result<(), Error> {
+        let longest = self.topology.row().max(self.code);
+        Error::check_capacity(Resource::Message, frame_bytes(longest), frame_bytes(row))
     }
 
     /// The first board in the table that has them.
@@ -153,10 +157,12 @@ impl LearningNeeds {
     pub fn check_image(&self, board: &Board) -> Result<(), Error> {
         let Some(image) = board.learner() else { return Ok(()) };
         let topology = &self.needs.topology;
-        self.needs.check_capacities(board, image.row, image.activations)?;
+        // In the order in which the device looks.
+        self.needs.check_activations(board, image.activations)?;
         Error::check_capacity(Resource::Channels, topology.channels(), image.channels)?;
         Error::check_capacity(Resource::Gradients, self.gradients, image.gradients)?;
-        Error::check_capacity(Resource::HeldOut, HELD_OUT * topology.row(), HELD_OUT * image.row)
+        Error::check_capacity(Resource::HeldOut, HELD_OUT * topology.row(), HELD_OUT * image.row)?;
+        self.needs.check_message(image.row)
     }
 }
 

@@ -43,12 +43,11 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
     };
     let measured = match &topologies[..] {
         [topology] if device => {
-            let weights = match weights {
-                Some(weights) => weights,
-                None => {
-                    ensure_room(&target, topology, &estimates[0].footprint, &name(topology))?; // before they are made
-                    random::weights(topology)?
-                }
+            let weights = if let Some(weights) = weights {
+                weights
+            } else {
+                ensure_room(&target, topology, &estimates[0].footprint, &name(topology))?; // before they are made
+                random::weights(topology)?
             };
             Some(Measured::new(&target, &weights)?)
         }

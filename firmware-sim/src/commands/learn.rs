@@ -30,7 +30,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let data = args.source.folder()?;
     let read = || [weights.path.as_path(), data.as_path()].into_iter().chain(args.shift.folder());
     ensure_other(&args.out, &[args.flash.as_path()])?;
-    ensure_writable(&[args.out.as_path()], read().collect::<Vec<_>>())?;
+    ensure_writable(&[&args.out], read())?;
     files::ensure_not_input(&args.flash, read())?;
     let test_rows = Count::of("--test-images", args.test_images);
     let Rows { rows: shifted, shape } = args.shift.rows(&data, Set::Test, test_rows, &weights)?;
@@ -43,7 +43,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
 
     let file = FlashFile::to_learn(&args.flash, &weights, args.force)?;
     let mut session = Session::learning(args.common.target()?, &weights, file.contents.clone())?;
-    let kept = session.status(Learning::Status)?.kept?;
+    let kept = session.kept(&file, args.force)?;
     interrupt::watch()?;
     if !args.common.json {
         note(&format!("flash: {}: {}", args.flash.display(), describe(kept)));

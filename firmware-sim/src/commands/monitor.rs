@@ -43,7 +43,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     for row in progress(&stream) {
         let (score, verdict) = session.monitor(row)?;
         scores.push(score);
-        drifts.push(verdict.drift);
+        drifts.push(verdict.drift());
     }
     let report = session.finish()?;
 
@@ -91,6 +91,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
         args.shift
     )?;
     chart(&mut text, &scores, thresholds)?;
+    writeln!(text, "             of the {what} of a column  · some  ▒ 10 % or more  █ 40 % or more")?;
     let column = |row: usize| row * COLUMNS / scores.len();
     match (changed, was) {
         (Some(rows), was) => {
@@ -138,7 +139,7 @@ fn rule(drift: Drift) -> &'static str {
 /// After how many rows a monitor that begins with them notices a drift.
 fn from_the_start(thresholds: Thresholds, rows: &[Vec<u8>], scores: &[u32]) -> Option<usize> {
     let mut monitor = Monitor::new(thresholds);
-    let noticed = rows.iter().zip(scores).position(|(row, score)| monitor.push(row, *score).drift.is_some());
+    let noticed = rows.iter().zip(scores).position(|(row, score)| monitor.push(row, *score).drift().is_some());
     noticed.map(|rows| rows + 1)
 }
 

@@ -5,7 +5,7 @@ use crate::flash_file::{FlashFile, describe, wear};
 use crate::link::Kind;
 use crate::link::session::Session;
 use crate::weights::Weights;
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use autoencoder_device::message::Learning;
 use autoencoder_device::store::RecordState;
 use autoencoder_io::files::ensure_not_input;
@@ -21,10 +21,8 @@ pub fn run(args: &args::Reset) -> anyhow::Result<String> {
     ensure_not_input(&args.flash, [weights.path.as_path()])?;
     let file = FlashFile::to_reset(&args.flash, &weights)?;
     let mut session = Session::learning(args.common.target()?, &weights, file.contents.clone())?;
-    let before = session.status(Learning::Status)?.kept?;
-    if let RecordState::OtherWeights { found } = before {
-        bail!("the device's flash holds a record of other weights ({found:08x}); nothing of it was reset");
-    }
+    let damaged = file.state == RecordState::Damaged;
+    let before = session.kept(&file, damaged)?;
     let after = session.status(Learning::Reset)?.kept?;
     let contents = session.flash()?;
     let report = session.finish()?;

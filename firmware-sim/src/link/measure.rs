@@ -2,12 +2,12 @@
 //! process, with the network itself or, where there is none yet, with one of the same layers in miniature.
 
 use super::in_process::{InProcess, gradients, learning_static_bytes, static_bytes};
-use super::{Link, Ram, Target};
+use super::{Link, LinkError, Ram, Target};
 use crate::board::needs::{Fit, Footprint, LearningNeeds, Learns, Needs, OverBudget};
-use crate::board::{BOARDS, Board};
+use crate::board::{BOARDS, Board, UNLIMITED};
 use crate::weights::Weights;
 use crate::{flash_file, random};
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use autoencoder_core::quant::code::packed_bytes;
 use autoencoder_core::{Topology, topology};
 use autoencoder_device::flash::Nor;
@@ -213,6 +213,21 @@ pub fn ensure_learning_fits(board: &'static Board, weights: &Weights, learning: 
     instead.extend(smallest.map(|board| format!("the board {}", board.name)));
     let flash = [flash, board.learning_flash()];
     Err(OverBudget { board, what: format!("learning with {name}"), flash, ram, instead }.into())
+}
+
+/// Returns an error unless the board, and the image of the one that is emulated in its place, has room for learning: before an
+/// image is built. `flash` has the bytes of what is kept.
+pub fn ensure_learning_room(target: &Target, weights: &Weights, flash: usize) -> anyhow::Result<()> {
+    if target.board == UNLIMITED {
+        return Ok(());
+    }
+    let learning = learning(weights)?;
+    target.boards().try_for_each(|board| ensure_learning_fits(board, weights, &learning))?;
+    let Some((board, image)) = target.emulated.and_then(|board| Some((board, board.learner()?))) else { return Ok(()) };
+    if flash > image.kept {
+        return Err(LinkError::Room { what: "what is learned", bytes: flash, room: image.kept }.into());
+    }
+    learning.check_image(board).with_context(|| weights.path.display().to_string())
 }
 
 /// The topologies with a name that take the same rows and fit, as advice.

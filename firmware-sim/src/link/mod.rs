@@ -155,6 +155,9 @@ pub enum LinkError {
     /// It stopped.
     #[error("the application panicked")]
     Panic,
+    /// The system has no memory for its stack.
+    #[error("the application's stack: {0}")]
+    Stack(std::io::Error),
     /// It needs more stack than a small board has.
     #[error("the application overflowed its stack")]
     StackOverflow,

@@ -3,7 +3,7 @@
 use super::flashed::{Firmware, Flashed};
 use super::in_process::InProcess;
 use super::line::OWN_SEQUENCE;
-use super::measure::{ensure_fits, ensure_learning_fits, ensure_room, footprint, learning, learning_needs};
+use super::measure::{ensure_fits, ensure_learning_fits, ensure_learning_room, ensure_room, footprint, learning_needs};
 use super::qemu::Qemu;
 use super::report::Report;
 use super::serial::Serial;
@@ -95,8 +95,8 @@ impl<'w> Session<'w> {
             return Ok(session);
         };
         let file = FlashFile::of_weights(path, weights)?;
-        let mut session = Self::learning(target, weights, file.contents)?;
-        let kept = session.status(Learning::Status)?.kept?;
+        let mut session = Self::learning(target, weights, file.contents.clone())?;
+        let kept = session.kept(&file, false)?;
         session.sequence = 0; // packets are counted from the first row on
         session.record = if let RecordState::Learned(record) = kept { Some(record.sequence) } else { None };
         if !quiet {
@@ -206,6 +206,22 @@ impl<'w> Session<'w> {
             Ok(Reply::Status(status)) => Ok(status),
             other => unexpected(&other),
         }
+    }
+
+    /// What the device has learned. Unless it is to be replaced, an error if that is of other weights or damaged, or if the file
+    /// has what a board other than this one has learned.
+    pub fn kept(&mut self, file: &FlashFile, replaced: bool) -> anyhow::Result<RecordState> {
+        let kept = self.status(Learning::Status)?.kept?;
+        if !replaced {
+            flash_file::ensure_own(kept, "the device's flash", self.weights)?;
+            let other = matches!(self.target.link, Kind::Serial(_)) && file.state != RecordState::Nothing;
+            ensure!(
+                !other || self.flash()? == file.contents,
+                "{}: what another device has learned; give another --flash",
+                file.path.display()
+            );
+        }
+        Ok(kept)
     }
 
     /// The thresholds of the blob, or those of what was learned.
@@ -339,21 +355,6 @@ impl<'w> Session<'w> {
 /// The number of the request after this one: from 1, since 0 is that of the greeting, to the last that is not the line's own.
 fn next(sequence: u32) -> u32 {
     if sequence >= OWN_SEQUENCE - 1 { 1 } else { sequence + 1 }
-}
-
-/// Returns an error unless the board, and the image of the one that is emulated in its place, has room for learning: before an
-/// image is built. `flash` has the bytes of what is kept.
-fn ensure_learning_room(target: &Target, weights: &Weights, flash: usize) -> anyhow::Result<()> {
-    if target.board == board::UNLIMITED {
-        return Ok(());
-    }
-    let learning = learning(weights)?;
-    target.boards().try_for_each(|board| ensure_learning_fits(board, weights, &learning))?;
-    let Some((board, image)) = target.emulated.and_then(|board| Some((board, board.learner()?))) else { return Ok(()) };
-    if flash > image.kept {
-        return Err(LinkError::Room { what: "what is learned", bytes: flash, room: image.kept }.into());
-    }
-    learning.check_image(board).with_context(|| weights.path.display().to_string())
 }
 
 /// Says which weights are used, and what is emulated.

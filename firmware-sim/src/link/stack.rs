@@ -20,7 +20,7 @@ use corosensei::stack::{DefaultStack, Stack as _};
 use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::with_exposed_provenance;
-use std::{io, thread};
+use std::thread;
 
 /// The whole stack. What is measured is need, not this limit.
 const BYTES: usize = 256 * 1024;
@@ -35,8 +35,8 @@ pub struct Stack(DefaultStack);
 
 impl Stack {
     /// A stack that is painted.
-    pub fn new() -> io::Result<Self> {
-        let mut stack = DefaultStack::new(BYTES)?;
+    pub fn new() -> Result<Self, LinkError> {
+        let mut stack = DefaultStack::new(BYTES).map_err(LinkError::Stack)?;
         on_stack(&mut stack, paint);
         Ok(Self(stack))
     }

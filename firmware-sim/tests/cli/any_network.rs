@@ -122,6 +122,78 @@ fn they_are_measured_monitored_and_verified() {
     }
 }
 
+/// Bytes of the buffers that a network needs on this computer, from its sizes: the activations of all layers, each padded to a
+/// multiple of four, inputs and outputs in one place; and a frame in each direction.
+fn buffers(net: &Net) -> i64 {
+    let padded = |size: usize| size.next_multiple_of(4);
+    let topology = net.topology();
+    let layers = topology.layers().len();
+    let hidden: usize = (1..layers.max(2)).map(|boundary| padded(topology.size(boundary))).sum();
+    let ends = padded(topology.inputs()).max(padded(topology.outputs()));
+    let message = topology.row() + 5 + 3 + 5 + 3 + 4;
+    (ends + hidden + 2 * (message + message / 254 + 2)) as i64
+}
+
+#[test]
+fn what_is_measured_is_what_the_sizes_say() {
+    let statics: Vec<i64> = places()
+        .map(|(topology, _, net, place)| {
+            let bench =
+                json(&place.run("bench --link in-process --weights blob --data data --images 2 --json").success());
+            let number = |key: &str| bench[key].as_i64().unwrap_or_else(|| panic!("{topology}: {key} in {bench}"));
+            number("image_ram_bytes") - number("stack_bytes") - buffers(&net)
+        })
+        .collect();
+    // What is left is the application itself, whatever the network.
+    assert!(statics.iter().all(|rest| *rest == statics[0] && *rest > 0), "{statics:?}");
+}
+
+/// Each side's outputs by plain loops say which rows and layers have to differ.
+#[test]
+fn verify_finds_the_layer_of_a_flipped_bit_in_any_network() {
+    for (topology, size, net, place) in places() {
+        for layer in 0..net.layers.len() {
+            let mut other = net.clone();
+            let [inputs, outputs] = net.layers[layer].spec.sizes();
+            // A bit that stays one, in four bits, too.
+            other.layers[layer].weights[outputs / 2][inputs / 2] ^=
+                if net.header().format == Format::Int4 { 4 } else { 0x20 };
+            let mut header = other.header();
+            header.thresholds = THRESHOLDS;
+            place.write("other", &other.blob_with(&header));
+            let (mut equal, mut first) = (0, None);
+            for i in 0..24 {
+                let row = test_row(&place, size, i);
+                // In the order of the outputs: where the code is rounded, before the decoder.
+                let outputs = |net: &Net| {
+                    let code = net.rounded(&net.encode(&row));
+                    let encoder = net.topology().encoder_layers();
+                    let mut all = net.layer_outputs(&row);
+                    all.truncate(encoder);
+                    if let Some(last) = all.last_mut() {
+                        last.clone_from(&code);
+                    }
+                    let decoded = (1..=net.layers.len() - encoder).map(|count| {
+                        net.layers[encoder..][..count].iter().fold(code.clone(), |x, layer| layer.forward(&x))
+                    });
+                    all.into_iter().chain(decoded).collect::<Vec<_>>()
+                };
+                match outputs(&net).iter().zip(&outputs(&other)).position(|(one, two)| one != two) {
+                    Some(layer) => first = first.or(Some((i, layer + 1))),
+                    None => equal += 1,
+                }
+            }
+            let verify = "verify --link in-process --weights blob --against other --data data --json";
+            let assert = place.run(verify).code(i32::from(first.is_some()));
+            let found = json(&assert);
+            let expected = (equal.into(), first.map(|first| first.0).into(), first.map(|first| first.1).into());
+            let found = (found["equal_digits"].clone(), found["first_image"].clone(), found["first_layer"].clone());
+            let expected: (Value, Value, Value) = expected;
+            assert_eq!(found, expected, "{topology}, layer {}", layer + 1);
+        }
+    }
+}
+
 #[test]
 fn they_learn_and_forget() {
     for (topology, _, _, place) in places() {

@@ -1,9 +1,13 @@
 //! The program as a user runs it.
 
 mod any_network;
+mod boards;
 mod codec;
+mod codes;
+mod kept;
 mod measured;
 #[path = "../../device/tests/common/net.rs"]
 mod net;
 mod place;
 mod refused;
+mod said;

@@ -125,7 +125,7 @@ fn a_network_that_is_too_large_is_refused_with_both_numbers() {
     // The image that learns has capacities of its own, and a flash of its own.
     for (topology, part) in [
         ("64-900-4-1000-64", "blob: network too large: it needs 1968 channels that learn, there are "),
-        ("64-2000-4-2000-64", "what is learned has 65536 bytes, the board's flash has room for 32768 "),
+        ("64-1000-4-1000-64", "what is learned has 40960 bytes, the image has room for 32768"),
     ] {
         let place = Place::new(&Net::new(topology, 1));
         let (line, numbers) = refusal(&place, "learn --data data --link qemu --flash flash --out png");

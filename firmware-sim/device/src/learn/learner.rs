@@ -14,7 +14,7 @@ use super::judge::{self, Scores};
 use super::sample::{Place, Sample};
 use super::{Begin, HELD_OUT, Judgement, Learning, MAX_BATCH, Status};
 use crate::Error;
-use crate::score::{copy, score};
+use crate::score::{copy, score, squared_distance};
 use crate::store::{RecordState, Store, StoreError};
 use autoencoder_core::adapt::{self, LearningMemory, LearningRun, Moments};
 use autoencoder_core::blob::Thresholds;
@@ -170,9 +170,12 @@ impl<'m, F: NorFlash> Learner<'m, F> {
 
     /// The scores of the rows held out, by the channels as they are.
     fn scores(&self, network: &Network<'_>, memory: &mut [u8]) -> Result<Scores, Error> {
-        let mut scores = [0; HELD_OUT];
-        for (to, row) in scores.iter_mut().zip(self.sample.rows(network.topology().row())) {
+        let mut scores = Scores::default();
+        let rows = self.sample.rows(network.topology().row());
+        for (to, row) in scores.own.iter_mut().zip(rows.clone()) {
             *to = score(network, Some(self.learned(network)), memory, row)?;
+            let all: u64 = rows.clone().map(|row| u64::from(squared_distance(row, network.output(memory)))).sum();
+            scores.others += all - u64::from(*to);
         }
         Ok(scores)
     }
@@ -287,7 +290,7 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
     }
 
     fn end(&mut self, network: &Network<'_>, memory: &mut [u8]) -> Result<Judgement, Error> {
-        if !self.running || self.sample.is_empty() && self.images == 0 {
+        if !self.running || self.sample.count() == 0 && self.images == 0 {
             return Err(Error::NotLearning);
         }
         let images = self.images;
@@ -295,7 +298,7 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
         self.stash(network, false);
         self.go_back(network);
         let before = self.scores(network, memory)?;
-        if let Some(rejection) = judge::rejection(&before, &after, self.sample.rows(network.topology().row())) {
+        if let Some(rejection) = judge::rejection(self.sample.count(), &before, &after) {
             return Ok(judge::judgement(&before, &after, Err(rejection)));
         }
         self.stash(network, true);

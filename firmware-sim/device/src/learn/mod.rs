@@ -6,8 +6,8 @@
 //! ```text
 //! before = the scores of the rows held out, by the channels at the beginning
 //! after  = the same, by the channels at the end
-//! clearly better, and better than the mean of the rows:  the new channels are written to flash
-//! otherwise:                                             the channels at the beginning come back, from flash or blob
+//! clearly better, and telling the rows apart:  the new channels are written to flash
+//! otherwise:                                   the channels at the beginning come back, from flash or from the blob
 //! ```
 //!
 //! `judge.rs` has the rule. So any stream can be tried: a run that cannot be shown to help leaves no trace, and RAM needs
@@ -184,8 +184,9 @@ pub enum Rejection {
     TooFewRows,
     /// The scores of the rows held out are not lower, or not by more than chance.
     NotBetter,
-    /// The rows held out are reconstructed no better than by their mean: noise, or one row again and again.
-    NoBetterThanMean,
+    /// The reconstructions of the rows held out are hardly nearer to their own row than to the others: all that was
+    /// learned is what the rows have in common. So it is with noise, with one row again and again, and at the beginning.
+    NothingEncoded,
 }
 
 impl fmt::Display for Rejection {
@@ -193,7 +194,7 @@ impl fmt::Display for Rejection {
         f.write_str(match self {
             Self::TooFewRows => "too few different rows to judge by",
             Self::NotBetter => "it did not clearly help on the rows held out",
-            Self::NoBetterThanMean => "it reconstructs the rows held out no better than their mean does",
+            Self::NothingEncoded => "its reconstructions do not tell the rows held out apart",
         })
     }
 }

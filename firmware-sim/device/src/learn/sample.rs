@@ -58,9 +58,9 @@ impl<'m> Sample<'m> {
         self.bytes.len()
     }
 
-    /// Whether no row is held out.
-    pub(super) const fn is_empty(&self) -> bool {
-        self.count == 0
+    /// How many rows are held out.
+    pub(super) const fn count(&self) -> usize {
+        self.count
     }
 
     /// The rows held out, of `length` bytes each.
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(all, rows.clone().collect::<Vec<_>>());
         // The same again.
         sample.clear();
-        assert!(sample.is_empty());
+        assert_eq!(sample.count(), 0);
         assert_eq!(run(&mut sample, rows).0, held);
     }
 

@@ -128,7 +128,7 @@ impl<'b, F: NorFlash> Device<'b, F> {
         for _ in 0..200 {
             let image = rows(&mut random, self.row);
             last = self.ask(Command::Monitor { image: &image }, |reply| match reply {
-                Ok(Reply::Monitored { verdict, .. }) => verdict.drift.is_some(),
+                Ok(Reply::Monitored { verdict, .. }) => verdict.drift().is_some(),
                 other => panic!("{other:?}"),
             });
         }

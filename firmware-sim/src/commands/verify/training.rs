@@ -1,6 +1,7 @@
 //! `firmware-sim verify --training`: the small topology trained in `f32`, here and on the device.
 
 use crate::args;
+use crate::board::STAND_IN;
 use crate::board::firmware::Program;
 use crate::link::{Kind, report_stream};
 use crate::rows::{Folder, Set, counted};
@@ -23,6 +24,10 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 
 pub fn run(args: &args::Verify) -> anyhow::Result<String> {
+    if let Some(board) = args.common.target()?.emulated {
+        let (named, has) = (board.name, STAND_IN.name);
+        ensure!(board == STAND_IN, "--board {named}: no image for it trains in f32; --board {has} has one");
+    }
     let folder = args.source.folder()?;
     let images = Folder::data(&folder).images(Set::Test)?;
     let (data, inputs) = (folder.display(), <Small as Layer>::In::LEN);

@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::board;
+use crate::board::needs::Needs;
 use crate::link::flashed::Flashed;
+use crate::link::measure::learning_needs;
 use crate::random;
 use crate::weights::Weights;
-use autoencoder_core::Error as WeightsError;
+use autoencoder_core::{Error as WeightsError, Topology};
 use autoencoder_device::{Command as Ask, Error, Reply, Request, Response, frame};
 use elf::ElfBytes;
 use elf::endian::LittleEndian;
@@ -81,6 +83,52 @@ fn a_stack_overflow_is_reported_on_every_board() {
         let request = Request { sequence: 1, command: Ask::Encode { image: &[1; 784] } };
         let error = device.exchange(frame::write(&request, &mut buffer).unwrap()).unwrap_err();
         assert_eq!(error.to_string(), "the device stopped: stack overflow", "{name}");
+    }
+}
+
+/// What an image refuses, and the words that it does it in, are known without it.
+#[test]
+fn an_image_has_room_for_what_the_table_of_boards_says() {
+    let info = |device: &mut Qemu| match ask(device, Ask::Info) {
+        Ok(_) => Ok(()),
+        Err(Error::Weights(error)) => Err(error),
+        Err(error) => panic!("{error:?}"),
+    };
+    for (name, most) in [("mps2-an386", 60_000), ("lm3s6965evb", 0), ("microbit", 20_000)] {
+        let (board, images) = board_and_images(name);
+        let row = board.image.as_ref().unwrap().row;
+        let needs = |sizes: &str| {
+            let topology: Topology = sizes.parse().unwrap();
+            Needs { weights: 0, ram: 0, code: topology.code(), topology }.check_image(board)
+        };
+        let mut cases = vec![format!("{row}-1-{row}"), format!("{0}-1-{0}", row + 1)];
+        if most > 0 {
+            // The widest hidden layer for which there is memory, and the next that takes more.
+            let hidden = |size: usize| format!("8-{size}-1*-8");
+            let fitting = (1..most).rfind(|size| needs(&hidden(*size)).is_ok()).unwrap();
+            cases.extend([hidden(fitting), hidden(fitting + 1)]);
+        }
+        for sizes in &cases {
+            let weights = weights(sizes);
+            let mut device = Qemu::boot(board, &images, Program::Application, weights.bytes()).unwrap();
+            assert_eq!(info(&mut device), needs(sizes), "{sizes} on {name}");
+        }
+        let refused = cases.iter().filter(|sizes| needs(sizes).is_err()).count();
+        assert_eq!(refused, cases.len() / 2, "{name}: {cases:?}");
+    }
+    // The image that learns has limits of its own.
+    let board = board::find(Some("mps2-an386")).unwrap();
+    let images = Images::learner(board).unwrap();
+    let channels = board.learner().unwrap().channels;
+    for sizes in
+        ["1024-4-1024".to_owned(), "1025-4-1025".into(), format!("8-{}-8", channels - 8), format!("8-{}-8", channels)]
+    {
+        let topology: Topology = sizes.parse().unwrap();
+        let code = topology.code();
+        let learning = learning_needs(Needs { weights: 0, ram: 0, topology, code });
+        let weights = weights(&sizes);
+        let mut device = Qemu::boot_learning(board, &images, weights.bytes(), &[]).unwrap();
+        assert_eq!(info(&mut device), learning.check_image(board), "{sizes}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! Lines that damage what goes over them.
 
 use super::*;
-use autoencoder_device::learn::{Begin, HELD_OUT, Method};
+use autoencoder_device::flash::Nor;
+use autoencoder_device::learn::{Begin, HELD_OUT, Method, record_bytes};
+use autoencoder_device::store::Store;
 use serialport::{SerialPort, TTYPort};
 use std::io::{Read, Write};
 use std::sync::atomic::AtomicBool;
@@ -107,25 +109,46 @@ fn a_damaged_frame_costs_a_second_request_and_nothing_else() {
 }
 
 #[test]
+fn the_file_of_another_board_is_not_replaced() {
+    let weights = weights();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flash");
+    let mut flash: Nor<Vec<u8>> = Nor::new(flash_file::erased(weights.topology()));
+    let length = record_bytes(weights.channels());
+    Store::new(&mut flash, weights.crc, length).unwrap().save([&vec![7; length][..]]).unwrap();
+    std::fs::write(&path, flash.bytes()).unwrap();
+    let kept = |replaced| {
+        let ask = |session: &mut Session<'_>| session.kept(&FlashFile::read(&path, session.weights)?, replaced);
+        over_a_bad_line(None, None, ask).0.map_err(|error| error.to_string())
+    };
+    let refused = format!("{}: what another device has learned; give another --flash", path.display());
+    assert_eq!((kept(false), kept(true)), (Err(refused), Ok(RecordState::Nothing)));
+    std::fs::write(&path, flash_file::erased(weights.topology())).unwrap();
+    assert_eq!(kept(false), Ok(RecordState::Nothing), "nothing is lost");
+}
+
+#[test]
 fn a_step_of_learning_is_never_taken_twice() {
     let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, images: 4 };
     let learned = |there, back| {
         let ask = |session: &mut Session<'_>| {
             session.status(Learning::Begin(begin))?;
-            (0..HELD_OUT + 4).try_for_each(|i| session.learn(&[i as u8; 784]).map(|_| ()))?;
+            let row = |i: usize| -> Vec<u8> { (0..784).map(|j| (i + j) as u8).collect() };
+            (0..HELD_OUT + 4).try_for_each(|i| session.learn(&row(i)).map(|_| ()))?;
             Ok(session.status(Learning::Status)?.images)
         };
         over_a_bad_line(there, back, ask)
     };
     assert_eq!(learned(None, None).0.unwrap(), 4);
-    // Frame 2 begins the run, 3 is its first image: 9 is the first to be learned from.
-    for (there, back) in [(Some((9, Damage::Flipped)), None), (None, Some((9, Damage::Flipped)))] {
+    // Frame 2 begins the run, 3 is its first image; this is the first to be learned from.
+    let first = 3 + HELD_OUT;
+    for (there, back) in [(Some((first, Damage::Flipped)), None), (None, Some((first, Damage::Flipped)))] {
         let (outcome, answers) = learned(there, back);
         let text = format!("{:#}", outcome.unwrap_err());
         assert!(text.ends_with(&Error::Crc.to_string()), "{text}");
-        assert_eq!(answers, 10, "nothing was sent after it");
+        assert_eq!(answers, first + 1, "nothing was sent after it");
     }
     // To begin anew is no step.
     let (outcome, answers) = learned(None, Some((2, Damage::Flipped)));
-    assert_eq!((outcome.unwrap(), answers), (4, 15));
+    assert_eq!((outcome.unwrap(), answers), (4, 2 + 2 + HELD_OUT + 4 + 1));
 }

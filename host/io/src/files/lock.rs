@@ -1,0 +1,162 @@
+//! Locks between processes: on a folder that is written into, on a file that is replaced.
+
+use super::{FileError, folder_of, make};
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A lock on a folder, held until it is dropped or the process ends in whatever way.
+#[derive(Debug)]
+pub struct DirLock {
+    /// `None` where folders cannot be locked: on some network drives, on Windows.
+    _lock: Option<File>,
+}
+
+impl DirLock {
+    /// Locks a folder, which is made if it does not exist. Returns an error if another process has locked it.
+    pub fn new(folder: &Path) -> Result<Self, FileError> {
+        let error = |e| FileError::new(folder, e);
+        if folder.exists() && !folder.is_dir() {
+            return Err(error(io::Error::new(io::ErrorKind::NotADirectory, "not a folder")));
+        }
+        make(folder).map_err(error)?;
+        let Ok(lock) = File::open(folder) else { return Ok(Self { _lock: None }) };
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { _lock: Some(lock) }),
+            Err(TryLockError::Error(_)) => Ok(Self { _lock: None }),
+            Err(TryLockError::WouldBlock) => {
+                let what = "another process is writing into this folder";
+                Err(error(io::Error::new(io::ErrorKind::ResourceBusy, what)))
+            }
+        }
+    }
+}
+
+/// A lock on a file that is replaced, held until it is dropped or the process ends in whatever way. The lock lies on a hidden
+/// file beside it, which is removed when the lock is dropped; one that a killed process has left locks nothing.
+#[derive(Debug)]
+pub struct FileLock {
+    path: PathBuf,
+    /// `None` where files cannot be locked: on some network drives.
+    lock: Option<File>,
+}
+
+impl FileLock {
+    /// Locks a file, whether it exists or not. Its folder is made if it does not exist. Returns an error if another process
+    /// has locked it.
+    pub fn new(file: &Path) -> Result<Self, FileError> {
+        let error = |e| FileError::new(file, e);
+        let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let mut name = OsString::from(".");
+        name.push(real.file_name().unwrap_or_default());
+        name.push(".lock");
+        let path = folder_of(&real).join(name);
+        make(folder_of(&path)).map_err(error)?;
+        loop {
+            let lock = File::options().write(true).create(true).truncate(false).open(&path).map_err(error)?;
+            if lock.metadata().is_ok_and(|metadata| metadata.len() > 0) {
+                let what = format!("{} is there, which is no lock", path.display());
+                return Err(error(io::Error::new(io::ErrorKind::AlreadyExists, what)));
+            }
+            match lock.try_lock() {
+                // Whoever held it may have removed it between the two calls: then it locks nothing.
+                Ok(()) if is_same(&lock, &path) => return Ok(Self { path, lock: Some(lock) }),
+                Ok(()) => {}
+                Err(TryLockError::Error(_)) => return Ok(Self { path, lock: None }),
+                Err(TryLockError::WouldBlock) => {
+                    let what = "another process is at work on this file";
+                    return Err(error(io::Error::new(io::ErrorKind::ResourceBusy, what)));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Removed while it is locked: nobody else can hold it.
+        let _ = fs::remove_file(&self.path);
+        drop(self.lock.take());
+    }
+}
+
+/// Whether an open file is the one that a path leads to.
+#[cfg(unix)]
+fn is_same(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let [open, there] = [file.metadata(), fs::metadata(path)].map(|found| found.map(|it| (it.dev(), it.ino())).ok());
+    open == there
+}
+
+/// Elsewhere a file that is open stays where it is.
+#[cfg(not(unix))]
+fn is_same(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::replace;
+    use super::*;
+
+    #[test]
+    fn a_folder_is_locked_once_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("new");
+        let first = DirLock::new(&out).unwrap();
+        let error = DirLock::new(&out).unwrap_err();
+        assert!(error.source.to_string().contains("another process"), "{error}");
+        drop(first);
+        DirLock::new(&out).unwrap();
+        let file = out.join("file");
+        fs::write(&file, "one").unwrap();
+        let error = DirLock::new(&file).unwrap_err();
+        assert_eq!((error.path, error.source.to_string().as_str()), (file, "not a folder"));
+    }
+
+    #[test]
+    fn a_file_is_locked_once_at_a_time_and_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new/file");
+        for _ in 0..2 {
+            let first = FileLock::new(&file).unwrap();
+            let error = FileLock::new(&file).unwrap_err();
+            assert!(error.source.to_string().contains("another process"), "{error}");
+            let other = FileLock::new(&folder.path().join("new/other")).unwrap();
+            replace(&file, b"new", &[]).unwrap();
+            FileLock::new(&file).unwrap_err();
+            drop((first, other));
+            assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
+        }
+        // What is no lock is not removed. What a killed process has left locks nothing.
+        fs::write(folder.path().join("new/.file.lock"), "one").unwrap();
+        assert!(FileLock::new(&file).unwrap_err().source.to_string().ends_with(".file.lock is there, which is no lock"));
+        assert_eq!(fs::read(folder.path().join("new/.file.lock")).unwrap(), b"one");
+        fs::write(folder.path().join("new/.file.lock"), "").unwrap();
+        drop(FileLock::new(&file).unwrap());
+        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
+    }
+
+    /// Many threads at once, each of which holds the lock alone.
+    #[test]
+    fn a_lock_that_is_removed_by_one_is_not_held_by_another() {
+        use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        let (holders, held) = (AtomicU32::new(0), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while held.load(SeqCst) < 200 {
+                        let Ok(lock) = FileLock::new(&file) else { continue };
+                        assert_eq!(holders.fetch_add(1, SeqCst), 0);
+                        held.fetch_add(1, SeqCst);
+                        holders.fetch_sub(1, SeqCst);
+                        drop(lock);
+                    }
+                });
+            }
+        });
+    }
+}
