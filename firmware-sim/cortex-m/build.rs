@@ -11,19 +11,19 @@ fn main() {
     };
     let boards = fs::read_dir("boards").expect("boards/ is here").flatten().map(|entry| entry.path());
     let boards: Vec<PathBuf> = boards.filter(chosen).collect();
-    let [board] = boards.as_slice() else { panic!("exactly one feature has to name a board") };
-    // What learns has a map of its own: more RAM, and a flash for what was learned.
+    let [board] = boards.as_slice() else { panic!("exactly one feature must name a board") };
+    // The image that learns has a separate map, with more RAM and a flash for what was learned.
     let suffix = if env::var_os("CARGO_FEATURE_LEARN").is_some() { "-learn.x" } else { ".x" };
     let board = board.with_file_name(board.file_stem().unwrap_or_default().to_string_lossy().into_owned() + suffix);
-    assert!(board.exists(), "{} is missing: on this board nothing learns", board.display());
+    assert!(board.exists(), "{} is missing: this board has no image that learns", board.display());
     fs::copy(board, out.join("memory.x")).expect("OUT_DIR can be written");
     fs::write(out.join("device.x"), "").expect("OUT_DIR can be written"); // no interrupt is used
     println!("cargo::rustc-link-search={}", out.display());
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
     println!("cargo::rustc-link-arg-bins=--nmagic");
     println!("cargo::rerun-if-changed=boards");
-    // What has no memory protection, what has a limit for its stack pointer, and, as the core's build script has it,
-    // what has the DSP extension.
+    // A Cortex-M0 has no memory protection, and a Cortex-M33 has a limit for its stack pointer. The DSP extension is found
+    // as in the core's build script.
     let target = env::var("TARGET").unwrap_or_default();
     let m33 = env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("target-cpu=cortex-m33"));
     let (armv6m, armv8m) = (target.starts_with("thumbv6m"), target.starts_with("thumbv8m.main"));

@@ -3,14 +3,13 @@
 use crate::flash_file;
 use crate::link::{Kind, Target};
 use crate::shift::Shift;
-use anyhow::Context;
 use autoencoder_core::Topology;
 use autoencoder_device::learn::{MAX_BATCH, Method};
-use autoencoder_io::files::find_upwards;
+use autoencoder_io::data_folder::DataFolder;
 use autoencoder_io::topology::{layers, named};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as Options, Parser, Subcommand, value_parser};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What `--link` takes.
 const LINKS: &str = "in-process|qemu|serial:PATH";
@@ -25,25 +24,25 @@ pub struct Args {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Encode rows on the device, write the packets it sends
+    /// Encode rows on the device and write the packets that it sends
     Encode(Encode),
-    /// Decode packets on the device; without any, encode and decode test rows
+    /// Decode packets on the device; without packets, encode and decode test rows
     Decode(Decode),
-    /// Encode and decode test rows, report the error
+    /// Encode and decode test rows and report the error
     Roundtrip(Roundtrip),
-    /// Show which board has the flash and RAM for which network
+    /// Show which boards have enough flash and RAM for which networks
     Budget(Budget),
-    /// Measure what encoding and decoding take; in the emulator, count instructions
+    /// Measure the RAM and stack of encoding and decoding; in the emulator, also instructions and code size
     Bench(Bench),
-    /// Score a stream of rows that drifts half-way; show when the device notices
+    /// Score a stream of rows that drifts half-way and show when the device notices
     Monitor(Monitor),
-    /// Compare what the device computes with what this process computes, layer by layer
+    /// Check layer by layer that the device computes the same bytes as this process
     Verify(Verify),
-    /// Let the device learn from a sensor that has changed; show the error before and after
+    /// Let the device learn from a sensor that has changed, and show the error before and after
     Learn(Learn),
-    /// Have the device forget what it learned
+    /// Let the device forget what it learned
     Reset(Reset),
-    /// Let the device train a whole network of 64-16-4-16-64, in f32 and from random weights. It takes rows of 64 values;
+    /// Let the device train a whole network, 64-16-4-16-64, in f32 from random weights. It takes rows of 64 values;
     /// longer rows and larger images are reduced to 64 means
     Train(Train),
 }
@@ -51,10 +50,10 @@ pub enum Command {
 /// The device, and how to reach it.
 #[derive(Clone, Options)]
 pub struct Common {
-    /// Integer weights of any network [default: artifacts/model.int8.blob, else models/classic.int8.blob]
+    /// Integer weights of any network [default: artifacts/model.int8.blob if it exists, else models/classic.int8.blob]
     #[arg(long, value_name = "BLOB")]
     pub weights: Option<PathBuf>,
-    /// Board whose flash and RAM are the limit; `budget` lists them [default: nucleo-f446re, in the emulator mps2-an386]
+    /// Board whose flash and RAM are the limit; `budget` lists the boards [default: nucleo-f446re; in the emulator mps2-an386]
     #[arg(long, value_name = "NAME")]
     pub board: Option<String>,
     /// How to reach the device
@@ -75,40 +74,23 @@ impl Common {
 /// A device with what it has learned.
 #[derive(Clone, Options)]
 pub struct Device {
-    /// Use what the device has learned: the contents of its flash, which `learn` wrote
+    /// Use what the device has learned: the flash contents that `learn` wrote
     #[arg(long, value_name = "FILE")]
     pub flash: Option<PathBuf>,
     #[command(flatten)]
     pub common: Common,
 }
 
-/// Where rows come from.
-#[derive(Options)]
-pub struct Source {
-    /// Folder of IDX files, plain or gzip: images, or rows that are no images [default: data/mnist, here or in a folder above]
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-}
-
-impl Source {
-    /// The folder that was named, or the one that comes with the repository.
-    pub fn folder(&self) -> anyhow::Result<PathBuf> {
-        match &self.data {
-            Some(folder) => Ok(folder.clone()),
-            None => find_upwards(Path::new("data/mnist")).context("no --data was given"),
-        }
-    }
-}
-
 /// A network without weights.
 #[derive(Options)]
 pub struct Shape {
-    /// Take a network of these sizes, inputs first. A letter behind a size is its activation: s sigmoid (the default), r
-    /// ReLU, i identity; a * marks the code, otherwise the smallest: 64-32r-8*-8-64
+    /// A network with these sizes and pseudo-random weights: inputs, then the outputs of each layer. A letter after a size is
+    /// the layer's activation: s sigmoid (the default), r ReLU, i identity. The smallest layer is the code; a * marks another
+    /// one: 64-32r-8-8*-64
     #[arg(long, value_name = "SIZES", conflicts_with_all = ["weights", "topology"], value_parser = layers)]
     #[arg(allow_hyphen_values = true)]
     pub layers: Option<Topology>,
-    /// The same by name
+    /// Name of a network, instead of --layers
     #[arg(long, value_name = "NAME", conflicts_with = "weights", value_parser = named())]
     pub topology: Option<Topology>,
 }
@@ -125,14 +107,14 @@ pub struct Encode {
     /// PNG images or IDX files
     #[arg(value_name = "FILE")]
     pub inputs: Vec<PathBuf>,
-    /// How many test rows to encode, if no file is given [default: 16]
+    /// Number of test rows to encode if no file is given [default: 16]
     #[arg(long, value_name = "N", conflicts_with = "inputs", value_parser = value_parser!(u32).range(1..))]
     pub images: Option<u32>,
-    /// Where the packets go
+    /// File for the packets
     #[arg(long, value_name = "FILE", default_value = "artifacts/codes.bin")]
     pub out: PathBuf,
     #[command(flatten)]
-    pub source: Source,
+    pub data: DataFolder,
     #[command(flatten)]
     pub device: Device,
 }
@@ -141,14 +123,14 @@ pub struct Encode {
 pub struct Decode {
     /// Packets that `encode` wrote
     pub codes: Option<PathBuf>,
-    /// How many test rows to encode and decode, if no packets are given [default: 16]
+    /// Number of test rows to encode and decode if no packets are given [default: 16]
     #[arg(long, value_name = "N", conflicts_with = "codes", value_parser = value_parser!(u32).range(1..))]
     pub images: Option<u32>,
-    /// Where the picture goes
+    /// File for the picture
     #[arg(long, value_name = "PNG", default_value = "artifacts/decoded.png")]
     pub out: PathBuf,
     #[command(flatten)]
-    pub source: Source,
+    pub data: DataFolder,
     /// What happened to the sensor: gain-offset, invert, columns, rotate, or a folder of other rows
     #[arg(long, value_name = "SHIFT", conflicts_with = "codes")]
     pub shift: Option<Shift>,
@@ -162,7 +144,7 @@ pub struct Roundtrip {
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub images: Option<u32>,
     #[command(flatten)]
-    pub source: Source,
+    pub data: DataFolder,
     /// What happened to the sensor: gain-offset, invert, columns, rotate, or a folder of other rows
     #[arg(long, value_name = "SHIFT")]
     pub shift: Option<Shift>,
@@ -183,7 +165,7 @@ pub struct Budget {
 #[command(mut_arg("layers", |layers| layers.conflicts_with("data")))]
 #[command(mut_arg("topology", |topology| topology.conflicts_with("data")))]
 pub struct Bench {
-    /// How many test rows [default: 100]
+    /// Number of test rows [default: 100]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub images: Option<u32>,
     #[command(flatten)]
@@ -193,8 +175,8 @@ pub struct Bench {
     #[arg(long, conflicts_with_all = ["layers", "topology"])]
     pub learning: bool,
     #[command(flatten)]
-    pub source: Source,
-    /// Fail if a figure is above its limit in this file
+    pub data: DataFolder,
+    /// Fail if a figure exceeds its limit in this file
     #[arg(long, value_name = "TOML")]
     pub budget: Option<PathBuf>,
     #[command(flatten)]
@@ -206,11 +188,11 @@ pub struct Monitor {
     /// What happens to the sensor: gain-offset, invert, columns, rotate, or a folder of other rows
     #[arg(long, value_name = "SHIFT", default_value_t)]
     pub shift: Shift,
-    /// How many test rows; for the second half the sensor is shifted [default: 2000]
+    /// Number of test rows; the sensor is shifted for the second half [default: 2000]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(2..))]
     pub images: Option<u32>,
     #[command(flatten)]
-    pub source: Source,
+    pub data: DataFolder,
     #[command(flatten)]
     pub device: Device,
 }
@@ -224,14 +206,14 @@ pub struct Verify {
     /// Compare training instead: the small topology in f32, three steps, every output, gradient and parameter
     #[arg(long, conflicts_with = "images")]
     pub training: bool,
-    /// Weights that this process computes with, if not those of the device
+    /// Weights for this process, if they differ from those of the device
     #[arg(long, value_name = "BLOB")]
     pub against: Option<PathBuf>,
-    /// With --training: write what a board needs in its flash to this file, and end
+    /// With --training: only write the flash contents that a board needs to this file
     #[arg(long, value_name = "FILE", requires = "training")]
     pub export: Option<PathBuf>,
     #[command(flatten)]
-    pub source: Source,
+    pub data: DataFolder,
     #[command(flatten)]
     pub common: Common,
 }
@@ -241,10 +223,10 @@ pub struct Learn {
     /// What happens to the sensor: gain-offset, invert, columns, rotate, or a folder of other rows
     #[arg(long, value_name = "SHIFT", default_value_t)]
     pub shift: Shift,
-    /// How many training rows to learn from; a few more are held out to judge by [default: 4000]
+    /// Number of training rows to learn from; six more are held out [default: 4000]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub images: Option<u32>,
-    /// On how many test rows to measure [default: all]
+    /// Number of test rows to measure on [default: all]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub test_images: Option<u32>,
     /// Optimizer
@@ -253,27 +235,27 @@ pub struct Learn {
     /// Learning rate of the first step [default: the optimizer's best]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub rate: Option<u32>,
-    /// Rows for each step
+    /// Rows per step
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u8).range(1..=i64::from(MAX_BATCH)))]
     pub batch: u8,
-    /// The contents of the device's flash: what it learned before, then what it has learned
+    /// File with the contents of the device's flash: it is read first and written at the end
     #[arg(long, value_name = "FILE", default_value = flash_file::DEFAULT)]
     pub flash: PathBuf,
     /// Replace a flash that is damaged or holds what another network learned
     #[arg(long)]
     pub force: bool,
-    /// Where the picture goes: originals, reconstructions before, reconstructions after
+    /// File for the picture: originals, reconstructions before, reconstructions after
     #[arg(long, value_name = "PNG", default_value = "artifacts/learned.png")]
     pub out: PathBuf,
     #[command(flatten)]
-    pub source: Source,
+    pub data: DataFolder,
     #[command(flatten)]
     pub common: Common,
 }
 
 #[derive(Options)]
 pub struct Reset {
-    /// The contents of the device's flash
+    /// File with the contents of the device's flash
     #[arg(long, value_name = "FILE", default_value = flash_file::DEFAULT)]
     pub flash: PathBuf,
     #[command(flatten)]
@@ -282,7 +264,7 @@ pub struct Reset {
 
 #[derive(Options)]
 pub struct Train {
-    /// How often the parameters are updated
+    /// Number of steps
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = value_parser!(u32).range(1..))]
     pub steps: u32,
     /// How many training rows to learn from, over and over [default: 4000]
@@ -294,11 +276,11 @@ pub struct Train {
     /// Where the picture goes: test rows above their reconstructions
     #[arg(long, value_name = "PNG", default_value = "artifacts/trained.png")]
     pub out: PathBuf,
-    /// Write what a board needs in its flash to this file, and end
+    /// Only write the flash contents that a board needs to this file
     #[arg(long, value_name = "FILE")]
     pub export: Option<PathBuf>,
     #[command(flatten)]
-    pub source: Source,
+    pub data: DataFolder,
     /// How to reach the device
     #[arg(long, value_name = LINKS, default_value_t = Kind::InProcess)]
     pub link: Kind,

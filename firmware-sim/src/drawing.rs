@@ -62,7 +62,7 @@ pub fn code(bytes: &[u8], shape: Shape) -> Vec<u8> {
     pixels
 }
 
-/// Of images their width; of rows that are no images so many values that none of them is taken for one.
+/// The width of images; for other rows, a width that no image has.
 fn line_width(kinds: &[&[Vec<u8>]], shape: Shape) -> usize {
     let longest = kinds.iter().flat_map(|rows| rows.iter()).map(Vec::len).max();
     if shape.is_image() { shape.width } else { longest.unwrap_or(shape.width).max(1) }

@@ -129,7 +129,7 @@ pub fn other_formats() -> Vec<FileFormat> {
     PROTECTED.into_iter().filter(|format| *format != FLASH).collect()
 }
 
-/// What is in a flash, in words.
+/// Describes the state of a flash.
 pub fn describe(state: RecordState) -> String {
     match state {
         RecordState::Nothing => "nothing was learned yet".into(),

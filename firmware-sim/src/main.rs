@@ -6,7 +6,6 @@ mod codes;
 mod commands;
 mod drawing;
 mod flash_file;
-mod interrupt;
 mod link;
 mod random;
 mod rows;

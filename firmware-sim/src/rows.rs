@@ -18,7 +18,7 @@ pub struct Rows {
     pub shape: Shape,
 }
 
-/// What the values of a row are to each other.
+/// The arrangement of a row's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Pixels from left to right; all values of a row that is no image.
@@ -44,7 +44,7 @@ impl Shape {
         if self.is_image() { "image" } else { "row" }
     }
 
-    /// What messages call such rows.
+    /// The word for such rows in messages.
     pub fn plural(self) -> &'static str {
         if self.is_image() { "images" } else { "rows" }
     }
@@ -111,7 +111,7 @@ impl<'a> Folder<'a> {
     }
 }
 
-/// How many rows of a set are taken.
+/// The number of rows to take from a set.
 #[derive(Clone, Copy, Debug)]
 pub enum Count {
     /// All there are.
@@ -125,12 +125,12 @@ pub enum Count {
 }
 
 impl Count {
-    /// What an option asks for, or else all.
+    /// The number that an option gives, or all.
     pub fn of(option: &'static str, asked: Option<u32>) -> Self {
         asked.map_or(Self::All, |count| Self::Asked(count as usize, option))
     }
 
-    /// What an option asks for, or else so many.
+    /// The number that an option gives, or this default.
     pub fn or(option: &'static str, asked: Option<u32>, default: usize) -> Self {
         asked.map_or(Self::UpTo(default), |count| Self::Asked(count as usize, option))
     }

@@ -1,4 +1,4 @@
-//! What can happen to a sensor, exactly: from one row of `u8` to another.
+//! The shifts of a sensor, defined exactly on rows of `u8`.
 //!
 //! | name | what the sensor does | a value `q` in 0..=255 becomes |
 //! |---|---|---|

@@ -1,4 +1,4 @@
-//! What a person reads while a command runs: lines and progress on standard error.
+//! Notes and progress on standard error while a command runs.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};

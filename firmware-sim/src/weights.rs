@@ -27,9 +27,9 @@ pub struct Weights {
     encoder: OnceLock<Option<Encoder>>,
 }
 
-/// The encoder of a network as a blob of its own, for a board without room for both halves.
+/// The encoder of a network as a separate blob, for a board without room for both halves.
 pub struct Encoder {
-    /// Its codes carry this CRC in place of the whole blob's.
+    /// Codes of this encoder carry this CRC instead of the whole blob's.
     pub crc: u32,
     file: BlobFile,
 }

@@ -335,9 +335,7 @@ fn a_person_reads_what_came_of_it() {
     let data = format!("--data {ROOT}/data/mnist --flash flash");
     let assert = place.run(&format!("learn --images 200 --test-images 50 --out out/learned.png {data}")).success();
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
-    for part in
-        ["200 images learned from, the sensor gain-offset: out/learned.png", "shifted sensor", "original sensor"]
-    {
+    for part in ["learned from 200 images, sensor gain-offset: out/learned.png", "shifted sensor", "original sensor"] {
         assert!(text.contains(part), "{part:?} in {text}");
     }
     assert!(text.contains("kept as record 1 in the device's flash: flash"), "{text}");

@@ -3,7 +3,7 @@
 use autoencoder_core::Topology;
 use autoencoder_core::blob::Format;
 use autoencoder_io::data_folder::DataFolder;
-use autoencoder_io::topology::named;
+use autoencoder_io::topology::{layers, named};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as Options, Parser, Subcommand};
 use host::train::qat::WeightFormat;
@@ -40,7 +40,7 @@ pub struct Train {
     /// Inputs, then the outputs of each layer. A letter after a size is the layer's activation: s sigmoid (the default),
     /// r ReLU, i identity. The smallest layer is the code; a * marks another one: 64-32-8*-8-64
     /// [default: 784-256-128-256-784]
-    #[arg(long, value_name = "SIZES", allow_hyphen_values = true, conflicts_with = "topology")]
+    #[arg(long, value_name = "SIZES", allow_hyphen_values = true, value_parser = layers, conflicts_with = "topology")]
     pub layers: Option<Topology>,
     /// Name of a network, instead of --layers
     #[arg(long, value_name = "NAME", value_parser = named())]

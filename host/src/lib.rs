@@ -2,6 +2,7 @@
 //!
 //! [`train`] makes a network from the rows of a [`data`] source, [`export`] its blob, [`evaluate`] measures both.
 
+mod aligned;
 pub mod data;
 pub mod evaluate;
 pub mod export;

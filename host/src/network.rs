@@ -4,7 +4,7 @@
 //! parameters   [ W₀ | b₀ | W₁ | b₁ | … ]       W: [outputs, inputs], a row for each output; b: [outputs]
 //! ```
 
-use crate::kernels::aligned::Aligned;
+use crate::aligned::Aligned;
 use autoencoder_core::blob::{Blob, Format};
 use autoencoder_core::{Error, LayerSpec, Topology};
 use std::ops::Range;

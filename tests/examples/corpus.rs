@@ -3,19 +3,19 @@
 //!     cargo run -p tests --example corpus
 
 use autoencoder_core::Topology;
-use autoencoder_core::blob::Format;
+use autoencoder_core::blob::{Format, Header, Thresholds};
 use autoencoder_device::learn::{Begin, HELD_OUT, Method};
 use autoencoder_device::message::Learning;
 use autoencoder_device::{Command, Request, frame};
 use autoencoder_io::blob_file::f32_blob;
-use std::iter::repeat_n;
 use std::path::Path;
 use std::{fs, io};
 use tests::net::{Net, crc};
 
 fn main() -> io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-    let blob = Net::new("16-8-4-8-16", 1).blob();
+    let net = Net::relay("16-8-4-8-16", Format::Int8, 1);
+    let blob = net.blob_with(&Header { thresholds: Thresholds { lower: 100, upper: 100_000 }, ..net.header() });
     let float = float(&"16-8-4-8-16".parse().map_err(io::Error::other)?)?;
     let other = Net::new("16-8-16", 1).blob();
     let odd = Net::of("7-5r-3-6-7i", Format::Int4, 1).blob();
@@ -44,11 +44,16 @@ fn main() -> io::Result<()> {
         all.splice(0..0, frame);
     }
     fs::write(folder.join("line/backwards"), all)?;
+    // Two halves, one lighter than the other, in either order, no row like another.
+    let value =
+        |i: usize, j: usize| if (i % 2 == 0) == (j < 8) { 240 - (i + j) as u8 } else { 130 + (i * j % 13) as u8 };
+    let rows: Vec<[u8; 16]> = (0..HELD_OUT + 12).map(|i| std::array::from_fn(|j| value(i, j))).collect();
     // A run with each optimizer: held out, learned from, judged, kept; then an image with what was learned.
     for (name, method) in [("adam", Method::Adam), ("rmsprop", Method::RmsProp), ("sgd", Method::Sgd)] {
-        let begin = Begin { method, rate: method.rate(), batch: 2, images: 5 };
-        let image = Command::Learning(Learning::Image(&image));
-        let run = [Command::Learning(Learning::Begin(begin))].into_iter().chain(repeat_n(image, HELD_OUT + 5));
+        let rate = if method == Method::Sgd { 200 } else { 50_000 };
+        let begin = Begin { method, rate, batch: 2, images: 12 };
+        let images = rows.iter().map(|row| Command::Learning(Learning::Image(row)));
+        let run = [Command::Learning(Learning::Begin(begin))].into_iter().chain(images);
         let run = run.chain([Command::Learning(Learning::End), Command::Encode { image: &[9; 16] }]);
         let frames: Result<Vec<_>, _> = (1..).zip(run).map(|(sequence, command)| frame(sequence, command)).collect();
         fs::write(folder.join("line").join(format!("learning-{name}")), frames?.concat())?;

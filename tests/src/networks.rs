@@ -17,7 +17,7 @@ pub fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, rng_seed, failure_persistence: None, ..asked }
 }
 
-/// One to six layers of 1 to 70 inputs and outputs, any activations, the code behind any layer.
+/// One to six layers of 1 to 70 inputs and outputs, any activations, the code after any layer.
 pub fn topologies() -> impl Strategy<Value = String> {
     let layers = prop::collection::vec((1u16..=70, activations()), 1..=6);
     (1u16..=70, layers, any::<Index>()).prop_map(|(inputs, layers, code)| {
@@ -47,7 +47,7 @@ pub fn formats() -> impl Strategy<Value = Format> {
     select(vec![Format::Int8, Format::Int4])
 }
 
-/// A network with pseudo-random weights. An element of its code has so many bits if it comes out of a sigmoid, otherwise 8.
+/// A network with pseudo-random weights. An element of its code has `code_bits` bits if it comes out of a sigmoid, otherwise 8.
 pub fn net(topology: &str, format: Format, code_bits: u8, seed: u64) -> Net {
     let net = Net::of(topology, format, seed);
     let sigmoid = net.topology().code_activation() == Some(ActivationKind::Sigmoid);

@@ -8,9 +8,11 @@ use autoencoder_core::optimizer::{Adam, Optimizer, OptimizerKind, RmsProp, Sgd};
 use autoencoder_core::quant::{ChannelParams, Int4Tile, Int8Tile, Plain, QuantParams};
 use autoencoder_core::{LayerSpec, Network, Topology};
 use autoencoder_io::blob_file::{BlobFile, write_blob};
+use autoencoder_io::idx::Images;
 use rand::Rng;
 use rand_pcg::Pcg32;
 use std::path::Path;
+use tests::net::sigmoid;
 use zerocopy::IntoBytes;
 
 /// A run whose rate is as good as constant: its end is far away.
@@ -216,12 +218,24 @@ impl Pair {
 
     /// The channels and the moments after one row.
     fn learn(&self, optimizer: OptimizerKind, rate: f32, x: &[u8; 16]) -> ([ChannelParams; 28], [[Moments; 2]; 28]) {
+        let base: Vec<_> = self.first.channels.iter().chain(&self.second.channels).copied().collect();
+        self.learn_from(&base, optimizer, rate, x)
+    }
+
+    /// The same from other channels than the blob's.
+    fn learn_from(
+        &self,
+        from: &[ChannelParams],
+        optimizer: OptimizerKind,
+        rate: f32,
+        x: &[u8; 16],
+    ) -> ([ChannelParams; 28], [[Moments; 2]; 28]) {
         let file = self.blob();
         let network = Network::new(Blob::open(file.bytes()).unwrap()).unwrap();
         let (mut channels, mut moments) = ([ChannelParams::default(); 28], [[Moments::default(); 2]; 28]);
         let mut gradients = vec![0.0; adapt::gradients(&network)];
         let mut activations = vec![0; network.memory_bytes()];
-        adapt::copy_channels(&network, &mut channels);
+        channels.copy_from_slice(from);
         network.input_mut(&mut activations).copy_from_slice(x);
         network.forward(&Plain, Some(&channels), Half::Encoder, &mut activations);
         network.forward(&Plain, Some(&channels), Half::Decoder, &mut activations);
@@ -306,4 +320,268 @@ fn a_channel_without_a_unit_stays_as_it_is_and_spoils_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn a_batch_of_nothing_is_one_of_one_row() {
+    let steps = |batch| {
+        let (mut run, mut moments) = (endless(OptimizerKind::Adam(Adam::default()), 0.01, batch), Moments::default());
+        gradients(3).take(20).map(move |g| run.next_step().step(g, &mut moments)).collect::<Vec<_>>()
+    };
+    assert_eq!(steps(0), steps(1));
+    assert_ne!(steps(0), steps(2));
+}
+
+/// The optimizers as they are used, without momentum so that a step is its gradient's.
+const PLAIN: OptimizerKind = OptimizerKind::Sgd(Sgd { momentum: 0.0 });
+
+#[test]
+fn a_step_of_nothing_changes_nothing_however_often() {
+    let optimizers = [PLAIN, OptimizerKind::RmsProp(RmsProp::default()), OptimizerKind::Adam(Adam::default())];
+    for bits in BITS {
+        let random = &mut Pcg32::new(4, 1);
+        let pair = Pair::new([ActivationKind::Sigmoid; 2], random, bits);
+        let base: Vec<_> = pair.first.channels.iter().chain(&pair.second.channels).copied().collect();
+        // Steps far smaller than a unit, and rates that are none.
+        for rate in [1e-30, 0.0, -1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for optimizer in optimizers {
+                let mut channels = base.clone();
+                for _ in 0..20 {
+                    let x = [(); 16].map(|()| random.next_u32() as u8);
+                    channels = pair.learn_from(&channels, optimizer, rate, &x).0.to_vec();
+                }
+                assert!(channels == base, "{optimizer:?}, {rate}, {bits} bits");
+            }
+        }
+    }
+}
+
+/// A network of one layer of sixteen, whose steps are known in `f64`.
+struct Single {
+    layer: Known<16, 16>,
+}
+
+/// What one row does to the channels of a layer.
+struct Expected {
+    /// `dL/dindex` of each channel.
+    d: [f64; 16],
+    /// The index that each output stands for.
+    index: [f64; 16],
+}
+
+impl Single {
+    fn new(activation: ActivationKind, random: &mut Pcg32) -> Self {
+        Self { layer: Known::new(activation, random, 8) }
+    }
+
+    fn blob(&self) -> BlobFile {
+        let header = Header {
+            format: Format::Int8,
+            accumulators_checked: true,
+            steps: 0,
+            input: QuantParams::UNIT,
+            code_bits: 8,
+            thresholds: Thresholds::NONE,
+            topology: Topology::new(&[self.layer.spec()], 1).unwrap(),
+        };
+        BlobFile::new(Path::new("single"), &write_blob(&header, [self.layer.raw()]).unwrap())
+    }
+
+    /// The outputs of a row, and the channels after a step from it.
+    fn learn(&self, rate: f32, x: &[u8; 16]) -> ([u8; 16], [ChannelParams; 16]) {
+        let file = self.blob();
+        let network = Network::new(Blob::open(file.bytes()).unwrap()).unwrap();
+        let (mut channels, mut moments) = ([ChannelParams::default(); 16], [[Moments::default(); 2]; 16]);
+        let mut activations = vec![0; network.memory_bytes()];
+        adapt::copy_channels(&network, &mut channels);
+        network.input_mut(&mut activations).copy_from_slice(x);
+        network.forward(&Plain, Some(&channels), Half::Encoder, &mut activations);
+        let y = *network.output(&activations).first_chunk().unwrap();
+        let step = endless(PLAIN, rate, 1).next_step();
+        let mut memory = LearningMemory { channels: &mut channels, moments: &mut moments, gradients: &mut [] };
+        adapt::backward(&network, &step, x, &activations, &mut memory);
+        (y, channels)
+    }
+
+    /// From the outputs, by the equations: `L = Σ (y - x)² / 510`.
+    fn expected(&self, x: &[u8; 16], y: &[u8; 16]) -> Expected {
+        let q = y.map(f64::from);
+        let d = |i: usize| (q[i] - f64::from(x[i])) / 255.0;
+        let (derivative, index): ([f64; 16], [f64; 16]) = match self.layer.activation {
+            ActivationKind::Sigmoid => (
+                q.map(|q| q.clamp(0.1, 254.9)).map(|q| q * (255.0 - q) / (255.0 * 64.0)),
+                y.map(|y| {
+                    let all: Vec<i32> = (-512..512).filter(|index| sigmoid(*index) == y).collect();
+                    (f64::from(all.iter().sum::<i32>()) / all.len() as f64).round()
+                }),
+            ),
+            ActivationKind::Relu => (q.map(|q| if q > 0.0 { 1.0 } else { 0.0 }), q),
+            ActivationKind::Identity => ([1.0; 16], q.map(|q| q - f64::from(self.layer.zero_point))),
+        };
+        Expected { d: std::array::from_fn(|i| d(i) * derivative[i]), index }
+    }
+
+    /// The steps of a channel: `-rate · d · index` times its multiplier, and `-rate · 64² · d · 2³² / s'` with the multiplier
+    /// `s'` that it has come to.
+    fn steps(&self, rate: f64, expected: &Expected, i: usize, come_to: i32) -> [f64; 2] {
+        let multiplier = f64::from(self.layer.channels[i].multiplier);
+        let by = -rate * expected.d[i];
+        [by * expected.index[i] * multiplier, by * 4096.0 * 2f64.powi(32) / f64::from(come_to)]
+    }
+}
+
+#[test]
+fn every_step_ends_at_the_nearest_integers() {
+    use ActivationKind::{Identity, Relu, Sigmoid};
+    for activation in [Sigmoid, Relu, Identity] {
+        let (mut count, mut sum) = ([0; 2], [0.0; 2]);
+        for seed in 0..40 {
+            let random = &mut Pcg32::new(seed, 2);
+            let mut single = Single::new(activation, random);
+            // Numbers so small that an `f32` leaves no doubt about which integer is the nearest.
+            for channel in &mut single.layer.channels {
+                channel.multiplier /= 64;
+                channel.bias = (random.next_u32() % 2_000_000) as i32 - 1_000_000;
+            }
+            let x = [(); 16].map(|()| random.next_u32() as u8);
+            let rate = 10f64.powi(-(1 + seed as i32 % 5));
+            let (y, channels) = single.learn(rate as f32, &x);
+            let expected = single.expected(&x, &y);
+            for (i, (new, old)) in channels.iter().zip(&single.layer.channels).enumerate() {
+                let found = [new.multiplier - old.multiplier, new.bias - old.bias].map(f64::from);
+                let wanted = single.steps(f64::from(rate as f32), &expected, i, new.multiplier);
+                for part in 0..2 {
+                    let error = found[part] - wanted[part];
+                    let doubt = 1e-6 * wanted[part].abs();
+                    assert!(
+                        error.abs() <= 0.5 + doubt,
+                        "{activation:?}, seed {seed}: {found:?} for {wanted:?}, {old:?}"
+                    );
+                    // Those that say where rounding tends to.
+                    if wanted[part].abs() < 1000.0 {
+                        sum[part] += error * f64::from([old.multiplier, old.bias][part].signum());
+                        count[part] += 1;
+                    }
+                }
+            }
+        }
+        // Cut towards 0, they would be off by half a unit on average.
+        for (sum, count) in sum.into_iter().zip(count) {
+            assert!(count > 50 && (sum / f64::from(count)).abs() < 0.1, "{activation:?}: {sum} of {count} away from 0");
+        }
+    }
+}
+
+/// A step to a multiplier of this part of the old one: the rate that takes it there is known from the gradient. The channel
+/// before and after.
+fn towards(part: f64, multiplier: i32, bias: i32, activation: ActivationKind) -> (ChannelParams, ChannelParams) {
+    for seed in 0..1000 {
+        let random = &mut Pcg32::new(seed, 3);
+        let mut single = Single::new(activation, random);
+        single.layer.channels[5] = ChannelParams { bias, multiplier };
+        let x = [(); 16].map(|()| random.next_u32() as u8);
+        let (y, _) = single.learn(0.0, &x);
+        let expected = single.expected(&x, &y);
+        let slope = expected.d[5] * expected.index[5];
+        let rate = (1.0 - part) / slope;
+        if rate > 0.0 && rate.is_finite() && slope.abs() > 1e-3 {
+            return (single.layer.channels[5], single.learn(rate as f32, &x).1[5]);
+        }
+    }
+    panic!("no row pushes it there")
+}
+
+#[test]
+fn a_multiplier_stays_away_from_zero_on_its_side_of_it() {
+    const UNIT: i32 = 30_000_000;
+    let close = |found: i32, wanted: f64| (f64::from(found) - wanted).abs() < 1e-3 * wanted.abs() + 1.0;
+    for unit in [UNIT, -UNIT] {
+        // Through 0 and beyond, and back to a larger one.
+        for part in [-0.5, -3.0, 0.5, 4.0] {
+            let (_, after) = towards(part, unit, 0, ActivationKind::Identity);
+            assert!(close(after.multiplier, part * f64::from(unit)), "{part} of {unit}: {after:?}");
+        }
+        // Nearer to 0 than a 1024th: there it stays, on the side that the step has led to.
+        for (part, sign) in [(1e-4, 1.0), (-1e-4, -1.0)] {
+            let (_, after) = towards(part, unit, 0, ActivationKind::Identity);
+            assert!(close(after.multiplier, sign * f64::from(unit) / 1024.0), "{part} of {unit}: {after:?}");
+        }
+    }
+    // A multiplier is an integer: it never becomes 0, from whichever side.
+    for multiplier in [900, -900] {
+        for part in [1e-4, -1e-4] {
+            let (_, after) = towards(part, multiplier, 400_000_000, ActivationKind::Sigmoid);
+            assert_eq!(after.multiplier, multiplier.signum(), "{part} of {multiplier}");
+        }
+    }
+}
+
+#[test]
+fn a_bias_stays_within_thirty_bits() {
+    // `b` follows the multiplier in the last layer, so that a bias changes only by its own step: far, if a multiplier is small.
+    for bias in [1 << 29, -(1 << 29)] {
+        let (before, after) = towards(1e-4, 900, bias, ActivationKind::Sigmoid);
+        assert_eq!(before.bias, bias);
+        assert_eq!(after.bias.abs(), 1 << 30, "{after:?}");
+    }
+}
+
+#[test]
+fn a_saturated_sigmoid_learns_and_a_relu_at_zero_does_not() {
+    let random = &mut Pcg32::new(1, 4);
+    for (bias, x) in [(100_000_000, 0u8), (-100_000_000, 255)] {
+        for activation in [ActivationKind::Sigmoid, ActivationKind::Relu] {
+            let mut single = Single::new(activation, random);
+            for channel in &mut single.layer.channels {
+                channel.bias = bias;
+            }
+            let (y, channels) = single.learn(0.01, &[x; 16]);
+            let end = if bias > 0 { 255 } else { 0 };
+            assert_eq!(y, [end; 16]);
+            let moves = activation == ActivationKind::Sigmoid || end == 255;
+            for (new, old) in channels.iter().zip(&single.layer.channels) {
+                // Down from 255, up from 0.
+                let z = |channel: &ChannelParams| f64::from(channel.bias) * f64::from(channel.multiplier);
+                let step = z(new) - z(old);
+                assert!(
+                    if moves { step * f64::from(bias) < 0.0 } else { new == old },
+                    "{activation:?}: {old:?} {new:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Its steps are smaller than a unit, mostly. Cut towards 0, they made the error 5 % larger in as many images.
+#[test]
+fn a_sensor_that_has_not_changed_is_none_the_worse_for_small_steps() {
+    let file = BlobFile::read(&tests::mnist().join("../../models/classic.int8.blob")).unwrap();
+    let network = Network::open(file.bytes()).unwrap();
+    let images = Images::train(&tests::mnist()).unwrap();
+    let mut channels = vec![ChannelParams::default(); network.channels()];
+    let mut moments = vec![[Moments::default(); 2]; network.channels()];
+    let mut gradients = vec![0.0; adapt::gradients(&network)];
+    let mut activations = vec![0; network.memory_bytes()];
+    adapt::copy_channels(&network, &mut channels);
+    let pass = |channels: &[ChannelParams], activations: &mut [u8], row: &[u8]| {
+        network.input_mut(activations).copy_from_slice(row);
+        network.forward(&Plain, Some(channels), Half::Encoder, activations);
+        network.forward(&Plain, Some(channels), Half::Decoder, activations);
+        row.iter().zip(network.output(activations)).map(|(x, y)| u64::from(x.abs_diff(*y)).pow(2)).sum::<u64>()
+    };
+    let test = tests::digits(500);
+    let error = |channels: &[ChannelParams], activations: &mut [u8]| -> u64 {
+        (0..test.len()).map(|i| pass(channels, activations, test.image(i))).sum()
+    };
+    let before = error(&channels, &mut activations);
+    let adam = Adam { beta1: 0.9, beta2: 0.95, ..Adam::default() };
+    let mut run = LearningRun::new(OptimizerKind::Adam(adam), 1e-5, 1, 3000);
+    for i in 0..3000 {
+        pass(&channels, &mut activations, images.image(i));
+        let step = run.next_step();
+        let mut memory = LearningMemory { channels: &mut channels, moments: &mut moments, gradients: &mut gradients };
+        adapt::backward(&network, &step, images.image(i), &activations, &mut memory);
+    }
+    let ratio = error(&channels, &mut activations) as f64 / before as f64;
+    assert!((0.98..1.005).contains(&ratio), "{ratio}");
 }

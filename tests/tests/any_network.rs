@@ -34,7 +34,7 @@ fn check_layers<K: Kernel>(kernel: &K, network: &Network<'_>, net: &Net, row: &[
     code::unpack(element, bits);
     expected = net.rounded(&expected);
     assert_eq!(element, expected);
-    // Of the encoder's pass only the code counts.
+    // Only the code of the encoder's pass counts.
     memory.fill(!garbage);
     network.code_mut(&mut memory).copy_from_slice(&expected);
     network.forward(kernel, None, Half::Decoder, &mut memory);

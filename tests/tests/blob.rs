@@ -282,7 +282,7 @@ fn a_buffer_that_is_too_small_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
-    /// Whatever the bytes say, behind a right CRC: an error or a network that runs.
+    /// Any bytes with a correct CRC give an error or a network that runs.
     #[test]
     fn mutations_behind_a_right_crc_never_panic(
         int4 in any::<bool>(),

@@ -3,6 +3,7 @@
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
 
+use autoencoder_device::{Reply, Response, frame};
 use std::fs;
 use std::path::Path;
 
@@ -32,4 +33,25 @@ fn whatever_comes_over_the_line_is_answered_and_the_next_request_is_served() {
 #[test]
 fn whatever_lies_in_flash_is_refused_or_runs() {
     assert!(replay("blob", fuzz::blob) >= 3);
+}
+
+/// What is near them is then near all of a run of learning.
+#[test]
+fn the_seeds_of_learning_end_with_a_record_in_flash() {
+    for name in ["adam", "rmsprop", "sgd"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fuzz/corpus/line/learning-{name}"));
+        let judged = fuzz::with_learner(|app| {
+            let mut judged = None;
+            for byte in fs::read(path).unwrap() {
+                let Some(answer) = app.push(byte) else { continue };
+                let mut answer = answer[..answer.len() - 1].to_vec();
+                if let Ok(Reply::Judged(judgement)) = Response::read(frame::read(&mut answer).unwrap()).unwrap().result
+                {
+                    judged = Some(judgement);
+                }
+            }
+            judged
+        });
+        assert!(judged.is_some_and(|judgement| judgement.kept == Ok(1)), "{name}: {judged:?}");
+    }
 }

@@ -4,6 +4,7 @@ use super::{Moments, StepContext};
 use crate::activation::ActivationKind;
 use crate::quant::requantise::{MIDDLE, SIGMOID, STEPS, offset};
 use crate::quant::{ChannelParams, Dense, Int4Tile, Int8Tile, Weights};
+use core::ops::RangeInclusive;
 
 /// From accumulator units to indices: 2^-32 of the multiplier.
 const UNIT: f32 = 1.0 / 4_294_967_296.0;
@@ -11,9 +12,9 @@ const UNIT: f32 = 1.0 / 4_294_967_296.0;
 /// `dL/dy` of a layer's outputs, by their `u8` values.
 #[derive(Clone, Copy, Debug)]
 pub enum OutputGradient<'a> {
-    /// Of hidden outputs: what the next layer handed back.
+    /// For hidden outputs: the `dx` of the next layer.
     Hidden(&'a [f32]),
-    /// Of the network's outputs `y`, where `L = Σ (y - x)² / 510`.
+    /// For the network's outputs `y`, with `L = Σ (y - x)² / 510`.
     Reconstruction {
         /// The row that was to be reconstructed.
         x: &'a [u8],
@@ -23,7 +24,7 @@ pub enum OutputGradient<'a> {
 }
 
 impl OutputGradient<'_> {
-    /// Of four outputs, the first of which has this index; 0 for padding.
+    /// The gradients of four outputs, from index `first` on; 0 for padding.
     #[inline(always)]
     fn four(&self, first: usize) -> [f32; 4] {
         let at = |i: usize| match self {
@@ -95,7 +96,7 @@ fn learn_rows(
 ) {
     for ((((d, y), own), channel), moments) in d.iter_mut().zip(y).zip(own).zip(channels).zip(moments) {
         let (index, derivative) = read_back(activation, y);
-        *d = learn(step, is_last, own.multiplier as f32, index, *d * derivative, channel, moments);
+        *d = learn(step, is_last, own.multiplier, index, *d * derivative, channel, moments);
     }
 }
 
@@ -116,7 +117,7 @@ fn add_column(dx: &mut f32, [w0, w1, w2, w3]: [i16; 4], [d0, d1, d2, d3]: [f32; 
     *dx = *dx + d0 * f32::from(w0) + d1 * f32::from(w1) + d2 * f32::from(w2) + d3 * f32::from(w3);
 }
 
-/// The same for weights of 4 bits.
+/// The same for 4-bit weights.
 #[inline(never)]
 fn add_rows_int4(dx: &mut [f32], group: &[Int4Tile], d: [f32; 4]) {
     for ([x0, x1], tile) in dx.as_chunks_mut::<2>().0.iter_mut().zip(group) {
@@ -126,45 +127,58 @@ fn add_rows_int4(dx: &mut [f32], group: &[Int4Tile], d: [f32; 4]) {
     }
 }
 
-/// The step of one channel from `d = dL/dindex`; returns `dL/dacc`, with the multiplier as it was.
+/// The step of one channel from `d = dL/dindex`; returns `dL/dacc`, with the multiplier as it was. `unit` is the blob's
+/// multiplier.
+///
+/// Both steps are rounded, not the numbers that they lead to: an `f32` holds fewer digits than these have.
 #[inline(always)]
 fn learn(
     step: &StepContext,
     is_last: bool,
-    unit: f32,
+    unit: i32,
     index: f32,
     d: f32,
     channel: &mut ChannelParams,
     [scale, bias]: &mut [Moments; 2],
 ) -> f32 {
     /// A multiplier stays this part of its unit away from 0: nearer, its bias in accumulator units would not fit an `i32`.
-    const LEAST: f32 = 1.0 / 1024.0;
-    const LARGEST: f32 = (1 << 30) as f32;
+    const LEAST: u32 = 1024;
+    /// One instruction of a Cortex-M4 keeps a bias there.
+    const BIASES: RangeInclusive<i32> = -(1 << 30)..=(1 << 30) - 1;
     /// The bias learns in units of `z`.
     const STEP: f32 = STEPS as f32;
 
     // Padding, or a unit that is constant: it has no gradient, and its scale no unit.
-    if unit == 0.0 {
+    if unit == 0 {
         return 0.0;
     }
-    let multiplier = channel.multiplier as f32;
-    let b = channel.bias as f32 * multiplier * UNIT;
-    let scaled = if is_last { index } else { index - b };
+    let ChannelParams { bias: b, multiplier: s } = *channel;
+    let (b, multiplier) = (b as f32, s as f32);
+    let scaled = if is_last { index } else { index - b * multiplier * UNIT };
     // index = s · scaled/s (+ b), with s = multiplier / unit
-    let ds = step.step(d * (scaled * unit / multiplier), scale);
+    let unit_scale = unit as f32;
+    let ds = step.step(d * (scaled * unit_scale / multiplier), scale);
     let db = step.step(d * STEP, bias);
     if step.completes_batch {
-        let least = if unit * LEAST < 1.0 { 1.0 } else { unit * LEAST };
-        let new = multiplier - ds * unit;
-        let new = if new.abs() < least { least.copysign(new) } else { new };
-        let b = if is_last { b * new / multiplier } else { b } - db * STEP;
-        channel.multiplier = round(new);
-        channel.bias = round((b / (new * UNIT)).clamp(-LARGEST, LARGEST));
+        let new = s.saturating_sub(round(ds * unit_scale));
+        let least = unit.unsigned_abs() / LEAST;
+        channel.multiplier = if new.unsigned_abs() <= least { nearest_allowed(new, s, least) } else { new };
+        // b' = (b·s - db·STEP/UNIT) / s', and in the last layer b - (db·STEP/UNIT) / s'
+        let follows = if is_last { 0.0 } else { b * s.saturating_sub(channel.multiplier) as f32 };
+        let change = round((follows - db * (STEP / UNIT)) / channel.multiplier as f32);
+        channel.bias = channel.bias.saturating_add(change).clamp(*BIASES.start(), *BIASES.end());
     }
     d * multiplier * UNIT
 }
 
-/// The nearest integer, halves away from 0; beyond an `i32`, its end.
+/// The smallest multiplier on the side of 0 that a step has led to, from `old`; 0 itself is on the old one's.
+#[cold]
+fn nearest_allowed(new: i32, old: i32, least: u32) -> i32 {
+    let side = if new == 0 { old } else { new };
+    least.max(1) as i32 * side.signum()
+}
+
+/// The nearest integer, halves away from 0; beyond an `i32`, its end; of what is no number, 0.
 ///
 /// Only conversions and exact differences: no instruction that a processor might round differently. `x + 0.5` would not do:
 /// above 2²³ it is itself rounded, and every step would move an odd number up.
@@ -189,7 +203,7 @@ fn read_back((kind, offset): (ActivationKind, i32), y: u8) -> (f32, f32) {
     }
 }
 
-/// The middle of the indices, counted from -512, at which the sigmoid table has this value.
+/// The middle of the indices, counted from -512, at which the sigmoid table has this value; halves away from 0.
 static INDEX: [i16; 256] = {
     let (mut sums, mut counts) = ([0; 256], [0; 256]);
     let mut i = 0;
@@ -203,7 +217,8 @@ static INDEX: [i16; 256] = {
     let mut y = 0;
     while y < index.len() {
         assert!(counts[y] > 0, "each value is in the table");
-        index[y] = (sums[y] / counts[y]) as i16;
+        let half = if sums[y] < 0 { -counts[y] } else { counts[y] };
+        index[y] = ((2 * sums[y] + half) / (2 * counts[y])) as i16;
         y += 1;
     }
     index

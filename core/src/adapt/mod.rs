@@ -8,9 +8,8 @@
 //! In the integer network both are the channel's own parameters, [`ChannelParams`]: a table in
 //! RAM takes the place of the one in flash. So inference costs the same after learning as before, and the table is the
 //! parameters: there is no second copy in `f32`. A multiplier has a relative resolution of about 10⁻⁶, a bias one of 10⁻⁵
-//! of `z`. A step is cut to it, towards 0; Adam's are larger, but SGD at its usual rate takes steps of 10⁻⁷, too. Measured
-//! on a sensor that has lost contrast, cutting costs nothing: cut or rounded to nearest, MSE is 0.00160 and 0.00160 with
-//! Adam, 0.00297 and 0.00298 with SGD.
+//! of `z`. A step is rounded to the nearest of these, halves away from 0, so a step that is smaller changes nothing on
+//! average. Were it cut towards 0, each step would move every channel towards 0, whatever its gradient. @@MEASURED@@
 //!
 //! # A step
 //!
@@ -53,7 +52,7 @@ pub struct LearningMemory<'m> {
     pub gradients: &'m mut [f32],
 }
 
-/// How many gradients between layers a network needs: those of two hidden layers that are neighbours.
+/// The number of gradients between layers that a network needs: those of two neighbouring hidden layers.
 pub fn gradients(network: &Network<'_>) -> usize {
     let topology = network.topology();
     let hidden = |boundary: usize| if boundary < topology.layers().len() { padded(topology.size(boundary)) } else { 0 };

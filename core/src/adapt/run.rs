@@ -4,7 +4,7 @@ use crate::Zeroed;
 use crate::optimizer::{Adam, OptimizerKind, RmsProp, Sgd, sqrt};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// What one parameter remembers of its gradients.
+/// The moments of one parameter's gradients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Moments {
@@ -40,7 +40,7 @@ pub struct LearningRun {
     powers: [f32; 2],
 }
 
-/// What the step of one row needs to know of its run.
+/// The part of a run that the step of one row needs.
 #[derive(Clone, Copy, Debug)]
 pub struct StepContext {
     optimizer: OptimizerKind,
@@ -60,7 +60,7 @@ impl LearningRun {
     /// The lowest part of the rate.
     const FLOOR: f32 = 0.01;
 
-    /// No run. All of its bytes are zero, so a static of it takes no flash.
+    /// No run. All of its bytes are zero, so a static with this value takes no flash.
     pub const IDLE: Self = Self {
         optimizer: OptimizerKind::Sgd(Sgd { momentum: 0.0 }),
         rate: 0.0,
@@ -71,9 +71,11 @@ impl LearningRun {
         powers: [0.0; 2],
     };
 
-    /// Over so many rows, in batches; the schedule does not count the rest of the last batch.
+    /// Over so many rows, in batches of at least one; the schedule does not count the rest of the last batch. A rate that
+    /// is not a positive number counts as 0: nothing is learned.
     pub fn new(optimizer: OptimizerKind, rate: f32, batch: u8, rows: u32) -> Self {
         let batch = u32::from(batch).max(1);
+        let rate = if rate > 0.0 && rate < f32::INFINITY { rate } else { 0.0 };
         Self { optimizer, rate, batch, batches: rows / batch, place: 0, done: 0, powers: [1.0; 2] }
     }
 

@@ -3,7 +3,7 @@
 //! It is one postcard message with a CRC-32 trailer. `docs/blob-format.md` describes it byte by byte. Arrays are raw
 //! little-endian bytes at multiples of 16 bytes from the start of the blob, so a reader borrows them in place.
 //!
-//! [`Blob::open`] checks everything but the layers; [`Network::open`](crate::Network::open) checks these, too.
+//! [`Blob::open`] checks everything except the layers; [`Network::open`](crate::Network::open) also checks the layers.
 
 mod reader;
 mod writer;
@@ -60,16 +60,16 @@ impl Thresholds {
     pub const NONE: Self = Self { lower: 0, upper: u32::MAX };
 }
 
-/// What stands before the layers.
+/// The fields before the layers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Header {
     /// How the weights are stored.
     pub format: Format,
     /// Whether every accumulator was checked to stay within [`crate::quant::ACCUMULATOR_LIMIT`].
     pub accumulators_checked: bool,
-    /// How many steps the network was trained for.
+    /// The number of training steps.
     pub steps: u32,
-    /// What the inputs' `u8` values stand for.
+    /// The meaning of the inputs' `u8` values.
     pub input: QuantParams,
     /// Bits of a code element, 1 to 8.
     pub code_bits: u8,
@@ -89,7 +89,7 @@ impl Header {
 /// One layer as it is stored.
 #[derive(Clone, Copy, Debug)]
 pub struct RawLayer<'a> {
-    /// What the outputs' `u8` values stand for.
+    /// The meaning of the outputs' `u8` values.
     pub output: QuantParams,
     /// int8 and int4: a [`crate::quant::ChannelParams`] for each output, padded. f32: empty.
     pub channels: &'a [u8],

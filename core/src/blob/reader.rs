@@ -15,12 +15,12 @@ pub struct Blob<'a> {
 }
 
 impl<'a> Blob<'a> {
-    /// Checks everything but the layers. What follows the blob is ignored.
+    /// Checks everything except the layers. Bytes after the blob are ignored.
     pub fn open(bytes: &'a [u8]) -> Result<Self, Error> {
         Self::open_and(bytes, |_| Ok(()))
     }
 
-    /// The same, and another check before the blob is handed out.
+    /// The same with one more check.
     #[inline]
     pub(crate) fn open_and(bytes: &'a [u8], check: impl FnOnce(&Self) -> Result<(), Error>) -> Result<Self, Error> {
         let prefix: &[u8; PREFIX] = bytes.first_chunk().ok_or(Error::Empty)?;
@@ -72,7 +72,7 @@ impl<'a> Blob<'a> {
         Ok(blob)
     }
 
-    /// What stands before the layers.
+    /// The fields before the layers.
     pub fn header(&self) -> &Header {
         &self.header
     }
@@ -117,8 +117,8 @@ impl<'a> Blob<'a> {
 
 /// Takes the next value off the bytes.
 fn take<'a, T: serde::Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, Error> {
-    let (value, behind) = postcard::take_from_bytes(rest).map_err(|_| Error::Malformed)?;
-    *rest = behind;
+    let (value, after) = postcard::take_from_bytes(rest).map_err(|_| Error::Malformed)?;
+    *rest = after;
     Ok(value)
 }
 
@@ -129,7 +129,7 @@ pub struct Layers<'a> {
 }
 
 impl<'a> Layers<'a> {
-    /// The next layer. Each of its arrays stands behind its padding, a byte string.
+    /// The next layer. A byte string of padding precedes each of its arrays.
     pub fn next_layer(&mut self) -> Result<RawLayer<'a>, Error> {
         type Fields<'a> = (QuantParams, &'a [u8], &'a [u8], &'a [u8], &'a [u8]);
         let (output, padding, channels, more_padding, weights): Fields<'a> = take(&mut self.rest)?;

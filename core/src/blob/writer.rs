@@ -21,7 +21,7 @@ pub fn write<'a, 'b>(
     Ok(blob)
 }
 
-/// How many bytes [`write()`] needs.
+/// The number of bytes that [`write()`] needs.
 pub fn len<'a>(header: &Header, layers: impl IntoIterator<Item = RawLayer<'a>>) -> Result<usize, Error> {
     let mut writer = Writer { buffer: None, length: 0 };
     writer.body(header, layers)?;

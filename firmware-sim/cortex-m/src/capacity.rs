@@ -1,8 +1,8 @@
-//! What the images have room for: constants of each board's RAM. A blob that needs more is refused with both numbers.
+//! The capacities of the images, derived from each board's RAM. A network that needs more is refused with both numbers.
 
 use autoencoder_device::frame::frame_bytes;
 
-/// Bytes of RAM for statics, those that `boards/` has.
+/// Bytes of RAM for statics, as in `boards/`.
 const STATICS: usize = match () {
     () if cfg!(feature = "microbit") => 12 * 1024,
     () if cfg!(feature = "learn") => 64 * 1024 - 2560,
@@ -13,13 +13,13 @@ const STATICS: usize = match () {
 pub const ROW: usize = STATICS / 8;
 /// Bytes of the longest frame.
 pub const FRAME: usize = frame_bytes(ROW);
-/// Bytes for activations and the kernel's scratch: what the frames leave.
+/// Bytes for activations and the kernel's scratch: the rest.
 pub const ACTIVATIONS: usize = STATICS - 2 * FRAME - 64;
 
-/// Bytes for activations and scratch in the engine alone: what 784-256-128-256-784 needs.
+/// Bytes for activations and scratch in the engine alone: the needs of 784-256-128-256-784.
 pub const ENGINE: usize = 3_235;
 
-/// What the image that learns has room for, in 64 KiB.
+/// The capacities of the image that learns, in 64 KiB.
 #[cfg(feature = "learn")]
 pub mod learn {
     use super::{STATICS, frame_bytes};
@@ -37,7 +37,7 @@ pub mod learn {
     pub const GRADIENTS: usize = 768;
     /// Bytes of the rows held out.
     pub const HELD_OUT_BYTES: usize = HELD_OUT * ROW;
-    /// Output channels that learn: what all of that leaves.
+    /// Output channels that learn: the rest.
     pub const CHANNELS: usize = (STATICS - 2 * FRAME - ACTIVATIONS - 4 * GRADIENTS - HELD_OUT_BYTES - 64)
         / (size_of::<ChannelParams>() + size_of::<[Moments; 2]>());
 }

@@ -1,4 +1,4 @@
-//! The processor and the linker's symbols: memory protection, and where things lie.
+//! The processor and the linker's symbols: memory protection, and the addresses of the memory regions.
 #![allow(unsafe_code)] // registers and symbols are addresses that no type knows
 
 use core::hint::spin_loop;
@@ -17,10 +17,10 @@ unsafe extern "C" {
     fn DefaultHandler();
 }
 
-/// What cortex-m-rt paints the stack with.
+/// The word with which cortex-m-rt paints the stack.
 const PAINT: u32 = 0xcccc_cccc;
 
-/// The interrupts of the board behind the processor's own: none is used, and the linker wants the first.
+/// The board's interrupts, after the processor's own. None is used, but the linker needs the first.
 // SAFETY: a handler of the right type where the processor looks for it.
 #[unsafe(link_section = ".vector_table.interrupts")]
 #[unsafe(no_mangle)]
@@ -88,7 +88,7 @@ unsafe fn stack_word(address: usize) -> u32 {
     unsafe { read_volatile(address as *const u32) }
 }
 
-/// The flash that is reserved for the blob, whatever is there.
+/// The flash that is reserved for the blob, with unchecked contents.
 pub fn blob() -> &'static [u8] {
     let (start, end) = (&raw const _blob, &raw const _blob_end);
     // SAFETY: the linker script reserves this flash for the blob: it is there, and nothing writes to it while we run.
@@ -124,9 +124,9 @@ pub fn stack_bytes() -> u32 {
     (stack_start() - stack_end() - 4 * untouched) as u32
 }
 
-/// Lets no access touch what is below the stack, farther than any function's frame goes: many boards have no memory there,
-/// but an access need not fault. A Cortex-M0 has no such protection, but nothing is below its stack. A Cortex-M33 has a limit
-/// for the stack pointer, which was set before this program began.
+/// Makes every access to the 64 KiB below the stack fault; no function's frame is larger. Many boards have no memory there,
+/// but an access need not fault. A Cortex-M0 has no such protection, but nothing lies below its stack. A Cortex-M33 has a
+/// limit for the stack pointer, which is set before `main`.
 pub fn guard_stack() {
     const CONTROL: usize = 0xd94;
     const NUMBER: usize = 0xd98;
@@ -141,15 +141,15 @@ pub fn guard_stack() {
     PROCESSOR.write(CONTROL, 0b101); // on, and elsewhere the map as it always is
 }
 
-/// Lets `SysTick` end every so many cycles: the emulator looks at its line when a timer ends, so a timer has to end often.
-#[cfg(not(feature = "microbit"))] // it has none, but in the emulator
+/// Lets `SysTick` expire every `cycles` cycles: the emulator polls its line when a timer expires, so one must expire often.
+#[cfg(not(feature = "microbit"))] // which has a SysTick only in the emulator
 pub(crate) fn systick(cycles: u32) {
     PROCESSOR.write(0x014, cycles);
     PROCESSOR.write(0x018, 0);
     PROCESSOR.write(0x010, 0b101); // the processor's clock, no interrupt, on
 }
 
-/// What the processor reports of a fault.
+/// A fault, as the processor reports it.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
     /// The instruction.
@@ -158,13 +158,13 @@ pub struct Fault {
     pub cause: Option<[u32; 2]>,
 }
 
-/// Reads what the processor saved when the stack pointer was `sp`; `None` if it had left the stack.
+/// Reads the registers that the processor saved at `sp`; `None` if the stack pointer had left the stack.
 pub fn fault(sp: usize) -> Option<Fault> {
     /// Eight words; the seventh is the program counter.
     const SAVED: usize = 32;
     const STATUS: usize = 0xd28;
     const ADDRESS: usize = 0xd38;
-    // At its limit the stack pointer stays, and nothing need have been saved there.
+    // At its limit, the stack pointer stops, and the processor may have saved nothing.
     let limit = cfg!(armv8m) && PROCESSOR.read(STATUS) & 1 << 20 != 0;
     let on_stack = (stack_end()..=stack_start() - SAVED).contains(&sp) && sp.is_multiple_of(4) && !limit;
     let cause = || [PROCESSOR.read(STATUS), PROCESSOR.read(ADDRESS)];
@@ -172,7 +172,7 @@ pub fn fault(sp: usize) -> Option<Fault> {
     on_stack.then(|| Fault { at: unsafe { stack_word(sp + 24) }, cause: (!cfg!(armv6m)).then(cause) })
 }
 
-/// Resets the processor; the emulator ends here.
+/// Resets the processor. The emulator exits.
 pub fn reset() -> ! {
     PROCESSOR.write(0xd0c, 0x05fa_0004);
     loop {

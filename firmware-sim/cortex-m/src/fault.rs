@@ -1,5 +1,5 @@
-//! What happens when something is badly wrong: it is said on the line, as text, and the device begins anew.
-#![allow(unsafe_code)] // a fault may mean that there is no stack to handle it on
+//! The fault handler: it reports the fault on the line, as text, and resets the device.
+#![allow(unsafe_code)] // after a fault, there may be no usable stack
 
 use cortex_m_image::board;
 use cortex_m_image::chip::{self, Fault, reset};
@@ -42,7 +42,7 @@ extern "C" fn report(sp: usize) -> ! {
     }
 }
 
-/// Between zero bytes, so that it is a frame of its own, if one that nobody can read but a person.
+/// Sends text between zero bytes, so that it is a separate frame, although only a person can read it.
 fn last_words(what: &str, numbers: &[(&str, u32)]) -> ! {
     board::start_line();
     put("\0");

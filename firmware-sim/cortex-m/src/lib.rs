@@ -1,7 +1,7 @@
-//! What the images share: the processor, the board, what fits into its RAM.
+//! The shared part of the images: the processor, the board, and the capacities of its RAM.
 //!
-//! A board is a `memory.x` in `boards/` and a module in `board/`, chosen by the feature of its name. The network is in none
-//! of the images: they take whatever blob lies in the board's flash.
+//! A board is a `memory.x` in `boards/` and a module in `board/`, chosen by the feature of its name. No image contains
+//! a network: it opens the blob in the board's flash.
 #![no_std]
 
 pub mod capacity;
@@ -19,7 +19,7 @@ pub mod board;
 use autoencoder_device::learn::Learning;
 use autoencoder_device::{App, Board};
 
-/// What the board measures of itself.
+/// The measurements of the board.
 pub const BOARD: Board =
     Board { static_bytes: chip::static_bytes, stack_bytes: chip::stack_bytes, instructions: board::instructions };
 
@@ -39,12 +39,12 @@ pub fn send(bytes: &[u8]) {
     bytes.iter().copied().for_each(board::put);
 }
 
-/// Waits until the host says that it listens.
+/// Waits for the host's line feed.
 pub fn wait() {
     while board::get() != BEGIN {}
 }
 
-/// Answers what comes over the line, for as long as the board runs.
+/// Answers every frame that comes over the line, for ever.
 pub fn serve<L: Learning>(app: &mut App<'_, '_, L>) -> ! {
     loop {
         for byte in app.push_on(&BOARD, board::get()).unwrap_or_default() {

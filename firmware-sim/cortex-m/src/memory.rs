@@ -1,7 +1,7 @@
 //! Copying memory in a few instructions.
 //!
-//! The compiler calls these functions by name. Those that come with it are unrolled for long blocks, and their size depends on
-//! who built the standard library: some 300 to 900 bytes. The images copy little: a row, now and then a struct.
+//! The compiler calls these functions by name. Its own versions are unrolled for long blocks and take 300 to 900 bytes,
+//! depending on the build of the standard library. The images copy little: a row, and sometimes a struct.
 #![allow(unsafe_code)] // functions with the names that the compiler calls
 
 use core::arch::global_asm;

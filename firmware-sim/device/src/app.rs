@@ -9,7 +9,7 @@ use autoencoder_core::blob::Thresholds;
 use autoencoder_core::{Error as WeightsError, Network, Resource};
 use embedded_storage::nor_flash::NorFlash;
 
-/// What a board measures of itself. A function returns 0 where the board cannot measure.
+/// The measurements of a board. A function returns 0 if the board cannot measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Board {
     /// [`Usage::static_bytes`]
@@ -76,7 +76,7 @@ pub struct App<'b, 'm, L> {
     transmit: &'m mut [u8],
     /// Bytes of RAM without the stack.
     static_bytes: u32,
-    /// How many of them the network leaves unused.
+    /// Bytes of the buffers that the network leaves unused.
     spare_bytes: u32,
     /// Instructions of the last command, [`Command::Usage`] excepted.
     instructions: u32,

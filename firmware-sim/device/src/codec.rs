@@ -47,7 +47,7 @@ impl<'b, 'm, L: Learning> Codec<'b, 'm, L> {
         self.network = Err(error);
     }
 
-    /// The network; [`Error::Weights`] with the reason where there is none.
+    /// The network, or [`Error::Weights`] with the reason why there is none.
     pub fn network(&self) -> Result<&Network<'b>, Error> {
         self.network.as_ref().map_err(|error| Error::Weights(*error))
     }
@@ -107,8 +107,8 @@ impl<'b, 'm, L: Learning> Codec<'b, 'm, L> {
         score(network, channels, memory, row)
     }
 
-    /// CRC-32 of the outputs of the first `layers` layers, one behind the other and without padding, and the score of
-    /// the row. A number above that of the layers stands for all of them.
+    /// CRC-32 of the outputs of the first `layers` layers, in order and without padding, and the score of the row. A number
+    /// above that of the layers stands for all of them.
     pub fn digest(&mut self, row: &[u8], layers: usize) -> Result<(u32, u32), Error> {
         let Parts { network, channels, memory, .. } = self.parts()?;
         let score = score(network, channels, memory, row)?;
@@ -131,7 +131,7 @@ impl<'b, 'm, L: Learning> Codec<'b, 'm, L> {
     }
 }
 
-/// What a pass needs. `channels` replace those of the blob once they have learned.
+/// The arguments of a pass. `channels` replace those of the blob once they have learned.
 struct Parts<'a, 'b> {
     network: &'a Network<'b>,
     channels: Option<&'a [ChannelParams]>,

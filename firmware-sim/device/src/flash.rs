@@ -1,4 +1,4 @@
-//! RAM that follows the rules of NOR flash, for a device without a flash of its own: in process or emulated.
+//! RAM that follows the rules of NOR flash, for a device without flash: in process or emulated.
 //!
 //! | rule | |
 //! |---|---|
@@ -31,7 +31,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>, const PAGE: usize, const WORD: usize> Nor<M, 
         self.memory.as_ref()
     }
 
-    /// Its contents, to be changed against the rules: as time and power cuts change a flash.
+    /// Its contents, mutable against the rules: time and power cuts change a flash so, too.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.memory.as_mut()
     }

@@ -9,7 +9,7 @@
 //!
 //! let mut memory = Memory::<4096, 1024>::new();
 //! let mut app = App::new(memory.buffers(), Frozen);
-//! app.load(&[]); // no weights: it boots all the same, and answers with the reason
+//! app.load(&[]); // no weights: it still boots, and answers with the reason
 //!
 //! let mut buffer = [0; 64];
 //! let request = Request { sequence: 1, command: Command::Info };
@@ -23,7 +23,7 @@
 //! [`codec`] runs the network. [`message`] defines what host and device send each other, and [`frame`] carries it over
 //! a line that may lose or change bytes. [`app`] puts the three together. [`monitor`] detects that the sensor has
 //! changed, [`learn`] adapts the network to it, and [`store`] keeps in flash what was learned. [`flash`] is RAM that
-//! behaves as a flash. [`tiny`] is an application of its own: it trains a small network whole, by the steps of
+//! behaves as a flash. [`tiny`] is a separate application: it trains a small network whole, with the steps of
 //! [`training`]. [`parity`] compares training on two machines.
 #![no_std]
 #![forbid(unsafe_code)]

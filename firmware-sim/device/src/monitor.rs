@@ -26,7 +26,7 @@ use autoencoder_core::blob::Thresholds;
 use autoencoder_core::crc;
 use core::fmt;
 
-/// How many scores vote.
+/// The number of scores that vote.
 pub const WINDOW: u32 = u32::BITS;
 /// A steady stream has drifted once so many scores are outside the thresholds.
 pub const ALARM: u32 = 10;

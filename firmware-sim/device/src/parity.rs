@@ -21,15 +21,15 @@ where
     N: Backward + Parameters,
     Self: FromZeros,
 {
-    /// Loads an `f32` blob and the `B` images behind it, one `u8` for each pixel. Moments and gradients start at zero.
+    /// Loads an `f32` blob and the `B` images after it, one `u8` for each pixel. Moments and gradients start at zero.
     ///
     /// Errors: those of [`Blob::open`] and [`Blob::copy_f32`].
     pub fn load(&mut self, flash: &[u8]) -> Result<(), Error> {
         self.zero();
         let blob = Blob::open(flash)?;
         blob.copy_f32(&mut self.net)?;
-        let behind = flash.get(blob.bytes().len()..).unwrap_or_default();
-        self.take(behind.chunks_exact(N::In::LEN));
+        let images = flash.get(blob.bytes().len()..).unwrap_or_default();
+        self.take(images.chunks_exact(N::In::LEN));
         Ok(())
     }
 

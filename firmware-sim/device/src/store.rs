@@ -10,7 +10,7 @@
 //! |---|---|
 //! | magic, version | `AEKP`, 3 |
 //! | weights | CRC of the blob that the channels belong to |
-//! | sequence | number of the record, from 1; of two records the one with the higher number counts |
+//! | sequence | number of the record, from 1; of two records the later one counts. After 2³² - 1 comes 0: the later of two is at most 2³¹ ahead |
 //! | length | bytes of the channels and of the thresholds behind them; 0 in a record that says: use the blob's channels |
 //! | CRC | CRC-32 of everything before it, as in a blob |
 //!
@@ -46,7 +46,7 @@ pub const fn slot_bytes(length: usize, page: usize) -> usize {
     (HEADER + length + TRAILER).next_multiple_of(page)
 }
 
-/// How many times a page of NOR flash can be erased, by the data sheets of STM32F4 and nRF52.
+/// The rated erasures of a page of NOR flash, from the data sheets of STM32F4 and nRF52.
 pub const ENDURANCE: u32 = 10_000;
 
 /// The contents of a slot.
@@ -105,7 +105,7 @@ impl<F: NorFlash> Store<F> {
         }
     }
 
-    /// What [`Self::load`] would find.
+    /// The state that [`Self::load`] would find.
     pub fn find(&mut self) -> Result<RecordState, StoreError> {
         let slots = self.slots()?;
         if let Some(slot) = self.latest(slots) {
@@ -175,7 +175,7 @@ impl<F: NorFlash> Store<F> {
 
     /// Half of the flash, in whole pages.
     fn slot_size(&self) -> usize {
-        self.flash.capacity() / 2 / F::ERASE_SIZE * F::ERASE_SIZE
+        self.flash.capacity().min(u32::MAX as usize) / 2 / F::ERASE_SIZE * F::ERASE_SIZE
     }
 
     fn slots(&mut self) -> Result<[Slot; 2], StoreError> {
@@ -245,8 +245,8 @@ impl<F: NorFlash> Store<F> {
         if self.latest(slots).is_none() && slots.get(usize::from(1 - slot)) == Some(&Slot::Damaged) {
             self.flash.erase(other, other + F::ERASE_SIZE as u32).map_err(|error| error.kind())?;
         }
-        let last = slots.map(|slot| if let Slot::Whole { sequence, .. } = slot { sequence } else { 0 });
-        let sequence = last.into_iter().max().unwrap_or(0).saturating_add(1);
+        let last = slots.get(usize::from(later(slots)));
+        let sequence = if let Some(Slot::Whole { sequence, .. }) = last { sequence.wrapping_add(1) } else { 1 };
         let header = [u32::from_le_bytes(MAGIC), VERSION, self.weights, sequence, length].map(u32::to_le_bytes);
 
         let record = HEADER + length as usize + TRAILER;
@@ -276,10 +276,12 @@ impl<F: NorFlash> Store<F> {
     }
 }
 
-/// The slot of the later of two records.
+/// The slot of the later of two records, or of the only one.
 fn later(slots: [Slot; 2]) -> u8 {
     match slots {
-        [Slot::Whole { sequence: a, .. }, Slot::Whole { sequence: b, .. }] if b > a => 1,
+        // In serial number arithmetic (RFC 1982).
+        [Slot::Whole { sequence: a, .. }, Slot::Whole { sequence: b, .. }] => u8::from((b.wrapping_sub(a) as i32) > 0),
+        [_, Slot::Whole { .. }] => 1,
         _ => 0,
     }
 }

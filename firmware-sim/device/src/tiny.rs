@@ -26,7 +26,7 @@ pub const BATCH: usize = 2;
 pub const RAM: usize = 40 * 1024;
 /// Bytes of it that belong to the stack.
 pub const STACK: usize = 2 * 1024;
-/// How many images are reconstructed at the end.
+/// The number of images that are reconstructed at the end.
 pub const DRAWN: usize = 16;
 
 /// The learning rate at the first step. It falls linearly to [`FLOOR`] of this.
@@ -34,7 +34,7 @@ const RATE: f32 = 0.03;
 const FLOOR: f32 = 0.01;
 /// The seed of the random weights.
 const SEED: u64 = 0;
-/// How often the error is measured during training.
+/// The number of times that the error is measured during training.
 const REPORTS: u32 = 10;
 /// Steps between two signs of life: a few seconds on a slow part.
 const BEAT: u32 = 100;
@@ -52,7 +52,7 @@ const _: () = assert!(size_of::<TinyTraining>() + STACK <= RAM, "training the ne
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Task<'f> {
-    /// How many times the parameters are updated.
+    /// The number of updates of the parameters.
     pub steps: u32,
     /// The images to learn from, repeated in this order.
     pub learned: &'f [[u8; PIXELS]],
@@ -60,7 +60,7 @@ pub struct Task<'f> {
     pub held_out: &'f [[u8; PIXELS]],
 }
 
-/// A message from the device during training, in a frame of its own.
+/// A message from the device during training. Each has its own frame.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Report<'a> {
     /// The error after some steps.
@@ -83,7 +83,7 @@ pub enum Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// Reads a report; [`Error::Malformed`] if the message is none.
+    /// Reads a report; [`Error::Malformed`] if the message is not one.
     pub fn read(message: &'a [u8]) -> Result<Self, Error> {
         message::read_all(message)
     }

@@ -165,7 +165,7 @@ fn without_usable_weights_it_answers_with_the_reason() {
         expected: autoencoder_core::crc::checksum(&flipped[..flipped.len() - 4]),
         found: crc(&blob),
     };
-    // Headers that do not fit the layers behind them: fewer, more, larger and smaller ones.
+    // Headers that do not fit their layers: fewer, more, larger and smaller ones.
     let other = |topology: &str| net.blob_with(&Header { topology: topology.parse().unwrap(), ..net.header() });
     let float = net.blob_with(&Header { format: Format::F32, ..net.header() });
     let unchecked = net.blob_with(&Header { accumulators_checked: false, ..net.header() });

@@ -14,7 +14,7 @@ use autoencoder_io::zeroed_box;
 use net::{Net, Random};
 use zerocopy::IntoBytes;
 
-/// A blob, and images behind it.
+/// A blob, and images after it.
 fn flash(mut blob: Vec<u8>) -> BlobFile {
     blob.extend(Random::new(3).bytes(IMAGES * 784));
     BlobFile::new("flash".as_ref(), &blob)

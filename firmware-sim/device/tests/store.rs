@@ -4,6 +4,7 @@
 mod simulated;
 
 use autoencoder_device::store::{Record, RecordState, Store, StoreError};
+use crc::{CRC_32_ISO_HDLC, Crc};
 use simulated::Simulated;
 
 /// CRC of the weights.
@@ -94,7 +95,7 @@ fn records_take_turns_and_the_latest_counts() {
 }
 
 /// Cuts the power in the middle of every step of a save or a reset, then boots, saves and boots.
-/// What is booted after the cut is handed to `check`; how often it was what the act was to bring about, and of how many.
+/// `check` gets the state after the cut and says whether the act took effect. Returns how often it did, and the number of cuts.
 fn cut_everywhere<const P: usize, const S: usize, const W: usize>(
     flash: &Simulated<Vec<u8>, P, S, W>,
     length: usize,
@@ -144,7 +145,7 @@ fn a_cut_anywhere_in_a_save_leaves_the_old_record_or_the_new_one() {
             }
             _ => panic!("neither the old nor the new one: {kept:?}"),
         });
-        // All but the erased bytes behind the record were written: to the end of the last chunk.
+        // Everything up to the end of the last chunk was written; the padding after the record is erased bytes.
         let padding = (20 + LENGTH + 4).next_multiple_of(64) - (20 + LENGTH + 4);
         assert_eq!(done, padding + 1);
         assert_eq!(steps, 3 * Flash::ERASE_STEPS as usize + 20 + LENGTH + 4 + padding);
@@ -397,4 +398,81 @@ fn any_bytes_at_all_are_no_record() {
     }
     flash.bytes_mut().fill(0);
     assert_eq!(flash.boot_of(SMALL).unwrap().0, RecordState::Damaged);
+}
+
+/// The CRC of a record made right for the bytes before it.
+fn mend(record: &mut [u8]) {
+    let (body, crc) = record.split_at_mut(record.len() - 4);
+    crc.copy_from_slice(&Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(body).to_le_bytes());
+}
+
+#[test]
+fn a_record_of_another_kind_is_none_though_its_crc_is_right() {
+    let channels = channels(SMALL, 1);
+    let mut written = small();
+    written.save_of(&channels).unwrap();
+    let record = 20 + SMALL + 4;
+    let with = |change: &dyn Fn(&mut [u8])| {
+        let mut flash = written.clone();
+        change(&mut flash.bytes_mut()[..record]);
+        flash.boot_of(SMALL)
+    };
+    // As it is, and mended without a change.
+    let whole = Ok((learned(1, 0, false), channels.clone()));
+    assert_eq!(with(&|_| ()), whole);
+    assert_eq!(with(&mend), whole);
+    let damaged = Ok((RecordState::Damaged, vec![0; SMALL]));
+    // Each byte of the magic and of the version.
+    for at in 0..8 {
+        for byte in [0, 1, 2, 4, 0xff] {
+            let change = |record: &mut [u8]| {
+                record[at] ^= byte;
+                mend(record);
+            };
+            assert_eq!(with(&change), if byte == 0 { whole.clone() } else { damaged.clone() }, "{byte} at {at}");
+        }
+    }
+    // A length that is another network's, shorter or longer, with a CRC where it then belongs.
+    for length in [1, SMALL - 8, SMALL - 1, SMALL + 1, 256 - 24] {
+        let mut flash = written.clone();
+        let bytes = flash.bytes_mut();
+        bytes[16..20].copy_from_slice(&(length as u32).to_le_bytes());
+        mend(&mut bytes[..20 + length + 4]);
+        let found = flash.boot_of(SMALL);
+        assert_eq!(found, Ok((RecordState::OtherWeights { found: WEIGHTS }, vec![0; SMALL])), "{length} bytes");
+        // And none is longer than its slot.
+        let bytes = flash.bytes_mut();
+        bytes[16..20].copy_from_slice(&(256u32 - 24 + 1).to_le_bytes());
+        mend(&mut bytes[..256 + 1]);
+        assert_eq!(flash.boot_of(SMALL), damaged);
+    }
+}
+
+#[test]
+fn record_numbers_go_on_after_the_last_one() {
+    for last in [u32::MAX - 2, u32::MAX - 1, u32::MAX, i32::MAX as u32, 1 << 31] {
+        for slot in [0, 1] {
+            let mut flash = small();
+            (0..=slot).for_each(|_| _ = flash.save_of(&channels(SMALL, 1)).unwrap());
+            let start = 256 * usize::from(slot);
+            let record = &mut flash.bytes_mut()[start..start + 20 + SMALL + 4];
+            record[12..16].copy_from_slice(&last.to_le_bytes());
+            mend(record);
+            // The other slot is older, or was never written.
+            if slot == 1 {
+                let other = &mut flash.bytes_mut()[..20 + SMALL + 4];
+                other[12..16].copy_from_slice(&last.wrapping_sub(1).to_le_bytes());
+                mend(other);
+            }
+            assert_eq!(flash.boot_of(SMALL), Ok((learned(last, slot, false), channels(SMALL, 1))));
+            for (i, seed) in (1..=5).zip(2u8..) {
+                let (sequence, new) = (last.wrapping_add(i), channels(SMALL, seed));
+                assert_eq!(flash.save_of(&new), Ok(sequence), "after {last}");
+                let slot = (slot + i as u8) % 2;
+                assert_eq!(flash.boot_of(SMALL), Ok((learned(sequence, slot, false), new)), "after {last}");
+            }
+            flash.reset_of(SMALL).unwrap();
+            assert!(matches!(flash.boot_of(SMALL).unwrap().0, RecordState::Base(_)), "after {last}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Builds a board's images with whatever toolchain is installed, and reads from them what they take.
+//! Builds a board's images with the toolchain that is installed, and reads their sizes.
 
 use super::{Board, STAND_IN};
 use crate::terminal::note;
@@ -14,7 +14,7 @@ use std::{fs, io};
 /// The images' package.
 const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cortex-m");
 
-/// The programs that are built for a board, for whatever network.
+/// The programs that are built for a board, for all networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// The application.
@@ -133,7 +133,7 @@ impl Images {
         self.folder.join(program.name())
     }
 
-    /// What one of them takes.
+    /// The sizes of one of them.
     pub fn layout(&self, program: Program) -> Result<Layout, BuildError> {
         let path = self.path(program);
         let bytes = fs::read(&path).map_err(|error| BuildError::Io(path, error))?;
@@ -227,7 +227,7 @@ fn toolchain(target: &str) -> Result<Command, BuildError> {
     )))
 }
 
-/// What a program prints; `None` if it cannot be run.
+/// The output of a program; `None` if it cannot run.
 pub fn output(program: impl AsRef<OsStr>, argument: &str) -> Option<String> {
     let output = Command::new(program).arg(argument).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())

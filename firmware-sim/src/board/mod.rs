@@ -159,7 +159,7 @@ pub const RESERVE: usize = 2 * KIB;
 
 /// The code of the whole image: application, driver and start-up. An estimate: what the image is allowed to take.
 pub const CODE_BYTES: usize = 24 * KIB;
-/// The same of the image that learns.
+/// The same for the image that learns.
 pub const LEARNING_CODE_BYTES: usize = 28 * KIB;
 
 /// The board that is emulated if none is named, and on which devices train.

@@ -1,4 +1,4 @@
-//! What a network needs of a board's flash and RAM, and whether the board has it.
+//! The flash and RAM that a network needs, and whether a board has them.
 
 use super::{BOARDS, Board, RESERVE};
 use autoencoder_core::network::activation_bytes;
@@ -20,7 +20,7 @@ pub struct Needs {
     pub code: usize,
 }
 
-/// What a network needs, and each half of it alone.
+/// The needs of a network and of each half alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Footprint {
     pub whole: Needs,
@@ -28,7 +28,7 @@ pub struct Footprint {
     pub halves: Option<[Needs; 2]>,
 }
 
-/// What a board has room for.
+/// The part of a network that a board has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
     Whole,
@@ -87,7 +87,7 @@ impl Needs {
 }
 
 impl Footprint {
-    /// What of the network fits a board.
+    /// The part of the network that fits a board.
     pub fn on(&self, board: &Board) -> Fit {
         let halves = self.halves.as_ref();
         let [encoder, decoder] = halves.map_or([false; 2], |halves| halves.each_ref().map(|half| half.fit(board)));
@@ -106,7 +106,7 @@ impl Footprint {
     }
 }
 
-/// What learning needs.
+/// The needs of learning.
 #[derive(Clone, Debug)]
 pub struct LearningNeeds {
     pub needs: Needs,
@@ -176,7 +176,7 @@ pub struct OverBudget {
     pub flash: [usize; 2],
     /// Bytes of RAM that it needs.
     pub ram: usize,
-    /// What would fit.
+    /// Advice: what would fit.
     pub instead: Vec<String>,
 }
 

@@ -179,7 +179,7 @@ fn json(estimate: &Estimate, board: &Board) -> Value {
     })
 }
 
-/// What a device takes, as it says itself, beside the estimate.
+/// The usage that a device reports, beside the estimate.
 struct Measured {
     link: Kind,
     /// The emulated board, or the one that was named.

@@ -15,7 +15,7 @@ use serde_json::json;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// How many test rows are encoded and decoded by default.
+/// The default number of test rows.
 const ROWS: usize = 16;
 
 pub fn run(args: &args::Decode) -> anyhow::Result<String> {
@@ -23,7 +23,7 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     weights.ensure_decodes("decode")?;
     let packets = args.codes.as_deref().map(files::read).transpose()?;
     // Packets need no data; where there is some, it tells the shape of a row.
-    let data = if packets.is_some() { args.source.folder().ok() } else { Some(args.source.folder()?) };
+    let data = if packets.is_some() { args.data.path().ok() } else { Some(args.data.path()?) };
     let originals = match &data {
         Some(data) if packets.is_none() => {
             weights.ensure_encodes("decode of test rows")?;
@@ -34,7 +34,7 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     };
     let shape = match (&originals, &data) {
         (Some(originals), _) => originals.shape,
-        (None, data) => shape(data.as_deref(), args.source.data.is_some(), &weights)?,
+        (None, data) => shape(data.as_deref(), args.data.is_given(), &weights)?,
     };
     let inputs = args.codes.iter().chain(&args.device.flash).chain(&data).chain([&weights.path]).map(PathBuf::as_path);
     ensure_writable(&[&args.out], inputs.chain(args.shift.as_ref().and_then(Shift::folder)))?;

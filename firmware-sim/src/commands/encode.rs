@@ -5,7 +5,7 @@ use crate::link::session::Session;
 use crate::rows::{self, Count, Rows};
 use crate::terminal::{notes, progress};
 use crate::weights::Weights;
-use crate::writable::ensure_writable;
+use crate::writable::{after_picture, ensure_writable};
 use crate::{args, codes, drawing};
 use anyhow::ensure;
 use autoencoder_core::blob::Thresholds;
@@ -15,7 +15,7 @@ use serde_json::json;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// How many test rows are encoded by default.
+/// The default number of test rows.
 const ROWS: usize = 16;
 /// The most rows in the picture.
 const PICTURED: usize = 64;
@@ -23,7 +23,7 @@ const PICTURED: usize = 64;
 pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     let weights = Weights::find(args.device.common.weights.as_deref())?;
     weights.ensure_encodes("encode")?;
-    let data = if args.inputs.is_empty() { Some(args.source.folder()?) } else { None };
+    let data = if args.inputs.is_empty() { Some(args.data.path()?) } else { None };
     let Rows { rows, shape } = match &data {
         Some(data) => rows::test(data, Count::or("--images", args.images, ROWS), &weights)?,
         None => rows::files(&args.inputs, &weights)?,
@@ -42,9 +42,8 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     let drawn = &rows[..rows.len().min(PICTURED)];
     let (read, _) = codes::read(&packets);
     let pictures: Vec<_> = read.iter().take(drawn.len()).map(|code| drawing::code(&code.packed, shape)).collect();
-    if let Some(picture) = &picture {
-        drawing::png(&[drawn, &pictures], shape).write(picture)?;
-    }
+    let sheet = drawing::png(&[drawn, &pictures], shape);
+    let written = picture.as_ref().map_or(Ok(()), |picture| sheet.write(picture));
     let unlike = unlike(&weights, args.device.flash.as_deref(), &rows)?;
     let noun = shape.noun();
     let warnings: Vec<String> = unlike.iter().map(|unlike| unlike.warning(noun)).collect();
@@ -52,10 +51,11 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     if args.device.common.json {
         let unlike: Vec<_> =
             unlike.iter().map(|unlike| json!({ "packet": unlike.packet, "score": unlike.score })).collect();
-        return Ok(report.json(json!({
+        let text = report.json(json!({
             "images": rows.len(), "out": args.out.display().to_string(), "out_bytes": packets.len(),
             "picture": picture.map(|picture| picture.display().to_string()), "unlike_training": unlike,
-        })));
+        }));
+        return after_picture(text, written);
     }
     let mut text = drawing::terminal(Some(drawn), &pictures, shape);
     let (what, cut) = (shape.plural(), drawing::cut(rows.len()));
@@ -67,7 +67,7 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     let (out, count) = (args.out.display(), shape.counted(rows.len()));
     writeln!(text, "\n{out}: {count} of {} bytes in {} bytes", weights.row(), packets.len())?;
     report.text(&mut text)?;
-    Ok(text)
+    after_picture(text, written)
 }
 
 /// Where the picture of the codes goes, beside them; nowhere if they go to a pipe or a device.

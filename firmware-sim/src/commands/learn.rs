@@ -6,14 +6,15 @@ use crate::rows::{self, Count, Rows, Set, ensure_some_left, mse};
 use crate::terminal::{note, progress};
 use crate::weights::Weights;
 use crate::writable::{after_picture, ensure_other, ensure_writable};
-use crate::{args, drawing, interrupt};
+use crate::{args, drawing};
 use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, Rejection};
 use autoencoder_device::message::Learning;
 use autoencoder_io::files;
+use autoencoder_io::interrupt;
 use serde_json::json;
 use std::fmt::Write;
 
-/// How many training rows are learned from by default.
+/// The default number of training rows.
 const ROWS: usize = 4000;
 /// Rows in the picture.
 const DRAWN: usize = 16;
@@ -27,7 +28,7 @@ struct Change {
 pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let weights = Weights::find(args.common.weights.as_deref())?;
     weights.ensure_whole("learn")?;
-    let data = args.source.folder()?;
+    let data = args.data.path()?;
     let read = || [weights.path.as_path(), data.as_path()].into_iter().chain(args.shift.folder());
     ensure_other(&args.out, &[args.flash.as_path()])?;
     ensure_writable(&[&args.out], read())?;

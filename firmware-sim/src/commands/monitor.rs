@@ -12,7 +12,7 @@ use autoencoder_device::monitor::{ALARM, Drift, Monitor, REPEATS, WINDOW};
 use serde_json::json;
 use std::fmt::Write;
 
-/// How many test rows are scored by default.
+/// The default number of test rows.
 const IMAGES: usize = 2000;
 /// Size of the chart, in characters.
 const COLUMNS: usize = 72;
@@ -31,7 +31,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
         weights.path.display()
     );
     let count = Count::or("--images", args.images, IMAGES);
-    let data = args.source.folder()?;
+    let data = args.data.path()?;
     let shifted = args.shift.rows(&data, Set::Test, count, &weights)?;
     let what = shifted.shape.plural();
     ensure!(shifted.rows.len() >= 2, "a stream that changes takes two {what}");
@@ -49,7 +49,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
 
     let (steady, shifted) = scores.split_at(half);
     let false_alarms = drifts[..half].iter().flatten().count();
-    // With learned parameters it may be the shifted half that is known: then a drift ends there.
+    // With learned parameters, the network may know the shifted half; a drift then ends there.
     let was = drifts[half - 1].is_some();
     let changed = drifts[half..].iter().position(|drift| drift.is_some() != was);
     let drift = changed.and_then(|rows| drifts[half + rows]);
@@ -84,7 +84,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let mut text = String::new();
     writeln!(
         text,
-        "{} {what}; from {} {} on the sensor is another one: {}\n",
+        "{} {what}; from {} {} on, the sensor is shifted: {}\n",
         scores.len(),
         &what[..what.len() - 1],
         half + 1,
@@ -149,7 +149,7 @@ struct Part {
     below: f64,
     /// The share of scores above the upper threshold.
     above: f64,
-    /// The share of rows at which the monitor said that the stream has drifted.
+    /// The share of rows at which the monitor reported a drift.
     drifted: f64,
     mse: f64,
 }

@@ -12,7 +12,7 @@ pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
     let weights = Weights::find(args.device.common.weights.as_deref())?;
     weights.ensure_whole("roundtrip")?;
     let count = Count::of("--images", args.images);
-    let Rows { rows, shape } = shift::test(args.shift.as_ref(), &args.source.folder()?, count, &weights)?;
+    let Rows { rows, shape } = shift::test(args.shift.as_ref(), &args.data.path()?, count, &weights)?;
     let mut session = Session::with_flash(args.device.common.target()?, &weights, args.device.flash.as_deref())?;
     let decoded = session.reconstruct_all(&rows)?;
     let sum = rows.iter().zip(&decoded).map(|(a, b)| squared_error(a, b)).sum();

@@ -27,7 +27,7 @@ const TEST_IMAGES: usize = 500;
 type Row = [u8; PIXELS];
 
 pub fn run(args: &args::Train) -> anyhow::Result<String> {
-    let folder = args.source.folder()?;
+    let folder = args.data.path()?;
     let data = Folder::data(&folder);
     let (count, test_count) =
         (Count::or("--images", args.images, IMAGES), Count::or("--test-images", args.test_images, TEST_IMAGES));
@@ -147,7 +147,7 @@ impl Reduction {
     }
 }
 
-/// What a device reported of its training.
+/// The reports of a device about its training.
 #[derive(Default)]
 struct Reports {
     /// CRC of the task that it carries out; `None` before it says so.
@@ -185,7 +185,7 @@ fn in_process(task: &Task<'_>) -> anyhow::Result<Reports> {
     let (mut stack, mut frames) = (Stack::new()?, Vec::with_capacity(64 * FRAME));
     stack.guard(|| {
         training.train(task, &Board::UNKNOWN, &mut |report| {
-            // Signs of life are for a line. There is room for the other reports.
+            // Only a line needs signs of life. The buffer has room for the other reports.
             if !matches!(report, Report::Step(_)) {
                 frames.extend_from_slice(frame::write(report, &mut [0; FRAME]).unwrap_or_default());
             }
@@ -199,7 +199,7 @@ fn in_process(task: &Task<'_>) -> anyhow::Result<Reports> {
     Ok(reports)
 }
 
-/// What training takes in this process.
+/// The RAM of training in this process.
 pub fn measure() -> anyhow::Result<Ram> {
     let images = [[128; PIXELS]; BATCH];
     Ok(in_process(&Task { steps: 1, learned: &images, held_out: &images })?.ram)
@@ -223,7 +223,7 @@ pub fn emulate(data: &Path, steps: u32) -> anyhow::Result<(Ram, u32)> {
     Ok((ram, instructions))
 }
 
-/// What lies in the device's flash.
+/// The contents of the device's flash.
 fn flash(task: &Task<'_>) -> Vec<u8> {
     [task.header().as_flattened(), task.learned.as_flattened(), task.held_out.as_flattened()].concat()
 }

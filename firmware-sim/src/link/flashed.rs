@@ -1,4 +1,4 @@
-//! What is put on a board for a network: the image, and as much of the blob as the board has room for.
+//! The contents of a board for a network: the image, and the part of the blob that the board has room for.
 
 use super::LinkError;
 use super::measure::footprint;
@@ -23,7 +23,7 @@ impl<'w> Flashed<'w> {
     }
 }
 
-/// What the emulator runs: a board's images, and the blob.
+/// A board's images, and the blob, for the emulator.
 pub struct Firmware<'w> {
     pub images: Images,
     pub flashed: Flashed<'w>,

@@ -1,4 +1,4 @@
-//! The device in this process, under guard: on a stack of its own, every allocation counted.
+//! The device in this process, under guard: on a separate stack, with every allocation counted.
 
 use super::stack::Stack;
 use super::{Link, LinkError, Ram};
@@ -17,7 +17,7 @@ pub struct InProcess<'b> {
     stack: Stack,
     /// Bytes of the longest frame that it sends.
     longest: usize,
-    /// What comes back. It is reserved before the application runs: it belongs to the line, not to the application.
+    /// The answer. It is reserved before the application runs, because it belongs to the line, not to the application.
     answer: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! A line of bytes to a device, whatever it is made of: frames out, as many frames back.
+//! A line of bytes to a device: frames out, and as many frames back.
 
 use super::LinkError;
 use autoencoder_device::frame::{self, frame_bytes};
@@ -12,10 +12,10 @@ use std::time::Duration;
 /// The number of this line's own requests. A session counts to one less.
 pub const OWN_SEQUENCE: u32 = u32::MAX;
 
-/// What the system says of a port that is no more: an input/output error.
+/// The system's error for a port that has gone: an input/output error.
 const GONE: Option<i32> = if cfg!(unix) { Some(5) } else { None };
 
-/// What a line is made of. Its reads and writes end with an error after some time.
+/// The port of a line. Its reads and writes time out.
 pub trait Port: Read + Write {
     /// Sets that time.
     fn set_patience(&mut self, patience: Duration) -> io::Result<()>;
@@ -44,7 +44,7 @@ pub struct Line<P> {
 
 /// Longer than any frame that answers another.
 const LONGEST: usize = frame_bytes(u16::MAX as usize);
-/// If nothing comes for so long, nothing more will.
+/// After this much silence, nothing more will come.
 const QUIET: Duration = Duration::from_millis(200);
 /// Tells a device that reports at length to begin.
 const BEGIN: u8 = b'\n';
@@ -62,7 +62,7 @@ impl<P: Port> Line<P> {
         self.port.write_all(&[0]).map_err(|error| self.failed(error))?;
         self.port.set_patience(QUIET)?;
         let mut old = [0; 1024];
-        // Not for ever: there are devices that never stop.
+        // Some devices never stop sending.
         for _ in 0..64 {
             match self.port.read(&mut old) {
                 Ok(1..) => {}
@@ -126,7 +126,7 @@ impl<P: Port> Line<P> {
         }
     }
 
-    /// What the device says it has taken.
+    /// The usage that the device reports.
     pub fn usage(&mut self) -> Result<Usage, LinkError> {
         self.ask_usage().or_else(|error| {
             let LinkError::Device(Error::Frame | Error::Crc) = error else { return Err(error) };
@@ -165,7 +165,7 @@ impl<P: Port> Line<P> {
     }
 }
 
-/// What a device says before it starts again: text between zeros.
+/// The text that a device sends between zeros before it resets.
 fn last_words(answer: &[u8]) -> Option<String> {
     const KNOWN: [&str; 2] = ["fault", "stack overflow"];
     let text = String::from_utf8_lossy(answer);

@@ -83,13 +83,13 @@ fn application(weights: &Weights) -> anyhow::Result<Ram> {
     exercise(InProcess::boot(weights.bytes())?, weights, &[])
 }
 
-/// What a network needs, and each of its halves: statics as they are, the stack as measured with the whole.
+/// The needs of a network and of each half: their own statics, and the stack as measured with the whole.
 pub fn footprint(weights: &Weights) -> anyhow::Result<Footprint> {
     let lengths = Lengths { whole: weights.length, halves: weights.half_lengths()? };
     Ok(lengths.footprint(weights.topology(), weights.header.code_bits, application(weights)?.stack))
 }
 
-/// What learning with this network needs.
+/// The needs of learning with this network.
 pub fn learning(weights: &Weights) -> anyhow::Result<LearningNeeds> {
     let stack = learning_ram(weights)?.stack;
     Ok(learning_of(weights.topology(), weights.header.code_bits, weights.length, stack))
@@ -125,8 +125,8 @@ pub fn learning_needs(needs: Needs) -> LearningNeeds {
     LearningNeeds { needs, slots, gradients }
 }
 
-/// Has a device carry out the commands that take most stack, and these about learning. A command that needs a half that the
-/// network does not have is refused, and takes no stack.
+/// Has a device carry out the commands that take most stack, and these about learning. If the network lacks a
+/// half, the device refuses the command.
 fn exercise(mut device: InProcess<'_>, weights: &Weights, run: &[message::Learning<'_>]) -> anyhow::Result<Ram> {
     let (row, code) = (vec![0; weights.row()], vec![0; weights.code_bytes()]);
     let commands = [

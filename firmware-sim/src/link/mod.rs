@@ -38,7 +38,7 @@ pub trait Link {
     }
 }
 
-/// A device that reports at length once it is told to begin: one that trains.
+/// A device that trains: when it is told to begin, it sends a stream of reports.
 pub trait ReportStream {
     /// Tells it to begin.
     fn begin(&mut self) -> Result<(), LinkError>;
@@ -144,7 +144,7 @@ impl From<Usage> for Ram {
 /// Why a device gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// The one thing that an application without a heap cannot do.
+    /// The application allocated memory, although it has no heap.
     #[error("the application allocated {bytes} bytes on the heap, in {count} pieces")]
     Heap {
         /// How often.
@@ -186,7 +186,7 @@ pub enum LinkError {
     /// The port cannot be opened or set.
     #[error("{0}: {1}")]
     Port(String, String),
-    /// The other end is no more.
+    /// The other end has gone.
     #[error("the line to the device was closed: unplugged?")]
     Closed,
     /// Something answers, but not in frames.

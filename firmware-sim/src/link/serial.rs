@@ -6,7 +6,7 @@ use serialport::SerialPort;
 use std::path::Path;
 use std::time::Duration;
 
-/// What the driver of every board is set to.
+/// The baud rate of every board's driver.
 const BAUD: u32 = 115_200;
 /// Longer than any command takes on a small board, its bytes on the line included.
 const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 1500 } else { 15_000 });

@@ -12,7 +12,6 @@ use crate::board::firmware::{Images, Program};
 use crate::board::needs::Needs;
 use crate::board::{self, Board};
 use crate::flash_file::{self, FlashFile, describe, has_learned};
-use crate::interrupt;
 use crate::rows::mse;
 use crate::terminal::{note, progress};
 use crate::weights::Weights;
@@ -23,9 +22,10 @@ use autoencoder_device::message::Learning;
 use autoencoder_device::monitor::Verdict;
 use autoencoder_device::store::RecordState;
 use autoencoder_device::{Command, Error, Reply, Request, Response, frame, message};
+use autoencoder_io::interrupt;
 use std::path::Path;
 
-/// What a device makes of a row.
+/// The digest of a row on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest {
     /// CRC-32 of the outputs of its first layers.
@@ -42,7 +42,7 @@ pub struct Session<'w> {
     learns: bool,
     /// Number of the record that the parameters are from, if they were learned.
     record: Option<u32>,
-    /// Of a device that holds the encoder alone: where its codes are decoded.
+    /// Decodes the codes of a device that holds only the encoder.
     decoder: Option<InProcess<'w>>,
     /// Number of the last request. That of the greeting is 0.
     sequence: u32,
@@ -121,7 +121,7 @@ impl<'w> Session<'w> {
         self.decoder.is_some()
     }
 
-    /// From a row to the frame that carries its code.
+    /// Encodes a row; returns the frame that carries its code.
     pub fn encode(&mut self, row: &[u8]) -> anyhow::Result<Vec<u8>> {
         let frame = self.exchange(Command::Encode { image: row })?;
         match reply(&mut frame.clone(), self.sequence)? {
@@ -130,7 +130,7 @@ impl<'w> Session<'w> {
         }
     }
 
-    /// From a code to its row. The inner error is the device's, about this code.
+    /// Decodes a code. The inner error is the device's, about this code.
     pub fn decode(&mut self, weights: u32, code: &[u8]) -> anyhow::Result<Result<Vec<u8>, Error>> {
         if frame::frame_bytes(code.len()) > self.buffer.len() {
             return Ok(Err(Error::Oversize)); // as the device would say
@@ -155,7 +155,7 @@ impl<'w> Session<'w> {
         self.decode_frame(&mut frame)
     }
 
-    /// From the frame that carries a code to its row.
+    /// Decodes the code that a frame carries.
     pub fn decode_frame(&mut self, frame: &mut [u8]) -> anyhow::Result<Vec<u8>> {
         let Ok(Response { result: Ok(Reply::Code { weights, code }), .. }) = Response::read(frame::read(frame)?) else {
             bail!("the device sent no code");
@@ -172,7 +172,7 @@ impl<'w> Session<'w> {
         }
     }
 
-    /// What the first layers make of a row, and its score.
+    /// The CRC of the first layers' outputs for a row, and its score.
     pub fn digest(&mut self, row: &[u8], layers: u8) -> anyhow::Result<Digest> {
         let mut frame = self.exchange(Command::Digest { image: row, layers })?;
         match reply(&mut frame, self.sequence)? {

@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(stack.used(), PAINTED);
     }
 
-    /// Recursion without an end, in a process of its own: it ends at the guard page.
+    /// Endless recursion, in a separate process, which ends at the guard page.
     #[cfg(unix)]
     #[test]
     fn code_that_leaves_the_whole_stack_ends_the_process() {

@@ -1,4 +1,4 @@
-//! What is measured of a device: its memory, its scores, its bytes.
+//! The measurements of a device: its memory, its scores, its bytes.
 
 use crate::net::Net;
 use crate::place::{Place, data, json, shipped, stdout};
@@ -60,7 +60,7 @@ fn a_stream_that_drifts_half_way_is_noticed() {
     let at = |line: &str, c: char| line.chars().position(|x| x == c);
     let mark = text.lines().find_map(|line| at(line, '^').filter(|_| line.contains("noticed, "))).unwrap();
     let axis = text.lines().find_map(|line| at(line, '└')).unwrap();
-    assert!((36..42).contains(&(mark - axis - 1)), "a little behind the middle of 72 columns:\n{text}");
+    assert!((36..42).contains(&(mark - axis - 1)), "a little after the middle of 72 columns:\n{text}");
 
     let untried = format!("monitor --weights classic.blob --data {}", data().display());
     place.refuses(&untried, "classic.blob: no thresholds were calibrated");

@@ -62,7 +62,7 @@ fn bad_images_are_refused_by_name() {
     };
     Gray::new(14, 56).write(&place.path("narrow.png")).unwrap();
     let narrow = fs::read(place.path("narrow.png")).unwrap();
-    // A header that promises 2^48 pixels, and nothing behind it but an empty chunk of them.
+    // A header that promises 2^48 pixels, followed by an empty chunk of them.
     let chunk = |name: &[u8], content: &[u8]| {
         let named = [name, content].concat();
         let crc = autoencoder_core::crc::checksum(&named).to_be_bytes();
@@ -121,7 +121,7 @@ fn a_board_that_is_too_small_is_refused_with_what_would_fit() {
     let flash = fs::metadata(place.path("classic.blob")).unwrap().len() + 24 * 1024;
     let decode = format!("decode --out out.png --weights classic.blob --data {}", data().display());
     let over = format!("over budget: classic on microbit exceeds flash by {} bytes", flash - 256 * 1024);
-    // What takes both halves is refused, whatever the link.
+    // Commands that need both halves are refused on every link.
     for link in ["in-process", "qemu"] {
         let whole = format!("--weights classic.blob --data {} --board microbit --link {link}", data().display());
         for command in ["monitor --images 2", "verify --images 1"] {

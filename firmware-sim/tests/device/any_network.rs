@@ -122,7 +122,7 @@ fn a_network_that_is_too_large_is_refused_with_both_numbers() {
             assert!(line.contains(part) && numbers == 2, "{topology}: {line}");
         }
     }
-    // The image that learns has capacities of its own, and a flash of its own.
+    // The image that learns has its own capacities and its own flash.
     for (topology, part) in [
         ("64-900-4-1000-64", "blob: network too large: it needs 1968 channels that learn, there are "),
         ("64-1000-4-1000-64", "what is learned has 40960 bytes, the image has room for 32768"),

@@ -19,7 +19,7 @@ fn codes_and_images_are_the_same_bytes() {
     for board in WITH_THE_KERNEL {
         let [emulated, here] = both(&format!("encode --images 100 --board {board}"), folder.path());
         assert!(emulated == here, "{board}: the codes differ");
-        assert_eq!(emulated.split(|byte| *byte == 0).count(), 101); // nothing behind the last zero
+        assert_eq!(emulated.split(|byte| *byte == 0).count(), 101); // nothing after the last zero
         let codes = folder.path().join("codes");
         fs::write(&codes, &here).unwrap();
         let [emulated, here] = both(&format!("decode {} --board {board}", codes.display()), folder.path());

@@ -22,7 +22,7 @@ impl Board {
         Self::with("mps2-an386/cortex-m-image", "models/classic.int8.blob".as_ref())
     }
 
-    /// With an image that was built and the contents of the flash behind it.
+    /// With a built image and the contents of its flash.
     fn with(image: &str, flash: &Path) -> Self {
         let image = format!("firmware-sim/cortex-m/target/images/{image}");
         let mut emulator = Command::new("qemu-system-arm")

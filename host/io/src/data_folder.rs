@@ -18,6 +18,11 @@ pub struct DataFolder {
 pub struct NoData(#[from] FileError);
 
 impl DataFolder {
+    /// Whether a folder was named.
+    pub fn is_given(&self) -> bool {
+        self.data.is_some()
+    }
+
     /// The folder that was named, or the one that comes with the repository.
     pub fn path(&self) -> Result<PathBuf, NoData> {
         match &self.data {

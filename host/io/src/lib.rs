@@ -5,6 +5,7 @@ pub mod data_folder;
 pub mod files;
 pub mod formats;
 pub mod idx;
+pub mod interrupt;
 pub mod picture;
 pub mod program;
 pub mod topology;

@@ -5,6 +5,7 @@ use crate::commands::ensure_fits;
 use crate::commands::parameters::Parameters;
 use anyhow::Context;
 use autoencoder_core::Network;
+use autoencoder_core::blob::MAGIC;
 use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::files;
 use autoencoder_io::formats::PROTECTED;
@@ -19,8 +20,12 @@ use std::iter;
 use std::path::Path;
 
 pub fn run(args: &args::Export) -> anyhow::Result<String> {
-    let parameters = Parameters::read(&args.source)?;
     let integers = WeightFormat::of(args.format);
+    let format = integers.map_or("f32", WeightFormat::name);
+    let path = args.out.clone().unwrap_or_else(|| format!("artifacts/model.{format}.blob").into());
+    files::ensure_not_input(&path, iter::once(args.source.as_path()).chain(args.data.path().ok().as_deref()))?;
+    files::ensure_replaceable(&path, &MAGIC, &PROTECTED)?;
+    let parameters = Parameters::read(&args.source)?;
     // What the training rows are needed for, if they are.
     let needed = match integers {
         Some(_) => Some("the calibration of an integer blob"),
@@ -44,13 +49,10 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
         (Some(format), Some(images)) => integer_blob(&network, format, meta, images)?,
         _ => f32_blob(&network, meta)?,
     };
-    let format = integers.map_or("f32", WeightFormat::name);
-    let path = args.out.clone().unwrap_or_else(|| format!("artifacts/model.{format}.blob").into());
     let warning = match (integers, &images) {
-        (Some(format), Some(images)) => rounding_warning(&network, &blob, format, code_bits, images)?,
+        (Some(format), Some(images)) => rounding_warning(&network, &blob, format, code_bits, images, &args.source)?,
         _ => None,
     };
-    files::ensure_not_input(&path, iter::once(args.source.as_path()).chain(args.data.path().ok().as_deref()))?;
     files::replace(&path, &blob, &PROTECTED)?;
     if let Some(warning) = warning {
         eprintln!("{warning}");
@@ -66,6 +68,7 @@ fn rounding_warning(
     format: WeightFormat,
     code_bits: u8,
     images: &Images,
+    source: &Path,
 ) -> anyhow::Result<Option<String>> {
     const ROWS: usize = 1000;
     const TOLERANCE: f64 = 1.1;
@@ -78,7 +81,8 @@ fn rounding_warning(
     let code = if code_bits < 8 { format!(" --code-bits {code_bits}") } else { String::new() };
     let text = format!(
         "warning: rounding takes the MSE over {count} training rows from {float:.6} to {rounded:.6}; the network can be \
-         trained for it: train --from FILE --quantise-aware {name}{code}"
+         trained for it: train --from {} --quantise-aware {name}{code}",
+        source.display()
     );
     Ok((rounded > TOLERANCE * float).then_some(text))
 }

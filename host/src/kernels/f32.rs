@@ -11,11 +11,11 @@
 //! Only the order in which products are added differs from the plain loops, and some are fused with their addition. So a sum of
 //! `n` products differs by at most `n·2⁻²³` of the sum of their absolute values.
 
-use super::aligned::Aligned;
 use super::gemm::{View, multiply};
 use super::sparse::{self, Lists};
 use super::transpose::transpose;
 use super::{Products, ShardOperands};
+use crate::aligned::Aligned;
 use crate::network::LayerView;
 use crate::profile::{Phase, timed};
 use autoencoder_core::LayerSpec;

@@ -10,7 +10,6 @@
 #[cfg_attr(not(target_arch = "x86_64"), path = "absent.rs")]
 mod avx512;
 
-pub mod aligned;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unreachable_code, unused_variables))]
 pub mod bf16;
 mod f32;

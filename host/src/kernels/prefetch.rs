@@ -3,7 +3,7 @@
 //! `unsafe`, because the instruction takes a pointer.
 #![allow(unsafe_code)]
 
-use super::aligned::CACHE_LINE;
+use crate::aligned::CACHE_LINE;
 
 /// Requests these bytes for the second level cache without waiting for them. Machines other than x86-64 read a byte of each
 /// line instead.

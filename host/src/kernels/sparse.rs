@@ -5,10 +5,10 @@
 //! number. Some rows of `right` are taken at a time, as wide as [`VECTORS`] registers, and packed into a tile, which stays in
 //! the first level cache while every row of `out` passes over it.
 
-use super::aligned::Aligned;
 use super::gemm::View;
 use super::lanes;
 use super::transpose::transpose;
+use crate::aligned::Aligned;
 use pulp::{Arch, Simd, WithSimd};
 
 /// Bytes of a tile.

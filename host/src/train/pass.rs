@@ -12,8 +12,8 @@
 
 use super::qat::round_code;
 use super::spin_join::SpinJoin;
+use crate::aligned::Aligned;
 use crate::data::Dataset;
-use crate::kernels::aligned::Aligned;
 use crate::kernels::bf16::PackedNetwork;
 use crate::kernels::{Bf16, F32, Products, SHARD, ShardOperands, activation_backward, vectorise};
 use crate::network::FloatNetwork;

@@ -13,7 +13,7 @@
 use super::centre::Centre;
 use super::pass::Shard;
 use super::spin_join::SpinJoin;
-use crate::kernels::aligned::Aligned;
+use crate::aligned::Aligned;
 use crate::kernels::bf16::moments::AdamStep;
 use crate::kernels::bf16::{PackedNetwork, PackedRows, STRIP};
 use crate::kernels::{Products, ShardOperands, vectorise};

@@ -105,7 +105,7 @@ fn bad_data_is_one_line_and_nothing_is_written() {
         ("labels", with(3, &[1]), "an IDX file of unsigned bytes in 1 dimension; expected an IDX file"),
         ("truncated", good[..1000].to_vec(), "cut short: 1000 bytes of the 313616 that its header announces"),
         ("longer", [&good[..], &[0]].concat(), "more than the 313616 bytes that its header announces"),
-        ("huge sizes", with(4, &[0xff; 12]), "cut short: 313616 bytes of the "),
+        ("huge sizes", with(4, &[0xff; 12]), " bytes by its header; at most 2147483648 are read"),
         ("no images", with(4, &[0, 0, 0, 0])[..16].to_vec(), "no images"),
         ("broken gzip", vec![0x1f, 0x8b, 8, 0, 1, 2, 3], "train-images-idx3-ubyte"),
     ];
@@ -151,10 +151,8 @@ fn sizes_whose_product_overflows_are_refused() {
         let header: Vec<u8> = [&[0x803u32][..], &sizes].concat().into_iter().flat_map(u32::to_be_bytes).collect();
         fs::write(sandbox.path("data/train-images-idx3-ubyte"), [header, vec![7; pixels]].concat()).unwrap();
         let error = sandbox.error("train --topology small --steps 2 --data data --out out");
-        assert!(
-            error.contains(&format!("train-images-idx3-ubyte: cut short: {} bytes of the ", pixels + 16)),
-            "{error}"
-        );
+        assert!(error.contains("train-images-idx3-ubyte: "), "{error}");
+        assert!(error.ends_with(" bytes by its header; at most 2147483648 are read\n"), "{error}");
     }
     assert!(!sandbox.path("out").exists());
 }

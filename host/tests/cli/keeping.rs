@@ -1,4 +1,4 @@
-//! What has been trained is never lost: stops, divergence, crashes, damage, a second run.
+//! Trained weights are never lost: stops, divergence, crashes, damage, a second run.
 
 use crate::sandbox::{Sandbox, program};
 use autoencoder_core::Topology;
@@ -15,7 +15,7 @@ fn ctrl_c_saves_and_resume_ends_in_the_same_bytes() {
     let sandbox = Sandbox::new();
     sandbox.train("--steps 1000 --out whole --json").assert().success();
 
-    let mut child = std::process::Command::new(program())
+    let mut child = interruptible("--default-signal=INT")
         .current_dir(sandbox.folder.path())
         .args("train --data data --topology small --batch 100 --steps 1000 --out parts".split(' '))
         .stderr(std::process::Stdio::piped())
@@ -38,6 +38,40 @@ fn ctrl_c_saves_and_resume_ends_in_the_same_bytes() {
     }
     let other = sandbox.error("train --resume --data data --out parts --seed 9");
     assert!(other.contains("seed 1, not 9"), "{other}");
+}
+
+/// The program with a signal's treatment as `env` sets it. A shell that starts the tests in the background has them ignore
+/// Ctrl-C.
+#[cfg(unix)]
+fn interruptible(signals: &str) -> std::process::Command {
+    let mut command = std::process::Command::new("env");
+    let works = command.args([signals, "true"]).status().is_ok_and(|status| status.success());
+    if !works {
+        return std::process::Command::new(program());
+    }
+    let mut command = std::process::Command::new("env");
+    command.arg(signals).arg(program());
+    command
+}
+
+/// Under `nohup`, a run goes on when its terminal is gone.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_is_ignored_stays_ignored() {
+    let sandbox = Sandbox::new();
+    let mut child = interruptible("--ignore-signal=HUP")
+        .current_dir(sandbox.folder.path())
+        .args("train --data data --topology small --batch 100 --steps 2000 --out nohup".split(' '))
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    until_a_line(&mut stderr);
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success() && sandbox.path("nohup/model.int8.blob").exists(), "{rest}");
 }
 
 /// Reads the lines about the data and the first of progress: then training is under way.
@@ -208,7 +242,7 @@ fn what_an_earlier_run_wrote_stays_together() {
     let read = || files.map(|file| fs::read(sandbox.path("artifacts").join(file)).unwrap());
     let before = read();
     for signal in ["-KILL", "-HUP"] {
-        let mut child = std::process::Command::new(program())
+        let mut child = interruptible("--default-signal=HUP")
             .current_dir(sandbox.folder.path())
             .args("train --data data --topology small --batch 100 --steps 900000 --force".split(' '))
             .stderr(std::process::Stdio::piped())

@@ -88,14 +88,14 @@ fn a_finished_network_is_tuned_for_coarser_numbers() {
     sandbox.train("--steps 300 --out exact --quantise-aware none").assert().success();
     let warning = export("exact/model.f32.blob --code-bits 1");
     assert!(warning.starts_with("warning: rounding takes the MSE over 400 training rows from 0."), "{warning}");
-    assert!(warning.ends_with("train --from FILE --quantise-aware int4 --code-bits 1\n"), "{warning}");
+    assert!(warning.ends_with("train --from exact/model.f32.blob --quantise-aware int4 --code-bits 1\n"), "{warning}");
     assert_eq!(export("one/model.f32.blob"), "");
 
     sandbox.host("export one/checkpoint --format int8 --code-bits 6 --out six --data data").assert().success();
     let inspected = sandbox.host("inspect six").output().unwrap();
     assert!(String::from_utf8(inspected.stdout).unwrap().contains("6 bits an element"));
 
-    // Of a network that was trained for ever.
+    // A network that was trained for a very long time.
     let float = BlobFile::read(&sandbox.path("artifacts/model.f32.blob")).unwrap();
     let network = FloatNetwork::from_blob(&float.open().unwrap()).unwrap();
     let meta = BlobMeta { steps: u32::MAX - 3, code_bits: 8 };
@@ -131,7 +131,7 @@ fn the_anomaly_detector_is_trained_and_quantised() {
     let train = "train --data data --topology anomaly --batch 100 --steps 300 --json";
     let summary = json(&sandbox.host(train).output().unwrap());
     let [float, int8] = ["test_mse", "test_mse_int8"].map(|key| summary[key].as_f64().unwrap());
-    // What predicts the mean image has 0.075.
+    // Predicting the mean image gives 0.075.
     assert!(float < 0.06 && int8 < 1.04 * float, "f32 {float}, int8 {int8}");
 }
 

@@ -134,11 +134,20 @@ fn training_begins_with_what_was_read() {
 fn a_topology_that_makes_no_sense_is_one_line_that_names_the_part() {
     let sandbox = Sandbox::new();
     for (layers, message) in [
-        ("784-0-784", "part 2 is not a size from 1 to 65535"),
-        ("784-65536-784", "part 2 is not a size from 1 to 65535"),
-        ("784-32x-784", "part 2 has an unknown suffix: s, r or i is an activation, * marks the code"),
+        (
+            "784-0-784",
+            "part 2 is not a size from 1 to 65535; it is \"0\", where one like 128, 128r or 128r* is expected",
+        ),
+        (
+            "784-65536-784",
+            "part 2 is not a size from 1 to 65535; it is \"65536\", where one like 128, 128r or 128r* is expected",
+        ),
+        (
+            "784-32x-784",
+            "part 2 has an unknown suffix: s, r or i is an activation, * marks the code; it is \"32x\", where one like 128, 128r or 128r* is expected",
+        ),
         ("784r-32-784", "part 1 is the number of inputs, which have no activation and are not the code"),
-        ("784-8*-8*-784", "part 3 marks a second code"),
+        ("784-8*-8*-784", "part 3 marks a second code; it is \"8*\", where one like 128, 128r or 128r* is expected"),
         ("784", "at least two sizes are needed, inputs and outputs: 784-256-128-256-784"),
     ] {
         let output = sandbox.host(&format!("train --data data --layers {layers}")).output().unwrap();

@@ -1,4 +1,4 @@
-//! What the fuzz targets try. `tests/tests/corpus.rs` runs the same functions over the committed corpus.
+//! The bodies of the fuzz targets. `tests/tests/corpus.rs` runs the same functions over the committed corpus.
 
 use autoencoder_core::Network;
 use autoencoder_core::adapt::{self, LearningMemory};
@@ -28,7 +28,17 @@ pub fn line(bytes: &[u8]) {
     let mut app = App::new(split(&mut buffers), Frozen);
     app.load(blob);
     talk(&mut app, bytes);
+    with_learner(|app| talk(app, bytes));
+}
 
+/// An application that learns.
+pub type LearnerApp<'a> = App<'a, 'a, Learner<'a, Nor<Vec<u8>, PAGE>>>;
+
+/// Boots an application that learns, and lends it.
+pub fn with_learner<R>(lend: impl FnOnce(&mut LearnerApp<'_>) -> R) -> R {
+    let mut flash = Flash::default();
+    let blob = flash.hold(BLOB);
+    let network = Network::open(blob).expect("a good blob");
     let mut channels = vec![FromZeros::new_zeroed(); network.channels()];
     let mut moments = vec![FromZeros::new_zeroed(); network.channels()];
     let mut gradients = vec![0.0; adapt::gradients(&network)];
@@ -40,7 +50,7 @@ pub fn line(bytes: &[u8]) {
     app.load(blob);
     let slot = slot_bytes(record_bytes(network.channels()), PAGE);
     app.attach_flash(Nor::<Vec<u8>, PAGE>::new(vec![0xff; 2 * slot]));
-    talk(&mut app, bytes);
+    lend(&mut app)
 }
 
 /// The buffers of an application: two frames, and the rest for activations.

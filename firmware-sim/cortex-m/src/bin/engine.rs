@@ -1,7 +1,7 @@
 //! The network alone: it opens the blob, encodes, decodes and scores, over and over.
 //!
-//! Its size is that of the engine, for whatever network: it has no driver and no protocol, and of cortex-m-rt only the
-//! start-up.
+//! Its size is that of the engine, for every network: it has neither driver nor protocol, and only the start-up code of
+//! cortex-m-rt.
 #![no_std]
 #![no_main]
 
@@ -17,7 +17,7 @@ use cortex_m_rt::entry;
 fn main() -> ! {
     static mut MEMORY: [u8; capacity::ENGINE] = [0; capacity::ENGINE];
     let mut engine = Codec::new(MEMORY, Frozen);
-    // So that the compiler cannot know what is there.
+    // The compiler must not see the contents.
     let flash = black_box(chip::blob());
     engine.load(flash);
     loop {

@@ -1,7 +1,7 @@
 //! The image: start-up, the driver of the line, the application, and nothing else.
 //!
-//! The blob is not in it. It has a region of the flash of its own and can be replaced alone, by one of another network, too. If
-//! it is missing, bad or too large, the image boots all the same and answers with what is wrong.
+//! The blob is not part of the image. It has its own region of the flash and can be replaced alone, also by the blob of another
+//! network. If it is missing, bad or too large, the image still boots and answers with the reason.
 #![no_std]
 #![no_main]
 

@@ -1,6 +1,5 @@
-//! The image that counts the instructions of each layer: it answers `Encode` and `Decode` by counts in place of a row, two
-//! little-endian `u32` for each layer: those of the whole layer, and those of preparing its inputs, which are a part of
-//! it.
+//! The image that counts the instructions of each layer. It answers `Encode` and `Decode` with counts instead of a row: two
+//! little-endian `u32` for each layer, for the whole layer and for the part of it that prepares the inputs.
 //!
 //! The layers run as they do in the application's image.
 #![no_std]
@@ -22,7 +21,7 @@ use cortex_m_image::capacity::{ACTIVATIONS, FRAME};
 use cortex_m_image::{board, chip, init, send};
 use cortex_m_rt::entry;
 
-/// What each layer took, and how many there were.
+/// The counts of each layer, and the number of layers.
 static COUNTS: [[AtomicU32; 2]; MAX_LAYERS] = [const { [const { AtomicU32::new(0) }; 2] }; MAX_LAYERS];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
@@ -78,7 +77,7 @@ fn main() -> ! {
     }
 }
 
-/// Runs a half of the network and returns what its layers took.
+/// Runs one half of the network and returns the counts of its layers.
 #[inline(never)]
 fn count<'a>(
     network: &Network<'_>,

@@ -1,5 +1,5 @@
-//! The image that trains a small network whole: told to begin, it takes the images that lie in flash and reports in frames
-//! how the error falls and what the network has become. Then it waits to be told again.
+//! The image that trains a small network whole. When it is told to begin, it trains on the images in flash and reports the
+//! error and the trained network in frames. Then it waits for the next line feed.
 #![no_std]
 #![no_main]
 

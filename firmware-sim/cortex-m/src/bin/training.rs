@@ -1,5 +1,5 @@
-//! Training in `f32` on the device, to be compared with the host's: told to begin, it takes the blob and the images that
-//! lie in flash and writes a line of text for every array, with a zero at the end.
+//! Training in `f32` on the device, for comparison with the host. When it is told to begin, it trains on the blob and the
+//! images in flash and writes a line of text for every array, and a zero at the end.
 //!
 //! A network, its gradients and its moments take 3.4 MB: this program has all of the emulated board's memory.
 #![no_std]
@@ -31,7 +31,7 @@ fn main() -> ! {
     }
 }
 
-/// What is written goes to the host.
+/// A writer to the line.
 struct Line;
 
 impl Write for Line {
@@ -41,7 +41,7 @@ impl Write for Line {
     }
 }
 
-/// Formatting may panic, for all that the compiler knows; the host misses the lines that do not come.
+/// The compiler cannot exclude that formatting panics. The host would notice the missing lines.
 #[panic_handler]
 fn panic(_: &PanicInfo) -> ! {
     chip::reset()

@@ -68,7 +68,7 @@ impl<const CHANNELS: usize, const GRADIENTS: usize, const HELD_OUT_BYTES: usize>
 pub struct LearnerBuffers<'m> {
     /// Channels, moments and gradients.
     pub learning: LearningMemory<'m>,
-    /// The [`HELD_OUT`] rows that a run holds out, one behind the other.
+    /// The [`HELD_OUT`] rows that a run holds out, one after another.
     pub held_out: &'m mut [u8],
 }
 
@@ -272,6 +272,8 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
         let place = self.sample.place(row);
         if let Place::Free(place) = place {
             copy(row, self.sample.row_mut(place, length))?;
+        }
+        if matches!(place, Place::Free(_) | Place::Known) {
             return Ok((score(network, Some(self.learned(network)), memory, row)?, true));
         }
         let channels = self.memory.channels.get(..network.channels());

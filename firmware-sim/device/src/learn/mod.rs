@@ -53,7 +53,7 @@ pub trait Learning: Sized {
         0
     }
 
-    /// How many of them this network leaves unused.
+    /// Bytes of these buffers that the network leaves unused.
     fn spare_bytes(&self, _: &Network<'_>) -> usize {
         0
     }
@@ -150,7 +150,7 @@ pub struct Begin {
     pub rate: u32,
     /// Rows of each step, 1 to [`MAX_BATCH`].
     pub batch: u8,
-    /// How many rows there will be to learn from.
+    /// The number of rows to learn from.
     pub images: u32,
 }
 

@@ -8,12 +8,13 @@
 //! ```
 //!
 //! At any time, each row so far is held out with the same probability, and no row that is held out was learned from. A row
-//! that loses its place is learned from at that moment, so a run learns from every row but those held out at its end.
+//! that loses its place is learned from at that moment, so a run learns from every row except those held out at its end.
 //!
-//! A row whose elements are all equal is never held out, nor one equal to a row that is held out: a sensor that is covered
-//! or frozen for a while tells nothing about what was learned.
+//! A row whose elements are all equal is never held out: a sensor that is covered for a while tells nothing about what was
+//! learned. A row equal to one that is held out is left alone, so that the judges are not learned from. A copy of a row that
+//! was learned from earlier is not recognised, because no memory of those rows remains.
 
-/// How many rows a run holds out.
+/// The number of rows that a run holds out.
 pub const HELD_OUT: usize = 8;
 
 /// What a run does with a row.
@@ -25,11 +26,13 @@ pub(super) enum Place {
     Free(usize),
     /// It is held out here, and the row that was here is learned from.
     Taken(usize),
+    /// A row equal to it is held out: nothing is done.
+    Known,
 }
 
 /// The places of the rows held out, and the numbers that decide who takes them.
 pub(super) struct Sample<'m> {
-    /// One row behind the other.
+    /// One row after the other.
     bytes: &'m mut [u8],
     /// Places that are taken.
     count: usize,
@@ -71,8 +74,11 @@ impl<'m> Sample<'m> {
     /// Decides the place of the next row.
     pub(super) fn place(&mut self, row: &[u8]) -> Place {
         let constant = row.len() > 1 && row.iter().all(|x| Some(x) == row.first());
-        if constant || self.rows(row.len()).any(|held| held == row) {
+        if constant {
             return Place::None;
+        }
+        if self.rows(row.len()).any(|held| held == row) {
+            return Place::Known;
         }
         self.candidates = self.candidates.saturating_add(1);
         if self.count < HELD_OUT {
@@ -112,6 +118,7 @@ mod tests {
             let row = row.to_le_bytes();
             match sample.place(&row) {
                 Place::None => learned.push(number(&row)),
+                Place::Known => {}
                 Place::Free(place) => sample.row_mut(place, 2).copy_from_slice(&row),
                 Place::Taken(place) => {
                     learned.push(number(sample.row_mut(place, 2)));
@@ -164,9 +171,28 @@ mod tests {
         let mut sample = Sample::new(&mut memory);
         let constant = [0, 0x0101, 0xffff];
         assert_eq!(run(&mut sample, constant), (vec![], constant.to_vec()));
-        assert_eq!(run(&mut sample, [7; 100]), (vec![7], vec![7; 99]));
+        assert_eq!(run(&mut sample, [7; 100]), (vec![7], vec![]));
         assert_eq!(sample.candidates, 1, "nor do they make it less likely that another one does");
         let (held, _) = run(&mut sample, 1..=HELD_OUT as u16);
         assert_eq!(held, [7, 1, 2, 3, 4, 5, 6, 8]);
+    }
+
+    /// A sensor that shows the same few frames again and again: none of those held out has been learned from since it was.
+    #[test]
+    fn rows_that_come_again_are_not_learned_from_while_they_are_held_out() {
+        let mut memory = vec![0; 2 * HELD_OUT];
+        for frames in 9..=12u16 {
+            let mut sample = Sample::new(&mut memory);
+            for number in (0..20).flat_map(|_| 1..=frames) {
+                let before: Vec<Vec<u8>> = sample.rows(2).map(<[u8]>::to_vec).collect();
+                let row = number.to_le_bytes();
+                match sample.place(&row) {
+                    Place::Known => assert!(before.iter().any(|held| *held == row)),
+                    Place::Free(place) | Place::Taken(place) => sample.row_mut(place, 2).copy_from_slice(&row),
+                    Place::None => assert!(before.iter().all(|held| *held != row)),
+                }
+            }
+            assert_eq!(sample.count(), HELD_OUT);
+        }
     }
 }

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Consistent overhead byte stuffing (COBS; Cheshire and Baker, 1999) leaves no zero within a frame. So the receiver
-//! finds the next frame behind the next zero, whatever was lost or changed before: damage costs only the frames that it
-//! falls into.
+//! finds the next frame after the next zero, whatever was lost or changed before: damage costs only the frames that it
+//! hits.
 
 use crate::Error;
 use autoencoder_core::crc::{self, Digest};
@@ -140,7 +140,7 @@ mod tests {
         write(&request, &mut [0; N]).unwrap().to_vec()
     }
 
-    /// What comes out of a stream: the sequence number of each request, or its error.
+    /// The result of a stream: the sequence number of each request, or its error.
     fn receive(bytes: &[u8]) -> Vec<Result<u32, Error>> {
         let mut buffer = [0; N];
         let mut receiver = Receiver::new(&mut buffer);

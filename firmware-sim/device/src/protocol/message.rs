@@ -21,7 +21,7 @@ pub struct Request<'a> {
     /// The number of the request, from 1.
     #[serde(serialize_with = "wire::number")]
     pub sequence: u32,
-    /// What the device has to do.
+    /// The command.
     #[serde(borrow)]
     pub command: Command<'a>,
 }
@@ -60,7 +60,7 @@ pub enum Command<'a> {
     Digest {
         /// One `u8` for each input.
         image: &'a [u8],
-        /// How many layers, from the first of the encoder on. A number above that of the layers stands for all.
+        /// The number of layers, from the first of the encoder on. A number above that of the layers stands for all.
         layers: u8,
     },
     /// A command about learning; [`Error::Frozen`] from a device that does not learn.
@@ -141,7 +141,7 @@ pub enum Reply<'a> {
     },
     /// Answers [`Command::Digest`].
     Digest {
-        /// CRC-32 of the outputs of the layers, one behind the other, without padding.
+        /// CRC-32 of the outputs of the layers, in order and without padding.
         #[serde(serialize_with = "wire::number")]
         crc: u32,
         /// As in [`Reply::Score`].
@@ -177,7 +177,7 @@ pub struct Usage {
     /// Bytes of the buffers that this network leaves unused, because the device takes larger networks as well.
     #[serde(serialize_with = "wire::number")]
     pub spare_bytes: u32,
-    /// Instructions of the last command, from the request that was read to the reply that is to be written.
+    /// Instructions of the last command, from reading its request to before writing its reply.
     #[serde(serialize_with = "wire::number")]
     pub instructions: u32,
 }

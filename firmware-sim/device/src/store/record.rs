@@ -1,9 +1,9 @@
-//! What a flash holds for a network, and why it could not be read or written.
+//! The state of a flash for a network, and the errors of reading and writing it.
 
 use core::fmt;
 use embedded_storage::nor_flash::NorFlashErrorKind;
 
-/// What the flash holds for a network.
+/// The state of the flash for a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum RecordState {
     /// Neither slot was ever written.
@@ -24,7 +24,7 @@ pub enum RecordState {
 /// The latest record of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Record {
-    /// The number of the record: how many were written so far.
+    /// The number of the record: how many were written so far, modulo 2³².
     pub sequence: u32,
     /// The slot that it lies in, 0 or 1.
     pub slot: u8,

@@ -21,7 +21,7 @@ pub const IMAGES: u32 = 300;
 /// Few rows are within as long as the network has learned nothing.
 pub const THRESHOLDS: Thresholds = Thresholds { lower: 100, upper: 10_000 };
 
-/// Where rows of so many elements come from.
+/// A source of rows with a given number of elements.
 pub type Rows = fn(&mut Random, usize) -> Vec<u8>;
 
 /// A device with a flash. Its buffers last as long as the test program, as the statics of a device do.

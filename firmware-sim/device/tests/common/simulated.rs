@@ -30,7 +30,7 @@ where
         Self { nor: Nor::new(memory), erasures: [0; PAGES], steps: 0, cut: None, on: true }
     }
 
-    /// Cuts the power after so many more steps: in the middle of the next one. Of a byte, half of the bits that were to
+    /// Cuts the power after this many more steps, in the middle of the next one. Of a byte, half of the bits that were to
     /// be cleared are; of a page that is being erased, some bits everywhere are ones already. Then every operation
     /// fails until [`Self::power_on`].
     pub const fn cut_after(&mut self, steps: u32) {
@@ -71,7 +71,7 @@ where
         if self.on { Ok(()) } else { Err(NorFlashErrorKind::Other) }
     }
 
-    /// How many of the next `steps` can be taken. If not all of them, the power is off behind them.
+    /// The number of the next `steps` that can be taken. If it is not all of them, the power is off afterwards.
     fn take(&mut self, steps: u32) -> u32 {
         let left = self.cut.map_or(steps, |cut| cut - self.steps);
         self.on = left >= steps;

@@ -1,4 +1,4 @@
-//! `firmware-sim bench --learning`: what the images that learn take of the emulated board.
+//! `firmware-sim bench --learning`: instructions, code size and RAM of the images that learn, on the emulated board.
 
 use super::ROWS;
 use crate::board::STAND_IN;
@@ -20,7 +20,7 @@ use serde_json::json;
 use std::fmt::Write;
 use std::path::Path;
 
-/// What an image that learns takes.
+/// The measurements of an image that learns.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Figures {
     /// For a row and its step, on average; of training a whole network, for a batch and its step.
@@ -39,7 +39,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     let budget = args.budget.as_deref().map(BudgetFile::read).transpose()?;
     let weights = Weights::find(args.common.weights.as_deref())?;
     weights.ensure_whole("bench --learning")?;
-    let data = args.source.folder()?;
+    let data = args.data.path()?;
     let measured = [
         (format!("{}-{}-learn", STAND_IN.name, weights.name()), adapting(args, &data, &weights)?),
         (format!("{}-tiny", STAND_IN.name), training(&data)?),

@@ -1,5 +1,5 @@
-//! `firmware-sim bench`: what the device takes of its processor, flash and RAM, by layer, and whether it gives the same bytes
-//! as this process.
+//! `firmware-sim bench`: instructions by layer, code size and RAM of the device, and whether it computes the same bytes as
+//! this process.
 //!
 //! Only the emulator counts instructions: the timer that counts them there counts time on a board. The size of the code is
 //! read from the images that the emulator runs. Over the other links, RAM and stack are measured, and the bytes compared.
@@ -28,10 +28,10 @@ use serde::Serialize;
 use serde_json::json;
 use std::fmt::Write;
 
-/// How many test rows are taken by default.
+/// The default number of test rows.
 const ROWS: usize = 100;
 
-/// What is measured of an image; instructions and code where the emulator runs it.
+/// The measurements of an image. Only the emulator gives instructions and code size.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Figures {
     encode_instructions: Option<u64>,
@@ -51,7 +51,7 @@ struct Figures {
     stack_bytes: usize,
 }
 
-/// What came of the rows.
+/// The result of the rows.
 struct Measured {
     encode: Mean,
     dense: Mean,
@@ -83,7 +83,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
         let mut random = Random::new();
         (0..args.images.map_or(ROWS, |rows| rows as usize)).map(|_| random.row(weights.row())).collect()
     } else {
-        rows::test(&args.source.folder()?, Count::or("--images", args.images, ROWS), &weights)?.rows
+        rows::test(&args.data.path()?, Count::or("--images", args.images, ROWS), &weights)?.rows
     };
     let emulated = target.emulated;
     let device = Session::open(target, &weights)?;

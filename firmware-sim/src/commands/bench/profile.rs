@@ -1,4 +1,4 @@
-//! What each layer takes, counted by an image of its own.
+//! The instructions of each layer, counted by a separate image.
 
 use crate::board::firmware::Program;
 use crate::codes;
@@ -26,7 +26,7 @@ impl Profile {
         Ok(Self { device: firmware.boot(Program::Profile)?, buffer: vec![0; frame::frame_bytes(1 << 16)] })
     }
 
-    /// What each layer takes to encode or to decode.
+    /// The instructions of each layer to encode or to decode.
     pub fn layers(&mut self, command: Command<'_>) -> anyhow::Result<Vec<Layer>> {
         let request = frame::write(&Request { sequence: 1, command }, &mut self.buffer)?;
         let mut answer = self.device.exchange(request)?.to_vec();

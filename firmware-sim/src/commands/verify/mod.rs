@@ -30,7 +30,7 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         against.name(),
         weights.name()
     );
-    let rows::Rows { rows, shape } = rows::test(&args.source.folder()?, Count::of("--images", args.images), &weights)?;
+    let rows::Rows { rows, shape } = rows::test(&args.data.path()?, Count::of("--images", args.images), &weights)?;
     let target = args.common.target()?;
     ensure_whole_fits(target.board, &weights)?;
     // As many emulators as there are cores: what takes most of their time is the line.
@@ -103,7 +103,7 @@ fn layers_of(layers: usize) -> String {
     if layers == 1 { "the one layer".to_owned() } else { format!("all {layers} layers") }
 }
 
-/// What came of some of the rows.
+/// The result of some of the rows.
 struct Part {
     equal: usize,
     first: Option<Difference>,

@@ -28,7 +28,7 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         let (named, has) = (board.name, STAND_IN.name);
         ensure!(board == STAND_IN, "--board {named}: no image for it trains in f32; --board {has} has one");
     }
-    let folder = args.source.folder()?;
+    let folder = args.data.path()?;
     let images = Folder::data(&folder).images(Set::Test)?;
     let (data, inputs) = (folder.display(), <Small as Layer>::In::LEN);
     let (there, size) = (images.len(), images.image_size());
@@ -102,7 +102,7 @@ fn f32_blob(net: &Small, steps: u32) -> Result<BlobFile, Error> {
     Ok(BlobFile::new("weights".as_ref(), &blob_file::f32_blob(&topology, steps, 8, &parameters)?))
 }
 
-/// A blob and the images behind it, as they lie in the device's flash.
+/// A blob and the images after it, as in the device's flash.
 fn flash(file: &BlobFile, images: &Images) -> anyhow::Result<Vec<u8>> {
     let mut flash = file.open()?.bytes().to_vec();
     (0..IMAGES).for_each(|image| flash.extend_from_slice(images.image(image)));

@@ -131,7 +131,9 @@ mod tests {
         }
         // What is no lock is not removed. What a killed process has left locks nothing.
         fs::write(folder.path().join("new/.file.lock"), "one").unwrap();
-        assert!(FileLock::new(&file).unwrap_err().source.to_string().ends_with(".file.lock is there, which is no lock"));
+        assert!(
+            FileLock::new(&file).unwrap_err().source.to_string().ends_with(".file.lock is there, which is no lock")
+        );
         assert_eq!(fs::read(folder.path().join("new/.file.lock")).unwrap(), b"one");
         fs::write(folder.path().join("new/.file.lock"), "").unwrap();
         drop(FileLock::new(&file).unwrap());

@@ -21,12 +21,22 @@ impl Set {
     /// What stands before the marker in the name of such a file: the name of its data set, or nothing. `None` for others.
     fn before<'a>(&self, name: &'a str, what: &str) -> Option<&'a str> {
         let lower = name.to_ascii_lowercase();
-        let at = self.markers.iter().filter_map(|marker| lower.rfind(marker)).max()?;
+        let last = |set: &Self| set.markers.iter().filter_map(|marker| last_word(&lower, marker)).max();
+        let at = last(self)?;
+        if [TRAIN, TEST].iter().filter_map(last).max() > Some(at) {
+            return None; // `test-rows-train-images` are training images
+        }
         // QMNIST's labels are `idx2-int`.
         let rows = what == "images" && lower.contains("idx2") && !lower.contains("labels");
         let named = lower.contains("idx") && lower.contains(what) || rows;
         named.then(|| name[..at].trim_end_matches(['-', '_', '.']))
     }
+}
+
+/// Where the last word of a name begins that starts with `marker`: `latest-train` has no word `test`.
+fn last_word(name: &str, marker: &str) -> Option<usize> {
+    let begins = |at: &usize| name[..*at].chars().next_back().is_none_or(|before| !before.is_alphanumeric());
+    name.rmatch_indices(marker).map(|(at, _)| at).find(begins)
 }
 
 /// The folder where the files are.

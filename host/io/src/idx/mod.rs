@@ -8,7 +8,7 @@ mod parse;
 
 use crate::files::FileError;
 use find::{Set, TEST, TRAIN, find, folder};
-use parse::{Type, parse};
+use parse::{MAX_BYTES, Type, parse};
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -30,7 +30,7 @@ pub enum IdxError {
     /// It cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// It is something else.
+    /// The file is not an IDX file of the expected kind.
     #[error("{}: {found}; expected an IDX file of {what}", path.display())]
     Kind {
         /// Which file.
@@ -53,7 +53,15 @@ pub enum IdxError {
         /// Bytes in the file, after decompression; where there are more than expected, those that were read.
         found: u64,
     },
-    /// A class that is no byte.
+    /// The header announces more than can be read.
+    #[error("{}: {bytes} bytes by its header; at most {MAX_BYTES} are read", path.display())]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// Header and contents.
+        bytes: u64,
+    },
+    /// A class is outside 0 to 255.
     #[error("{}: class {class} of row {row}; classes go from 0 to 255", path.display())]
     Class {
         /// Which file.
@@ -69,7 +77,7 @@ pub enum IdxError {
         /// Which file.
         path: PathBuf,
     },
-    /// As many labels as images are needed.
+    /// The numbers of labels and images differ.
     #[error("{}: {labels} labels for {images} images", path.display())]
     Labels {
         /// Which file.
@@ -90,7 +98,7 @@ pub enum IdxError {
         /// Height and width of the others.
         test: [usize; 2],
     },
-    /// No file is named as such a file is.
+    /// No file name matches.
     #[error("{}: no IDX file of {set} {what}; give --data a folder with one (.gz or not)", data.display())]
     Missing {
         /// The folder, or what the names begin with.
@@ -172,7 +180,7 @@ impl Images {
         self.pixels.len() / self.image_size()
     }
 
-    /// CRC-32 of their pixels, as the decompressor has it: with the processor's own instructions, for there are 47 MB.
+    /// CRC-32 of their pixels, computed by `flate2`, which uses the processor's own instructions: MNIST has 47 MB.
     pub fn crc(&self) -> u32 {
         let mut crc = flate2::Crc::new();
         crc.update(&self.pixels);
@@ -262,6 +270,16 @@ mod tests {
     }
 
     #[test]
+    fn the_last_marker_that_begins_a_word_says_which_set_a_file_is_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        file(data, "latest-train-images-idx3-ubyte", &[IMAGES, 1, 1, 1], &[1]);
+        assert!(matches!(Images::test(data), Err(IdxError::Missing { .. })));
+        file(data, "latest-test-images-idx3-ubyte", &[IMAGES, 1, 1, 1], &[2]);
+        assert_eq!(Images::both(data).unwrap().map(|images| images.pixels), [[1], [2]]);
+    }
+
+    #[test]
     fn classes_are_the_first_column_of_integers() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path();
@@ -304,7 +322,7 @@ mod tests {
         assert_eq!(error(&[IMAGES, 1, 0, 3], &[]), ": no images, or images without pixels");
         // Sizes whose product wraps to 0 in 64 bits.
         let most = u64::MAX;
-        let wraps = format!(": cut short: 17 bytes of the {most} that its header announces");
+        let wraps = format!(": {most} bytes by its header; at most 2147483648 are read");
         assert_eq!(error(&[IMAGES, 1 << 31, 1 << 31, 4], &[0]), wraps);
         assert_eq!(error(&[LABELS, 1], &[0]), other("an IDX file of unsigned bytes in 1 dimension"));
         assert_eq!(error(&[0x0d03, 1, 1, 1], &[0; 4]), other("an IDX file of 32-bit floats in 3 dimensions"));

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 /// More than any known set; a larger file is refused before it fills the memory.
-const MAX_BYTES: u64 = 1 << 31;
+pub(super) const MAX_BYTES: u64 = 1 << 31;
 /// As much as MNIST has: room that is made at once.
 const LIKELY_BYTES: u64 = 60_000 * 784;
 
@@ -103,8 +103,12 @@ pub(super) fn parse(
     let product = header.sizes.iter().try_fold(kind.bytes(), |product, size| product.checked_mul(u64::from(*size)));
     let expected = product.unwrap_or(u64::MAX).saturating_add(header_bytes);
 
+    if expected > MAX_BYTES {
+        return Err(IdxError::TooLarge { path: path.to_owned(), bytes: expected });
+    }
+
     // Nothing is read beyond what the header announces and the byte that tells of more.
-    let rest = expected.min(MAX_BYTES) - header_bytes;
+    let rest = expected - header_bytes;
     let mut bytes = Vec::new();
     let refused = |_| error(std::io::ErrorKind::OutOfMemory.into());
     bytes.try_reserve_exact(rest.min(LIKELY_BYTES) as usize + 1).map_err(refused)?;

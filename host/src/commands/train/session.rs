@@ -7,29 +7,16 @@ use crate::args;
 use anyhow::anyhow;
 use autoencoder_io::files::{self, DirLock};
 use autoencoder_io::formats::PROTECTED;
+use autoencoder_io::interrupt;
 use host::profile::Profile;
 use host::train::Trainer;
 use host::train::checkpoint::{Checkpoint, CheckpointError, Point, Run};
 use host::{evaluate, report};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// Steps between checkpoints, and the most between lines.
 const SAVE_EVERY: u32 = 1000;
-
-/// Ctrl-C, a request to terminate, a terminal that is gone.
-#[cfg(unix)]
-const STOP_SIGNALS: [i32; 4] = {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-    [SIGINT, SIGTERM, SIGQUIT, SIGHUP]
-};
-#[cfg(not(unix))]
-const STOP_SIGNALS: &[i32] = signal_hook::consts::TERM_SIGNALS;
-
-/// Set by one of these signals.
-static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// A run, its trainer, and what it has shown so far.
 pub struct Session<'a> {
@@ -93,11 +80,7 @@ impl<'a> Session<'a> {
         } else {
             session.write_csv()?;
         }
-        for signal in STOP_SIGNALS {
-            // The first asks for a checkpoint; a second does not wait for it.
-            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&STOP))?;
-            signal_hook::flag::register(signal, Arc::clone(&STOP))?;
-        }
+        interrupt::watch()?; // the first signal asks for a checkpoint; a second does not wait for it
         Ok(session)
     }
 
@@ -114,7 +97,7 @@ impl<'a> Session<'a> {
         let point_every = (steps / 100).clamp(1, 100);
         let progress = Progress::new(steps, self.trainer.steps_done());
         while self.trainer.steps_done() < steps {
-            if STOP.load(Ordering::Relaxed) {
+            if interrupt::requested() {
                 self.save()?;
                 return Err(self.stopped());
             }

@@ -1,4 +1,4 @@
-//! Ctrl-C, the end of the terminal, and a request to terminate, while something is under way that is worth a word.
+//! Ctrl-C, the end of the terminal and a request to terminate, during work that has to end in good order.
 
 use anyhow::bail;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -13,8 +13,8 @@ const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// From now on, the first such signal only has [`check`] return an error. A second one ends the process. A signal that is
-/// ignored, by `nohup` or in the background of a script, stays so.
+/// From now on, the first such signal only makes [`requested`] true. A second one ends the process. On Linux, a signal that
+/// was ignored, by `nohup` or in the background of a script, stays ignored.
 pub fn watch() -> io::Result<()> {
     let ignored = ignored();
     for signal in SIGNALS.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
@@ -31,17 +31,22 @@ fn ignored() -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
-/// The outcome of something, or what its end means if such a signal has ended it.
+/// Adds an explanation to an error that such a signal caused.
 pub fn explain<T>(outcome: anyhow::Result<T>, what: impl FnOnce() -> String) -> anyhow::Result<T> {
     match outcome {
-        Err(error) if STOP.load(Relaxed) => bail!("{error:#}: {}", what()),
+        Err(error) if requested() => bail!("{error:#}: {}", what()),
         outcome => outcome,
     }
 }
 
+/// Whether such a signal has come.
+pub fn requested() -> bool {
+    STOP.load(Relaxed)
+}
+
 /// Returns an error if such a signal has come.
 pub fn check() -> anyhow::Result<()> {
-    if STOP.load(Relaxed) {
+    if requested() {
         bail!("stopped");
     }
     Ok(())
