@@ -131,7 +131,7 @@ pub struct Decode {
     pub out: PathBuf,
     #[command(flatten)]
     pub data: DataFolder,
-    /// What happened to the sensor: gain-offset, invert, columns, rotate, or a folder of other rows
+    /// What happened to the sensor: gain-offset, invert, columns, rotate, contrast-N (per cent), dark, black, frozen, or a folder of other rows
     #[arg(long, value_name = "SHIFT", conflicts_with = "codes")]
     pub shift: Option<Shift>,
     #[command(flatten)]
@@ -145,7 +145,7 @@ pub struct Roundtrip {
     pub images: Option<u32>,
     #[command(flatten)]
     pub data: DataFolder,
-    /// What happened to the sensor: gain-offset, invert, columns, rotate, or a folder of other rows
+    /// What happened to the sensor: gain-offset, invert, columns, rotate, contrast-N (per cent), dark, black, frozen, or a folder of other rows
     #[arg(long, value_name = "SHIFT")]
     pub shift: Option<Shift>,
     #[command(flatten)]
@@ -185,7 +185,7 @@ pub struct Bench {
 
 #[derive(Options)]
 pub struct Monitor {
-    /// What happens to the sensor: gain-offset, invert, columns, rotate, or a folder of other rows
+    /// What happens to the sensor: gain-offset, invert, columns, rotate, contrast-N (per cent), dark, black, frozen, or a folder of other rows
     #[arg(long, value_name = "SHIFT", default_value_t)]
     pub shift: Shift,
     /// Number of test rows; the sensor is shifted for the second half [default: 2000]
@@ -220,7 +220,7 @@ pub struct Verify {
 
 #[derive(Options)]
 pub struct Learn {
-    /// What happens to the sensor: gain-offset, invert, columns, rotate, or a folder of other rows
+    /// What happens to the sensor: gain-offset, invert, columns, rotate, contrast-N (per cent), dark, black, frozen, or a folder of other rows
     #[arg(long, value_name = "SHIFT", default_value_t)]
     pub shift: Shift,
     /// Number of training rows to learn from; six more are held out [default: 4000]

@@ -19,7 +19,7 @@ impl Random {
     }
 
     /// `low..=high`
-    fn range(&mut self, low: i32, high: i32) -> i32 {
+    pub fn range(&mut self, low: i32, high: i32) -> i32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         low + ((self.0 >> 33) % (u64::from(low.abs_diff(high)) + 1)) as i32
     }

@@ -6,11 +6,16 @@
 //! | `invert` | turns light into dark | `255 - q` |
 //! | `columns` | has two columns that are stuck | 255 in columns 10 and 11 |
 //! | `rotate` | was mounted a quarter turn clockwise from where it belongs | that of row `side - 1 - column`, column `row` |
+//! | `contrast-N` | loses contrast, down to N per cent | `q · N / 100` to the nearest |
+//! | `dark` | is covered, but for its own noise | 0 to 5, pseudo-random, each as often |
+//! | `black` | is covered | 0 |
+//! | `frozen` | shows the same row for ever | that of the first row |
 //! | a folder | sees another world | that of the folder's own rows |
 //!
 //! Rows and columns count from 0. Of a row that is no image, the columns are its values; of one with fewer than 12, the
 //! last two are stuck.
 
+use crate::random::Random;
 use crate::rows::{Count, Folder, Rows, Set, Shape};
 use crate::weights::Weights;
 use anyhow::ensure;
@@ -29,6 +34,11 @@ pub enum Shift {
     Invert,
     Columns,
     Rotate,
+    /// So many per cent of it are left.
+    Contrast(u8),
+    Dark,
+    Black,
+    Frozen,
     Folder(PathBuf),
 }
 
@@ -42,7 +52,13 @@ impl FromStr for Shift {
             "invert" => Self::Invert,
             "columns" => Self::Columns,
             "rotate" => Self::Rotate,
-            folder => Self::Folder(folder.into()),
+            "dark" => Self::Dark,
+            "black" => Self::Black,
+            "frozen" => Self::Frozen,
+            other => match other.strip_prefix("contrast-").and_then(|percent| percent.parse().ok()) {
+                Some(percent @ 1..=99) => Self::Contrast(percent),
+                _ => Self::Folder(other.into()),
+            },
         })
     }
 }
@@ -54,6 +70,10 @@ impl std::fmt::Display for Shift {
             Self::Invert => f.write_str("invert"),
             Self::Columns => f.write_str("columns"),
             Self::Rotate => f.write_str("rotate"),
+            Self::Contrast(percent) => write!(f, "contrast-{percent}"),
+            Self::Dark => f.write_str("dark"),
+            Self::Black => f.write_str("black"),
+            Self::Frozen => f.write_str("frozen"),
             Self::Folder(folder) => folder.display().fmt(f),
         }
     }
@@ -83,7 +103,7 @@ impl Shift {
         let can_be_read = |folder: &Path| folder.is_dir() || folder.parent().is_some_and(Path::is_dir);
         ensure!(
             self.folder().is_none_or(can_be_read),
-            "--shift {self}: neither gain-offset, invert, columns or rotate nor a folder of images"
+            "--shift {self}: neither gain-offset, invert, columns, rotate, contrast-N, dark, black or frozen nor a folder of images"
         );
         let mut rows = folder.rows(set, count, weights)?;
         if *self == Self::Rotate {
@@ -91,14 +111,21 @@ impl Shift {
             ensure!(rows.shape.is_image(), "--shift rotate: the rows are no images");
             ensure!(width == height, "--shift rotate: the images are not square, but {width} by {height}");
         }
+        let width = rows.shape.width;
+        let frozen = rows.rows.first().cloned().filter(|_| *self == Self::Frozen);
+        let mut random = Random::new();
         for row in &mut rows.rows {
-            self.apply(row, rows.shape.width);
+            match &frozen {
+                Some(frozen) => row.clone_from(frozen),
+                None => self.apply(row, width, &mut random),
+            }
         }
         Ok(rows)
     }
 
-    /// The row as the shifted sensor sees it. Those of another folder stay as they are.
-    fn apply(&self, row: &mut [u8], width: usize) {
+    /// The row as the shifted sensor sees it. Those of another folder stay as they are, and the first one of a sensor that is
+    /// frozen.
+    fn apply(&self, row: &mut [u8], width: usize, random: &mut Random) {
         match self {
             Self::GainOffset => {
                 for q in &mut *row {
@@ -118,7 +145,14 @@ impl Shift {
                     *q = upright[(width - 1 - i % width) * width + i / width];
                 }
             }
-            Self::Folder(_) => {}
+            Self::Contrast(percent) => {
+                for q in row {
+                    *q = ((u16::from(*q) * u16::from(*percent) + 50) / 100) as u8;
+                }
+            }
+            Self::Dark => row.fill_with(|| random.range(0, 5) as u8),
+            Self::Black => row.fill(0),
+            Self::Frozen | Self::Folder(_) => {}
         }
     }
 }
@@ -138,7 +172,7 @@ mod tests {
 
     fn shifted(name: &str, row: &[u8], width: usize) -> Vec<u8> {
         let mut row = row.to_vec();
-        name.parse::<Shift>().unwrap().apply(&mut row, width);
+        name.parse::<Shift>().unwrap().apply(&mut row, width, &mut Random::new());
         row
     }
 
@@ -186,11 +220,36 @@ mod tests {
     }
 
     #[test]
+    fn contrast_is_that_of_real_numbers_rounded() {
+        let all: Vec<u8> = (0..=255).collect();
+        for percent in 1..=99 {
+            for (i, q) in shifted(&format!("contrast-{percent}"), &all, 16).into_iter().enumerate() {
+                let real = i as f64 * f64::from(percent) / 100.0;
+                assert!((f64::from(q) - real).abs() <= 0.5, "pixel {i} at {percent} per cent: {q}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sensor_that_is_covered_shows_nothing_but_noise() {
+        assert_eq!(shifted("black", &[7, 0, 255], 3), [0; 3]);
+        let dark = shifted("dark", &[255; 6000], 100);
+        for value in 0..6 {
+            let count = dark.iter().filter(|q| **q == value).count();
+            assert!((850..1150).contains(&count), "{count} times {value}");
+        }
+        assert!(dark.iter().all(|q| *q < 6) && dark[..100] != dark[100..200]);
+    }
+
+    #[test]
     fn a_name_is_a_shift_and_anything_else_a_folder() {
-        for name in ["gain-offset", "invert", "columns", "rotate", "data/fashion"] {
+        let names =
+            ["gain-offset", "invert", "columns", "rotate", "contrast-1", "contrast-99", "dark", "black", "frozen"];
+        let folders = ["data/fashion", "contrast", "contrast-", "contrast-0", "contrast-100", "contrast-x"];
+        for name in names.iter().chain(&folders) {
             let shift: Shift = name.parse().unwrap();
-            assert_eq!(matches!(shift, Shift::Folder(_)), name == "data/fashion");
-            assert_eq!(shift.to_string(), name);
+            assert_eq!(matches!(shift, Shift::Folder(_)), folders.contains(name));
+            assert_eq!(shift.to_string(), *name);
         }
     }
 }

@@ -131,6 +131,9 @@ pub struct Export {
     /// Blob to write [default: artifacts/model.FORMAT.blob]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Replace a blob of another network
+    #[arg(long)]
+    pub force: bool,
     #[command(flatten)]
     pub data: DataFolder,
 }

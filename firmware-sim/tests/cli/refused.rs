@@ -159,7 +159,7 @@ fn an_option_that_asks_for_too_much_is_named() {
         ("learn --images 1 --test-images 10001", "--test-images: "),
         (
             "decode --shift gainoffset",
-            "--shift gainoffset: neither gain-offset, invert, columns or rotate nor a folder",
+            "--shift gainoffset: neither gain-offset, invert, columns, rotate, contrast-N, dark, black or frozen nor a folder",
         ),
     ] {
         place.refuses(&format!("{command} {rest}"), because);

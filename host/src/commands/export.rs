@@ -3,9 +3,9 @@
 use crate::args;
 use crate::commands::ensure_fits;
 use crate::commands::parameters::Parameters;
-use anyhow::Context;
-use autoencoder_core::Network;
+use anyhow::{Context, ensure};
 use autoencoder_core::blob::MAGIC;
+use autoencoder_core::{Network, Topology};
 use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::files;
 use autoencoder_io::formats::PROTECTED;
@@ -26,6 +26,7 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     files::ensure_not_input(&path, iter::once(args.source.as_path()).chain(args.data.path().ok().as_deref()))?;
     files::ensure_replaceable(&path, &MAGIC, &PROTECTED)?;
     let parameters = Parameters::read(&args.source)?;
+    ensure_same_network(&path, parameters.topology(), args.force)?;
     // What the training rows are needed for, if they are.
     let needed = match integers {
         Some(_) => Some("the calibration of an integer blob"),
@@ -59,6 +60,21 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     }
     let (bytes, topology) = (blob.len(), describe(network.topology()));
     Ok(format!("{}: {bytes} bytes, {format}, {topology} after {} steps\n", path.display(), meta.steps))
+}
+
+/// Returns an error if a blob of another network is at `path`, unless it is to be replaced.
+fn ensure_same_network(path: &Path, topology: &Topology, force: bool) -> anyhow::Result<()> {
+    let Ok(there) = BlobFile::read(path) else { return Ok(()) };
+    let Ok(blob) = there.open() else { return Ok(()) };
+    let found = &blob.header().topology;
+    ensure!(
+        force || found == topology,
+        "{}: a blob of {}, not of {}; give another --out, or --force to replace it",
+        path.display(),
+        describe(found),
+        describe(topology)
+    );
+    Ok(())
 }
 
 /// A warning if rounding makes the network clearly worse: it was not trained for these numbers.

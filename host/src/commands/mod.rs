@@ -7,7 +7,7 @@ mod parameters;
 mod train;
 
 use crate::args::{Args, Command};
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use autoencoder_core::Topology;
 use autoencoder_io::idx::{IdxError, Images};
 use autoencoder_io::topology::describe;
@@ -17,10 +17,16 @@ use std::path::Path;
 pub fn run(args: Args) -> anyhow::Result<String> {
     match args.command {
         Command::Train(args) => train::run(&args),
-        Command::Eval(args) => eval::run(&args),
-        Command::Export(args) => export::run(&args),
+        Command::Eval(args) => with_threads(|| eval::run(&args)),
+        Command::Export(args) => with_threads(|| export::run(&args)),
         Command::Inspect(args) => inspect::run(&args),
     }
+}
+
+/// Runs a command on as many threads as there are cores. The system may refuse them.
+fn with_threads(run: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<String> {
+    rayon::ThreadPoolBuilder::new().build_global().context("threads to compute with")?;
+    run()
 }
 
 /// The labels; without them, after a warning, if their file is of no use: they only make figures more detailed.

@@ -265,6 +265,33 @@ fn a_run_replaces_another_only_by_force() {
     assert_eq!(fs::read(sandbox.path("artifacts/checkpoint")).unwrap().len(), finished.len());
 }
 
+#[test]
+fn a_blob_is_replaced_by_one_of_its_own_network_only() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2 --json").assert().success();
+    sandbox.host("train --data data --layers 784-8-784 --steps 2 --out other").assert().success();
+    let blob = fs::read(sandbox.path("artifacts/model.int8.blob")).unwrap();
+    let export = "export other/checkpoint --format int8 --data data --out artifacts/model.int8.blob";
+    let error = sandbox.error(export);
+    let networks =
+        "a blob of 784-128-32-128-784 (small), not of 784-8-784; give another --out, or --force to replace it";
+    assert!(error.contains(networks), "{error}");
+    assert!(fs::read(sandbox.path("artifacts/model.int8.blob")).unwrap() == blob);
+    sandbox.host(&format!("{export} --force")).assert().success();
+    assert!(fs::read(sandbox.path("artifacts/model.int8.blob")).unwrap() != blob);
+}
+
+#[test]
+fn outputs_are_checked_before_the_first_step() {
+    let sandbox = Sandbox::new();
+    for file in ["model.f32.blob", "model.int8.blob", "loss.csv", "loss.png", "reconstructions.png"] {
+        fs::create_dir_all(sandbox.path("taken").join(file)).unwrap();
+        let error = sandbox.error("train --data data --steps 100000000 --out taken");
+        assert!(error.contains(&format!("taken/{file}: is a directory")), "{error}");
+        fs::remove_dir_all(sandbox.path("taken")).unwrap();
+    }
+}
+
 /// `sh` sets the limit: what the program may map, threads' stacks included.
 #[cfg(unix)]
 #[test]

@@ -6,10 +6,13 @@ use crate::commands::ensure_fits;
 use crate::commands::parameters::Parameters;
 use anyhow::{anyhow, ensure};
 use autoencoder_core::Topology;
+use autoencoder_core::blob::MAGIC;
 use autoencoder_io::files::{self, DirLock};
+use autoencoder_io::formats::PROTECTED;
 use autoencoder_io::topology::describe;
 use host::export::check_code;
 use host::train::checkpoint::{Checkpoint, Run};
+use host::train::qat::WeightFormat;
 use host::train::{Recipe, Trainer};
 use std::path::{Path, PathBuf};
 
@@ -56,6 +59,7 @@ impl Setup {
         ensure_fits(&run.topology, &splits.train, &data)?;
         ensure_memory(&run)?;
         check_code(&run.topology, run.code_bits)?;
+        ensure_outputs(&args.out, &run)?;
         Ok(Self { run, lock, checkpoint, from, data, splits })
     }
 
@@ -91,6 +95,18 @@ fn in_the_way(path: &Path) -> anyhow::Error {
              --force to replace it"
         )
     }
+}
+
+/// Returns an error if a file of the run could not be written at its end.
+fn ensure_outputs(out: &Path, run: &Run) -> anyhow::Result<()> {
+    let integers = format!("model.{}.blob", run.quantise_aware.unwrap_or(WeightFormat::Int8).name());
+    for blob in ["model.f32.blob", &integers] {
+        files::ensure_replaceable(&out.join(blob), &MAGIC, &PROTECTED)?;
+    }
+    for file in ["loss.csv", "loss.png", "reconstructions.png"] {
+        files::ensure_replaceable(&out.join(file), &[], &PROTECTED)?;
+    }
+    Ok(())
 }
 
 /// Returns an error if the system refuses the memory that training takes; asked for in small pieces, it would end the program.

@@ -108,6 +108,9 @@ impl<'a> Session<'a> {
                 return Err(self.diverged(&format!("the loss is {loss}")));
             }
             self.pending = (self.pending.0 + f64::from(loss), self.pending.1 + 1);
+            if step == steps {
+                self.save()?; // before anything else can go wrong: memory for the evaluation, for example
+            }
             let line = step.is_multiple_of(line_every) || step == steps;
             if line || step.is_multiple_of(point_every) {
                 let test_mse = line.then(|| self.test_mse());
