@@ -52,6 +52,19 @@ fn a_stream_that_drifts_half_way_is_noticed() {
         assert!(object["auc"].as_f64().unwrap() > 0.999, "{object}");
         assert!(object["mse_after"].as_f64() > object["mse_before"].as_f64(), "{object}");
     }
+    // A sensor that sees less, or always the same: the rule that it breaks is named, and no figure says the opposite.
+    for (shift, drift, within) in [("black", "below", 10), ("dark", "below", 10), ("contrast-50", "above", 100)] {
+        let object = json(&stream(&format!("--json --shift {shift}")));
+        assert_eq!((&object["drift"], &object["false_alarms"]), (&drift.into(), &0.into()), "{object}");
+        for key in ["noticed_after", "noticed_from_the_start_after"] {
+            assert!(object[key].as_u64().unwrap() <= within, "{object}");
+        }
+        assert!(drift == "above" || object["auc"].as_f64().unwrap() > 0.999, "{object}");
+    }
+    let object = json(&stream("--json --shift frozen"));
+    assert_eq!((&object["drift"], &object["noticed_after"]), (&"repeating".into(), &33.into()), "{object}");
+    let text = stdout(&stream("--shift frozen"));
+    assert!(text.contains("noticed, 33 images after it changed: the same again and again"), "{text}");
     // Nothing changes: nothing is noticed.
     let same = json(&stream(&format!("--json --shift {}", data().display())));
     assert!(same["noticed_after"].is_null() && (same["auc"].as_f64().unwrap() - 0.5).abs() < 0.1, "{same}");

@@ -86,6 +86,7 @@ fn count<'a>(
     memory: &mut [u8],
     answer: &'a mut [u8; 8 * MAX_LAYERS],
 ) -> Result<&'a [u8], Error> {
+    network.check_memory(memory.len())?;
     let x = match half {
         Half::Encoder => network.input_mut(memory),
         Half::Decoder => network.code_mut(memory),

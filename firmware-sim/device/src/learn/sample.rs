@@ -85,7 +85,7 @@ impl<'m> Sample<'m> {
             self.count += 1;
             return Place::Free(self.count - 1);
         }
-        let place = (u64::from(self.next_random()) * u64::from(self.candidates) >> 32) as usize;
+        let place = ((u64::from(self.next_random()) * u64::from(self.candidates)) >> 32) as usize;
         if place < HELD_OUT { Place::Taken(place) } else { Place::None }
     }
 
