@@ -235,7 +235,9 @@ mod tests {
         assert_eq!(shifted("black", &[7, 0, 255], 3), [0; 3]);
         let dark = shifted("dark", &[255; 6000], 100);
         for value in 0..6 {
-            let count = dark.iter().filter(|q| **q == value).count();
+            let mut others = dark.clone();
+            others.retain(|q| *q != value);
+            let count = dark.len() - others.len();
             assert!((850..1150).contains(&count), "{count} times {value}");
         }
         assert!(dark.iter().all(|q| *q < 6) && dark[..100] != dark[100..200]);

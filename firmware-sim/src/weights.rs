@@ -62,7 +62,7 @@ impl Weights {
         ensure_not_checkpoint(&path, file.bytes())?;
         let weights = Self::new(&path, file)?;
         if let Some(behind) = weights.file.bytes().len().checked_sub(weights.length).filter(|bytes| *bytes > 0) {
-            note(&format!("warning: {}: {behind} bytes behind the blob are ignored", path.display()));
+            note(&format!("warning: {}: {behind} bytes after the blob are ignored", path.display()));
         }
         Ok(weights)
     }

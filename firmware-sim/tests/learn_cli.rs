@@ -227,7 +227,7 @@ fn a_flash_that_another_process_writes_is_refused() {
     {
         let assert = place.run(&arguments).code(1);
         let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
-        assert!(err.ends_with("error: flash: another process is at work on this file\n"), "{err}");
+        assert!(err.ends_with("error: flash: another process is using this file\n"), "{err}");
     }
     drop(lock);
     place.run("reset --flash flash").success();

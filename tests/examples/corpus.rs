@@ -45,8 +45,9 @@ fn main() -> io::Result<()> {
     }
     fs::write(folder.join("line/backwards"), all)?;
     // Two halves, one lighter than the other, in either order, no row like another.
-    let value =
-        |i: usize, j: usize| if (i % 2 == 0) == (j < 8) { 240 - (i + j) as u8 } else { 130 + (i * j % 13) as u8 };
+    let value = |i: usize, j: usize| {
+        if i.is_multiple_of(2) == (j < 8) { 240 - (i + j) as u8 } else { 130 + (i * j % 13) as u8 }
+    };
     let rows: Vec<[u8; 16]> = (0..HELD_OUT + 12).map(|i| std::array::from_fn(|j| value(i, j))).collect();
     // A run with each optimizer: held out, learned from, judged, kept; then an image with what was learned.
     for (name, method) in [("adam", Method::Adam), ("rmsprop", Method::RmsProp), ("sgd", Method::Sgd)] {

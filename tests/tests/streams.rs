@@ -26,6 +26,8 @@ static TRAINING: LazyLock<Images> = LazyLock::new(|| Images::train(&mnist()).unw
 static TEST: LazyLock<Images> = LazyLock::new(|| Images::test(&mnist()).unwrap());
 
 type Row = Vec<u8>;
+/// What a sensor makes of a digit.
+type Shift = fn(&[u8]) -> Row;
 
 fn memory<T: Copy>(value: T, length: usize) -> &'static mut [T] {
     vec![value; length].leak()
@@ -176,7 +178,7 @@ fn sorted(count: usize, rank: fn(u8) -> u8) -> Vec<&'static [u8]> {
 #[test]
 fn a_stream_that_comes_sorted_is_judged_by_all_classes() {
     let ones_last = sorted(3000, |label| if label == 1 { 10 } else { label });
-    let cases: [(&str, Vec<&[u8]>, fn(&[u8]) -> Row); 2] = [
+    let cases: [(&str, Vec<&[u8]>, Shift); 2] = [
         ("nine tenths of the contrast, ones last", ones_last, |row| contrast(row, 90)),
         ("quarter turns, nines to zeros", sorted(4000, |label| 9 - label), turned),
     ];

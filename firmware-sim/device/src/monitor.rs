@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn scores_beyond_either_threshold_count_together() {
-        let either = |i: u32| if i % 2 == 0 { HIGH } else { LOW };
+        let either = |i: u32| if i.is_multiple_of(2) { HIGH } else { LOW };
         assert_eq!(steady().until_it_changes(either), Some((10, Some(Drift::Above))));
         let mut more_below = |i| if i % 3 == 0 { HIGH } else { LOW };
         assert_eq!(steady().until_it_changes(&mut more_below), Some((10, Some(Drift::Below))));

@@ -443,7 +443,7 @@ fn a_record_of_another_kind_is_none_though_its_crc_is_right() {
         // And none is longer than its slot.
         let bytes = flash.bytes_mut();
         bytes[16..20].copy_from_slice(&(256u32 - 24 + 1).to_le_bytes());
-        mend(&mut bytes[..256 + 1]);
+        mend(&mut bytes[..=256]);
         assert_eq!(flash.boot_of(SMALL), damaged);
     }
 }

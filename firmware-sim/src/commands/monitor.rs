@@ -112,8 +112,15 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     if let (Some(rows), false) = (noticed_at_once, was) {
         writeln!(text, "             without the {what} before it: after {rows}")?;
     }
+    table(&mut text, [before, after], auc, what)?;
+    report.text(&mut text)?;
+    Ok(text)
+}
+
+/// What was measured of each half of the stream, and how well the scores tell them apart.
+fn table(text: &mut String, parts: [Part; 2], auc: f64, what: &str) -> std::fmt::Result {
     writeln!(text, "\n              below     above   drifted   MSE")?;
-    for (name, part) in [("before", before), ("after", after)] {
+    for (name, part) in ["before", "after"].into_iter().zip(parts) {
         let [below, above, drifted] = [part.below, part.above, part.drifted].map(|share| 100.0 * share);
         writeln!(text, "  {name:6}   {below:6.1} %  {above:6.1} %   {drifted:5.1} %   {:.6}", part.mse)?;
     }
@@ -122,9 +129,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
         "  AUC      {auc:.5}   the chance that the score of one of the shifted {what} is farther from the middle of the\n\
          {:19}thresholds, as a ratio, than that of one of the others\n",
         ""
-    )?;
-    report.text(&mut text)?;
-    Ok(text)
+    )
 }
 
 /// The rule that was broken, as the end of a sentence.
@@ -170,7 +175,7 @@ impl Part {
 /// How far each score is from the geometric middle of the thresholds, on a logarithmic scale.
 fn distances(scores: &[u32], thresholds: Thresholds) -> Vec<f64> {
     let log = |score: u32| f64::from(score.max(1)).ln();
-    let middle = (log(thresholds.lower) + log(thresholds.upper)) / 2.0;
+    let middle = f64::midpoint(log(thresholds.lower), log(thresholds.upper));
     scores.iter().map(|score| (log(*score) - middle).abs()).collect()
 }
 

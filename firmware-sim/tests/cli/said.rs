@@ -119,7 +119,7 @@ fn bytes_behind_a_blob_are_ignored_and_it_is_said() {
     blob.extend(b"more");
     place.write("classic.blob", &blob);
     let assert = place.with_blob("roundtrip --images 2 --json").success();
-    assert_eq!(stderr(&assert), "warning: classic.blob: 4 bytes behind the blob are ignored\n");
+    assert_eq!(stderr(&assert), "warning: classic.blob: 4 bytes after the blob are ignored\n");
     assert_eq!(stdout(&assert), whole);
 }
 

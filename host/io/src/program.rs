@@ -34,7 +34,7 @@ pub fn out_of_memory(bytes: usize) -> ! {
     process::exit(1)
 }
 
-/// The arguments. A negative number behind an option is its value, which is judged, and no option that nobody knows.
+/// The arguments. A negative number after an option is parsed as its value, not as an unknown option.
 fn parse<A: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<A, clap::Error> {
     let mut command = take_negative_numbers(A::command()).mut_subcommands(take_negative_numbers);
     let mut matches = command.try_get_matches_from_mut(args)?;
@@ -53,7 +53,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// What clap says in a paragraph, in a line. Called without a command, it explains itself at length: that stays.
+/// Reduces clap's message to one line. Called without a command, it explains itself at length: that stays.
 fn usage_error(text: &str) -> String {
     if !text.starts_with("error: ") {
         return text.trim_end().to_owned();

@@ -247,7 +247,7 @@ struct Round<'a> {
     inputs: usize,
     format: WeightFormat,
     centre: Option<&'a [f32]>,
-    /// Of a scale.
+    /// The largest scale allowed.
     limit: f32,
 }
 

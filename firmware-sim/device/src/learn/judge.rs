@@ -87,7 +87,7 @@ pub(super) fn thresholds(base: Thresholds, after: &Scores) -> Thresholds {
     Thresholds { lower: (middle / wide) as u32, upper: (middle * wide) as u32 }
 }
 
-/// By roots of products of two, of two of these, and so on.
+/// Takes square roots of pairwise products three times.
 fn geometric_mean([a, b, c, d, e, f, g, h]: [f32; HELD_OUT]) -> f32 {
     let mean = |a: f32, b: f32| sqrt(a * b);
     mean(mean(mean(a, b), mean(c, d)), mean(mean(e, f), mean(g, h)))

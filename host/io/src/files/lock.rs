@@ -65,7 +65,7 @@ impl FileLock {
                 Ok(()) => {}
                 Err(TryLockError::Error(_)) => return Ok(Self { path, lock: None }),
                 Err(TryLockError::WouldBlock) => {
-                    let what = "another process is at work on this file";
+                    let what = "another process is using this file";
                     return Err(error(io::Error::new(io::ErrorKind::ResourceBusy, what)));
                 }
             }

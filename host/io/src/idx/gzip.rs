@@ -39,7 +39,7 @@ fn next_member<R: BufRead>(file: Option<R>) -> io::Result<Option<GzDecoder<R>>> 
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
         match bytes.get(zeros) {
             Some(first) if *first == MAGIC[0] => break,
-            Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes that are no gzip after its end")),
+            Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "trailing data that is not gzip")),
             None if bytes.is_empty() => return Ok(None),
             None => file.consume(zeros),
         }
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn other_bytes_after_the_end_and_broken_members_are_refused_in_plain_words() {
         let one = member(b"abc");
-        assert_eq!(read(&[&one[..], b"\0\0x"].concat()), Err("bytes that are no gzip after its end".into()));
+        assert_eq!(read(&[&one[..], b"\0\0x"].concat()), Err("trailing data that is not gzip".into()));
         assert_eq!(read(&one[..one.len() - 1]), Err("the gzip file is cut short".into()));
         let mut damaged = one.clone();
         let at = damaged.len() - 6; // within the CRC
