@@ -92,3 +92,91 @@ fn geometric_mean([a, b, c, d, e, f, g, h]: [f32; HELD_OUT]) -> f32 {
     let mean = |a: f32, b: f32| sqrt(a * b);
     mean(mean(mean(a, b), mean(c, d)), mean(mean(e, f), mean(g, h)))
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec::Vec;
+
+    /// Scores of rows that are told apart well.
+    fn scores(own: [u32; HELD_OUT]) -> Scores {
+        Scores { own, others: 1 << 40 }
+    }
+
+    const BEFORE: [u32; HELD_OUT] = [1000; HELD_OUT];
+
+    /// By how much each row is better.
+    fn better_by(differences: [i32; HELD_OUT]) -> Option<Rejection> {
+        let after = differences.map(|difference| 1000u32.checked_add_signed(-difference).unwrap());
+        rejection(HELD_OUT, &scores(BEFORE), &scores(after))
+    }
+
+    #[test]
+    fn an_improvement_has_to_be_larger_than_chance() {
+        assert_eq!(better_by([100; 8]), None);
+        assert_eq!(better_by([1; 8]), None, "however small, if all rows are alike");
+        assert_eq!(better_by([0; 8]), Some(Rejection::NotBetter));
+        assert_eq!(better_by([-100; 8]), Some(Rejection::NotBetter));
+        // One row that is far better tells nothing about the others.
+        assert_eq!(better_by([900, 0, 0, 0, 0, 0, 0, 0]), Some(Rejection::NotBetter));
+        assert_eq!(better_by([100, 100, 100, 100, 100, 100, 100, -700]), Some(Rejection::NotBetter));
+        // Nor does one that is no better.
+        assert_eq!(better_by([100, 100, 100, 100, 100, 100, 100, 0]), None);
+    }
+
+    /// `t = Σ d / √(n · (Σ d² - (Σ d)² / n) / (n - 1))`, computed in `f64`, and the value that is exceeded in one of 20 tests
+    /// with 7 degrees of freedom: 1.895. The rule asks for a little more, 1.911.
+    #[test]
+    fn it_is_the_t_test_that_is_documented() {
+        let mut decided = [0; 2];
+        for spread in 0..200 {
+            let differences: Vec<i32> = (0..8).map(|i| 100 + (i * 2 - 7) * spread / 3).collect();
+            let d: Vec<f64> = differences.iter().map(|d| f64::from(*d)).collect();
+            let (sum, squares) = (d.iter().sum::<f64>(), d.iter().map(|d| d * d).sum::<f64>());
+            let t = sum / (8.0 * (squares - sum * sum / 8.0) / 7.0).max(1e-9).sqrt();
+            let kept = better_by(*differences.first_chunk().unwrap()).is_none();
+            assert_eq!(kept, t > 1.911, "t = {t} of {differences:?}");
+            decided[usize::from(kept)] += 1;
+        }
+        assert!(decided.iter().all(|count| *count > 20), "{decided:?}");
+    }
+
+    #[test]
+    fn fewer_rows_judge_nothing() {
+        for count in 0..HELD_OUT {
+            assert_eq!(rejection(count, &scores(BEFORE), &scores([1; 8])), Some(Rejection::TooFewRows));
+        }
+    }
+
+    #[test]
+    fn reconstructions_have_to_be_nearer_to_their_own_rows() {
+        // `Σ a` is 4,000, so that `e` has to be 7/5 of seven times as much.
+        let with = |others| rejection(8, &scores(BEFORE), &Scores { own: [500; 8], others });
+        assert_eq!(with(7 * 4000 * 7 / 5), None);
+        assert_eq!(with(7 * 4000 * 7 / 5 - 1), Some(Rejection::NothingEncoded));
+        assert_eq!(with(0), Some(Rejection::NothingEncoded));
+        // The largest scores there can be.
+        let most = Scores { own: [u32::MAX - 1; 8], others: 56 * u64::from(u32::MAX) };
+        assert_eq!(rejection(8, &scores([u32::MAX; 8]), &most), Some(Rejection::NothingEncoded));
+        assert_eq!(judgement(&most, &most, Ok(1)), Judgement { before: u32::MAX, after: u32::MAX, kept: Ok(1) });
+    }
+
+    #[test]
+    fn thresholds_move_to_the_geometric_mean_and_are_wider() {
+        let base = Thresholds { lower: 100, upper: 40_000 }; // a ratio of 20 to either side
+        let own = [10, 1000, 3000, 50, 700, 20_000, 123, 4];
+        let middle = own.iter().map(|score| f64::from(*score).ln()).sum::<f64>() / 8.0;
+        let wide = 1.25 * 20f64.ln();
+        let Thresholds { lower, upper } = thresholds(base, &scores(own));
+        for (found, expected) in [(lower, (middle - wide).exp()), (upper, (middle + wide).exp())] {
+            assert!((f64::from(found) - expected).abs() <= 1.0 + 1e-4 * expected, "{found} is not {expected}");
+        }
+        // Of scores so high or so low, and of a blob whose lower threshold is 0, there are thresholds, too.
+        assert_eq!(thresholds(base, &scores([0; 8])), Thresholds { lower: 0, upper: 42 });
+        assert_eq!(thresholds(base, &scores([u32::MAX; 8])).upper, u32::MAX);
+        let from_zero = thresholds(Thresholds { lower: 0, upper: 16 }, &scores([64; 8]));
+        assert_eq!(from_zero, Thresholds { lower: 11, upper: 362 }); // 4^(5/4) = 5.66
+        assert_eq!(thresholds(Thresholds::NONE, &scores(own)), Thresholds::NONE);
+    }
+}

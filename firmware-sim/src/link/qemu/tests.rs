@@ -121,7 +121,7 @@ fn an_image_has_room_for_what_the_table_of_boards_says() {
     let images = Images::learner(board).unwrap();
     let channels = board.learner().unwrap().channels;
     for sizes in
-        ["1024-4-1024".to_owned(), "1025-4-1025".into(), format!("8-{}-8", channels - 8), format!("8-{}-8", channels)]
+        ["1024-4-1024".to_owned(), "1025-4-1025".into(), format!("8-{}-8", channels - 8), format!("8-{channels}-8")]
     {
         let topology: Topology = sizes.parse().unwrap();
         let code = topology.code();
