@@ -251,6 +251,7 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
         }
         self.run = LearningRun::new(method.optimizer(), rate as f32 * 1e-6, batch.min(MAX_BATCH), images);
         self.running = true;
+        self.memory.moments.zero();
         self.images = 0;
         self.sample.clear();
         Ok(())
