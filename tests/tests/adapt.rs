@@ -522,7 +522,7 @@ fn a_bias_stays_within_thirty_bits() {
     for bias in [1 << 29, -(1 << 29)] {
         let (before, after) = towards(1e-4, 900, bias, ActivationKind::Sigmoid);
         assert_eq!(before.bias, bias);
-        assert_eq!(after.bias.abs(), 1 << 30, "{after:?}");
+        assert!([(1 << 30) - 1, -(1 << 30)].contains(&after.bias), "{after:?}");
     }
 }
 

@@ -30,7 +30,10 @@ fn whole_way(sandbox: &Sandbox, layers: &str, code_bits: u8) {
     sandbox.host(&format!("export {name}/checkpoint --format int8 --out again --force --data data")).assert().success();
     let trained = fs::read(sandbox.path(&name).join("model.int8.blob")).unwrap();
     assert!(fs::read(sandbox.path("again")).unwrap() == trained, "{layers}");
-    sandbox.host(&format!("export {name}/model.f32.blob --format int4 --out int4 --force --data data")).assert().success();
+    sandbox
+        .host(&format!("export {name}/model.f32.blob --format int4 --out int4 --force --data data"))
+        .assert()
+        .success();
     let file = BlobFile::read(&sandbox.path("int4")).unwrap();
     let network = Network::open(file.bytes()).unwrap();
     assert_eq!(network.topology(), &layers.parse().unwrap());
