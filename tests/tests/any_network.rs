@@ -217,9 +217,9 @@ fn read_back(layer: &Layer, y: u8) -> (f64, f64) {
 }
 
 /// Whether a step ended where it should: within 10⁻⁶ of the longest step of this layer and the rounding of an `f32` and
-/// an `i32`.
+/// an `i32`; and within 10⁻⁴ of the number, because gradients that cancel lose digits in `f32`.
 fn close(got: i32, want: f64, longest: f64) -> bool {
-    (f64::from(got) - want).abs() <= 2.0 + 1e-6 * longest + 3e-7 * want.abs()
+    (f64::from(got) - want).abs() <= 2.0 + 1e-6 * longest + 1e-4 * want.abs()
 }
 
 proptest! {

@@ -293,7 +293,9 @@ fn a_run_is_judged_through_the_code_that_is_sent() {
     let mut random = Random::new(3);
     let rows: Vec<Vec<u8>> = (0..HELD_OUT).map(|_| light(&mut random, 16)).collect();
     for bits in 1..=8 {
-        let net = Net::new(TOPOLOGY, 1).with_code_bits(bits);
+        let net = Net::relay(TOPOLOGY, Format::Int8, 1).with_code_bits(bits);
+        // The code is not saturated, so that rounding changes it.
+        assert_eq!(net.rounded(&net.encode(&rows[0])) == net.encode(&rows[0]), bits == 8);
         let blob = blob_of(&net);
         let sum = rows.iter().map(|row| net.score(row)).sum();
         let judgement = judged(&mut Device::boot(&blob, erased()), &rows);
@@ -303,6 +305,34 @@ fn a_run_is_judged_through_the_code_that_is_sent() {
             "{bits} bits"
         );
     }
+}
+
+/// At a rate of 0 nothing changes, so that every score says which row it is of.
+#[test]
+fn every_row_is_learned_from_once_or_judges() {
+    let net = Net::relay(TOPOLOGY, Format::Int8, 1);
+    let blob = blob_of(&net);
+    let mut device = Device::boot(&blob, erased());
+    device.begin(Method::Sgd, 1, 0);
+    let (mut random, mut left) = (Random::new(3), Vec::new());
+    for i in 0..IMAGES {
+        let row = light(&mut random, 16);
+        left.push(net.score(&row));
+        let (error, held_out) = device.ask(Command::Learning(Learning::Image(&row)), |reply| match reply {
+            Ok(Reply::Learned { error, held_out }) => (error, held_out),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(held_out, i < HELD_OUT as u32);
+        if held_out {
+            assert_eq!(error, net.score(&row));
+        } else {
+            let learned = left.iter().position(|score| *score == error);
+            left.swap_remove(learned.expect("a row that was not learned from before"));
+        }
+    }
+    assert_eq!(left.len(), HELD_OUT);
+    let sum = left.iter().sum();
+    assert_eq!(device.end(), Judgement { before: sum, after: sum, kept: Err(Rejection::NotBetter) });
 }
 
 #[test]
