@@ -45,7 +45,7 @@ pub struct Monitor {
     below: u32,
     /// Whether the vote says that the stream has drifted.
     outside: bool,
-    /// The CRCs of the last two rows; where there are none yet, a number that one row in 2³² has, too.
+    /// The CRCs of the last two rows; initially a number that one row in 2³² also has.
     last: [u32; 2],
     /// How many rows in a row were repeated.
     repeats: u8,

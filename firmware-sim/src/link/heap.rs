@@ -4,9 +4,10 @@
 //! This module uses `unsafe` because an allocator is an unsafe trait.
 #![allow(unsafe_code)]
 
-use autoencoder_io::program::out_of_memory;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::io::{Write, stderr};
+use std::process;
 
 #[global_allocator]
 static HEAP: Heap = Heap;
@@ -30,6 +31,12 @@ pub fn count(f: impl FnOnce()) -> Allocations {
     let before = COUNTED.replace(Some(Allocations::default()));
     f();
     COUNTED.replace(before).unwrap_or_default()
+}
+
+/// Says that the system refused so many bytes of memory, and ends the process. Called where nothing can be allocated.
+fn out_of_memory(bytes: usize) -> ! {
+    let _ = writeln!(stderr(), "error: not enough memory: the system refused {bytes} bytes");
+    process::exit(1)
 }
 
 impl Heap {

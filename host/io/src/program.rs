@@ -3,7 +3,7 @@
 use clap::{Command, Parser};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write, stderr, stdout};
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 
 /// Parses the command line, runs, and prints what comes back.
 pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<String>) -> ExitCode {
@@ -26,12 +26,6 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<String>) -> ExitCod
         Ok(Err(e)) => fail(&e.into()),
         Err(e) => fail(&e),
     }
-}
-
-/// Says that the system refused so many bytes of memory, and ends the process. Called where nothing can be allocated.
-pub fn out_of_memory(bytes: usize) -> ! {
-    let _ = writeln!(stderr(), "error: not enough memory: the system refused {bytes} bytes");
-    process::exit(1)
 }
 
 /// The arguments. A negative number after an option is parsed as its value, not as an unknown option.

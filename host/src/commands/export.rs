@@ -23,7 +23,8 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     let integers = WeightFormat::of(args.format);
     let format = integers.map_or("f32", WeightFormat::name);
     let path = args.out.clone().unwrap_or_else(|| format!("artifacts/model.{format}.blob").into());
-    files::ensure_not_input(&path, iter::once(args.source.as_path()).chain(args.data.path().ok().as_deref()))?;
+    let data = args.data.path();
+    files::ensure_not_input(&path, iter::once(args.source.as_path()).chain(data.as_deref().ok()))?;
     files::ensure_replaceable(&path, &MAGIC, &PROTECTED)?;
     let parameters = Parameters::read(&args.source)?;
     ensure_same_network(&path, parameters.topology(), args.force)?;
@@ -36,7 +37,7 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     let images = match needed {
         None => None,
         Some(what) => {
-            let data = args.data.path()?;
+            let data = data?;
             let images = Images::train(&data);
             let images = images.with_context(|| format!("{what} needs the training images (--data)"))?;
             ensure_fits(parameters.topology(), &images, &data)?;

@@ -15,19 +15,9 @@ fn ctrl_c_saves_and_resume_ends_in_the_same_bytes() {
     let sandbox = Sandbox::new();
     sandbox.train("--steps 1000 --out whole --json").assert().success();
 
-    let mut child = interruptible("--default-signal=INT")
-        .current_dir(sandbox.folder.path())
-        .args("train --data data --topology small --batch 100 --steps 1000 --out parts".split(' '))
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
-    until_a_line(&mut stderr);
-    let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let mut rest = String::new();
-    stderr.read_to_string(&mut rest).unwrap();
-    assert!(!child.wait().unwrap().success());
+    let train = "train --data data --topology small --batch 100 --steps 1000 --out parts";
+    let (success, rest) = signalled(&sandbox, "--default-signal=INT", train, "-INT");
+    assert!(!success);
     assert!(rest.contains("error: stopped at step ") && rest.contains("--resume"), "{rest}");
     assert!(!sandbox.path("parts/model.int8.blob").exists());
 
@@ -59,19 +49,32 @@ fn interruptible(signals: &str) -> std::process::Command {
 #[test]
 fn a_signal_that_is_ignored_stays_ignored() {
     let sandbox = Sandbox::new();
-    let mut child = interruptible("--ignore-signal=HUP")
+    let train = "train --data data --topology small --batch 100 --steps 2000 --out nohup";
+    let (success, rest) = signalled(&sandbox, "--ignore-signal=HUP", train, "-HUP");
+    assert!(success && sandbox.path("nohup/model.int8.blob").exists(), "{rest}");
+}
+
+/// Sends a signal to a run under way; whether it ends well, and what it says after that. The first line comes at step 1,000,
+/// and then a checkpoint: a run is killed before.
+#[cfg(unix)]
+fn signalled(sandbox: &Sandbox, treatment: &str, train: &str, signal: &str) -> (bool, String) {
+    let mut child = interruptible(treatment)
         .current_dir(sandbox.folder.path())
-        .args("train --data data --topology small --batch 100 --steps 2000 --out nohup".split(' '))
+        .args(train.split(' '))
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
     let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
-    until_a_line(&mut stderr);
+    if signal == "-KILL" {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    } else {
+        until_a_line(&mut stderr);
+    }
     let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
-    assert!(child.wait().unwrap().success() && sandbox.path("nohup/model.int8.blob").exists(), "{rest}");
+    (child.wait().unwrap().success(), rest)
 }
 
 /// Reads the lines about the data and the first of progress: then training is under way.
@@ -242,24 +245,9 @@ fn what_an_earlier_run_wrote_stays_together() {
     let read = || files.map(|file| fs::read(sandbox.path("artifacts").join(file)).unwrap());
     let before = read();
     for signal in ["-KILL", "-HUP"] {
-        let mut child = interruptible("--default-signal=HUP")
-            .current_dir(sandbox.folder.path())
-            .args("train --data data --topology small --batch 100 --steps 900000 --force".split(' '))
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        // The first line comes at step 1,000, and then a checkpoint: killed before.
-        let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
-        if signal == "-KILL" {
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        } else {
-            until_a_line(&mut stderr);
-        }
-        let pid = child.id().to_string();
-        assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
-        let mut rest = String::new();
-        stderr.read_to_string(&mut rest).unwrap();
-        assert!(!child.wait().unwrap().success());
+        let train = "train --data data --topology small --batch 100 --steps 900000 --force";
+        let (success, rest) = signalled(&sandbox, "--default-signal=HUP", train, signal);
+        assert!(!success);
         if signal == "-KILL" {
             assert!(read() == before);
         } else {

@@ -14,7 +14,7 @@
 //! runs that change nothing. So an improvement counts only if it is larger than eight rows can have by chance; with fewer
 //! rows held out, nothing is kept.
 //!
-//! The third asks what a reconstruction says: it has to be nearer to its own row than to the others. From noise, or from
+//! The third condition tests whether reconstructions differ: each has to be nearer to its own row than to the others. From noise, or from
 //! one frame with a little noise, a network learns the mean of the rows. That makes its error smaller, too, but there is
 //! nothing to encode. Measured with the default network, `e / (n - 1)` is 1.0 to 1.3 times `Σ a` then, 1.5 times after 20
 //! images of a sensor that has lost contrast, 6 times after 200, and 20 to 60 times once it has learned the sensor.
@@ -22,7 +22,7 @@
 //! # Thresholds
 //!
 //! Eight scores fix the middle of a distribution to some 20 %, but not its ends. So the thresholds of the blob are moved,
-//! as ratios, to the geometric mean of the `a[i]`, and made wider by what that mean is uncertain by:
+//! as ratios, to the geometric mean of the `a[i]`, and widened by the uncertainty of that mean:
 //!
 //! ```text
 //! g        = geometric mean of a[i]
@@ -55,7 +55,7 @@ pub(super) fn rejection(count: usize, before: &Scores, after: &Scores) -> Option
     if count < HELD_OUT {
         return Some(Rejection::TooFewRows);
     }
-    // As numbers that hold any score, but not all of its digits: the rule need not be exact, only the same everywhere.
+    // In `f32`, which holds any score, though rounded: the rule need not be exact, only the same everywhere.
     let (mut sum, mut squares) = (0.0, 0.0);
     for (before, after) in before.own.iter().zip(&after.own) {
         let difference = before.abs_diff(*after) as f32;

@@ -72,12 +72,8 @@ impl<'a> Session<'a> {
             session.history = checkpoint.history;
             session.saved = Some(checkpoint.step);
         }
-        // Before the work, not after it: whether the folder can be written. What an earlier run left stays together until
-        // there is a checkpoint of this one.
-        let curve = args.out.join("loss.csv");
-        if session.saved.is_none() && curve.is_file() {
-            files::replace(&curve, &files::read(&curve)?, &PROTECTED)?;
-        } else {
+        // What an earlier run left stays together until there is a checkpoint of this one.
+        if session.saved.is_some() || !args.out.join("loss.csv").is_file() {
             session.write_csv()?;
         }
         interrupt::watch()?; // the first signal asks for a checkpoint; a second does not wait for it
