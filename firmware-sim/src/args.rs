@@ -81,9 +81,9 @@ pub struct Device {
     pub common: Common,
 }
 
-/// A network without weights.
+/// A network without weights of its own.
 #[derive(Options)]
-pub struct Shape {
+pub struct NetworkOptions {
     /// A network with these sizes and pseudo-random weights: inputs, then the outputs of each layer. A letter after a size is
     /// the layer's activation: s sigmoid (the default), r ReLU, i identity. The smallest layer is the code; a * marks another
     /// one: 64-32r-8-8*-64
@@ -95,7 +95,7 @@ pub struct Shape {
     pub topology: Option<Topology>,
 }
 
-impl Shape {
+impl NetworkOptions {
     /// The topology that was asked for.
     pub fn get(&self) -> Option<&Topology> {
         self.layers.as_ref().or(self.topology.as_ref())
@@ -108,8 +108,8 @@ pub struct Encode {
     #[arg(value_name = "FILE")]
     pub inputs: Vec<PathBuf>,
     /// Number of test rows to encode if no file is given [default: 16]
-    #[arg(long, value_name = "N", conflicts_with = "inputs", value_parser = value_parser!(u32).range(1..))]
-    pub images: Option<u32>,
+    #[arg(long, alias = "images", value_name = "N", conflicts_with = "inputs", value_parser = value_parser!(u32).range(1..))]
+    pub rows: Option<u32>,
     /// File for the packets
     #[arg(long, value_name = "FILE", default_value = "artifacts/codes.bin")]
     pub out: PathBuf,
@@ -124,8 +124,8 @@ pub struct Decode {
     /// Packets that `encode` wrote
     pub codes: Option<PathBuf>,
     /// Number of test rows to encode and decode if no packets are given [default: 16]
-    #[arg(long, value_name = "N", conflicts_with = "codes", value_parser = value_parser!(u32).range(1..))]
-    pub images: Option<u32>,
+    #[arg(long, alias = "images", value_name = "N", conflicts_with = "codes", value_parser = value_parser!(u32).range(1..))]
+    pub rows: Option<u32>,
     /// File for the picture
     #[arg(long, value_name = "PNG", default_value = "artifacts/decoded.png")]
     pub out: PathBuf,
@@ -141,8 +141,8 @@ pub struct Decode {
 #[derive(Options)]
 pub struct Roundtrip {
     /// How many test rows [default: all]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
-    pub images: Option<u32>,
+    #[arg(long, alias = "images", value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub rows: Option<u32>,
     #[command(flatten)]
     pub data: DataFolder,
     /// What happened to the sensor: gain-offset, invert, columns, rotate, contrast-N (per cent), dark, black, frozen, or a folder of other rows
@@ -155,7 +155,7 @@ pub struct Roundtrip {
 #[derive(Options)]
 pub struct Budget {
     #[command(flatten)]
-    pub shape: Shape,
+    pub network: NetworkOptions,
     #[command(flatten)]
     pub common: Common,
 }
@@ -166,10 +166,10 @@ pub struct Budget {
 #[command(mut_arg("topology", |topology| topology.conflicts_with("data")))]
 pub struct Bench {
     /// Number of test rows [default: 100]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
-    pub images: Option<u32>,
+    #[arg(long, alias = "images", value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub rows: Option<u32>,
     #[command(flatten)]
-    pub shape: Shape,
+    pub network: NetworkOptions,
     /// Count what learning takes instead: a step of this network in the image that learns, and a step of training 64-16-4-16-64
     /// whole, on these rows if they can be reduced to 64 values
     #[arg(long, conflicts_with_all = ["layers", "topology"])]
@@ -189,8 +189,8 @@ pub struct Monitor {
     #[arg(long, value_name = "SHIFT", default_value_t)]
     pub shift: Shift,
     /// Number of test rows; the sensor is shifted for the second half [default: 2000]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(2..))]
-    pub images: Option<u32>,
+    #[arg(long, alias = "images", value_name = "N", value_parser = value_parser!(u32).range(2..))]
+    pub rows: Option<u32>,
     #[command(flatten)]
     pub data: DataFolder,
     #[command(flatten)]
@@ -201,10 +201,10 @@ pub struct Monitor {
 #[command(mut_arg("link", |link| link.default_value("qemu")))]
 pub struct Verify {
     /// How many test rows [default: all]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
-    pub images: Option<u32>,
+    #[arg(long, alias = "images", value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub rows: Option<u32>,
     /// Compare training instead: the small topology in f32, three steps, every output, gradient and parameter
-    #[arg(long, conflicts_with = "images")]
+    #[arg(long, conflicts_with = "rows")]
     pub training: bool,
     /// Weights for this process, if they differ from those of the device
     #[arg(long, value_name = "BLOB")]
@@ -223,12 +223,12 @@ pub struct Learn {
     /// What happens to the sensor: gain-offset, invert, columns, rotate, contrast-N (per cent), dark, black, frozen, or a folder of other rows
     #[arg(long, value_name = "SHIFT", default_value_t)]
     pub shift: Shift,
-    /// Number of training rows to learn from; six more are held out [default: 4000]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
-    pub images: Option<u32>,
+    /// Number of training rows to learn from; eight more are held out [default: 4000]
+    #[arg(long, alias = "images", value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub rows: Option<u32>,
     /// Number of test rows to measure on [default: all]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
-    pub test_images: Option<u32>,
+    #[arg(long, alias = "test-images", value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub test_rows: Option<u32>,
     /// Optimizer
     #[arg(long, value_name = "NAME", default_value = "adam", value_parser = optimizer())]
     pub optimizer: Method,
@@ -268,11 +268,11 @@ pub struct Train {
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = value_parser!(u32).range(1..))]
     pub steps: u32,
     /// How many training rows to learn from, over and over [default: 4000]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=7000))]
-    pub images: Option<u32>,
+    #[arg(long, alias = "images", value_name = "N", value_parser = value_parser!(u32).range(1..=7000))]
+    pub rows: Option<u32>,
     /// On how many test rows to measure [default: 500]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(2..=1000))]
-    pub test_images: Option<u32>,
+    #[arg(long, alias = "test-images", value_name = "N", value_parser = value_parser!(u32).range(2..=1000))]
+    pub test_rows: Option<u32>,
     /// Where the picture goes: test rows above their reconstructions
     #[arg(long, value_name = "PNG", default_value = "artifacts/trained.png")]
     pub out: PathBuf,

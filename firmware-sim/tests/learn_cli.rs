@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// A run short enough for a test and long enough to help.
-const LEARN: &str = "learn --json --images 200 --test-images 50 --out out/learned.png";
+const LEARN: &str = "learn --json --rows 200 --test-rows 50 --out out/learned.png";
 
 /// A folder in which the program runs.
 struct Place(TempDir);
@@ -55,7 +55,7 @@ fn what_is_learned_outlives_the_program_until_it_is_reset() {
     assert!(number(&first, "mse_old_data_before") < before, "{first}");
     assert!(number(&first, "mse_old_data") > 0.0, "{first}");
     assert_eq!((&first["persisted"], &first["record"]), (&true.into(), &1.into()));
-    assert_eq!((&first["images"], &first["test_images"]), (&200.into(), &50.into()));
+    assert_eq!((&first["rows"], &first["test_rows"]), (&200.into(), &50.into()));
     assert_eq!((&first["shift"], &first["heap_bytes"]), (&"gain-offset".into(), &0.into()));
     assert_eq!(number(&first, "ram_bytes"), number(&first, "static_bytes") + number(&first, "stack_bytes"));
     // Sixteen columns of originals, reconstructions before and after.
@@ -89,7 +89,7 @@ fn what_is_learned_outlives_the_program_until_it_is_reset() {
 #[test]
 fn no_output_replaces_what_was_read() {
     let place = Place::new();
-    let learn = format!("learn --images 1 --test-images 16 --data {ROOT}/data/mnist");
+    let learn = format!("learn --rows 1 --test-rows 16 --data {ROOT}/data/mnist");
     place.run(&format!("{learn} --flash flash")).success();
     let kept = place.flash();
     let assert = place.run(&format!("{learn} --flash flash --out flash")).code(1);
@@ -101,18 +101,18 @@ fn no_output_replaces_what_was_read() {
 #[test]
 fn what_was_learned_is_used_where_its_flash_is_named_and_nowhere_else() {
     let place = Place::new();
-    place.run(&format!("learn --images 1000 --test-images 50 --data {ROOT}/data/mnist --flash flash")).success();
+    place.run(&format!("learn --rows 1000 --test-rows 50 --data {ROOT}/data/mnist --flash flash")).success();
     let ask = |arguments: &str| -> Value {
         let assert = place.run(&format!("{arguments} --json --data {ROOT}/data/mnist")).success();
         serde_json::from_slice(&assert.get_output().stdout).unwrap()
     };
-    let roundtrip = "roundtrip --images 50 --shift gain-offset";
+    let roundtrip = "roundtrip --rows 50 --shift gain-offset";
     let (learned, untouched) = (ask(&format!("{roundtrip} --flash flash")), ask(roundtrip));
     assert!(number(&learned, "mse") < 0.1 * number(&untouched, "mse"), "{learned} {untouched}");
     assert_eq!((&learned["record"], &untouched["record"]), (&1.into(), &Value::Null));
 
     // The monitor reports the sensor that it knew and is quiet at the one that it learned.
-    let monitor = "monitor --images 400 --shift gain-offset";
+    let monitor = "monitor --rows 400 --shift gain-offset";
     let (learned, untouched) = (ask(&format!("{monitor} --flash flash")), ask(monitor));
     assert!(number(&untouched, "noticed_after") <= 10.0 && untouched["quiet_after"].is_null(), "{untouched}");
     assert!(learned["noticed_after"].is_null() && number(&learned, "quiet_after") <= 32.0, "{learned}");
@@ -124,7 +124,7 @@ fn what_was_learned_is_used_where_its_flash_is_named_and_nowhere_else() {
     }
 
     // Its codes are its own.
-    ask("encode --images 3 --flash flash --out codes.bin");
+    ask("encode --rows 3 --flash flash --out codes.bin");
     assert_eq!(ask("decode codes.bin --flash flash --out decoded.png")["skipped"], 0);
     let assert = place.run("decode codes.bin --out decoded.png").code(1);
     let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
@@ -140,7 +140,7 @@ fn what_was_learned_is_used_where_its_flash_is_named_and_nowhere_else() {
 fn a_flash_of_other_weights_or_a_damaged_one_is_refused_by_what_reads_it() {
     let place = Place::new();
     place.json(LEARN);
-    let read = format!("roundtrip --images 2 --flash flash --data {ROOT}/data/mnist");
+    let read = format!("roundtrip --rows 2 --flash flash --data {ROOT}/data/mnist");
     place.run(&read).success();
     let said = |because: &str| {
         let assert = place.run(&read).code(1);
@@ -174,10 +174,10 @@ fn the_record_of_another_network_stays_and_it_is_said() {
     place.json(LEARN);
     let kept = place.flash();
     let said = |assert: Assert| String::from_utf8(assert.code(1).get_output().stderr.clone()).unwrap();
-    let learn = format!("learn --images 400 --test-images 20 --out png --flash flash --data {ROOT}/data/mnist");
+    let learn = format!("learn --rows 400 --test-rows 20 --out png --flash flash --data {ROOT}/data/mnist");
     for (arguments, hint) in [
         ("reset --flash flash".to_owned(), ""),
-        (format!("roundtrip --images 2 --flash flash --data {ROOT}/data/mnist"), ""),
+        (format!("roundtrip --rows 2 --flash flash --data {ROOT}/data/mnist"), ""),
         (learn.clone(), "; give another --flash, or --force to replace it"),
     ] {
         let err = said(with_the_other(&place, &arguments));
@@ -208,9 +208,9 @@ fn the_hint_at_what_was_learned_leads_somewhere() {
         let err = String::from_utf8(assert.success().get_output().stderr.clone()).unwrap();
         err.contains(hint)
     };
-    let roundtrip = format!("roundtrip --images 2 --data {ROOT}/data/mnist");
+    let roundtrip = format!("roundtrip --rows 2 --data {ROOT}/data/mnist");
     assert!(!hinted(place.run(&roundtrip)));
-    place.run(&format!("learn --images 200 --test-images 20 --data {ROOT}/data/mnist")).success();
+    place.run(&format!("learn --rows 200 --test-rows 20 --data {ROOT}/data/mnist")).success();
     assert!(hinted(place.run(&roundtrip)));
     place.run(&format!("{roundtrip} --flash artifacts/learned.flash")).success();
     assert!(!hinted(with_the_other(&place, &roundtrip)), "of another network");
@@ -225,8 +225,7 @@ fn a_flash_that_another_process_writes_is_refused() {
     place.json(LEARN);
     let kept = place.flash();
     let lock = FileLock::new(&place.path("flash")).unwrap();
-    for arguments in [format!("learn --images 10 --data {ROOT}/data/mnist --flash flash"), "reset --flash flash".into()]
-    {
+    for arguments in [format!("learn --rows 10 --data {ROOT}/data/mnist --flash flash"), "reset --flash flash".into()] {
         let assert = place.run(&arguments).code(1);
         let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
         assert!(err.ends_with("error: flash: another process is using this file\n"), "{err}");
@@ -256,7 +255,7 @@ fn a_run_that_is_stopped_says_what_becomes_of_it() {
         let mut child = Command::new(words[0])
             .args(&words[1..])
             .current_dir(place.0.path())
-            .args(["learn", "--images", "59000", "--test-images", "1", "--flash", "flash", "--data"])
+            .args(["learn", "--rows", "59000", "--test-rows", "1", "--flash", "flash", "--data"])
             .arg(Path::new(ROOT).join("data/mnist"))
             .arg("--weights")
             .arg(Path::new(ROOT).join("models/classic.int8.blob"))
@@ -285,7 +284,7 @@ fn a_signal_that_is_ignored_stays_so() {
     use std::process::{Command, Stdio};
     let place = Place::new();
     let program = env!("CARGO_BIN_EXE_firmware-sim");
-    let learn = "learn --images 2000 --test-images 1 --flash flash";
+    let learn = "learn --rows 2000 --test-rows 1 --flash flash";
     let weights = format!("--weights {ROOT}/models/classic.int8.blob --data {ROOT}/data/mnist");
     let mut child = Command::new("sh")
         .current_dir(place.0.path())
@@ -311,7 +310,7 @@ fn what_could_not_be_written_is_said_before_anything_is_learned() {
     let place = Place::new();
     fs::write(place.path("file"), b"no folder").unwrap();
     for (flash, out) in [("flash", "file/picture.png"), ("file/flash", "out.png")] {
-        let options = format!("--images 60 --flash {flash} --out {out} --data {ROOT}/data/mnist");
+        let options = format!("--rows 60 --flash {flash} --out {out} --data {ROOT}/data/mnist");
         let assert = place.run(&format!("learn {options}")).code(1);
         let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
         assert!(err.contains("error: file/"), "{err}");
@@ -335,7 +334,7 @@ fn what_does_not_help_is_rolled_back_and_the_flash_stays_as_it_was() {
 fn a_person_reads_what_came_of_it() {
     let place = Place::new();
     let data = format!("--data {ROOT}/data/mnist --flash flash");
-    let assert = place.run(&format!("learn --images 200 --test-images 50 --out out/learned.png {data}")).success();
+    let assert = place.run(&format!("learn --rows 200 --test-rows 50 --out out/learned.png {data}")).success();
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
     for part in ["learned from 200 images, sensor gain-offset: out/learned.png", "shifted sensor", "original sensor"] {
         assert!(text.contains(part), "{part:?} in {text}");
@@ -399,7 +398,7 @@ fn nothing_that_is_read_or_written_is_replaced_by_the_picture() {
         ("flash", "invert", "the same file as another output"),
         ("world/t10k-images-idx3-ubyte.gz", "world", "the output would replace an input"),
     ] {
-        let arguments = format!("learn --images 10 --shift {shift} --out {out} --flash flash --data {ROOT}/data/mnist");
+        let arguments = format!("learn --rows 10 --shift {shift} --out {out} --flash flash --data {ROOT}/data/mnist");
         let assert = place.run(&arguments).code(1);
         let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
         assert!(err.ends_with(&format!("error: {out}: {because}\n")), "{err}");
@@ -410,7 +409,7 @@ fn nothing_that_is_read_or_written_is_replaced_by_the_picture() {
 #[test]
 fn the_rows_of_the_chart_are_where_they_say() {
     let place = Place::new();
-    let arguments = format!("learn --images 15 --test-images 20 --flash flash --data {ROOT}/data/mnist");
+    let arguments = format!("learn --rows 15 --test-rows 20 --flash flash --data {ROOT}/data/mnist");
     let assert = place.run(&arguments).success();
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
     let rows = text.lines().skip(1).map_while(|line| line.split_whitespace().next()?.parse().ok());

@@ -61,12 +61,11 @@ fn on(size: [u32; 2], count: u32, arguments: &str) -> (tempfile::TempDir, assert
 
 #[test]
 fn rows_of_64_values_longer_ones_and_images_are_trained_on() {
-    for (size, what) in
-        [([1, 64], "rows"), ([8, 8], "images"), ([1, 100], "rows"), ([9, 30], "images"), ([16, 4], "images")]
+    for (size, what) in [([1, 64], "rows"), ([8, 8], "rows"), ([1, 100], "rows"), ([9, 30], "rows"), ([16, 4], "rows")]
     {
         let (folder, assert) = on(size, 12, "--json");
         let report: Value = serde_json::from_slice(&assert.success().get_output().stdout).unwrap();
-        assert_eq!((&report["images"], &report["test_images"]), (&12.into(), &12.into()), "{size:?}");
+        assert_eq!((&report["rows"], &report["test_rows"]), (&12.into(), &12.into()), "{size:?}");
         assert!(number(&report, "mse_after") < number(&report, "mse_before"), "{size:?}: {report}");
         let picture = Gray::read(&folder.path().join("out/trained.png")).unwrap();
         let cell = if what == "rows" {
@@ -93,8 +92,8 @@ fn what_cannot_be_trained_on_is_refused() {
     for (size, count, arguments, expected) in [
         ([8, 8], 9, "--link serial:none", "none: No such file"),
         ([8, 8], 9, "--data nowhere", "nowhere: No such file"),
-        ([8, 8], 9, "--images 7001", "7001 is not in 1..=7000"),
-        ([8, 8], 9, "--images 10", "--images: . has 9 training images, 10 are needed"),
+        ([8, 8], 9, "--rows 7001", "7001 is not in 1..=7000"),
+        ([8, 8], 9, "--rows 10", "--rows: . has 9 training images, 10 are needed"),
         ([8, 8], 1, "", ".: 1 test image; training takes 2"),
         (
             [5, 6],

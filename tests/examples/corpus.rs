@@ -5,7 +5,7 @@
 use autoencoder_core::Topology;
 use autoencoder_core::blob::{Format, Header, Thresholds};
 use autoencoder_device::learn::{Begin, HELD_OUT, Method};
-use autoencoder_device::message::Learning;
+use autoencoder_device::message::LearningCommand;
 use autoencoder_device::{Command, Request, frame};
 use autoencoder_io::blob_file::f32_blob;
 use std::path::Path;
@@ -26,16 +26,16 @@ fn main() -> io::Result<()> {
     let code = [9, 0, 255, 1];
     let commands = [
         ("info", Command::Info),
-        ("encode", Command::Encode { image: &image }),
+        ("encode", Command::Encode { row: &image }),
         ("decode", Command::Decode { weights: crc(&blob), code: &code }),
-        ("score", Command::Score { image: &image }),
+        ("score", Command::Score { row: &image }),
         ("usage", Command::Usage),
-        ("monitor", Command::Monitor { image: &image }),
-        ("digest", Command::Digest { image: &image, layers: 3 }),
-        ("oversize", Command::Encode { image: &[7; 300] }),
-        ("learning-status", Command::Learning(Learning::Status)),
-        ("learning-flash", Command::Learning(Learning::Flash { at: 100 })),
-        ("learning-reset", Command::Learning(Learning::Reset)),
+        ("monitor", Command::Monitor { row: &image }),
+        ("digest", Command::Digest { row: &image, layers: 3 }),
+        ("oversize", Command::Encode { row: &[7; 300] }),
+        ("learning-status", Command::Learn(LearningCommand::Status)),
+        ("learning-flash", Command::Learn(LearningCommand::Flash { at: 100 })),
+        ("learning-reset", Command::Learn(LearningCommand::Reset)),
     ];
     let mut all = Vec::new();
     for (sequence, (name, command)) in (1..).zip(commands) {
@@ -52,10 +52,10 @@ fn main() -> io::Result<()> {
     // A run with each optimizer: held out, learned from, judged, kept; then an image with what was learned.
     for (name, method) in [("adam", Method::Adam), ("rmsprop", Method::RmsProp), ("sgd", Method::Sgd)] {
         let rate = if method == Method::Sgd { 200 } else { 50_000 };
-        let begin = Begin { method, rate, batch: 2, images: 12 };
-        let images = rows.iter().map(|row| Command::Learning(Learning::Image(row)));
-        let run = [Command::Learning(Learning::Begin(begin))].into_iter().chain(images);
-        let run = run.chain([Command::Learning(Learning::End), Command::Encode { image: &[9; 16] }]);
+        let begin = Begin { method, rate, batch: 2, rows: 12 };
+        let images = rows.iter().map(|row| Command::Learn(LearningCommand::Row(row)));
+        let run = [Command::Learn(LearningCommand::Begin(begin))].into_iter().chain(images);
+        let run = run.chain([Command::Learn(LearningCommand::End), Command::Encode { row: &[9; 16] }]);
         let frames: Result<Vec<_>, _> = (1..).zip(run).map(|(sequence, command)| frame(sequence, command)).collect();
         fs::write(folder.join("line").join(format!("learning-{name}")), frames?.concat())?;
     }

@@ -9,7 +9,7 @@ use autoencoder_core::quant::ChannelParams;
 use autoencoder_device::flash::Nor;
 use autoencoder_device::frame::frame_bytes;
 use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, LearnerBuffers, Method, Rejection};
-use autoencoder_device::message::Learning;
+use autoencoder_device::message::LearningCommand;
 use autoencoder_device::monitor::Drift;
 use autoencoder_device::{App, Buffers, Command, Frozen, Learner, Reply};
 use autoencoder_io::blob_file::BlobFile;
@@ -57,7 +57,7 @@ fn noise(end: u32) -> impl Iterator<Item = Row> {
 /// The rule that a stream breaks after each of its rows.
 fn drifts(app: &mut App<'_, '_, Frozen>, rows: impl IntoIterator<Item = Row>) -> Vec<Option<Drift>> {
     let monitor = |row: Row| {
-        ask(app, Command::Monitor { image: &row }, |reply| match reply {
+        ask(app, Command::Monitor { row: &row }, |reply| match reply {
             Ok(Reply::Monitored { verdict, .. }) => verdict.drift(),
             other => panic!("{other:?}"),
         })
@@ -131,13 +131,13 @@ impl Device {
     /// A run of learning as `learn` has it by default.
     fn run(&mut self, rows: &[Row]) -> Judgement {
         let images = (rows.len() - HELD_OUT) as u32;
-        let begin = Begin { method: Method::Adam, rate: Method::Adam.rate(), batch: 1, images };
-        ask(&mut self.app, Command::Learning(Learning::Begin(begin)), |reply| assert!(reply.is_ok(), "{reply:?}"));
+        let begin = Begin { method: Method::Adam, rate: Method::Adam.rate(), batch: 1, rows: images };
+        ask(&mut self.app, Command::Learn(LearningCommand::Begin(begin)), |reply| assert!(reply.is_ok(), "{reply:?}"));
         for row in rows {
-            let image = Command::Learning(Learning::Image(row));
+            let image = Command::Learn(LearningCommand::Row(row));
             ask(&mut self.app, image, |reply| assert!(reply.is_ok(), "{reply:?}"));
         }
-        ask(&mut self.app, Command::Learning(Learning::End), |reply| match reply {
+        ask(&mut self.app, Command::Learn(LearningCommand::End), |reply| match reply {
             Ok(Reply::Judged(judgement)) => judgement,
             other => panic!("{other:?}"),
         })
@@ -146,8 +146,8 @@ impl Device {
     /// The error of each of these rows, summed.
     fn error(&mut self, rows: &[Row]) -> u64 {
         let mut score = |row: &Row| {
-            ask(&mut self.app, Command::Score { image: row }, |reply| match reply {
-                Ok(Reply::Score { error }) => u64::from(error),
+            ask(&mut self.app, Command::Score { row }, |reply| match reply {
+                Ok(Reply::Score { score }) => u64::from(score),
                 other => panic!("{other:?}"),
             })
         };
@@ -157,7 +157,7 @@ impl Device {
     /// How often the monitor is in alarm during these rows.
     fn alarms(&mut self, rows: &[Row]) -> usize {
         let mut drifted = |row: &&Row| {
-            ask(&mut self.app, Command::Monitor { image: row }, |reply| match reply {
+            ask(&mut self.app, Command::Monitor { row }, |reply| match reply {
                 Ok(Reply::Monitored { verdict, .. }) => verdict.drifted,
                 other => panic!("{other:?}"),
             })

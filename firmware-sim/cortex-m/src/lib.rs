@@ -16,12 +16,12 @@ mod memory;
 #[cfg_attr(feature = "lm3s6965evb", path = "board/lm3s6965evb.rs")]
 pub mod board;
 
-use autoencoder_device::learn::Learning;
-use autoencoder_device::{App, Board};
+use autoencoder_device::learn::Learn;
+use autoencoder_device::{App, Probes};
 
-/// The measurements of the board.
-pub const BOARD: Board =
-    Board { static_bytes: chip::static_bytes, stack_bytes: chip::stack_bytes, instructions: board::instructions };
+/// What the board measures.
+pub const PROBES: Probes =
+    Probes { static_bytes: chip::static_bytes, stack_bytes: chip::stack_bytes, instructions: board::instructions };
 
 /// The byte that an image waits for before it begins: a line feed.
 const BEGIN: u8 = b'\n';
@@ -45,9 +45,9 @@ pub fn wait() {
 }
 
 /// Answers every frame that comes over the line, for ever.
-pub fn serve<L: Learning>(app: &mut App<'_, '_, L>) -> ! {
+pub fn serve<L: Learn>(app: &mut App<'_, '_, L>) -> ! {
     loop {
-        for byte in app.push_on(&BOARD, board::get()).unwrap_or_default() {
+        for byte in app.push_probed(&PROBES, board::get()).unwrap_or_default() {
             board::put(*byte);
         }
     }

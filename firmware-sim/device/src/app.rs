@@ -1,17 +1,17 @@
 //! The application: bytes in, frames out.
 
 use crate::frame::{self, Receiver, frame_bytes};
-use crate::learn::Learning;
-use crate::message::Usage;
+use crate::learn::Learn;
+use crate::message::{LearningCommand, Usage};
 use crate::monitor::Monitor;
 use crate::{Codec, Command, Error, Info, Reply, Request, Response, message};
 use autoencoder_core::blob::Thresholds;
 use autoencoder_core::{Error as WeightsError, Network, Resource};
 use embedded_storage::nor_flash::NorFlash;
 
-/// The measurements of a board. A function returns 0 if the board cannot measure.
+/// What a board measures. A function returns 0 if the board cannot measure it.
 #[derive(Clone, Copy, Debug)]
-pub struct Board {
+pub struct Probes {
     /// [`Usage::static_bytes`]
     pub static_bytes: fn() -> u32,
     /// [`Usage::stack_bytes`]
@@ -20,9 +20,9 @@ pub struct Board {
     pub instructions: fn() -> u32,
 }
 
-impl Board {
-    /// A board that measures nothing.
-    pub const UNKNOWN: Self = Self { static_bytes: || 0, stack_bytes: || 0, instructions: || 0 };
+impl Probes {
+    /// Those of a board that measures nothing.
+    pub const NONE: Self = Self { static_bytes: || 0, stack_bytes: || 0, instructions: || 0 };
 }
 
 /// The buffers of an application as arrays, for a `static`.
@@ -82,7 +82,7 @@ pub struct App<'b, 'm, L> {
     instructions: u32,
 }
 
-impl<'b, 'm, L: Learning> App<'b, 'm, L> {
+impl<'b, 'm, L: Learn> App<'b, 'm, L> {
     /// An application without weights. Until [`Self::load`] it answers every command with [`WeightsError::Empty`].
     pub fn new(buffers: Buffers<'m>, learner: L) -> Self {
         let Buffers { activations, receive, transmit } = buffers;
@@ -124,21 +124,21 @@ impl<'b, 'm, L: Learning> App<'b, 'm, L> {
     ///
     /// The answer to a frame that cannot be read has sequence number 0.
     pub fn push(&mut self, byte: u8) -> Option<&[u8]> {
-        self.push_on(&Board::UNKNOWN, byte)
+        self.push_probed(&Probes::NONE, byte)
     }
 
     /// As [`Self::push`], on a board that measures itself.
-    pub fn push_on(&mut self, board: &Board, byte: u8) -> Option<&[u8]> {
+    pub fn push_probed(&mut self, probes: &Probes, byte: u8) -> Option<&[u8]> {
         let (sequence, result) = match self.receiver.push(byte)?.map(Request::read) {
             Ok(Ok(Request { sequence, command: Command::Usage })) => {
-                let (static_bytes, stack_bytes) = ((board.static_bytes)(), (board.stack_bytes)());
+                let (static_bytes, stack_bytes) = ((probes.static_bytes)(), (probes.stack_bytes)());
                 let Self { spare_bytes, instructions, .. } = *self;
                 (sequence, Ok(Reply::Usage(Usage { static_bytes, stack_bytes, spare_bytes, instructions })))
             }
             Ok(Ok(Request { sequence, command })) => {
-                let before = (board.instructions)();
+                let before = (probes.instructions)();
                 let result = answer(&mut self.codec, &mut self.monitor, command, self.static_bytes);
-                self.instructions = (board.instructions)().wrapping_sub(before);
+                self.instructions = (probes.instructions)().wrapping_sub(before);
                 (sequence, result)
             }
             Ok(Err((sequence, error))) => (sequence, Err(error)),
@@ -160,7 +160,7 @@ impl<'b, 'm, L: Learning> App<'b, 'm, L> {
 }
 
 /// Bytes of the longest frame to or from a device with this network.
-fn frame_capacity<L: Learning>(network: &Network<'_>) -> usize {
+fn frame_capacity<L: Learn>(network: &Network<'_>) -> usize {
     frame_bytes(network.topology().row().max(network.code_bytes()).max(L::ROW))
 }
 
@@ -175,7 +175,7 @@ impl<'m, F: NorFlash> App<'_, 'm, crate::Learner<'m, F>> {
 }
 
 /// Carries out one command. `ram` is [`App::static_bytes`].
-fn answer<'a, L: Learning>(
+fn answer<'a, L: Learn>(
     codec: &'a mut Codec<'_, '_, L>,
     monitor: &mut Monitor,
     command: Command<'_>,
@@ -194,41 +194,41 @@ fn answer<'a, L: Learning>(
                 static_bytes: ram,
             })
         }
-        Command::Encode { image } => Reply::Code { weights: identity, code: codec.encode(image)? },
+        Command::Encode { row } => Reply::Code { weights: identity, code: codec.encode(row)? },
         Command::Decode { weights, code } => {
             if weights != identity {
                 return Err(Error::OtherWeights { expected: identity, found: weights });
             }
-            Reply::Image(codec.decode(code)?)
+            Reply::Row(codec.decode(code)?)
         }
-        Command::Score { image } => Reply::Score { error: codec.score(image)? },
-        Command::Monitor { image } => {
-            let error = codec.score(image)?;
+        Command::Score { row } => Reply::Score { score: codec.score(row)? },
+        Command::Monitor { row } => {
+            let score = codec.score(row)?;
             monitor.set_thresholds(codec.thresholds()?);
-            Reply::Monitored { error, verdict: monitor.push(image, error) }
+            Reply::Monitored { score, verdict: monitor.push(row, score) }
         }
-        Command::Digest { image, layers } => {
-            let (crc, error) = codec.digest(image, layers.into())?;
-            Reply::Digest { crc, error }
+        Command::Digest { row, layers } => {
+            let (crc, score) = codec.digest(row, layers.into())?;
+            Reply::Digest { crc, score }
         }
-        Command::Usage => return Err(Error::Malformed), // concerns the board: `push_on` answers it
-        Command::Learning(command) => return learn(codec, command),
+        Command::Usage => return Err(Error::Malformed), // concerns the board: `push_probed` answers it
+        Command::Learn(command) => return learn(codec, command),
     })
 }
 
 /// Carries out one command about learning.
-fn learn<'a, L: Learning>(codec: &'a mut Codec<'_, '_, L>, command: message::Learning<'_>) -> Result<Reply<'a>, Error> {
+fn learn<'a, L: Learn>(codec: &'a mut Codec<'_, '_, L>, command: LearningCommand<'_>) -> Result<Reply<'a>, Error> {
     let (learner, network, memory) = codec.learner()?;
     match command {
-        message::Learning::Image(row) => {
-            let (error, held_out) = learner.learn(network, memory, row)?;
-            return Ok(Reply::Learned { error, held_out });
+        LearningCommand::Row(row) => {
+            let (score, held_out) = learner.learn(network, memory, row)?;
+            return Ok(Reply::Learned { score, held_out });
         }
-        message::Learning::End => return Ok(Reply::Judged(learner.end(network, memory)?)),
-        message::Learning::Flash { at } => return Ok(Reply::Flash(learner.read_flash(at)?)),
-        message::Learning::Status => {}
-        message::Learning::Begin(begin) => learner.begin(network, begin)?,
-        message::Learning::Reset => learner.reset(network)?,
+        LearningCommand::End => return Ok(Reply::Judged(learner.end(network, memory)?)),
+        LearningCommand::Flash { at } => return Ok(Reply::Flash(learner.read_flash(at)?)),
+        LearningCommand::Status => {}
+        LearningCommand::Begin(begin) => learner.begin(network, begin)?,
+        LearningCommand::Reset => learner.reset(network)?,
     }
     Ok(Reply::Status(learner.status(network)?))
 }

@@ -8,7 +8,7 @@
 //! decoding the code.
 
 use crate::Error;
-use crate::learn::Learning;
+use crate::learn::Learn;
 use crate::score::{copy, encode, score};
 use autoencoder_core::blob::Thresholds;
 use autoencoder_core::crc::Digest;
@@ -25,7 +25,7 @@ pub struct Codec<'b, 'm, L> {
     learner: L,
 }
 
-impl<'b, 'm, L: Learning> Codec<'b, 'm, L> {
+impl<'b, 'm, L: Learn> Codec<'b, 'm, L> {
     /// A codec without weights: every method returns [`WeightsError::Empty`].
     pub fn new(memory: &'m mut [u8], learner: L) -> Self {
         Self { network: Err(WeightsError::Empty), memory, learner }

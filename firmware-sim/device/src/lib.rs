@@ -41,7 +41,7 @@ pub mod store;
 pub mod tiny;
 pub mod training;
 
-pub use app::{App, Board, Buffers, Memory};
+pub use app::{App, Buffers, Memory, Probes};
 pub use codec::Codec;
 pub use error::Error;
 pub use learn::{Frozen, Learner};

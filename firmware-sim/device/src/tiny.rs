@@ -5,7 +5,7 @@
 //! 1,056 bytes: there is room for a batch of two.
 
 use crate::Error;
-use crate::app::Board;
+use crate::app::Probes;
 use crate::message::{self, Usage};
 use crate::training::Training;
 use autoencoder_core::crc::Digest;
@@ -119,7 +119,7 @@ impl<'f> Task<'f> {
 
 impl TinyTraining {
     /// Trains from new random weights and reports the progress. The same task gives the same bits on every machine.
-    pub fn train(&mut self, task: &Task<'_>, board: &Board, report: &mut impl FnMut(&Report<'_>)) {
+    pub fn train(&mut self, task: &Task<'_>, probes: &Probes, report: &mut impl FnMut(&Report<'_>)) {
         report(&Report::Task(Some(task.crc())));
         self.zero();
         Init::GlorotNormal.fill(&mut self.net, &mut Pcg32::new(SEED, 0));
@@ -127,13 +127,13 @@ impl TinyTraining {
         let mut instructions = 0;
         report(&self.progress(0, task));
         for step in 1..=task.steps {
-            let before = (board.instructions)();
+            let before = (probes.instructions)();
             self.take(images.by_ref().map(|image| &image[..]));
             self.forward();
             self.backward();
             let left = 1.0 - (step - 1) as f32 / task.steps as f32;
             self.update(step, RATE * if left < FLOOR { FLOOR } else { left }, &Adam::default());
-            instructions = (board.instructions)().wrapping_sub(before);
+            instructions = (probes.instructions)().wrapping_sub(before);
             if step.is_multiple_of(BEAT) {
                 report(&Report::Step(step));
             }
@@ -148,7 +148,7 @@ impl TinyTraining {
             }
             report(&Report::Image(&pixels));
         }
-        let (static_bytes, stack_bytes) = ((board.static_bytes)(), (board.stack_bytes)());
+        let (static_bytes, stack_bytes) = ((probes.static_bytes)(), (probes.stack_bytes)());
         report(&Report::Usage(Usage { static_bytes, stack_bytes, spare_bytes: 0, instructions }));
     }
 

@@ -55,10 +55,10 @@ fn commands(image: &[u8; 16]) -> [Command<'_>; 5] {
     let code = &image[..4];
     [
         Command::Info,
-        Command::Encode { image },
+        Command::Encode { row: image },
         Command::Decode { weights: 0, code },
-        Command::Score { image },
-        Command::Monitor { image },
+        Command::Score { row: image },
+        Command::Monitor { row: image },
     ]
 }
 
@@ -68,9 +68,9 @@ fn check_row(app: &mut App<'_, '_, Frozen>, sequence: u32, net: &Net, weights: u
     let code = &net.packed(&elements);
     let reconstruction = net.decode(&net.rounded(&elements));
     let cases = [
-        (Command::Encode { image }, Reply::Code { weights, code }),
-        (Command::Decode { weights, code }, Reply::Image(&reconstruction)),
-        (Command::Score { image }, Reply::Score { error: net.score(image) }),
+        (Command::Encode { row: image }, Reply::Code { weights, code }),
+        (Command::Decode { weights, code }, Reply::Row(&reconstruction)),
+        (Command::Score { row: image }, Reply::Score { score: net.score(image) }),
     ];
     for (command, reply) in cases {
         ask(app, sequence, command, |response| {
@@ -136,9 +136,9 @@ fn a_stream_that_drifts_is_noticed_and_other_weights_begin_anew() {
     let blob = flash(&net.blob_with(&Header { thresholds, ..net.header() }));
     let mut app = boot(&[]);
     let monitor = |app: &mut App<'_, '_, Frozen>, image: &[u8]| {
-        ask(app, 1, Command::Monitor { image }, |response| match response.result {
-            Ok(Reply::Monitored { error, verdict }) => {
-                assert_eq!(error, net.score(image));
+        ask(app, 1, Command::Monitor { row: image }, |response| match response.result {
+            Ok(Reply::Monitored { score, verdict }) => {
+                assert_eq!(score, net.score(image));
                 verdict
             }
             other => panic!("{other:?}"),
@@ -199,13 +199,13 @@ fn another_blob_can_be_loaded_and_a_bad_one_after_a_good_one_leaves_nothing() {
     let mut app = boot(&[]);
     for blob in [&one, &two] {
         app.load(blob.bytes());
-        ask(&mut app, 1, Command::Encode { image: &[9; 16] }, |response| {
+        ask(&mut app, 1, Command::Encode { row: &[9; 16] }, |response| {
             assert!(matches!(response.result, Ok(Reply::Code { weights, .. }) if weights == crc(blob.bytes())));
         });
     }
     app.load(&[]);
     let empty = Err(Error::Weights(WeightsError::Empty));
-    ask(&mut app, 1, Command::Encode { image: &[9; 16] }, |response| assert_eq!(response.result, empty));
+    ask(&mut app, 1, Command::Encode { row: &[9; 16] }, |response| assert_eq!(response.result, empty));
 }
 
 #[test]
@@ -214,8 +214,8 @@ fn wrong_lengths_and_foreign_codes_are_refused() {
     let weights = crc(blob.bytes());
     let mut app = boot(blob.bytes());
     let cases = [
-        (Command::Encode { image: &[1; 15] }, Error::Length { expected: 16, found: 15 }),
-        (Command::Score { image: &[] }, Error::Length { expected: 16, found: 0 }),
+        (Command::Encode { row: &[1; 15] }, Error::Length { expected: 16, found: 15 }),
+        (Command::Score { row: &[] }, Error::Length { expected: 16, found: 0 }),
         (Command::Decode { weights, code: &[1; 5] }, Error::Length { expected: 4, found: 5 }),
         (
             Command::Decode { weights: !weights, code: &[1; 4] },
@@ -247,10 +247,10 @@ fn an_unknown_command_is_refused_by_its_sequence_number() {
 fn a_frame_too_long_and_a_damaged_one_are_answered_and_the_next_is_served() {
     let blob = flash(&Net::new(TOPOLOGY, 1).blob());
     let mut app = boot(blob.bytes());
-    let mut damaged = request(2, Command::Encode { image: &[3; 16] });
+    let mut damaged = request(2, Command::Encode { row: &[3; 16] });
     damaged[6] ^= 0x20;
     let bytes = [
-        request(1, Command::Encode { image: &[3; 500] }),
+        request(1, Command::Encode { row: &[3; 500] }),
         damaged,
         request(3, Command::Info)[..4].to_vec(),
         vec![0],
@@ -277,7 +277,7 @@ fn the_default_networks_application_is_small() {
     let buffers = Buffers { activations: &mut activations, receive: &mut receive, transmit: &mut transmit };
     let mut app = App::new(buffers, Frozen);
     app.load(blob.bytes());
-    ask(&mut app, 1, Command::Score { image: &[9; 784] }, |response| assert!(response.result.is_ok()));
+    ask(&mut app, 1, Command::Score { row: &[9; 784] }, |response| assert!(response.result.is_ok()));
     assert_eq!(app.spare_bytes(), 0);
     let bytes = app.static_bytes();
     assert!((lengths..lengths + 272).contains(&bytes), "{bytes} bytes, {lengths} of them buffers");
@@ -302,7 +302,7 @@ proptest! {
             prop_assert!(Response::read(frame::read(&mut frame).unwrap()).is_ok());
         }
         let code = net.encode(&image);
-        ask(&mut app, 9, Command::Encode { image: &image }, |response| {
+        ask(&mut app, 9, Command::Encode { row: &image }, |response| {
             assert_eq!(response.result, Ok(Reply::Code { weights: crc(blob.bytes()), code: &code }));
         });
     }

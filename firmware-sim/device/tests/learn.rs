@@ -9,7 +9,7 @@ mod net;
 
 use autoencoder_core::blob::{Format, Thresholds};
 use autoencoder_device::learn::{HELD_OUT, Judgement, Method, Rejection, Status};
-use autoencoder_device::message::Learning;
+use autoencoder_device::message::LearningCommand;
 use autoencoder_device::store::RecordState;
 use autoencoder_device::{App, Command, Error, Frozen, Memory, Reply};
 use autoencoder_io::blob_file::BlobFile;
@@ -21,20 +21,20 @@ fn learning_that_helps_is_kept_and_is_there_after_the_power_was_off() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     let base = device.codes();
-    let nothing = Status { kept: Ok(RecordState::Nothing), images: 0, thresholds: THRESHOLDS };
-    assert_eq!(device.status(Learning::Status), nothing);
+    let nothing = Status { kept: Ok(RecordState::Nothing), rows: 0, thresholds: THRESHOLDS };
+    assert_eq!(device.status(LearningCommand::Status), nothing);
     let Judgement { before, after, kept } = device.run(light);
     assert!(after < before / 4 && kept == Ok(1), "{before} to {after}, {kept:?}");
     let learned = device.codes();
     assert_ne!(learned, base);
-    let status = device.status(Learning::Status);
+    let status = device.status(LearningCommand::Status);
     assert!(
-        matches!(status, Status { kept: Ok(RecordState::Learned(record)), images: IMAGES, .. } if record.sequence == 1)
+        matches!(status, Status { kept: Ok(RecordState::Learned(record)), rows: IMAGES, .. } if record.sequence == 1)
     );
 
     let mut again = Device::boot(&blob, device.flash());
     assert_eq!(again.codes(), learned);
-    assert!(matches!(again.status(Learning::Status).kept, Ok(RecordState::Learned(_))));
+    assert!(matches!(again.status(LearningCommand::Status).kept, Ok(RecordState::Learned(_))));
 }
 
 #[test]
@@ -61,18 +61,18 @@ fn a_drift_that_was_learned_is_none_any_more_and_what_was_known_before_is() {
     let mut device = Device::boot(&blob, erased());
     assert!(device.drifted(light));
     assert!(device.run(light).kept.is_ok());
-    let thresholds = device.status(Learning::Status).thresholds;
+    let thresholds = device.status(LearningCommand::Status).thresholds;
     assert_ne!(thresholds, THRESHOLDS);
     assert!(!device.drifted(light));
     assert!(device.drifted(dark));
     // The thresholds lie in flash with the channels.
     let mut again = Device::boot(&blob, device.flash());
-    assert_eq!(again.status(Learning::Status).thresholds, thresholds);
+    assert_eq!(again.status(LearningCommand::Status).thresholds, thresholds);
     assert!(!again.drifted(light));
     // A run that does not help leaves them as they were; a reset brings back those of the blob.
     assert_eq!(device.spoil(light).kept, Err(Rejection::NotBetter));
-    assert_eq!(device.status(Learning::Status).thresholds, thresholds);
-    assert_eq!(device.status(Learning::Reset).thresholds, THRESHOLDS);
+    assert_eq!(device.status(LearningCommand::Status).thresholds, thresholds);
+    assert_eq!(device.status(LearningCommand::Reset).thresholds, THRESHOLDS);
     assert!(device.drifted(light));
 }
 
@@ -86,7 +86,7 @@ fn a_run_that_ends_early_has_thresholds_all_the_same() {
         device.learn(light, &mut random);
     }
     assert!(device.end().kept.is_ok());
-    assert_ne!(device.status(Learning::Status).thresholds, THRESHOLDS);
+    assert_ne!(device.status(LearningCommand::Status).thresholds, THRESHOLDS);
     assert!(!device.drifted(light));
 }
 
@@ -96,7 +96,7 @@ fn a_code_is_decoded_only_with_the_channels_that_it_was_made_with() {
     let code = |device: &mut Device| device.code(&[200; 16]);
     let decodes = |device: &mut Device, (weights, code): &(u32, Vec<u8>)| {
         device.ask(Command::Decode { weights: *weights, code }, |reply| match reply {
-            Ok(Reply::Image(_)) => true,
+            Ok(Reply::Row(_)) => true,
             Err(Error::OtherWeights { found, .. }) if found == *weights => false,
             other => panic!("{other:?}"),
         })
@@ -120,7 +120,7 @@ fn a_code_is_decoded_only_with_the_channels_that_it_was_made_with() {
     assert!(decodes(&mut learned, &amid) && !decodes(&mut base, &amid));
     learned.learn(light, &mut random);
     assert!(!decodes(&mut learned, &amid));
-    learned.status(Learning::Reset);
+    learned.status(LearningCommand::Reset);
     assert!(decodes(&mut learned, &before));
 }
 
@@ -159,7 +159,7 @@ fn reset_goes_back_to_the_blobs_channels_and_stays_there() {
     let mut device = Device::boot(&blob, erased());
     let base = device.codes();
     device.run(light);
-    assert!(matches!(device.status(Learning::Reset).kept, Ok(RecordState::Base(_))));
+    assert!(matches!(device.status(LearningCommand::Reset).kept, Ok(RecordState::Base(_))));
     assert_eq!(device.codes(), base);
     assert_eq!(Device::boot(&blob, device.flash()).codes(), base);
     // And it can learn again.
@@ -173,7 +173,7 @@ fn what_another_network_learned_is_not_taken() {
     device.run(light);
     let mut device = Device::boot(&other, device.flash());
     let found = net::crc(one.bytes());
-    assert_eq!(device.status(Learning::Status).kept, Ok(RecordState::OtherWeights { found }));
+    assert_eq!(device.status(LearningCommand::Status).kept, Ok(RecordState::OtherWeights { found }));
     assert_eq!(device.codes(), Device::boot(&other, erased()).codes());
 }
 
@@ -199,17 +199,17 @@ fn each_optimizer_and_any_batch_helps_and_the_same_run_gives_the_same_bytes() {
 fn without_a_run_there_is_nothing_to_learn_or_to_judge() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
-    for command in [Learning::Image(&[1; 16]), Learning::End] {
-        device.ask(Command::Learning(command), |reply| assert_eq!(reply, Err(Error::NotLearning)));
+    for command in [LearningCommand::Row(&[1; 16]), LearningCommand::End] {
+        device.ask(Command::Learn(command), |reply| assert_eq!(reply, Err(Error::NotLearning)));
     }
     device.begin(Method::Adam, 1, 10_000);
-    device.ask(Command::Learning(Learning::End), |reply| assert_eq!(reply, Err(Error::NotLearning)));
+    device.ask(Command::Learn(LearningCommand::End), |reply| assert_eq!(reply, Err(Error::NotLearning)));
     // Nor is there flash beyond its end.
     for at in [8192, 9000, u32::MAX] {
-        device.ask(Command::Learning(Learning::Flash { at }), |reply| assert_eq!(reply, Ok(Reply::Flash(&[]))));
+        device.ask(Command::Learn(LearningCommand::Flash { at }), |reply| assert_eq!(reply, Ok(Reply::Flash(&[]))));
     }
     let wrong = Error::Length { expected: 16, found: 3 };
-    device.ask(Command::Learning(Learning::Image(&[1; 3])), |reply| assert_eq!(reply, Err(wrong)));
+    device.ask(Command::Learn(LearningCommand::Row(&[1; 3])), |reply| assert_eq!(reply, Err(wrong)));
 }
 
 #[test]
@@ -218,14 +218,14 @@ fn a_device_that_does_not_learn_says_so() {
     let mut memory = Memory::<64, FRAME>::new();
     let mut app = App::new(memory.buffers(), Frozen);
     app.load(blob.bytes());
-    line::ask(&mut app, Command::Learning(Learning::Status), |reply| assert_eq!(reply, Err(Error::Frozen)));
+    line::ask(&mut app, Command::Learn(LearningCommand::Status), |reply| assert_eq!(reply, Err(Error::Frozen)));
 }
 
 /// A run over these rows.
 fn judged(device: &mut Device<'_>, rows: &[Vec<u8>]) -> Result<Judgement, Error> {
     device.begin(Method::Adam, 1, Method::Adam.rate());
     for row in rows {
-        device.ask(Command::Learning(Learning::Image(row)), |reply| assert!(reply.is_ok(), "{reply:?}"));
+        device.ask(Command::Learn(LearningCommand::Row(row)), |reply| assert!(reply.is_ok(), "{reply:?}"));
     }
     device.try_end()
 }
@@ -243,7 +243,7 @@ fn a_second_run_begins_as_a_first_one_does() {
     let rolled_back = |device: &mut Device| assert!(device.spoil(dark).kept.is_err());
     let reset = |device: &mut Device| {
         assert!(device.run(dark).kept.is_ok());
-        device.status(Learning::Reset);
+        device.status(LearningCommand::Reset);
     };
     let before: [&dyn Fn(&mut Device); 3] = [&broken_off, &rolled_back, &reset];
     let mut fresh = Device::boot(&blob, erased());
@@ -254,8 +254,8 @@ fn a_second_run_begins_as_a_first_one_does() {
         let second = device.run(light);
         assert_eq!((second.before, second.after), (first.before, first.after));
         assert_eq!(device.codes(), fresh.codes());
-        assert_eq!(device.status(Learning::Status).thresholds, fresh.status(Learning::Status).thresholds);
-        assert_eq!(device.status(Learning::Status).images, IMAGES);
+        assert_eq!(device.status(LearningCommand::Status).thresholds, fresh.status(LearningCommand::Status).thresholds);
+        assert_eq!(device.status(LearningCommand::Status).rows, IMAGES);
     }
 }
 
@@ -267,8 +267,8 @@ fn a_run_is_over_when_it_was_judged() {
         let judgement = if kept { device.run(light) } else { device.spoil(light) };
         assert_eq!(judgement.kept.is_ok(), kept);
         let (codes, flash) = (device.codes(), device.flash());
-        for command in [Learning::Image(&[1; 16]), Learning::End] {
-            device.ask(Command::Learning(command), |reply| assert_eq!(reply, Err(Error::NotLearning)));
+        for command in [LearningCommand::Row(&[1; 16]), LearningCommand::End] {
+            device.ask(Command::Learn(command), |reply| assert_eq!(reply, Err(Error::NotLearning)));
         }
         assert!(device.codes() == codes && device.flash() == flash);
     }
@@ -318,8 +318,8 @@ fn every_row_is_learned_from_once_or_judges() {
     for i in 0..IMAGES {
         let row = light(&mut random, 16);
         left.push(net.score(&row));
-        let (error, held_out) = device.ask(Command::Learning(Learning::Image(&row)), |reply| match reply {
-            Ok(Reply::Learned { error, held_out }) => (error, held_out),
+        let (error, held_out) = device.ask(Command::Learn(LearningCommand::Row(&row)), |reply| match reply {
+            Ok(Reply::Learned { score, held_out }) => (score, held_out),
             other => panic!("{other:?}"),
         });
         assert_eq!(held_out, i < HELD_OUT as u32);
@@ -391,7 +391,7 @@ fn a_row_of_another_length_takes_no_place() {
         for length in [0, 1, 15, 17] {
             let error = Error::Length { expected: 16, found: length };
             let row = vec![9; length as usize];
-            device.ask(Command::Learning(Learning::Image(&row)), |reply| assert_eq!(reply, Err(error)));
+            device.ask(Command::Learn(LearningCommand::Row(&row)), |reply| assert_eq!(reply, Err(error)));
         }
         device.learn(light, &mut random);
     }
@@ -404,7 +404,7 @@ fn the_thresholds_move_to_the_middle_of_the_scores_held_out() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     let judgement = device.run(light);
-    let Thresholds { lower, upper } = device.status(Learning::Status).thresholds;
+    let Thresholds { lower, upper } = device.status(LearningCommand::Status).thresholds;
     let ratio = f64::from(THRESHOLDS.upper) / f64::from(THRESHOLDS.lower);
     let found = f64::from(upper) / f64::from(lower);
     assert!((found / ratio.powf(1.25) - 1.0).abs() < 0.1, "{lower} to {upper}"); // `lower` is a small integer
@@ -417,5 +417,5 @@ fn the_thresholds_move_to_the_middle_of_the_scores_held_out() {
     let blob = BlobFile::new("flash".as_ref(), &net.blob());
     let mut device = Device::boot(&blob, erased());
     assert!(device.run(light).kept.is_ok());
-    assert_eq!(device.status(Learning::Status).thresholds, Thresholds::NONE);
+    assert_eq!(device.status(LearningCommand::Status).thresholds, Thresholds::NONE);
 }

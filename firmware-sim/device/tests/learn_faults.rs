@@ -11,7 +11,7 @@ mod simulated;
 
 use autoencoder_core::blob::{Format, Thresholds};
 use autoencoder_device::learn::{Begin, HELD_OUT, Method};
-use autoencoder_device::message::Learning;
+use autoencoder_device::message::LearningCommand;
 use autoencoder_device::store::{RecordState, StoreError};
 use autoencoder_device::{Command, Error};
 use embedded_storage::nor_flash::NorFlash;
@@ -24,7 +24,7 @@ type Flash = Simulated<Vec<u8>, 6, 128, 8>;
 
 /// What can be seen of the channels and of what goes with them.
 fn state<F: NorFlash>(device: &mut Device<'_, F>) -> (Vec<Vec<u8>>, Thresholds) {
-    (device.codes(), device.status(Learning::Status).thresholds)
+    (device.codes(), device.status(LearningCommand::Status).thresholds)
 }
 
 #[test]
@@ -71,23 +71,23 @@ fn a_save_that_fails_leaves_the_device_as_before_the_run() {
     let mut device = Device::boot_on(&blob, flash);
     assert_eq!(device.try_run(light), Err(Error::Store(StoreError::Flash)));
     assert_eq!(state(&mut device), base);
-    device.ask(Command::Learning(Learning::Image(&[1; 16])), |reply| assert_eq!(reply, Err(Error::NotLearning)));
+    device.ask(Command::Learn(LearningCommand::Row(&[1; 16])), |reply| assert_eq!(reply, Err(Error::NotLearning)));
     assert_eq!(device.try_end(), Err(Error::NotLearning));
 }
 
 #[test]
 fn without_a_flash_nothing_is_learned_since_nothing_could_be_taken_back() {
     let blob = blob(1);
-    let begin = Learning::Begin(Begin { method: Method::Adam, rate: 10_000, batch: 1, images: 9 });
+    let begin = LearningCommand::Begin(Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 9 });
     let mut device = Device::boot(&blob, vec![0xff; 4096]);
-    assert_eq!(device.status(Learning::Status).kept, Err(StoreError::Capacity));
-    device.ask(Command::Learning(begin), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Capacity))));
-    device.ask(Command::Learning(Learning::Image(&[1; 16])), |reply| assert_eq!(reply, Err(Error::NotLearning)));
+    assert_eq!(device.status(LearningCommand::Status).kept, Err(StoreError::Capacity));
+    device.ask(Command::Learn(begin), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Capacity))));
+    device.ask(Command::Learn(LearningCommand::Row(&[1; 16])), |reply| assert_eq!(reply, Err(Error::NotLearning)));
     // A reset has nothing to do, and does not forget why.
-    assert_eq!(device.status(Learning::Reset).kept, Err(StoreError::Capacity));
+    assert_eq!(device.status(LearningCommand::Reset).kept, Err(StoreError::Capacity));
 
     let mut device: Device<'_> = Device::without_flash(&blob);
-    device.ask(Command::Learning(begin), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Missing))));
+    device.ask(Command::Learn(begin), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Missing))));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn weights_that_are_loaded_later_have_records_of_their_own() {
         let learned = device.codes();
         device.load(&other);
         let found = net::crc(one.bytes());
-        assert_eq!(device.status(Learning::Status).kept, Ok(RecordState::OtherWeights { found }));
+        assert_eq!(device.status(LearningCommand::Status).kept, Ok(RecordState::OtherWeights { found }));
         assert_eq!(device.codes(), Device::boot(&other, erased()).codes());
         assert_eq!(device.run(light).kept, Ok(2));
         let of_other = device.codes();
@@ -124,15 +124,15 @@ fn a_network_too_large_for_the_flash_is_not_learned_and_spares_the_records() {
     device.run(light);
     let (learned, flash) = (device.codes(), device.flash());
     device.load(&large);
-    assert_eq!(device.status(Learning::Status).kept, Err(StoreError::Capacity));
-    let begin = Learning::Begin(Begin { method: Method::Adam, rate: 10_000, batch: 1, images: 9 });
-    for command in [begin, Learning::Reset] {
-        device.ask(Command::Learning(command), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Capacity))));
+    assert_eq!(device.status(LearningCommand::Status).kept, Err(StoreError::Capacity));
+    let begin = LearningCommand::Begin(Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 9 });
+    for command in [begin, LearningCommand::Reset] {
+        device.ask(Command::Learn(command), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Capacity))));
     }
     assert!(device.flash() == flash);
     device.load(&one);
     assert_eq!(device.codes(), learned);
-    assert!(matches!(device.status(Learning::Status).kept, Ok(RecordState::Learned(_))));
+    assert!(matches!(device.status(LearningCommand::Status).kept, Ok(RecordState::Learned(_))));
 }
 
 #[test]

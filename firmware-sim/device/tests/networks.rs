@@ -12,7 +12,7 @@ use autoencoder_core::blob::Format;
 use autoencoder_core::quant::ChannelParams;
 use autoencoder_device::flash::Nor;
 use autoencoder_device::frame::frame_bytes;
-use autoencoder_device::learn::{Begin, HELD_OUT, LearnerBuffers, Learning, Method};
+use autoencoder_device::learn::{Begin, HELD_OUT, Learn, LearnerBuffers, Method};
 use autoencoder_device::message::{self, Info, Usage};
 use autoencoder_device::monitor::Verdict;
 use autoencoder_device::{App, Buffers, Command, Error, Frozen, Learner, Reply};
@@ -89,7 +89,7 @@ fn blob(net: &Net) -> &'static BlobFile {
 }
 
 /// Encodes, decodes and scores a few rows; everything is as plain loops have it.
-fn check<L: Learning>(app: &mut App<'_, '_, L>, net: &Net) {
+fn check<L: Learn>(app: &mut App<'_, '_, L>, net: &Net) {
     let weights = crc(&net.blob());
     let mut random = Random::new(5);
     for _ in 0..10 {
@@ -97,9 +97,9 @@ fn check<L: Learning>(app: &mut App<'_, '_, L>, net: &Net) {
         let elements = net.encode(&row);
         let code = &net.packed(&elements);
         let cases = [
-            (Command::Encode { image: &row }, Reply::Code { weights, code }),
-            (Command::Decode { weights, code }, Reply::Image(&net.decode(&net.rounded(&elements)))),
-            (Command::Score { image: &row }, Reply::Score { error: net.score(&row) }),
+            (Command::Encode { row: &row }, Reply::Code { weights, code }),
+            (Command::Decode { weights, code }, Reply::Row(&net.decode(&net.rounded(&elements)))),
+            (Command::Score { row: &row }, Reply::Score { score: net.score(&row) }),
         ];
         for (command, reply) in cases {
             ask(app, command, |result| assert_eq!(result, Ok(reply), "{}", net.topology()));
@@ -109,24 +109,24 @@ fn check<L: Learning>(app: &mut App<'_, '_, L>, net: &Net) {
 
 /// A short run of learning: it is taken to its end.
 fn learn(app: &mut Learns, net: &Net) {
-    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, images: 20 };
-    ask(app, Command::Learning(message::Learning::Begin(begin)), |result| assert!(result.is_ok(), "{result:?}"));
+    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 20 };
+    ask(app, Command::Learn(message::LearningCommand::Begin(begin)), |result| assert!(result.is_ok(), "{result:?}"));
     let (mut random, mut places) = (Random::new(6), Vec::new());
     for _ in 0..HELD_OUT + 20 {
         let row = random.bytes(net.topology().row());
         // The first rows that are not equal, and not constant, are held out.
         let other =
             places.len() < HELD_OUT && !places.contains(&row) && (row.len() == 1 || row.iter().any(|x| *x != row[0]));
-        ask(app, Command::Learning(message::Learning::Image(&row)), |result| {
+        ask(app, Command::Learn(message::LearningCommand::Row(&row)), |result| {
             assert!(matches!(result, Ok(Reply::Learned { held_out, .. }) if held_out == other), "{result:?}");
         });
         if other {
             places.push(row);
         }
     }
-    let end = Command::Learning(message::Learning::End);
+    let end = Command::Learn(message::LearningCommand::End);
     ask(app, end, |result| assert!(matches!(result, Ok(Reply::Judged(_))), "{result:?}"));
-    ask(app, Command::Learning(message::Learning::Reset), |result| assert!(result.is_ok(), "{result:?}"));
+    ask(app, Command::Learn(message::LearningCommand::Reset), |result| assert!(result.is_ok(), "{result:?}"));
 }
 
 #[test]
@@ -166,17 +166,17 @@ fn buffers_of_exactly_the_needed_length_suffice() {
 
 #[test]
 fn one_less_of_anything_is_refused_with_both_numbers() {
-    fn refused<L: Learning>(app: &mut App<'_, '_, L>, resource: Resource, needed: usize) {
+    fn refused<L: Learn>(app: &mut App<'_, '_, L>, resource: Resource, needed: usize) {
         let (needed, available) = (needed as u32, needed as u32 - 1);
         let error = Error::Weights(WeightsError::Capacity { resource, needed, available });
         let image = &[1; 3][..];
         for command in [
             Command::Info,
-            Command::Encode { image },
+            Command::Encode { row: image },
             Command::Decode { weights: 0, code: image },
-            Command::Score { image },
-            Command::Monitor { image },
-            Command::Digest { image, layers: 1 },
+            Command::Score { row: image },
+            Command::Monitor { row: image },
+            Command::Digest { row: image, layers: 1 },
         ] {
             ask(app, command, |result| assert_eq!(result, Err(error)));
         }
@@ -266,14 +266,14 @@ fn an_encoder_alone_encodes_and_a_decoder_alone_decodes() {
             let blob_of_half = blob(&net.encoder());
             let mut encoder = lengths.learner(blob_of_half);
             let weights = crc(blob_of_half.bytes());
-            let encode = Command::Encode { image };
+            let encode = Command::Encode { row: image };
             let expected = Ok(Reply::Code { weights, code });
             ask(&mut encoder, encode, |result| assert_eq!(result, expected));
             for command in [
                 Command::Decode { weights, code },
-                Command::Score { image },
-                Command::Monitor { image },
-                Command::Digest { image, layers: 1 },
+                Command::Score { row: image },
+                Command::Monitor { row: image },
+                Command::Digest { row: image, layers: 1 },
             ] {
                 ask(&mut encoder, command, |result| assert_eq!(result, Err(Error::Absent), "{command:?}"));
             }
@@ -285,17 +285,17 @@ fn an_encoder_alone_encodes_and_a_decoder_alone_decodes() {
             let weights = crc(blob_of_half.bytes());
             let decode = Command::Decode { weights, code };
             let reconstruction = &net.decode(&net.rounded(&elements))[..];
-            ask(&mut decoder, decode, |result| assert_eq!(result, Ok(Reply::Image(reconstruction))));
+            ask(&mut decoder, decode, |result| assert_eq!(result, Ok(Reply::Row(reconstruction))));
             for command in [
-                Command::Encode { image },
-                Command::Score { image },
-                Command::Monitor { image },
-                Command::Digest { image, layers: 1 },
+                Command::Encode { row: image },
+                Command::Score { row: image },
+                Command::Monitor { row: image },
+                Command::Digest { row: image, layers: 1 },
             ] {
                 ask(&mut decoder, command, |result| assert_eq!(result, Err(Error::Absent), "{command:?}"));
             }
             cannot_learn(&mut decoder, image);
-            ask(&mut decoder, decode, |result| assert_eq!(result, Ok(Reply::Image(reconstruction))));
+            ask(&mut decoder, decode, |result| assert_eq!(result, Ok(Reply::Row(reconstruction))));
             for (app, half) in [(&mut encoder, net.encoder()), (&mut decoder, net.decoder())] {
                 ask(app, Command::Info, |result| {
                     assert!(
@@ -312,11 +312,11 @@ fn an_encoder_alone_encodes_and_a_decoder_alone_decodes() {
 
 /// Half of a network has no reconstruction to learn from.
 fn cannot_learn(app: &mut Learns, image: &[u8]) {
-    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, images: 20 };
-    ask(app, Command::Learning(message::Learning::Begin(begin)), |result| assert!(result.is_ok()));
-    for command in [message::Learning::Image(image), message::Learning::End] {
-        let expected = if command == message::Learning::End { Error::NotLearning } else { Error::Absent };
-        ask(app, Command::Learning(command), |result| assert_eq!(result, Err(expected)));
+    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 20 };
+    ask(app, Command::Learn(message::LearningCommand::Begin(begin)), |result| assert!(result.is_ok()));
+    for command in [message::LearningCommand::Row(image), message::LearningCommand::End] {
+        let expected = if command == message::LearningCommand::End { Error::NotLearning } else { Error::Absent };
+        ask(app, Command::Learn(command), |result| assert_eq!(result, Err(expected)));
     }
 }
 
@@ -330,9 +330,9 @@ fn a_network_of_one_layer_encodes_and_decodes() {
         learn(&mut app, &net);
         let row = Random::new(8).bytes(30);
         assert_eq!(net.reconstruct(&row), net.rounded(&net.encode(&row)));
-        ask(&mut app, Command::Monitor { image: &row }, |result| {
+        ask(&mut app, Command::Monitor { row: &row }, |result| {
             let verdict = Verdict { above: 0, below: 0, repeats: 0, drifted: false };
-            assert_eq!(result, Ok(Reply::Monitored { error: net.score(&row), verdict }));
+            assert_eq!(result, Ok(Reply::Monitored { score: net.score(&row), verdict }));
         });
     }
 }
@@ -374,8 +374,8 @@ fn a_digest_is_of_unpadded_rows() {
         let outputs = net.layer_outputs(&row);
         for layers in 0..=outputs.len() + 1 {
             let crc = autoencoder_core::crc::checksum(&outputs[..layers.min(outputs.len())].concat());
-            ask(&mut app, Command::Digest { image: &row, layers: layers as u8 }, |result| {
-                assert_eq!(result, Ok(Reply::Digest { crc, error: net.score(&row) }), "{topology}");
+            ask(&mut app, Command::Digest { row: &row, layers: layers as u8 }, |result| {
+                assert_eq!(result, Ok(Reply::Digest { crc, score: net.score(&row) }), "{topology}");
             });
         }
     }

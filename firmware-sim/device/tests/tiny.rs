@@ -1,6 +1,6 @@
 //! Training a small network whole, as the application on the device does it and reports it.
 
-use autoencoder_device::app::Board;
+use autoencoder_device::app::Probes;
 use autoencoder_device::frame;
 use autoencoder_device::tiny::{PIXELS, RAM, Report, STACK, Task, TinyTraining};
 use autoencoder_io::zeroed_box;
@@ -12,7 +12,7 @@ fn the_same_task_gives_the_same_reports_and_another_one_others() {
     let reports = |steps| {
         let (mut training, mut reports) = (zeroed_box::<TinyTraining>(), Vec::new());
         let task = Task { steps, learned: &images[..30], held_out: &images[30..] };
-        training.train(&task, &Board::UNKNOWN, &mut |report| reports.push(format!("{report:?}")));
+        training.train(&task, &Probes::NONE, &mut |report| reports.push(format!("{report:?}")));
         reports
     };
     assert_eq!(reports(50), reports(50));

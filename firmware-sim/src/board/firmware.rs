@@ -62,12 +62,12 @@ pub enum BuildError {
     Io(PathBuf, io::Error),
 }
 
-/// Images that were built with the same features.
-pub struct Images {
+/// Firmware images that were built with the same features.
+pub struct BoardImages {
     folder: PathBuf,
 }
 
-impl Images {
+impl BoardImages {
     /// The application, its engine and its profile, built unless they are up to date.
     pub fn application(board: &Board) -> Result<Self, BuildError> {
         Self::build(board, board.name, &[Program::Application, Program::Engine, Program::Profile])
@@ -140,7 +140,7 @@ impl Images {
         Layout::new(&bytes).map_err(|error| BuildError::Failed(error.to_string()))
     }
 
-    /// Images in this folder, for tests that change them.
+    /// The images in this folder, for tests that change them.
     #[cfg(all(test, feature = "emulator"))]
     pub fn in_folder(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }

@@ -19,20 +19,20 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 
 pub fn run(args: &args::Budget) -> anyhow::Result<String> {
-    let args::Budget { shape, common } = args;
+    let args::Budget { network, common } = args;
     let target = common.target()?;
     // A device has one board and one network.
     let device = target.link != Kind::InProcess;
     let boards: Vec<&Board> =
         if device || common.board.is_some() { vec![target.board] } else { BOARDS.iter().collect() };
-    shape.get().map(ensure_autoencoder).transpose()?;
-    let weights = match shape.get() {
+    network.get().map(ensure_autoencoder).transpose()?;
+    let weights = match network.get() {
         None if device || common.weights.is_some() => Some(Weights::find(common.weights.as_deref())?),
         _ => None,
     };
     // Without weights, from the sizes alone: a network need not be one that can be built.
     let named = || NAMES.into_iter().filter_map(Topology::named).collect();
-    let topologies: Vec<Topology> = match (&weights, shape.get()) {
+    let topologies: Vec<Topology> = match (&weights, network.get()) {
         (Some(weights), _) => vec![weights.topology().clone()],
         (_, Some(topology)) => vec![topology.clone()],
         _ => named(),

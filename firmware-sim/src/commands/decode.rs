@@ -27,7 +27,7 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     let originals = match &data {
         Some(data) if packets.is_none() => {
             weights.ensure_encodes("decode of test rows")?;
-            let count = Count::or("--images", args.images, ROWS);
+            let count = Count::or("--rows", args.rows, ROWS);
             Some(shift::test(args.shift.as_ref(), data, count, &weights)?)
         }
         _ => None,
@@ -56,7 +56,7 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     });
     if args.device.common.json {
         let text = report.json(json!({
-            "images": decoded.len(), "skipped": skipped, "mse": mse, "out": args.out.display().to_string(),
+            "rows": decoded.len(), "skipped": skipped, "mse": mse, "out": args.out.display().to_string(),
         }));
         return after_picture(text, picture);
     }

@@ -25,7 +25,7 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     weights.ensure_encodes("encode")?;
     let data = if args.inputs.is_empty() { Some(args.data.path()?) } else { None };
     let Rows { rows, shape } = match &data {
-        Some(data) => rows::test(data, Count::or("--images", args.images, ROWS), &weights)?,
+        Some(data) => rows::test(data, Count::or("--rows", args.rows, ROWS), &weights)?,
         None => rows::files(&args.inputs, &weights)?,
     };
     let picture = picture(&args.out)?;
@@ -52,7 +52,7 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
         let unlike: Vec<_> =
             unlike.iter().map(|unlike| json!({ "packet": unlike.packet, "score": unlike.score })).collect();
         let text = report.json(json!({
-            "images": rows.len(), "out": args.out.display().to_string(), "out_bytes": packets.len(),
+            "rows": rows.len(), "out": args.out.display().to_string(), "out_bytes": packets.len(),
             "picture": picture.map(|picture| picture.display().to_string()), "unlike_training": unlike,
         }));
         return after_picture(text, written);

@@ -8,7 +8,7 @@ use crate::weights::Weights;
 use crate::writable::{after_picture, ensure_other, ensure_writable};
 use crate::{args, drawing};
 use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, Rejection};
-use autoencoder_device::message::Learning;
+use autoencoder_device::message::LearningCommand;
 use autoencoder_io::files;
 use autoencoder_io::interrupt;
 use serde_json::json;
@@ -33,10 +33,10 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     ensure_other(&args.out, &[args.flash.as_path()])?;
     ensure_writable(&[&args.out], read())?;
     files::ensure_not_input(&args.flash, read())?;
-    let test_rows = Count::of("--test-images", args.test_images);
+    let test_rows = Count::of("--test-rows", args.test_rows);
     let Rows { rows: shifted, shape } = args.shift.rows(&data, Set::Test, test_rows, &weights)?;
     let original = rows::test(&data, test_rows, &weights)?.rows;
-    let count = Count::or("--images", args.images, ROWS).and(HELD_OUT);
+    let count = Count::or("--rows", args.rows, ROWS).and(HELD_OUT);
     let stream = args.shift.rows(&data, Set::Training, count, &weights)?.rows;
     let count = ensure_some_left(stream.len(), shape, args.shift.folder().unwrap_or(&data))?;
     let what = shape.plural();
@@ -54,7 +54,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
 
     let method = args.optimizer;
     let rate = args.rate.unwrap_or(method.rate());
-    session.status(Learning::Begin(Begin { method, rate, batch: args.batch, images: count as u32 }))?;
+    session.status(LearningCommand::Begin(Begin { method, rate, batch: args.batch, rows: count as u32 }))?;
     let flash = args.flash.display();
     let learned = learn(&mut session, &stream);
     let (errors, instructions) =
@@ -62,7 +62,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let steps = errors.len().div_ceil(args.batch.into()).max(1);
     let instructions = instructions / steps as u64;
     let judgement = session.judge()?;
-    let now = session.status(Learning::Status)?.kept?;
+    let now = session.status(LearningCommand::Status)?.kept?;
     file.write(&session.flash()?)?; // before what takes long again
 
     let after = session.mse(&shifted).and_then(|shifted| Ok([shifted, session.mse(&original)?]));
@@ -75,9 +75,9 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     if args.common.json {
         let text = report.json(json!({
             "shift": args.shift.to_string(),
-            "images": count,
+            "rows": count,
             "held_out": HELD_OUT,
-            "test_images": shifted.len(),
+            "test_rows": shifted.len(),
             "mse_before": on_shifted.before,
             "mse_after": on_shifted.after,
             "mse_old_data_before": on_original.before,

@@ -30,13 +30,13 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
         "{}: no thresholds were calibrated (`cargo run -p host -- export --format int8` does it)",
         weights.path.display()
     );
-    let count = Count::or("--images", args.images, IMAGES);
+    let count = Count::or("--rows", args.rows, IMAGES);
     let data = args.data.path()?;
     let shifted = args.shift.rows(&data, Set::Test, count, &weights)?;
     let what = shifted.shape.plural();
     ensure!(shifted.rows.len() >= 2, "a stream that changes takes two {what}");
     let half = shifted.rows.len() / 2;
-    let mut stream = rows::test(&data, Count::Asked(half, "--images"), &weights)?.rows;
+    let mut stream = rows::test(&data, Count::Asked(half, "--rows"), &weights)?.rows;
     stream.extend(shifted.rows.into_iter().skip(half));
 
     let (mut scores, mut drifts) = (Vec::new(), Vec::new());
@@ -63,7 +63,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let [before, after] = halves.map(|(scores, drifts)| Part::new(scores, drifts, thresholds, weights.row()));
     if args.device.common.json {
         return Ok(report.json(json!({
-            "images": scores.len(),
+            "rows": scores.len(),
             "shift": args.shift.to_string(),
             "lower_threshold": thresholds.lower,
             "upper_threshold": thresholds.upper,

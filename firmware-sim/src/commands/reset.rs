@@ -6,7 +6,7 @@ use crate::link::Kind;
 use crate::link::session::Session;
 use crate::weights::Weights;
 use anyhow::ensure;
-use autoencoder_device::message::Learning;
+use autoencoder_device::message::LearningCommand;
 use autoencoder_device::store::RecordState;
 use autoencoder_io::files::ensure_not_input;
 use serde_json::json;
@@ -23,7 +23,7 @@ pub fn run(args: &args::Reset) -> anyhow::Result<String> {
     let mut session = Session::learning(args.common.target()?, &weights, file.contents.clone())?;
     let damaged = file.state == RecordState::Damaged;
     let before = session.kept(&file, damaged)?;
-    let after = session.status(Learning::Reset)?.kept?;
+    let after = session.status(LearningCommand::Reset)?.kept?;
     let contents = session.flash()?;
     let report = session.finish()?;
     file.write(&contents)?;

@@ -11,7 +11,7 @@ use std::fmt::Write;
 pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
     let weights = Weights::find(args.device.common.weights.as_deref())?;
     weights.ensure_whole("roundtrip")?;
-    let count = Count::of("--images", args.images);
+    let count = Count::of("--rows", args.rows);
     let Rows { rows, shape } = shift::test(args.shift.as_ref(), &args.data.path()?, count, &weights)?;
     let mut session = Session::with_flash(args.device.common.target()?, &weights, args.device.flash.as_deref())?;
     let decoded = session.reconstruct_all(&rows)?;
@@ -19,7 +19,7 @@ pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
     let report = session.finish()?;
     let mse = mse(sum, rows.len() * weights.row());
     if args.device.common.json {
-        return Ok(report.json(json!({ "images": rows.len(), "mse": mse })));
+        return Ok(report.json(json!({ "rows": rows.len(), "mse": mse })));
     }
     let mut text = String::new();
     let what = shape.counted(rows.len());

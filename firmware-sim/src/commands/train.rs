@@ -9,7 +9,7 @@ use crate::terminal::note;
 use crate::writable::{after_picture, ensure_writable};
 use crate::{args, drawing};
 use anyhow::{Context, anyhow, bail, ensure};
-use autoencoder_device::app::Board;
+use autoencoder_device::app::Probes;
 use autoencoder_device::frame;
 use autoencoder_device::tiny::{BATCH, DRAWN, PIXELS, RAM, Report, Task, TinyTraining};
 use autoencoder_io::files;
@@ -30,7 +30,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
     let folder = args.data.path()?;
     let data = Folder::data(&folder);
     let (count, test_count) =
-        (Count::or("--images", args.images, IMAGES), Count::or("--test-images", args.test_images, TEST_IMAGES));
+        (Count::or("--rows", args.rows, IMAGES), Count::or("--test-rows", args.test_rows, TEST_IMAGES));
     let (learned, _) = reduced(data, Set::Training, count)?;
     let (held_out, shape) = reduced(data, Set::Test, test_count)?;
     let there = held_out.len();
@@ -62,8 +62,8 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         let object = json!({
             "steps": args.steps,
             "batch": BATCH,
-            "images": learned.len(),
-            "test_images": held_out.len(),
+            "rows": learned.len(),
+            "test_rows": held_out.len(),
             "mse_before": before,
             "mse_after": after,
             "parameters_crc": format!("{crc:08x}"),
@@ -184,7 +184,7 @@ fn in_process(task: &Task<'_>) -> anyhow::Result<Reports> {
     let mut training = zeroed_box::<TinyTraining>();
     let (mut stack, mut frames) = (Stack::new()?, Vec::with_capacity(64 * FRAME));
     stack.guard(|| {
-        training.train(task, &Board::UNKNOWN, &mut |report| {
+        training.train(task, &Probes::NONE, &mut |report| {
             // Only a line needs signs of life. The buffer has room for the other reports.
             if !matches!(report, Report::Step(_)) {
                 frames.extend_from_slice(frame::write(report, &mut [0; FRAME]).unwrap_or_default());

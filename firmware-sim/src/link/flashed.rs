@@ -4,7 +4,7 @@ use super::LinkError;
 use super::measure::footprint;
 use super::qemu::Qemu;
 use crate::board::Board;
-use crate::board::firmware::{Images, Program};
+use crate::board::firmware::{BoardImages, Program};
 use crate::weights::Weights;
 
 /// The blob for a board's flash.
@@ -25,7 +25,7 @@ impl<'w> Flashed<'w> {
 
 /// A board's images, and the blob, for the emulator.
 pub struct Firmware<'w> {
-    pub images: Images,
+    pub images: BoardImages,
     pub flashed: Flashed<'w>,
     board: &'static Board,
 }
@@ -33,7 +33,7 @@ pub struct Firmware<'w> {
 impl<'w> Firmware<'w> {
     /// The images of an emulated board with these weights.
     pub fn new(board: &'static Board, weights: &'w Weights) -> anyhow::Result<Self> {
-        Ok(Self { images: Images::application(board)?, flashed: Flashed::new(board, weights)?, board })
+        Ok(Self { images: BoardImages::application(board)?, flashed: Flashed::new(board, weights)?, board })
     }
 
     /// Its name in the budget file: board, network and, if it is alone, half.

@@ -8,7 +8,7 @@ use autoencoder_core::quant::{ChannelParams, Native, code, padded};
 use autoencoder_core::{Network, Topology, Zeroed};
 use autoencoder_device::flash::Nor;
 use autoencoder_device::frame::frame_bytes;
-use autoencoder_device::learn::{HELD_OUT, LearnerBuffers, Learning};
+use autoencoder_device::learn::{HELD_OUT, Learn, LearnerBuffers};
 use autoencoder_device::{App, Buffers, Frozen, Learner};
 
 /// A device whose buffers are exactly as long as its network needs.
@@ -124,7 +124,7 @@ pub fn learning_static_bytes(topology: &Topology, code_bits: u8) -> usize {
     size_of::<App<'_, '_, FlashLearner>>() + buffer_bytes::<FlashLearner>(topology, code_bits) + learner
 }
 
-fn buffer_bytes<L: Learning>(topology: &Topology, code_bits: u8) -> usize {
+fn buffer_bytes<L: Learn>(topology: &Topology, code_bits: u8) -> usize {
     let row = topology.row().max(code::packed_bytes(topology.code(), code_bits)).max(L::ROW);
     memory_bytes::<Native>(topology) + 2 * frame_bytes(row)
 }
@@ -137,7 +137,7 @@ pub fn gradients(topology: &Topology) -> usize {
 }
 
 /// The most bytes of a row, of a code or of what the device answers besides.
-fn longest_row<L: Learning>(network: Option<&Network<'_>>) -> usize {
+fn longest_row<L: Learn>(network: Option<&Network<'_>>) -> usize {
     network.map_or(ROW_WITHOUT_NETWORK, |network| network.topology().row().max(network.code_bytes()).max(L::ROW))
 }
 

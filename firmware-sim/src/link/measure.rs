@@ -105,10 +105,14 @@ fn learning_ram(weights: &Weights) -> anyhow::Result<Ram> {
     // They differ, so that the device holds as many out as it can.
     let row = |i: usize| (0..weights.row()).map(|j| (i * (j + 1)) as u8).collect();
     let rows: Vec<Vec<u8>> = (1..=HELD_OUT + 1).map(row).collect();
-    let begin = Begin { method: Method::Adam, rate: 1, batch: 1, images: 1 };
-    let mut run = vec![message::Learning::Begin(begin)];
-    run.extend(rows.iter().map(|row| message::Learning::Image(row)));
-    run.extend([message::Learning::End, message::Learning::Reset, message::Learning::Flash { at: 0 }]);
+    let begin = Begin { method: Method::Adam, rate: 1, batch: 1, rows: 1 };
+    let mut run = vec![message::LearningCommand::Begin(begin)];
+    run.extend(rows.iter().map(|row| message::LearningCommand::Row(row)));
+    run.extend([
+        message::LearningCommand::End,
+        message::LearningCommand::Reset,
+        message::LearningCommand::Flash { at: 0 },
+    ]);
     exercise(device, weights, &run)
 }
 
@@ -127,16 +131,16 @@ pub fn learning_needs(needs: Needs) -> LearningNeeds {
 
 /// Has a device carry out the commands that take most stack, and these about learning. If the network lacks a
 /// half, the device refuses the command.
-fn exercise(mut device: InProcess<'_>, weights: &Weights, run: &[message::Learning<'_>]) -> anyhow::Result<Ram> {
+fn exercise(mut device: InProcess<'_>, weights: &Weights, run: &[message::LearningCommand<'_>]) -> anyhow::Result<Ram> {
     let (row, code) = (vec![0; weights.row()], vec![0; weights.code_bytes()]);
     let commands = [
         Command::Info,
-        Command::Encode { image: &row },
+        Command::Encode { row: &row },
         Command::Decode { weights: weights.crc, code: &code },
-        Command::Score { image: &row },
+        Command::Score { row: &row },
     ];
     let mut buffer = vec![0; frame::frame_bytes(row.len().max(code.len()))];
-    let run = run.iter().map(|command| Command::Learning(*command));
+    let run = run.iter().map(|command| Command::Learn(*command));
     for (sequence, command) in (1..).zip(commands.into_iter().chain(run)) {
         device.exchange(frame::write(&Request { sequence, command }, &mut buffer)?)?;
     }

@@ -3,7 +3,7 @@
 use super::line::Line;
 use super::{Link, LinkError, Ram, ReportStream};
 use crate::board::Board;
-use crate::board::firmware::{Images, Program, Region, output};
+use crate::board::firmware::{BoardImages, Program, Region, output};
 use autoencoder_device::message::Usage;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
@@ -47,16 +47,22 @@ pub struct Qemu {
 
 impl Qemu {
     /// Boots a board's image with a blob in its flash, a good or a bad one.
-    pub fn boot(board: &Board, images: &Images, program: Program, blob: &[u8]) -> Result<Self, LinkError> {
+    pub fn boot(board: &Board, images: &BoardImages, program: Program, blob: &[u8]) -> Result<Self, LinkError> {
         Self::start(board, images, program, blob, &[])
     }
 
     /// Boots the image that learns, with what it has learned.
-    pub fn boot_learning(board: &Board, images: &Images, blob: &[u8], kept: &[u8]) -> Result<Self, LinkError> {
+    pub fn boot_learning(board: &Board, images: &BoardImages, blob: &[u8], kept: &[u8]) -> Result<Self, LinkError> {
         Self::start(board, images, Program::Learner, blob, kept)
     }
 
-    fn start(board: &Board, images: &Images, program: Program, blob: &[u8], kept: &[u8]) -> Result<Self, LinkError> {
+    fn start(
+        board: &Board,
+        images: &BoardImages,
+        program: Program,
+        blob: &[u8],
+        kept: &[u8],
+    ) -> Result<Self, LinkError> {
         if output(EMULATOR, "--version").is_none() {
             return Err(LinkError::NoEmulator(EMULATOR));
         }

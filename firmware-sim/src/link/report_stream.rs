@@ -4,7 +4,7 @@ use super::qemu::Qemu;
 use super::serial::Serial;
 use super::{Kind, LinkError, ReportStream};
 use crate::board::STAND_IN;
-use crate::board::firmware::{Images, Program};
+use crate::board::firmware::{BoardImages, Program};
 
 /// Tells the device at the other end of a link to begin: an emulator that runs this program with these bytes in its flash,
 /// or a board whose flash has them already.
@@ -12,7 +12,7 @@ pub fn open(link: &Kind, program: Program, flash: &[u8]) -> Result<Box<dyn Repor
     let mut device: Box<dyn ReportStream> = if let Kind::Serial(path) = link {
         Box::new(Serial::open(path)?)
     } else {
-        Box::new(Qemu::boot(STAND_IN, &Images::training(program)?, program, flash)?)
+        Box::new(Qemu::boot(STAND_IN, &BoardImages::training(program)?, program, flash)?)
     };
     device.begin()?;
     Ok(device)

@@ -56,11 +56,11 @@ fn rows_go_the_whole_way_and_through_packets() {
         let mse = sum as f64 / 65_025.0 / rows.concat().len() as f64;
         assert!((report["mse"].as_f64().unwrap() / mse - 1.0).abs() < 1e-9, "{topology}: {report}, expected {mse}");
         assert_eq!(
-            (&report["images"], &report["heap_bytes"], &report["spare_bytes"]),
+            (&report["rows"], &report["heap_bytes"], &report["spare_bytes"]),
             (&24.into(), &0.into(), &0.into())
         );
 
-        let assert = place.run("encode --weights blob --data data --images 24 --out codes.bin").success();
+        let assert = place.run("encode --weights blob --data data --rows 24 --out codes.bin").success();
         assert!(stderr(&assert).contains(&format!("weights: blob ({topology}, ")), "{}", stderr(&assert));
         let codes = fs::read(place.path("codes.bin")).unwrap();
         let frames = codes.split_inclusive(|byte| *byte == 0).zip(&rows);
@@ -71,8 +71,8 @@ fn rows_go_the_whole_way_and_through_packets() {
             assert_eq!(code, net.packed(&net.encode(row)), "{topology}");
         }
         let decoded = json(&place.run("decode codes.bin --weights blob --json --out decoded.png").success());
-        assert_eq!((&decoded["images"], &decoded["skipped"]), (&24.into(), &0.into()), "{topology}");
-        place.run("decode --weights blob --data data --images 24 --out whole.png").success();
+        assert_eq!((&decoded["rows"], &decoded["skipped"]), (&24.into(), &0.into()), "{topology}");
+        place.run("decode --weights blob --data data --rows 24 --out whole.png").success();
         let [decoded, whole] = ["decoded.png", "whole.png"].map(|name| Gray::read(&place.path(name)).unwrap());
         assert!(decoded.width > 0 && whole.height > decoded.height, "{topology}: originals are above");
     }
@@ -81,7 +81,7 @@ fn rows_go_the_whole_way_and_through_packets() {
 #[test]
 fn images_are_drawn_as_images_and_rows_as_lines() {
     for (topology, [height, width], net, place) in places() {
-        let text = stdout(&place.run("decode --weights blob --data data --images 3 --out out.png").success());
+        let text = stdout(&place.run("decode --weights blob --data data --rows 3 --out out.png").success());
         let picture = Gray::read(&place.path("out.png")).unwrap();
         if height > 1 {
             let zoom = 56 / width as usize;
@@ -105,14 +105,14 @@ fn images_are_drawn_as_images_and_rows_as_lines() {
 #[test]
 fn they_are_measured_monitored_and_verified() {
     for (topology, _, net, place) in places() {
-        let bench = json(&place.run("bench --link in-process --weights blob --data data --images 9 --json").success());
-        assert_eq!((&bench["images"], &bench["equal_digits"]), (&9.into(), &9.into()), "{topology}: {bench}");
+        let bench = json(&place.run("bench --link in-process --weights blob --data data --rows 9 --json").success());
+        assert_eq!((&bench["rows"], &bench["equal_rows"]), (&9.into(), &9.into()), "{topology}: {bench}");
         let verify = json(&place.run("verify --link in-process --weights blob --data data --json").success());
         let layers = net.topology().layers().len();
-        assert_eq!((&verify["equal_digits"], &verify["layers"]), (&24.into(), &layers.into()), "{topology}: {verify}");
+        assert_eq!((&verify["equal_rows"], &verify["layers"]), (&24.into(), &layers.into()), "{topology}: {verify}");
         let monitor = json(&place.run("monitor --weights blob --data data --json").success());
         let thresholds = (&monitor["lower_threshold"], &monitor["upper_threshold"]);
-        assert_eq!((&monitor["images"], thresholds), (&24.into(), (&1.into(), &1_000_000.into())), "{topology}");
+        assert_eq!((&monitor["rows"], thresholds), (&24.into(), (&1.into(), &1_000_000.into())), "{topology}");
         let budget = json(&place.run("budget --weights blob --board stm32f103 --json").success());
         let row = &budget["budget"][0];
         assert_eq!(
@@ -139,7 +139,7 @@ fn what_is_measured_is_what_the_sizes_say() {
     let statics: Vec<i64> = places()
         .map(|(topology, _, net, place)| {
             let bench =
-                json(&place.run("bench --link in-process --weights blob --data data --images 2 --json").success());
+                json(&place.run("bench --link in-process --weights blob --data data --rows 2 --json").success());
             let number = |key: &str| bench[key].as_i64().unwrap_or_else(|| panic!("{topology}: {key} in {bench}"));
             number("image_ram_bytes") - number("stack_bytes") - buffers(&net)
         })
@@ -187,7 +187,7 @@ fn verify_finds_the_layer_of_a_flipped_bit_in_any_network() {
             let assert = place.run(verify).code(i32::from(first.is_some()));
             let found = json(&assert);
             let expected = (equal.into(), first.map(|first| first.0).into(), first.map(|first| first.1).into());
-            let found = (found["equal_digits"].clone(), found["first_image"].clone(), found["first_layer"].clone());
+            let found = (found["equal_rows"].clone(), found["first_image"].clone(), found["first_layer"].clone());
             let expected: (Value, Value, Value) = expected;
             assert_eq!(found, expected, "{topology}, layer {}", layer + 1);
         }
@@ -200,7 +200,7 @@ fn they_learn_and_forget() {
         let flash = "--weights blob --flash flash --json";
         let learn = format!("learn --data data {flash} --out learned.png");
         let report = json(&place.run(&learn).success());
-        assert_eq!((&report["persisted"], &report["images"]), (&true.into(), &192.into()), "{topology}: {report}");
+        assert_eq!((&report["persisted"], &report["rows"]), (&true.into(), &192.into()), "{topology}: {report}");
         let number = |report: &Value, key: &str| report[key].as_f64().unwrap();
         assert!(number(&report, "mse_after") < number(&report, "mse_before"), "{topology}: {report}");
         let shifted = format!("roundtrip --shift gain-offset --data data {flash}");
@@ -278,12 +278,12 @@ fn half_a_network_does_what_it_can_and_says_what_it_cannot() {
 
     place.run(&format!("encode --weights encoder {data} --out codes.bin")).success();
     let bench =
-        json(&place.run(&format!("bench --link in-process --images 3 --weights encoder {data} --json")).success());
-    assert_eq!((&bench["equal_digits"], &bench["decode_instructions"]), (&3.into(), &Value::Null), "{bench}");
+        json(&place.run(&format!("bench --link in-process --rows 3 --weights encoder {data} --json")).success());
+    assert_eq!((&bench["equal_rows"], &bench["decode_instructions"]), (&3.into(), &Value::Null), "{bench}");
     // Whoever has both halves decodes what the encoder alone has encoded.
     place.write("whole", &net.blob());
     let decoded = json(&place.run("decode codes.bin --weights whole --out out.png --json").success());
-    assert_eq!(decoded["images"], 16, "{decoded}");
+    assert_eq!(decoded["rows"], 16, "{decoded}");
 
     // Packets of the decoder's own.
     let row = test_row(&place, size, 0);
@@ -292,7 +292,7 @@ fn half_a_network_does_what_it_can_and_says_what_it_cannot() {
     let response = autoencoder_device::Response { sequence: 1, result: Ok(reply) };
     place.write("own.bin", autoencoder_device::frame::write(&response, &mut [0; 64]).unwrap());
     let decoded = json(&place.run("decode own.bin --weights decoder --out own.png --json").success());
-    assert_eq!(decoded["images"], 1, "{decoded}");
+    assert_eq!(decoded["rows"], 1, "{decoded}");
     place.refuses("decode codes.bin --weights decoder", "codes.bin: refused 16 packets made with other weights");
 
     for half in ["encoder", "decoder"] {
@@ -320,8 +320,8 @@ fn a_topology_needs_no_weights() {
     let text = stdout(&place.run("budget --layers 64-32-8*-8-64 --board nrf52840").success());
     assert!(text.contains("64-32-8-8-64 "), "{text}");
     for shape in ["--layers 70-9r-3-9r-70i", "--topology tiny"] {
-        let bench = json(&place.run(&format!("bench --link in-process --images 2 {shape} --json")).success());
-        assert_eq!(bench["equal_digits"], 2, "{bench}");
+        let bench = json(&place.run(&format!("bench --link in-process --rows 2 {shape} --json")).success());
+        assert_eq!(bench["equal_rows"], 2, "{bench}");
     }
     for (arguments, because) in [
         ("budget --layers 784", "at least two sizes are needed"),
@@ -347,5 +347,5 @@ fn a_large_network_is_refused_by_a_board_that_has_no_room_for_it() {
         "over budget: 900-700-50-700-900 on nucleo-f446re exceeds flash by",
     );
     let report = json(&place.run("roundtrip --weights blob --data data --board rp2040 --json").success());
-    assert_eq!(report["images"], 24, "{report}");
+    assert_eq!(report["rows"], 24, "{report}");
 }

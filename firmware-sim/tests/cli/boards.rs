@@ -42,7 +42,7 @@ fn memory_that_the_system_refuses_is_one_line() {
         let script = format!("ulimit -v 200000; exec {program} {arguments} --data {}", data().display());
         Command::new("sh").current_dir(place.0.path()).args(["-c", &script]).assert()
     };
-    limited("decode --weights classic.blob --images 2").success();
+    limited("decode --weights classic.blob --rows 2").success();
     for command in ["decode", "encode", "learn", "verify --link in-process", "bench --link in-process"] {
         let assert = limited(&format!("{command} --weights large")).code(1);
         let err = stderr(&assert);

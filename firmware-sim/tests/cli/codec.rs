@@ -31,11 +31,11 @@ fn decode_takes_sixteen_digits_the_whole_way() {
 #[test]
 fn json_is_one_object_and_the_memory_adds_up() {
     let place = Place::new();
-    for command in ["decode", "roundtrip --images 40"] {
+    for command in ["decode", "roundtrip --rows 40"] {
         let assert = place.with_blob(&format!("{command} --json")).success();
         let object = json(&assert);
         let number = |key: &str| object[key].as_u64().unwrap_or_else(|| panic!("{key} in {object}"));
-        assert_eq!(number("images"), if command == "decode" { 16 } else { 40 });
+        assert_eq!(number("rows"), if command == "decode" { 16 } else { 40 });
         assert_eq!(number("ram_bytes"), number("static_bytes") + number("stack_bytes"));
         assert!(number("ram_bytes") <= 6 * 1024, "{object}");
         // Less would mean that it was not measured: a frame's worth of buffers, a call or two.
@@ -52,7 +52,7 @@ fn json_is_one_object_and_the_memory_adds_up() {
 #[test]
 fn the_error_is_that_of_the_integer_network() {
     let place = Place::new();
-    let found = json(&place.with_blob("roundtrip --images 200 --json").success())["mse"].as_f64().unwrap();
+    let found = json(&place.with_blob("roundtrip --rows 200 --json").success())["mse"].as_f64().unwrap();
     let file = BlobFile::read(&place.path("classic.blob")).unwrap();
     let network = Network::open(file.bytes()).unwrap();
     let images = Images::test(&data()).unwrap();
@@ -67,7 +67,7 @@ fn packets_decode_to_the_same_images_as_the_whole_way() {
     place.with_blob("decode --out whole.png").success();
     let object = json(&place.with_blob("encode --out codes.bin --json").success());
     let codes = fs::read(place.path("codes.bin")).unwrap();
-    assert_eq!((&object["images"], object["out_bytes"].as_u64().unwrap()), (&16.into(), codes.len() as u64));
+    assert_eq!((&object["rows"], object["out_bytes"].as_u64().unwrap()), (&16.into(), codes.len() as u64));
     let assert = place.run("decode codes.bin --weights classic.blob --out decoded.png --json").success();
     assert_eq!(json(&assert)["mse"], Value::Null);
     let [whole, decoded] = ["whole.png", "decoded.png"].map(|name| Gray::read(&place.path(name)).unwrap());
@@ -91,17 +91,17 @@ fn png_and_idx_files_are_encoded_like_the_test_images() {
         [header.as_flattened(), pixels].concat()
     };
     place.write("three", &idx(1, images.image(2)));
-    place.with_blob("encode --images 3 --out test.bin").success();
+    place.with_blob("encode --rows 3 --out test.bin").success();
     place.with_blob("encode 0.dat 1.dat three --out files.bin").success();
     assert_eq!(fs::read(place.path("files.bin")).unwrap(), fs::read(place.path("test.bin")).unwrap());
-    let assert = place.with_blob("encode --images 3 three").code(2);
+    let assert = place.with_blob("encode --rows 3 three").code(2);
     assert!(stderr(&assert).contains("cannot be used with"));
 }
 
 #[test]
 fn damaged_and_lost_packets_are_reported_and_the_rest_decodes() {
     let place = Place::new();
-    place.with_blob("encode --images 5 --out codes.bin").success();
+    place.with_blob("encode --rows 5 --out codes.bin").success();
     let codes = fs::read(place.path("codes.bin")).unwrap();
     let packets: Vec<&[u8]> = codes.split_inclusive(|byte| *byte == 0).collect();
     assert_eq!(packets.len(), 5);
@@ -112,12 +112,12 @@ fn damaged_and_lost_packets_are_reported_and_the_rest_decodes() {
     bad[start + 20] ^= 4;
     place.write("bad.bin", &bad);
     let assert = place.run(decode).success();
-    assert_eq!(json(&assert)["images"], 4);
+    assert_eq!(json(&assert)["rows"], 4);
     assert!(stderr(&assert).starts_with(&format!("bad.bin: byte {start}: skipped a packet: frame damaged")));
 
     place.write("bad.bin", &[packets[0], packets[3], packets[4]].concat());
     let assert = place.run(decode).success();
-    assert_eq!(json(&assert)["images"], 3);
+    assert_eq!(json(&assert)["rows"], 3);
     assert_eq!(stderr(&assert), format!("bad.bin: byte {start}: 2 packets are missing before packet 4\n"));
 
     // A code for another network, its CRC right: the device refuses it.
@@ -127,7 +127,7 @@ fn damaged_and_lost_packets_are_reported_and_the_rest_decodes() {
     let short = autoencoder_device::frame::write(&response, &mut [0; 64]).unwrap().to_vec();
     place.write("bad.bin", &[packets[0], &short].concat());
     let assert = place.run(decode).success();
-    assert_eq!(json(&assert)["images"], 1);
+    assert_eq!(json(&assert)["rows"], 1);
     assert!(stderr(&assert).ends_with("skipped a packet: 4 bytes where the network takes 128\n"));
 
     fs::remove_file(place.path("out.png")).unwrap();
@@ -144,7 +144,7 @@ fn damaged_and_lost_packets_are_reported_and_the_rest_decodes() {
 #[test]
 fn packets_made_with_other_weights_are_refused() {
     let place = Place::new();
-    place.with_blob("encode --images 2 --out codes.bin").success();
+    place.with_blob("encode --rows 2 --out codes.bin").success();
     let other = Net::new("classic", 2).blob();
     place.write("other.blob", &other);
     let one = crc(&fs::read(place.path("classic.blob")).unwrap());

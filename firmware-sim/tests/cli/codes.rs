@@ -34,19 +34,19 @@ fn every_command_has_room_for_every_frame() {
             place.write("blob", &net.blob_with(&header));
             let ask = |command: &str| -> Value { json(&place.run(&format!("{command} {rest}")).success()) };
             let encoded = ask("encode --out codes");
-            assert_eq!(encoded["images"], ROWS[0], "{name}, {code_bits} bits: {encoded}");
+            assert_eq!(encoded["rows"], ROWS[0], "{name}, {code_bits} bits: {encoded}");
             let decoded = ask("decode codes --out decoded.png");
             assert_eq!(
-                (&decoded["images"], &decoded["skipped"]),
+                (&decoded["rows"], &decoded["skipped"]),
                 (&ROWS[0].into(), &0.into()),
                 "{name}, {code_bits} bits"
             );
             // One of them with every other command: what differs is in the frames.
             if code_bits == 1 + name.len() as u8 % 8 {
                 for command in ["decode --out out.png", "roundtrip", "monitor", "verify --link in-process"] {
-                    assert_eq!(ask(command)["images"], ROWS[0], "{name}, {code_bits} bits: {command}");
+                    assert_eq!(ask(command)["rows"], ROWS[0], "{name}, {code_bits} bits: {command}");
                 }
-                assert_eq!(ask("bench --link in-process")["equal_digits"], ROWS[0], "{name}, {code_bits} bits");
+                assert_eq!(ask("bench --link in-process")["equal_rows"], ROWS[0], "{name}, {code_bits} bits");
                 ask("learn --flash flash --out learned.png");
                 ask("roundtrip --flash flash");
             }

@@ -42,7 +42,7 @@ fn every_output_is_checked_before_the_work() {
 fn no_output_is_an_input_or_another_output() {
     let place = Place::new();
     fs::create_dir(place.path("folder")).unwrap();
-    place.with_blob("encode --images 2 --out codes").success();
+    place.with_blob("encode --rows 2 --out codes").success();
     let weights = format!("--weights classic.blob --data {}", data().display());
     for (command, because) in [
         (
@@ -60,7 +60,7 @@ fn no_output_is_an_input_or_another_output() {
         place.refuses(&command, because);
     }
     // The picture of the codes is beside them, and names that begin alike are no others.
-    place.with_blob("encode --images 2 --out codes").success();
+    place.with_blob("encode --rows 2 --out codes").success();
     assert!(place.path("codes.png").is_file());
 }
 
@@ -71,7 +71,7 @@ fn beside_a_pipe_there_is_no_picture() {
     assert!(std::process::Command::new("mkfifo").arg(place.path("pipe")).status().unwrap().success());
     let pipe = place.path("pipe");
     let reader = std::thread::spawn(move || fs::read(pipe).unwrap());
-    let object = json(&place.with_blob("encode --images 2 --out pipe --json").success());
+    let object = json(&place.with_blob("encode --rows 2 --out pipe --json").success());
     let codes = reader.join().unwrap();
     assert_eq!(
         (object["out_bytes"].as_u64(), &object["picture"]),

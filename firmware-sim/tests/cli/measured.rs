@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 #[test]
 fn without_the_emulator_nobody_counts_instructions_and_the_rest_is_measured() {
     let place = Place::new();
-    let object = json(&place.with_blob("bench --images 3 --link in-process --json").success());
-    assert_eq!((&object["equal_digits"], &object["encode_instructions"]), (&3.into(), &Value::Null), "{object}");
+    let object = json(&place.with_blob("bench --rows 3 --link in-process --json").success());
+    assert_eq!((&object["equal_rows"], &object["encode_instructions"]), (&3.into(), &Value::Null), "{object}");
     assert!(object["image_ram_bytes"].as_u64().unwrap() > 3000, "{object}");
-    let text = stdout(&place.with_blob("bench --images 3 --link in-process").success());
+    let text = stdout(&place.with_blob("bench --rows 3 --link in-process").success());
     assert!(text.contains("only the emulator counts instructions and bytes of code (--link qemu)"), "{text}");
     assert!(text.contains("3 of 3 rows: codes and reconstructions are the same bytes as in process"), "{text}");
     place.refuses("bench --link in-process --budget none --weights classic.blob", "--budget: only the emulator counts");
@@ -33,7 +33,7 @@ fn a_folder_with_fewer_images_than_are_taken_by_default_gives_what_it_has() {
     place.write("few/t10k-images-idx3-ubyte", &[header.as_flattened(), &pixels].concat());
     for command in ["encode", "decode", "monitor --shift invert", "bench --link in-process"] {
         let assert = place.run(&format!("{command} --json --data few --weights {}", shipped().display())).success();
-        assert_eq!(json(&assert)["images"], 3, "{command}");
+        assert_eq!(json(&assert)["rows"], 3, "{command}");
     }
 }
 
@@ -41,12 +41,12 @@ fn a_folder_with_fewer_images_than_are_taken_by_default_gives_what_it_has() {
 fn a_stream_that_drifts_half_way_is_noticed() {
     let place = Place::new();
     let stream = |options: &str| {
-        let options = format!("monitor --images 400 {options}");
+        let options = format!("monitor --rows 400 {options}");
         place.run(&format!("{options} --weights {} --data {}", shipped().display(), data().display())).success()
     };
     for shift in ["gain-offset", "invert", "columns"] {
         let object = json(&stream(&format!("--json --shift {shift}")));
-        assert_eq!((&object["images"], &object["shift"]), (&400.into(), &shift.into()));
+        assert_eq!((&object["rows"], &object["shift"]), (&400.into(), &shift.into()));
         assert!(object["noticed_after"].as_u64().unwrap() <= 17, "{object}");
         assert!(object["false_alarms"] == 0 && object["above_before"].as_f64().unwrap() < 0.05, "{object}");
         assert!(object["auc"].as_f64().unwrap() > 0.999, "{object}");
@@ -128,7 +128,7 @@ fn budget_needs_no_weights() {
 #[test]
 fn nobody_reading_is_no_panic() {
     let place = Place::new();
-    for arguments in [&["budget"][..], &["roundtrip", "--weights", "classic.blob", "--images", "2"]] {
+    for arguments in [&["budget"][..], &["roundtrip", "--weights", "classic.blob", "--rows", "2"]] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_firmware-sim"))
             .current_dir(place.0.path())
             .args(arguments)
@@ -149,7 +149,7 @@ fn verify_names_the_first_image_and_layer_that_differ() {
     let place = Place::new();
     let net = Net::new("classic", 1);
     let images = Images::test(&data()).unwrap();
-    let verify = format!("verify --images 30 --weights classic.blob --data {} --link in-process", data().display());
+    let verify = format!("verify --rows 30 --weights classic.blob --data {} --link in-process", data().display());
     let same = stdout(&place.run(&verify).success());
     assert!(same.starts_with("30 of 30 images: the outputs of all 4 layers and the score are the same"), "{same}");
     for layer in 0..4 {
@@ -171,10 +171,7 @@ fn verify_names_the_first_image_and_layer_that_differ() {
         place.refuses(&format!("{verify} --against other.blob"), &because);
         let assert = place.run(&format!("{verify} --against other.blob --json")).code(1);
         let object = json(&assert);
-        assert_eq!(
-            (object["equal_digits"].as_u64(), object["first_image"].as_u64()),
-            (Some(equal), Some(image as u64))
-        );
+        assert_eq!((object["equal_rows"].as_u64(), object["first_image"].as_u64()), (Some(equal), Some(image as u64)));
         assert_eq!(object["first_layer"].as_u64(), Some(at as u64));
     }
     place.write("small.blob", &Net::new("small", 1).blob());

@@ -96,8 +96,8 @@ fn bad_images_are_refused_by_name() {
         place.refuses(&command, &format!("{missing}: No such file"));
         assert_eq!(stderr(&place.run(&command)).lines().count(), 1, "{command}");
     }
-    let many = format!("decode --images 10001 --weights classic.blob --data {}", data().display());
-    place.refuses(&many, "--images: ");
+    let many = format!("decode --rows 10001 --weights classic.blob --data {}", data().display());
+    place.refuses(&many, "--rows: ");
     assert!(!place.path("out").exists() && !place.path("artifacts").exists());
 }
 
@@ -124,7 +124,7 @@ fn a_board_that_is_too_small_is_refused_with_what_would_fit() {
     // Commands that need both halves are refused on every link.
     for link in ["in-process", "qemu"] {
         let whole = format!("--weights classic.blob --data {} --board microbit --link {link}", data().display());
-        for command in ["monitor --images 2", "verify --images 1"] {
+        for command in ["monitor --rows 2", "verify --rows 1"] {
             place.refuses(&format!("{command} {whole}"), &over);
             let instead = "what would fit: the encoder alone, the topology small, the board nucleo-f401re";
             place.refuses(&format!("{command} {whole}"), instead);
@@ -154,9 +154,9 @@ fn an_option_that_asks_for_too_much_is_named() {
     let place = Place::new();
     let rest = format!("--weights {} --data {}", shipped().display(), data().display());
     for (command, because) in [
-        ("roundtrip --images 10001", "--images: "),
-        ("monitor --images 10001", "--images: "),
-        ("learn --images 1 --test-images 10001", "--test-images: "),
+        ("roundtrip --rows 10001", "--rows: "),
+        ("monitor --rows 10001", "--rows: "),
+        ("learn --rows 1 --test-rows 10001", "--test-rows: "),
         (
             "decode --shift gainoffset",
             "--shift gainoffset: neither gain-offset, invert, columns, rotate, contrast-N, dark, black or frozen nor a folder",
@@ -164,8 +164,8 @@ fn an_option_that_asks_for_too_much_is_named() {
     ] {
         place.refuses(&format!("{command} {rest}"), because);
     }
-    place.refuses(&format!("monitor --images 10001 {rest}"), "has 10000 test images, 10001 are needed");
+    place.refuses(&format!("monitor --rows 10001 {rest}"), "has 10000 test images, 10001 are needed");
     // Eight more are held out.
-    place.refuses(&format!("learn --images 59993 {rest}"), "--images: ");
-    place.refuses(&format!("learn --images 59993 {rest}"), "has 60000 training images, 60001 are needed");
+    place.refuses(&format!("learn --rows 59993 {rest}"), "--rows: ");
+    place.refuses(&format!("learn --rows 59993 {rest}"), "has 60000 training images, 60001 are needed");
 }

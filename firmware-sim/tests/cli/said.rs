@@ -27,7 +27,7 @@ fn a_value_that_makes_no_sense_is_named_with_its_option_and_what_is_expected() {
             "learn --optimizer adamw",
             "invalid value 'adamw' for '--optimizer <NAME>'; [possible values: adam, rmsprop, sgd]",
         ),
-        ("encode --images 0", "invalid value '0' for '--images <N>': 0 is not in 1..=4294967295"),
+        ("encode --rows 0", "invalid value '0' for '--rows <N>': 0 is not in 1..=4294967295"),
         ("budget --layers -8-64", "invalid value '-8-64' for '--layers <SIZES>': part 1 is not a size from 1 to 65535"),
         ("budget --layers 8-8*r-8", "it is \"8*r\", where one like 128, 128r or 128r* is expected"),
         ("bench --layers 64-1e3-64", "it is \"1e3\", where one like 128, 128r or 128r* is expected"),
@@ -77,7 +77,7 @@ fn data_and_weights_are_looked_for_in_the_folders_above() {
         command.current_dir(place.path("a/b")).args(arguments.split(' ')).assert()
     };
     let object = json(&below("roundtrip --json").success());
-    assert_eq!((&object["images"], &object["weights"]), (&3.into(), &"../../models/classic.int8.blob".into()));
+    assert_eq!((&object["rows"], &object["weights"]), (&3.into(), &"../../models/classic.int8.blob".into()));
     fs::remove_dir_all(place.path("data")).unwrap();
     let err = stderr(&below("roundtrip").code(1));
     let here = fs::canonicalize(place.path("a/b")).unwrap();
@@ -92,11 +92,11 @@ fn data_and_weights_are_looked_for_in_the_folders_above() {
 fn one_image_is_no_images() {
     let place = Place::new();
     for (command, because) in [
-        ("roundtrip --images 1", "1 image encoded and decoded"),
-        ("decode --images 1", "\n1 image, originals"),
-        ("encode --images 1", "artifacts/codes.bin: 1 image of 784 bytes"),
-        ("verify --images 1 --link in-process", "1 of 1 image: the outputs of all 4 layers"),
-        ("bench --images 1 --link in-process", "1 of 1 row: codes and"),
+        ("roundtrip --rows 1", "1 image encoded and decoded"),
+        ("decode --rows 1", "\n1 image, originals"),
+        ("encode --rows 1", "artifacts/codes.bin: 1 image of 784 bytes"),
+        ("verify --rows 1 --link in-process", "1 of 1 image: the outputs of all 4 layers"),
+        ("bench --rows 1 --link in-process", "1 of 1 row: codes and"),
     ] {
         let text = stdout(&place.with_blob(command).success());
         assert!(text.contains(because), "{command}: {text}");
@@ -105,20 +105,20 @@ fn one_image_is_no_images() {
     place.write("one/train-images-idx2-ubyte", &idx([1, 64], 1));
     place.write("rows.blob", &Net::new("64-8-64", 1).blob());
     let rows = "--weights rows.blob --data one";
-    place.refuses(&format!("roundtrip --images 2 {rows}"), "--images: one has 1 test row, 2 are needed");
+    place.refuses(&format!("roundtrip --rows 2 {rows}"), "--rows: one has 1 test row, 2 are needed");
     place.refuses(&format!("learn {rows} --flash flash"), "one: 1 training row, of which 8 are held out to judge by");
-    let held_out = "--images: one has 1 training row, 10 are needed: 2 and 8 to be held out";
-    place.refuses(&format!("learn --images 2 {rows} --flash flash"), held_out);
+    let held_out = "--rows: one has 1 training row, 10 are needed: 2 and 8 to be held out";
+    place.refuses(&format!("learn --rows 2 {rows} --flash flash"), held_out);
 }
 
 #[test]
 fn bytes_behind_a_blob_are_ignored_and_it_is_said() {
     let place = Place::new();
     let mut blob = fs::read(place.path("classic.blob")).unwrap();
-    let whole = stdout(&place.with_blob("roundtrip --images 2 --json").success());
+    let whole = stdout(&place.with_blob("roundtrip --rows 2 --json").success());
     blob.extend(b"more");
     place.write("classic.blob", &blob);
-    let assert = place.with_blob("roundtrip --images 2 --json").success();
+    let assert = place.with_blob("roundtrip --rows 2 --json").success();
     assert_eq!(stderr(&assert), "warning: classic.blob: 4 bytes after the blob are ignored\n");
     assert_eq!(stdout(&assert), whole);
 }
@@ -161,13 +161,13 @@ fn images_that_are_unlike_the_training_data_are_a_warning_and_in_the_json() {
 #[test]
 fn what_is_drawn_on_the_screen_is_cut_and_it_is_said() {
     let place = Place::new();
-    for command in ["encode --images 100", "decode --images 100"] {
+    for command in ["encode --rows 100", "decode --rows 100"] {
         let text = stdout(&place.with_blob(&format!("{command} --out out")).success());
         assert!(text.contains("(the first 16 are drawn here)"), "{text}");
         assert!(text.lines().count() < 80, "{command}: {} lines", text.lines().count());
         assert!(!text.contains('\x1b'), "no terminal, no colours");
     }
-    let text = stdout(&place.with_blob("encode --images 100 --out out").success());
+    let text = stdout(&place.with_blob("encode --rows 100 --out out").success());
     assert!(text.contains("codes (the first 16 are drawn here): the first 64 in out.png"), "{text}");
 }
 
@@ -177,8 +177,8 @@ fn packets_are_drawn_as_the_rows_that_they_were() {
         let place = Place::new();
         place.write("blob", &Net::new(topology, 1).blob());
         place.write("data/t10k-images-idx-ubyte-idx2-idx3", &idx(size, 20));
-        place.run("encode --weights blob --data data --images 20 --out codes").success();
-        place.run("decode --weights blob --data data --images 20 --out rows.png").success();
+        place.run("encode --weights blob --data data --rows 20 --out codes").success();
+        place.run("decode --weights blob --data data --rows 20 --out rows.png").success();
         place.run("decode codes --weights blob --data data --out codes.png").success();
         let [rows, codes] = ["rows.png", "codes.png"].map(|name| Gray::read(&place.path(name)).unwrap());
         // Of two kinds of rows above each other, the second.
@@ -199,7 +199,7 @@ fn packets_are_drawn_as_the_rows_that_they_were() {
 #[test]
 fn the_shades_of_the_chart_are_explained() {
     let place = Place::new();
-    let monitor = format!("monitor --images 100 --weights {} --data {}", shipped().display(), data().display());
+    let monitor = format!("monitor --rows 100 --weights {} --data {}", shipped().display(), data().display());
     let text = stdout(&place.run(&monitor).success());
     assert!(text.contains("of the images of a column  · some  ▒ 10 % or more  █ 40 % or more"), "{text}");
 }

@@ -84,9 +84,9 @@ fn one_image_runs_five_networks_one_after_the_other() {
             });
             assert!(both[0] == both[1], "{topology} on {board}");
             let verify = object(place.run(&format!("verify --data data --board {board} --json")));
-            assert_eq!(verify["equal_digits"], 12, "{topology} on {board}: {verify}");
-            let bench = object(place.run(&format!("bench --data data --board {board} --images 2 --json")));
-            assert_eq!(bench["equal_digits"], 2, "{topology} on {board}: {bench}");
+            assert_eq!(verify["equal_rows"], 12, "{topology} on {board}: {verify}");
+            let bench = object(place.run(&format!("bench --data data --board {board} --rows 2 --json")));
+            assert_eq!(bench["equal_rows"], 2, "{topology} on {board}: {bench}");
             let layers = net.topology().layers().len();
             let counted = ["encode", "decode"].map(|half| bench["layers"][half].as_array().unwrap().len());
             assert_eq!(counted.iter().sum::<usize>(), layers, "{topology} on {board}: {bench}");

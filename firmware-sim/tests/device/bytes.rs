@@ -17,7 +17,7 @@ const WITH_THE_KERNEL: [&str; 2] = ["mps2-an386", "mps2-an505"];
 fn codes_and_images_are_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     for board in WITH_THE_KERNEL {
-        let [emulated, here] = both(&format!("encode --images 100 --board {board}"), folder.path());
+        let [emulated, here] = both(&format!("encode --rows 100 --board {board}"), folder.path());
         assert!(emulated == here, "{board}: the codes differ");
         assert_eq!(emulated.split(|byte| *byte == 0).count(), 101); // nothing after the last zero
         let codes = folder.path().join("codes");
@@ -57,10 +57,10 @@ fn all_test_digits_are_the_same_bytes_in_every_layer() {
     let assert = verify("--json --weights models/classic.int8.blob").success();
     let report: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
     let _ = writeln!(stderr(), "{report}");
-    assert_eq!((&report["images"], &report["equal_digits"]), (&10_000.into(), &10_000.into()));
-    let m33 = "--json --images 500 --weights models/classic.int8.blob --board mps2-an505";
+    assert_eq!((&report["rows"], &report["equal_rows"]), (&10_000.into(), &10_000.into()));
+    let m33 = "--json --rows 500 --weights models/classic.int8.blob --board mps2-an505";
     let report: Value = serde_json::from_slice(&verify(m33).success().get_output().stdout).unwrap();
-    assert_eq!((&report["board"], &report["equal_digits"]), (&"mps2-an505".into(), &500.into()), "{report}");
+    assert_eq!((&report["board"], &report["equal_rows"]), (&"mps2-an505".into(), &500.into()), "{report}");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_flipped_bit_of_one_weight_is_found_and_its_layer_named() {
     fs::write(&blob, net.blob()).unwrap();
     net.flip(2, 100, 100);
     fs::write(&other, net.blob()).unwrap();
-    let assert = verify(&format!("--images 4 --weights {} --against {}", blob.display(), other.display())).code(1);
+    let assert = verify(&format!("--rows 4 --weights {} --against {}", blob.display(), other.display())).code(1);
     let said = String::from_utf8_lossy(&assert.get_output().stderr);
     assert!(said.contains("the first difference: image 0, layer 3"), "{said}");
 }
@@ -106,7 +106,7 @@ fn training_from_a_weight_of_another_bit_is_found_and_its_layer_named() {
 fn a_drift_is_noticed_at_the_same_image() {
     let [emulated, here] = ["qemu", "in-process"].map(|link| {
         let mut command = cargo_bin_cmd!("firmware-sim");
-        command.current_dir(ROOT).args(["monitor", "--images", "60", "--json", "--link", link]);
+        command.current_dir(ROOT).args(["monitor", "--rows", "60", "--json", "--link", link]);
         command.args(["--weights", "models/classic.int8.blob"]);
         let report: Value = serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap();
         ["noticed_after", "mse_before", "mse_after", "auc"].map(|key| report[key].clone())
@@ -120,7 +120,7 @@ fn five_hundred_steps_of_learning_leave_the_same_bytes_in_flash() {
     let folder = tempfile::tempdir().unwrap();
     let [(emulated, there), (here, report)] = ["qemu", "in-process"].map(|link| {
         let flash = folder.path().join(format!("{link}.flash"));
-        let learn = format!("learn --images 500 --test-images 20 --flash {}", flash.display());
+        let learn = format!("learn --rows 500 --test-rows 20 --flash {}", flash.display());
         let report = run(&learn, link, &folder.path().join(format!("{link}.png")));
         let _ = writeln!(stderr(), "{link}: {report}");
         (fs::read(flash).unwrap(), report)
@@ -132,11 +132,10 @@ fn five_hundred_steps_of_learning_leave_the_same_bytes_in_flash() {
     }
     // And the other way round: the board goes on with what this process learned.
     let flash = folder.path().join("in-process.flash").display().to_string();
-    let resumed =
-        run(&format!("learn --images 1 --test-images 20 --flash {flash}"), "qemu", &folder.path().join("png"));
+    let resumed = run(&format!("learn --rows 1 --test-rows 20 --flash {flash}"), "qemu", &folder.path().join("png"));
     assert_eq!(resumed["mse_before"], report["mse_after"]);
     assert!(there["ram_bytes"].as_u64().unwrap() <= 48 * 1024, "{there}");
-    let decode = format!("decode --images 10 --shift gain-offset --flash {flash}");
+    let decode = format!("decode --rows 10 --shift gain-offset --flash {flash}");
     let [emulated, here] = both(&decode, folder.path());
     assert!(emulated == here, "what is decoded with the learned parameters differs");
 }
@@ -164,13 +163,13 @@ fn a_whole_network_is_trained_to_the_same_bytes() {
 fn a_smaller_board_encodes_and_this_program_decodes() {
     let folder = tempfile::tempdir().unwrap();
     let (there, here) = (folder.path().join("there"), folder.path().join("here"));
-    let report = run("decode --images 5 --board microbit", "qemu", &there);
-    run("decode --images 5", "in-process", &here);
+    let report = run("decode --rows 5 --board microbit", "qemu", &there);
+    run("decode --rows 5", "in-process", &here);
     assert!(fs::read(&there).unwrap() == fs::read(&here).unwrap(), "the images differ");
     assert!(report["ram_bytes"].as_u64().unwrap() <= 16 * 1024, "{report}");
     assert!(report["flash_bytes"].as_u64().unwrap() <= 256 * 1024, "{report}");
     // Its codes carry the CRC of the encoder's part; whoever has the whole decodes them.
-    run("encode --images 5 --board microbit", "qemu", &there);
+    run("encode --rows 5 --board microbit", "qemu", &there);
     let codes = there.display().to_string();
     run(&format!("decode {codes}"), "in-process", &here);
 }

@@ -16,7 +16,7 @@ use tests::networks::{cases, formats, layer_outputs, net, topologies};
 /// A copy of the image, which nobody can build anew, and room for a blob.
 static PLACE: LazyLock<TempDir> = LazyLock::new(|| {
     let place = tempfile::tempdir().unwrap();
-    run("encode --images 1", "qemu", &place.path().join("codes")); // builds the image
+    run("encode --rows 1", "qemu", &place.path().join("codes")); // builds the image
     let image = Path::new(ROOT).join("firmware-sim/cortex-m/target/images/mps2-an386/cortex-m-image");
     fs::copy(image, place.path().join("image")).unwrap();
     place
@@ -38,18 +38,18 @@ fn check_row(board: &mut Emulator, net: &Net, weights: u32, row: &[u8]) {
     let topology = net.topology();
     let outputs = layer_outputs(net, row);
     let code = net.packed(&net.encode(row));
-    board.ask(Command::Encode { image: row }, |result| {
+    board.ask(Command::Encode { row }, |result| {
         assert_eq!(result, Ok(Reply::Code { weights, code: &code }), "{topology}: the code");
     });
     let has_decoder = topology.has_decoder();
     let expected = |reply| if has_decoder { Ok(reply) } else { Err(Error::Absent) };
     board.ask(Command::Decode { weights, code: &code }, |result| {
-        assert_eq!(result, expected(Reply::Image(&outputs[outputs.len() - 1])), "{topology}: the reconstruction");
+        assert_eq!(result, expected(Reply::Row(&outputs[outputs.len() - 1])), "{topology}: the reconstruction");
     });
     for layers in 1..=outputs.len() {
         let crc = checksum(&outputs[..layers].concat());
-        board.ask(Command::Digest { image: row, layers: layers as u8 }, |result| {
-            assert_eq!(result, expected(Reply::Digest { crc, error: net.score(row) }), "{topology}: layer {layers}");
+        board.ask(Command::Digest { row, layers: layers as u8 }, |result| {
+            assert_eq!(result, expected(Reply::Digest { crc, score: net.score(row) }), "{topology}: layer {layers}");
         });
     }
 }

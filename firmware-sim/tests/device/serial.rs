@@ -18,7 +18,7 @@ struct Board {
 impl Board {
     fn boot() -> Self {
         let out = tempfile::NamedTempFile::new().unwrap();
-        run("encode --images 1", "qemu", out.path()); // builds the image
+        run("encode --rows 1", "qemu", out.path()); // builds the image
         Self::with("mps2-an386/cortex-m-image", "models/classic.int8.blob".as_ref())
     }
 
@@ -54,7 +54,7 @@ impl Drop for Board {
 fn a_board_on_a_serial_port_trains_to_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let flash = folder.path().join("flash");
-    let train = format!("train --json --steps 250 --images 40 --test-images 20 --out {}/png", folder.path().display());
+    let train = format!("train --json --steps 250 --rows 40 --test-rows 20 --out {}/png", folder.path().display());
     over("qemu", "verify --training").success(); // builds the images
     let emulated = object(over("qemu", &train));
 
@@ -100,10 +100,10 @@ fn a_board_on_a_serial_port_says_what_it_takes() {
     let board = Board::boot();
     let serial = format!("serial:{}", board.port);
     let weights = "--json --weights models/classic.int8.blob --board mps2-an386";
-    let bench = object(over(&serial, &format!("bench --images 3 {weights}")));
-    assert_eq!((&bench["equal_digits"], &bench["encode_instructions"]), (&3.into(), &Value::Null), "{bench}");
-    let verify = object(over(&serial, &format!("verify --images 3 {weights}")));
-    assert_eq!(verify["equal_digits"], 3, "{verify}");
+    let bench = object(over(&serial, &format!("bench --rows 3 {weights}")));
+    assert_eq!((&bench["equal_rows"], &bench["encode_instructions"]), (&3.into(), &Value::Null), "{bench}");
+    let verify = object(over(&serial, &format!("verify --rows 3 {weights}")));
+    assert_eq!(verify["equal_rows"], 3, "{verify}");
     let [there, emulated] = [&serial, "qemu"].map(|link| object(over(link, &format!("budget {weights}"))));
     for key in ["static_bytes", "ram_estimate", "flash_estimate", "weights_bytes"] {
         assert_eq!(there["measured"][key], emulated["measured"][key], "{key}");
@@ -123,12 +123,12 @@ fn over_a_serial_port_they_are_the_same_bytes_and_a_board_that_is_unplugged_is_r
     let link = format!("serial:{}", board.port);
     let folder = tempfile::tempdir().unwrap();
     let (there, here) = (folder.path().join("there"), folder.path().join("here"));
-    run("encode --images 20", &link, &there);
-    run("encode --images 20", "in-process", &here);
+    run("encode --rows 20", &link, &there);
+    run("encode --rows 20", "in-process", &here);
     assert!(fs::read(&there).unwrap() == fs::read(&here).unwrap(), "the codes differ");
     // And again: the line was left as it was found.
-    run("decode --images 5", &link, &there);
-    run("decode --images 5", "in-process", &here);
+    run("decode --rows 5", &link, &there);
+    run("decode --rows 5", "in-process", &here);
     assert!(fs::read(&there).unwrap() == fs::read(&here).unwrap(), "the images differ");
     let roundtrip = Command::new(env!("CARGO_BIN_EXE_firmware-sim"))
         .current_dir(ROOT)

@@ -5,7 +5,7 @@ use autoencoder_core::adapt::{self, LearningMemory};
 use autoencoder_core::blob::{Blob, MAGIC, VERSION};
 use autoencoder_device::flash::Nor;
 use autoencoder_device::frame::{self, Receiver, frame_bytes};
-use autoencoder_device::learn::{HELD_OUT, LearnerBuffers, Learning, record_bytes};
+use autoencoder_device::learn::{HELD_OUT, Learn, LearnerBuffers, record_bytes};
 use autoencoder_device::store::slot_bytes;
 use autoencoder_device::{App, Buffers, Codec, Command, Frozen, Learner, Reply, Request, Response};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
@@ -60,7 +60,7 @@ fn split(memory: &mut [u8]) -> Buffers<'_> {
     Buffers { activations, receive, transmit }
 }
 
-fn talk<L: Learning>(app: &mut App<'_, '_, L>, bytes: &[u8]) {
+fn talk<L: Learn>(app: &mut App<'_, '_, L>, bytes: &[u8]) {
     send(app, bytes);
     served(app);
     for frame in bytes.split(|byte| *byte == 0).filter(|frame| !frame.is_empty()) {
@@ -118,7 +118,7 @@ fn run(bytes: &[u8]) {
 }
 
 /// Sends bytes; each answer is a whole frame with a response in it.
-fn send<L: Learning>(app: &mut App<'_, '_, L>, bytes: &[u8]) {
+fn send<L: Learn>(app: &mut App<'_, '_, L>, bytes: &[u8]) {
     for byte in bytes {
         if let Some(frame) = app.push(*byte) {
             let mut frame = frame.to_vec();
@@ -131,7 +131,7 @@ fn send<L: Learning>(app: &mut App<'_, '_, L>, bytes: &[u8]) {
 }
 
 /// Ends the frame that was begun, if one was, and asks: the answer is that to the question.
-fn served<L: Learning>(app: &mut App<'_, '_, L>) {
+fn served<L: Learn>(app: &mut App<'_, '_, L>) {
     const SEQUENCE: u32 = 0x00c0_ffee;
     send(app, &[0]);
     let mut buffer = [0; 32];

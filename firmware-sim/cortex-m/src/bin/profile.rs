@@ -63,7 +63,7 @@ fn main() -> ! {
         let (sequence, result) = match (request.map(Request::read), &network) {
             (Ok(Ok(Request { sequence, command })), Ok(network)) => {
                 let counts = match command {
-                    Command::Encode { image } => count(network, Half::Encoder, image, ACTIVATION_MEMORY, &mut answer),
+                    Command::Encode { row } => count(network, Half::Encoder, row, ACTIVATION_MEMORY, &mut answer),
                     Command::Decode { code, .. } => count(network, Half::Decoder, code, ACTIVATION_MEMORY, &mut answer),
                     _ => Err(Error::Malformed),
                 };

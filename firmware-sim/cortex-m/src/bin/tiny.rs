@@ -11,7 +11,7 @@ mod panic;
 use autoencoder_core::Zeroed;
 use autoencoder_device::frame::{self, frame_bytes};
 use autoencoder_device::tiny::{PIXELS, Report, Task, TinyTraining};
-use cortex_m_image::{BOARD, chip, init, send, wait};
+use cortex_m_image::{PROBES, chip, init, send, wait};
 use cortex_m_rt::entry;
 
 #[entry]
@@ -21,7 +21,7 @@ fn main() -> ! {
     loop {
         wait();
         match Task::read(chip::blob()) {
-            Some(task) => TRAINING.train(&task, &BOARD, &mut say),
+            Some(task) => TRAINING.train(&task, &PROBES, &mut say),
             None => say(&Report::Task(None)),
         }
     }

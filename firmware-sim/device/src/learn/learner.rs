@@ -12,7 +12,7 @@
 
 use super::judge::{self, Scores};
 use super::sample::{Place, Sample};
-use super::{Begin, HELD_OUT, Judgement, Learning, MAX_BATCH, Status};
+use super::{Begin, HELD_OUT, Judgement, Learn, MAX_BATCH, Status};
 use crate::Error;
 use crate::score::{copy, score, squared_distance};
 use crate::store::{RecordState, Store, StoreError};
@@ -82,7 +82,7 @@ pub struct Learner<'m, F> {
     run: LearningRun,
     running: bool,
     /// Rows learned from since the run began.
-    images: u32,
+    rows: u32,
     /// The thresholds that were learned with the channels.
     thresholds: Option<Thresholds>,
     /// CRC of the learned channels; 0 for the blob's.
@@ -111,7 +111,7 @@ impl<'m, F: NorFlash> Learner<'m, F> {
             kept: Ok(RecordState::Nothing),
             run: LearningRun::IDLE,
             running: false,
-            images: 0,
+            rows: 0,
             thresholds: None,
             identity: 0,
             piece: [0; PIECE],
@@ -142,7 +142,7 @@ impl<'m, F: NorFlash> Learner<'m, F> {
     /// Returns to the blob's channels. Ends a run.
     fn use_base(&mut self, network: &Network<'_>) {
         adapt::copy_channels(network, self.memory.channels);
-        (self.running, self.images, self.thresholds, self.identity) = (false, 0, None, 0);
+        (self.running, self.rows, self.thresholds, self.identity) = (false, 0, None, 0);
     }
 
     /// Loads the channels and the thresholds in flash over the blob's.
@@ -195,7 +195,7 @@ impl<'m, F: NorFlash> Learner<'m, F> {
     }
 }
 
-impl<F: NorFlash> Learning for Learner<'_, F> {
+impl<F: NorFlash> Learn for Learner<'_, F> {
     const ROW: usize = PIECE;
 
     fn start(&mut self, network: &Network<'_>) -> Result<(), WeightsError> {
@@ -230,17 +230,17 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
 
     fn identity(&self, network: &Network<'_>) -> u32 {
         // The channels change with every row of a run.
-        let changing = self.running && self.images > 0;
+        let changing = self.running && self.rows > 0;
         if changing { crc::checksum(self.learned(network).as_bytes()) } else { self.identity }
     }
 
     fn status(&self, network: &Network<'_>) -> Result<Status, Error> {
         let thresholds = self.thresholds.unwrap_or(network.blob().header().thresholds);
-        Ok(Status { kept: self.kept, images: self.images, thresholds })
+        Ok(Status { kept: self.kept, rows: self.rows, thresholds })
     }
 
     fn begin(&mut self, network: &Network<'_>, begin: Begin) -> Result<(), Error> {
-        let Begin { method, rate, batch, images } = begin;
+        let Begin { method, rate, batch, rows: images } = begin;
         if self.running {
             self.go_back(network);
         }
@@ -252,7 +252,7 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
         self.run = LearningRun::new(method.optimizer(), rate as f32 * 1e-6, batch.min(MAX_BATCH), images);
         self.running = true;
         self.memory.moments.zero();
-        self.images = 0;
+        self.rows = 0;
         self.sample.clear();
         Ok(())
     }
@@ -283,7 +283,7 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
         };
         let score = score(network, channels, memory, learned_from)?;
         let step = self.run.next_step();
-        self.images = self.images.saturating_add(1);
+        self.rows = self.rows.saturating_add(1);
         adapt::backward(network, &step, learned_from, memory, &mut self.memory);
         if let Place::Taken(place) = place {
             copy(row, self.sample.row_mut(place, length))?;
@@ -292,10 +292,10 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
     }
 
     fn end(&mut self, network: &Network<'_>, memory: &mut [u8]) -> Result<Judgement, Error> {
-        if !self.running || self.sample.count() == 0 && self.images == 0 {
+        if !self.running || self.sample.count() == 0 && self.rows == 0 {
             return Err(Error::NotLearning);
         }
-        let images = self.images;
+        let images = self.rows;
         let after = self.scores(network, memory)?;
         self.stash(network, false);
         self.go_back(network);
@@ -307,7 +307,7 @@ impl<F: NorFlash> Learning for Learner<'_, F> {
         let thresholds = judge::thresholds(network.blob().header().thresholds, &after);
         match self.save(network.channels(), thresholds) {
             Ok(record) => {
-                (self.images, self.thresholds) = (images, Some(thresholds));
+                (self.rows, self.thresholds) = (images, Some(thresholds));
                 self.identity = crc::checksum(self.learned(network).as_bytes());
                 Ok(judge::judgement(&before, &after, Ok(record)))
             }

@@ -39,7 +39,7 @@ pub use sample::HELD_OUT;
 pub const MAX_BATCH: u8 = 8;
 
 /// How a codec learns: not at all ([`Frozen`], the default bodies) or as a [`Learner`] does.
-pub trait Learning: Sized {
+pub trait Learn: Sized {
     /// Bytes of the longest answer about learning, apart from rows and codes.
     const ROW: usize = 0;
 
@@ -110,7 +110,7 @@ pub trait Learning: Sized {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Frozen;
 
-impl Learning for Frozen {}
+impl Learn for Frozen {}
 
 /// The optimizer of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,12 +146,12 @@ impl Method {
 pub struct Begin {
     /// The optimizer.
     pub method: Method,
-    /// The learning rate at the first step, in millionths. Over `images` rows it falls linearly to a hundredth of this.
+    /// The learning rate at the first step, in millionths. Over `rows: images` rows it falls linearly to a hundredth of this.
     pub rate: u32,
     /// Rows of each step, 1 to [`MAX_BATCH`].
     pub batch: u8,
     /// The number of rows to learn from.
-    pub images: u32,
+    pub rows: u32,
 }
 
 /// The state of learning.
@@ -160,7 +160,7 @@ pub struct Status {
     /// What the flash holds, or why it is of no use.
     pub kept: Result<RecordState, StoreError>,
     /// Rows learned from since the last run began.
-    pub images: u32,
+    pub rows: u32,
     /// The thresholds of the monitor: rows whose score is outside are unlike those that the network knows.
     pub thresholds: Thresholds,
 }

@@ -136,7 +136,7 @@ mod tests {
     const N: usize = frame_bytes(784);
 
     fn frame(sequence: u32, image: &[u8]) -> Vec<u8> {
-        let request = Request { sequence, command: Command::Encode { image } };
+        let request = Request { sequence, command: Command::Encode { row: image } };
         write(&request, &mut [0; N]).unwrap().to_vec()
     }
 

@@ -4,7 +4,7 @@
 //! borrowed from their frame, so a message is a few words however long its row. New variants go to the end of their
 //! enum: the variants before them keep their numbers on the wire.
 //!
-//! A row is called an image here, whatever it is. It has one `u8` for each input of the network.
+//! A row has one `u8` for each input of the network.
 
 use crate::Error;
 use crate::learn::{Begin, Judgement, Status};
@@ -31,12 +31,12 @@ pub struct Request<'a> {
 pub enum Command<'a> {
     /// Describe the device and its network: [`Reply::Info`].
     Info,
-    /// Encode an image: [`Reply::Code`].
+    /// Encode a row: [`Reply::Code`].
     Encode {
         /// One `u8` for each input.
-        image: &'a [u8],
+        row: &'a [u8],
     },
-    /// Decode a code: [`Reply::Image`].
+    /// Decode a code: [`Reply::Row`].
     Decode {
         /// The network that made the code, as [`Reply::Code`] identifies it.
         #[serde(serialize_with = "wire::number")]
@@ -44,46 +44,46 @@ pub enum Command<'a> {
         /// The elements of the code, packed: [`autoencoder_core::quant::code`].
         code: &'a [u8],
     },
-    /// Compute the score of an image: [`Reply::Score`].
+    /// Compute the score of a row: [`Reply::Score`].
     Score {
         /// One `u8` for each input.
-        image: &'a [u8],
+        row: &'a [u8],
     },
     /// Report memory and instructions, with or without weights: [`Reply::Usage`].
     Usage,
-    /// Compute the score of the next image of a stream, and judge whether the stream has drifted: [`Reply::Monitored`].
+    /// Compute the score of the next row of a stream, and judge whether the stream has drifted: [`Reply::Monitored`].
     Monitor {
         /// One `u8` for each input.
-        image: &'a [u8],
+        row: &'a [u8],
     },
     /// Compute the CRC of the outputs of the layers, for a comparison with another machine: [`Reply::Digest`].
     Digest {
         /// One `u8` for each input.
-        image: &'a [u8],
+        row: &'a [u8],
         /// The number of layers, from the first of the encoder on. A number above that of the layers stands for all.
         layers: u8,
     },
     /// A command about learning; [`Error::Frozen`] from a device that does not learn.
     #[serde(borrow)]
-    Learning(Learning<'a>),
+    Learn(LearningCommand<'a>),
 }
 
 impl Command<'_> {
-    /// Whether the command may be sent twice. Streams and runs of learning count each image, so their commands may not.
+    /// Whether the command may be sent twice. Streams and runs of learning count each row, so their commands may not.
     pub const fn repeatable(&self) -> bool {
-        !matches!(self, Self::Monitor { .. } | Self::Learning(Learning::Image(_) | Learning::End))
+        !matches!(self, Self::Monitor { .. } | Self::Learn(LearningCommand::Row(_) | LearningCommand::End))
     }
 }
 
 /// A command about learning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Learning<'a> {
+pub enum LearningCommand<'a> {
     /// Report the state of learning: [`Reply::Status`].
     Status,
     /// Begin a run: [`Reply::Status`].
     Begin(Begin),
-    /// Learn from the next image of the run: [`Reply::Learned`].
-    Image(&'a [u8]),
+    /// Learn from the next row of the run: [`Reply::Learned`].
+    Row(&'a [u8]),
     /// End the run: keep the channels if they help, undo the run otherwise: [`Reply::Judged`].
     End,
     /// Forget what was learned, in RAM and in flash: [`Reply::Status`].
@@ -122,12 +122,12 @@ pub enum Reply<'a> {
         code: &'a [u8],
     },
     /// Answers [`Command::Decode`].
-    Image(&'a [u8]),
+    Row(&'a [u8]),
     /// Answers [`Command::Score`].
     Score {
-        /// `Σ (x - y)²` over the elements of the image and of its reconstruction, 0 to 255.
+        /// `Σ (x - y)²` over the elements of the row and of its reconstruction, 0 to 255.
         #[serde(serialize_with = "wire::number")]
-        error: u32,
+        score: u32,
     },
     /// Answers [`Command::Usage`].
     Usage(Usage),
@@ -135,7 +135,7 @@ pub enum Reply<'a> {
     Monitored {
         /// As in [`Reply::Score`].
         #[serde(serialize_with = "wire::number")]
-        error: u32,
+        score: u32,
         /// The verdict on the stream so far.
         verdict: Verdict,
     },
@@ -146,22 +146,22 @@ pub enum Reply<'a> {
         crc: u32,
         /// As in [`Reply::Score`].
         #[serde(serialize_with = "wire::number")]
-        error: u32,
+        score: u32,
     },
-    /// Answers [`Learning::Status`], [`Learning::Begin`] and [`Learning::Reset`].
+    /// Answers [`LearningCommand::Status`], [`LearningCommand::Begin`] and [`LearningCommand::Reset`].
     Status(Status),
-    /// Answers [`Learning::Image`].
+    /// Answers [`LearningCommand::Row`].
     Learned {
-        /// As in [`Reply::Score`], of the image that was learned from, before it was: this one, or one that was held out
-        /// so far and made room for it.
+        /// Of the row that was learned from, before the step; of this row if none was. The device may learn from a row that
+        /// it held out so far, when this row takes its place.
         #[serde(serialize_with = "wire::number")]
-        error: u32,
-        /// Whether the device learned from no image: this one was held out to judge the run by, and none made room.
+        score: u32,
+        /// Whether this row was held out and none was learned from.
         held_out: bool,
     },
-    /// Answers [`Learning::End`].
+    /// Answers [`LearningCommand::End`].
     Judged(Judgement),
-    /// Answers [`Learning::Flash`]: bytes of the flash, none beyond its end.
+    /// Answers [`LearningCommand::Flash`]: bytes of the flash, none beyond its end.
     Flash(&'a [u8]),
 }
 
@@ -190,7 +190,7 @@ pub struct Info {
     /// CRC of the weights.
     #[serde(serialize_with = "wire::number")]
     pub weights: u32,
-    /// Elements of an image.
+    /// Elements of a row.
     pub inputs: u16,
     /// Elements of a code.
     pub code: u16,

@@ -8,7 +8,7 @@ use autoencoder_core::blob::{Format, Header, Thresholds};
 use autoencoder_device::flash::Nor;
 use autoencoder_device::frame::frame_bytes;
 use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, LearnerMemory, Method, Status};
-use autoencoder_device::message::Learning;
+use autoencoder_device::message::LearningCommand;
 use autoencoder_device::{App, Command, Error, Learner, Memory, Reply};
 use autoencoder_io::blob_file::BlobFile;
 use embedded_storage::nor_flash::NorFlash;
@@ -61,24 +61,24 @@ impl<'b, F: NorFlash> Device<'b, F> {
         line::ask(&mut self.app, command, take)
     }
 
-    pub fn status(&mut self, command: Learning<'_>) -> Status {
-        self.ask(Command::Learning(command), |reply| match reply {
+    pub fn status(&mut self, command: LearningCommand<'_>) -> Status {
+        self.ask(Command::Learn(command), |reply| match reply {
             Ok(Reply::Status(status)) => status,
             other => panic!("{other:?}"),
         })
     }
 
     pub fn begin(&mut self, method: Method, batch: u8, rate: u32) {
-        let begin = Begin { method, rate, batch, images: IMAGES };
-        let status = self.status(Learning::Begin(begin));
-        assert_eq!(status.images, 0);
+        let begin = Begin { method, rate, batch, rows: IMAGES };
+        let status = self.status(LearningCommand::Begin(begin));
+        assert_eq!(status.rows, 0);
     }
 
     /// Takes the next row of a run; the score of the row that was learned from, and whether none was.
     pub fn learn(&mut self, rows: Rows, random: &mut Random) -> (u32, bool) {
         let row = rows(random, self.row);
-        self.ask(Command::Learning(Learning::Image(&row)), |reply| match reply {
-            Ok(Reply::Learned { error, held_out }) => (error, held_out),
+        self.ask(Command::Learn(LearningCommand::Row(&row)), |reply| match reply {
+            Ok(Reply::Learned { score, held_out }) => (score, held_out),
             other => panic!("{other:?}"),
         })
     }
@@ -88,7 +88,7 @@ impl<'b, F: NorFlash> Device<'b, F> {
     }
 
     pub fn try_end(&mut self) -> Result<Judgement, Error> {
-        self.ask(Command::Learning(Learning::End), |reply| match reply {
+        self.ask(Command::Learn(LearningCommand::End), |reply| match reply {
             Ok(Reply::Judged(judgement)) => Ok(judgement),
             Err(error) => Err(error),
             other => panic!("{other:?}"),
@@ -127,7 +127,7 @@ impl<'b, F: NorFlash> Device<'b, F> {
         let mut last = false;
         for _ in 0..200 {
             let image = rows(&mut random, self.row);
-            last = self.ask(Command::Monitor { image: &image }, |reply| match reply {
+            last = self.ask(Command::Monitor { row: &image }, |reply| match reply {
                 Ok(Reply::Monitored { verdict, .. }) => verdict.drift().is_some(),
                 other => panic!("{other:?}"),
             });
@@ -143,7 +143,7 @@ impl<'b, F: NorFlash> Device<'b, F> {
 
     /// The code of a row, and what it belongs to.
     pub fn code(&mut self, image: &[u8]) -> (u32, Vec<u8>) {
-        self.ask(Command::Encode { image }, |reply| match reply {
+        self.ask(Command::Encode { row: image }, |reply| match reply {
             Ok(Reply::Code { weights, code }) => (weights, code.to_vec()),
             other => panic!("{other:?}"),
         })
@@ -154,7 +154,7 @@ impl<'b, F: NorFlash> Device<'b, F> {
         let mut contents = Vec::new();
         loop {
             let at = contents.len() as u32;
-            let piece = self.ask(Command::Learning(Learning::Flash { at }), |reply| match reply {
+            let piece = self.ask(Command::Learn(LearningCommand::Flash { at }), |reply| match reply {
                 Ok(Reply::Flash(piece)) => piece.to_vec(),
                 other => panic!("{other:?}"),
             });

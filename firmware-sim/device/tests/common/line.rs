@@ -2,11 +2,11 @@
 #![allow(dead_code, missing_docs)] // each test program uses a part of it
 
 use autoencoder_device::frame::{self, frame_bytes};
-use autoencoder_device::learn::Learning;
+use autoencoder_device::learn::Learn;
 use autoencoder_device::{App, Command, Error, Reply, Request, Response};
 
 /// Sends one command and hands what comes back to `take`.
-pub fn ask<L: Learning, R>(
+pub fn ask<L: Learn, R>(
     app: &mut App<'_, '_, L>,
     command: Command<'_>,
     take: impl FnOnce(Result<Reply<'_>, Error>) -> R,

@@ -3,7 +3,7 @@
 use super::ROWS;
 use crate::board::STAND_IN;
 use crate::board::budget_file::BudgetFile;
-use crate::board::firmware::{Images, Program};
+use crate::board::firmware::{BoardImages, Program};
 use crate::commands::train;
 use crate::link::Kind;
 use crate::link::session::Session;
@@ -14,7 +14,7 @@ use crate::weights::Weights;
 use crate::{args, flash_file};
 use anyhow::ensure;
 use autoencoder_device::learn::{Begin, HELD_OUT, Method};
-use autoencoder_device::message::Learning;
+use autoencoder_device::message::LearningCommand;
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::Write;
@@ -62,12 +62,12 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
 
 /// A run of learning from its beginning to the record that keeps it.
 fn adapting(args: &args::Bench, data: &Path, weights: &Weights) -> anyhow::Result<Figures> {
-    let count = Count::or("--images", args.images, ROWS);
+    let count = Count::or("--rows", args.rows, ROWS);
     let Rows { rows: stream, shape } = Shift::default().rows(data, Set::Training, count.and(HELD_OUT), weights)?;
     let images = ensure_some_left(stream.len(), shape, data)? as u32;
     let mut session = Session::learning(args.common.target()?, weights, flash_file::erased(weights.topology()))?;
     let (method, batch) = (Method::Adam, 1);
-    session.status(Learning::Begin(Begin { method, rate: method.rate(), batch, images }))?;
+    session.status(LearningCommand::Begin(Begin { method, rate: method.rate(), batch, rows: images }))?;
     let mut instructions = 0;
     for row in progress(&stream) {
         let (_, held_out) = session.learn(row)?;
@@ -79,7 +79,7 @@ fn adapting(args: &args::Bench, data: &Path, weights: &Weights) -> anyhow::Resul
     let ram = session.finish()?.ram;
     Ok(Figures {
         step_instructions: instructions / u64::from(images),
-        image_code_bytes: Images::learner(STAND_IN)?.layout(Program::Learner)?.flash,
+        image_code_bytes: BoardImages::learner(STAND_IN)?.layout(Program::Learner)?.flash,
         image_ram_bytes: ram.used(),
         stack_bytes: ram.stack,
     })
@@ -90,7 +90,7 @@ fn training(data: &Path) -> anyhow::Result<Figures> {
     let (ram, instructions) = train::emulate(data, 1000)?;
     Ok(Figures {
         step_instructions: instructions.into(),
-        image_code_bytes: Images::training(Program::Tiny)?.layout(Program::Tiny)?.flash,
+        image_code_bytes: BoardImages::training(Program::Tiny)?.layout(Program::Tiny)?.flash,
         image_ram_bytes: ram.used(),
         stack_bytes: ram.stack,
     })

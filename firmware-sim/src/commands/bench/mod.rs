@@ -69,7 +69,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     ensure!(counted || args.budget.is_none(), "--budget: only the emulator counts instructions (--link qemu)");
     let budget = args.budget.as_deref().map(BudgetFile::read).transpose()?;
     let target = args.common.target()?;
-    let weights = match args.shape.get() {
+    let weights = match args.network.get() {
         Some(topology) => {
             ensure_autoencoder(topology)?;
             let Estimate { footprint, .. } = Estimate::of_sizes(topology)?;
@@ -79,11 +79,11 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
         None => Weights::find(args.common.weights.as_deref())?,
     };
     weights.ensure_encodes("bench")?;
-    let rows = if args.shape.get().is_some() {
+    let rows = if args.network.get().is_some() {
         let mut random = Random::new();
-        (0..args.images.map_or(ROWS, |rows| rows as usize)).map(|_| random.row(weights.row())).collect()
+        (0..args.rows.map_or(ROWS, |rows| rows as usize)).map(|_| random.row(weights.row())).collect()
     } else {
-        rows::test(&args.data.path()?, Count::or("--images", args.images, ROWS), &weights)?.rows
+        rows::test(&args.data.path()?, Count::or("--rows", args.rows, ROWS), &weights)?.rows
     };
     let emulated = target.emulated;
     let device = Session::open(target, &weights)?;
@@ -119,8 +119,8 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     }
     if args.common.json {
         let mut keys = serde_json::to_value(figures)?;
-        keys["images"] = json!(count);
-        keys["equal_digits"] = json!(equal);
+        keys["rows"] = json!(count);
+        keys["equal_rows"] = json!(equal);
         keys["layers"] = json!({ "encode": encode.json(), "encode_dense": dense.json(), "decode": decode.json() });
         return Ok(report.json(keys));
     }
@@ -143,7 +143,7 @@ fn measure(
     for row in progress(rows) {
         let code = device.encode(row)?;
         if let Some(profile) = &mut profile {
-            encode.add(device.instructions()?, profile.layers(Command::Encode { image: row })?);
+            encode.add(device.instructions()?, profile.layers(Command::Encode { row })?);
         }
         let expected = here.encode(row)?;
         let mut same = same_code(&code, &expected);
@@ -163,7 +163,7 @@ fn measure(
     let mut dense = Mean::default();
     device.encode(&full)?;
     if let Some(profile) = &mut profile {
-        dense.add(device.instructions()?, profile.layers(Command::Encode { image: &full })?);
+        dense.add(device.instructions()?, profile.layers(Command::Encode { row: &full })?);
     }
     Ok(Measured { encode, dense, decode, equal, report: device.finish()? })
 }

@@ -30,7 +30,7 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         against.name(),
         weights.name()
     );
-    let rows::Rows { rows, shape } = rows::test(&args.data.path()?, Count::of("--images", args.images), &weights)?;
+    let rows::Rows { rows, shape } = rows::test(&args.data.path()?, Count::of("--rows", args.rows), &weights)?;
     let target = args.common.target()?;
     ensure_whole_fits(target.board, &weights)?;
     // As many emulators as there are cores: what takes most of their time is the line.
@@ -63,9 +63,9 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         format!("{equal} of {all}: the outputs of {} and the score are the same bytes {here}", layers_of(layers));
     if args.common.json {
         let object = report.json(json!({
-            "images": rows.len(),
+            "rows": rows.len(),
             "layers": layers,
-            "equal_digits": equal,
+            "equal_rows": equal,
             "first_image": first.map(|first| first.row),
             "first_layer": first.and_then(|first| first.layer),
         }));

@@ -20,9 +20,9 @@ fn weights(topology: &str) -> Weights {
     random::weights(&topology.parse().unwrap()).unwrap()
 }
 
-fn board_and_images(name: &str) -> (&'static Board, Images) {
+fn board_and_images(name: &str) -> (&'static Board, BoardImages) {
     let board = board::find(Some(name)).unwrap();
-    (board, Images::application(board).unwrap())
+    (board, BoardImages::application(board).unwrap())
 }
 
 /// Asks for something; what comes back, as text if it is a value, or the error.
@@ -47,7 +47,7 @@ fn every_board_boots_without_a_blob_and_with_a_bad_one_and_says_so() {
         other[..4].copy_from_slice(b"text");
         let boot = |blob: &[u8]| Qemu::boot(board, &images, Program::Application, blob).unwrap();
         for bad in [&[], &[0xff; 4096][..], &flipped, &other, truncated] {
-            for command in [Ask::Info, Ask::Encode { image: &[1; 784] }] {
+            for command in [Ask::Info, Ask::Encode { row: &[1; 784] }] {
                 let answer = ask(&mut boot(bad), command);
                 assert!(matches!(answer, Err(Error::Weights(_))), "{name}: {answer:?}");
             }
@@ -58,7 +58,7 @@ fn every_board_boots_without_a_blob_and_with_a_bad_one_and_says_so() {
         assert!(ask(&mut device, Ask::Info).is_ok_and(|info| info.starts_with("Info")));
         assert_eq!(encoder_alone, name == "microbit");
         if encoder_alone {
-            assert_eq!(ask(&mut device, Ask::Score { image: &[1; 784] }), Err(Error::Absent));
+            assert_eq!(ask(&mut device, Ask::Score { row: &[1; 784] }), Err(Error::Absent));
         }
     }
 }
@@ -75,12 +75,12 @@ fn a_stack_overflow_is_reported_on_every_board() {
         let at = file.section_header_by_name(".vector_table").unwrap().unwrap().sh_offset as usize;
         bytes[at..at + 2].copy_from_slice(&0x0280_u16.to_le_bytes()); // the RAM begins where the other half says
         let folder = tempfile::tempdir().unwrap();
-        let small = Images::in_folder(folder.path());
+        let small = BoardImages::in_folder(folder.path());
         fs::write(small.path(Program::Application), bytes).unwrap();
         let blob = Flashed::new(board, &weights).unwrap().blob;
         let mut device = Qemu::boot(board, &small, Program::Application, blob).unwrap();
         let mut buffer = [0; 1024];
-        let request = Request { sequence: 1, command: Ask::Encode { image: &[1; 784] } };
+        let request = Request { sequence: 1, command: Ask::Encode { row: &[1; 784] } };
         let error = device.exchange(frame::write(&request, &mut buffer).unwrap()).unwrap_err();
         assert_eq!(error.to_string(), "the device stopped: stack overflow", "{name}");
     }
@@ -118,7 +118,7 @@ fn an_image_has_room_for_what_the_table_of_boards_says() {
     }
     // The image that learns has limits of its own.
     let board = board::find(Some("mps2-an386")).unwrap();
-    let images = Images::learner(board).unwrap();
+    let images = BoardImages::learner(board).unwrap();
     let channels = board.learner().unwrap().channels;
     for sizes in
         ["1024-4-1024".to_owned(), "1025-4-1025".into(), format!("8-{}-8", channels - 8), format!("8-{channels}-8")]

@@ -1,7 +1,8 @@
 //! Devices that misbehave, and lines that do.
 
 use super::*;
-use autoencoder_device::Info;
+use crate::link::LinkError;
+use autoencoder_device::{Error, Info, Request, Response};
 
 fn weights() -> Weights {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/classic.int8.blob");
@@ -61,7 +62,7 @@ fn what_a_device_does_wrong_is_reported_in_one_line() {
         (response(1, Ok(code))[..100].to_vec(), answered(Error::Frame)),
         (response(7, Ok(code)), "the device answered request 7 when asked 1".to_owned()),
         (response(7, Err(Error::Malformed)), "the device answered request 7 when asked 1".to_owned()),
-        (response(1, Ok(Reply::Score { error: 3 })), "the device answered another command".to_owned()),
+        (response(1, Ok(Reply::Score { score: 3 })), "the device answered another command".to_owned()),
         (response(0, Err(Error::Crc)), format!("the device: {}", Error::Crc)),
         (response(1, Err(Error::Malformed)), format!("the device: {}", Error::Malformed)),
         (frame::write(&(1u32, 0u8, 99u8), &mut [0; 64]).unwrap().to_vec(), answered(Error::Malformed)),
@@ -108,7 +109,7 @@ fn requests_are_numbered_for_ever() {
         let mut request = request.to_vec();
         let Request { sequence, .. } = Request::read(frame::read(&mut request).unwrap()).unwrap();
         numbers.borrow_mut().push(sequence);
-        Ok(response(sequence, Ok(Reply::Score { error: 3 })))
+        Ok(response(sequence, Ok(Reply::Score { score: 3 })))
     });
     session.sequence = u32::MAX - 3;
     for _ in 0..4 {

@@ -25,10 +25,10 @@ fn burst(random: &mut Random, weights: u32, sequence: u32) -> Vec<u8> {
     let (image, code) = (random.bytes(784), random.bytes(128));
     // Not `Info`: its answer says what the application takes, which is less on 32 bits.
     let command = match random.below(4) {
-        0 => Command::Score { image: &image },
-        1 => Command::Encode { image: &image },
+        0 => Command::Score { row: &image },
+        1 => Command::Encode { row: &image },
         2 => Command::Decode { weights, code: &code },
-        _ => Command::Digest { image: &image, layers: 4 },
+        _ => Command::Digest { row: &image, layers: 4 },
     };
     let mut buffer = [0; 1024];
     let mut frame = frame::write(&Request { sequence, command }, &mut buffer).unwrap().to_vec();

@@ -129,13 +129,13 @@ fn the_file_of_another_board_is_not_replaced() {
 
 #[test]
 fn a_step_of_learning_is_never_taken_twice() {
-    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, images: 4 };
+    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 4 };
     let learned = |there, back| {
         let ask = |session: &mut Session<'_>| {
-            session.status(Learning::Begin(begin))?;
+            session.status(LearningCommand::Begin(begin))?;
             let row = |i: usize| -> Vec<u8> { (0..784).map(|j| (i + j) as u8).collect() };
             (0..HELD_OUT + 4).try_for_each(|i| session.learn(&row(i)).map(|_| ()))?;
-            Ok(session.status(Learning::Status)?.images)
+            Ok(session.status(LearningCommand::Status)?.rows)
         };
         over_a_bad_line(there, back, ask)
     };
