@@ -98,13 +98,13 @@ pub(crate) const fn sigmoid(z: f32) -> f32 {
 /// e^r  = 1 + r + r² · q(r)      q: a cubic
 /// ```
 ///
-/// The coefficients of `q` minimise the largest relative error, 1.05e-7: a thirtieth of that of Taylor's polynomial of the
-/// same degree. The rest of the error is rounding. Terms are summed in pairs (Estrin's scheme), which shortens the chain of
-/// dependent additions. `n` stands in the low mantissa bits of `-z / ln 2 + 1.5·2^23` and is added to the exponent of the
-/// polynomial, without a conversion or a branch.
+/// The coefficients of `q` minimise the largest relative error, 1.05e-7, which is a thirtieth of that of the Taylor
+/// polynomial of the same degree. The rest of the error is rounding. Terms are summed in pairs (Estrin's scheme), which
+/// shortens the chain of dependent additions. `n` is in the low mantissa bits of `-z / ln 2 + 1.5·2^23` and is added to
+/// the exponent of the polynomial, without a conversion or a branch.
 #[inline(always)]
 const fn exp_minus(z: f32) -> f32 {
-    /// `1.5 · 2^23`: adding it rounds to an integer, which then stands in the low bits.
+    /// `1.5 · 2^23`: adding it rounds to an integer, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts: the first has few enough bits that n · LN2_HI is exact.
     const LN2_HI: f32 = 0.693_359_4;
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn sigmoid_is_accurate_saturates_and_keeps_any_nan() {
+    fn sigmoid_is_accurate_saturates_and_propagates_nan() {
         let mut worst = 0.0f64;
         for i in -300_000..=300_000 {
             let z = i as f32 * 1e-3;
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(sigmoid(0.0), 0.5);
         assert_eq!(sigmoid(f32::INFINITY), 1.0);
         assert!(sigmoid(f32::NEG_INFINITY) < 1e-37);
-        // Of either sign, quiet and signalling, with any low bits.
+        // NaNs of either sign, quiet and signalling, with any low bits.
         for bits in (0..1024).flat_map(|low| [0x7f80_0001, 0xff80_0001, 0x7fc0_0000, 0xffc0_0000].map(|nan| nan + low))
         {
             let nan = core::hint::black_box(f32::from_bits(bits));

@@ -1,7 +1,8 @@
 //! CRC-32 as in zip, Ethernet and PNG: the checksum of blobs, frames and flash records.
 //!
-//! The table has sixteen entries, and each half of a byte takes one step. The crate `crc` offers tables of 1,024 bytes or
-//! more, an eighth of the code on the device, or eight steps for each byte without a table. A test compares the two.
+//! The table has sixteen entries, and each half of a byte is one step. The crate `crc` offers tables of 1,024 bytes or
+//! more, which are an eighth of the code on the device, or eight steps for each byte without a table. A test compares
+//! the two.
 
 /// `x³² + x²⁶ + x²³ + … + x + 1`, with the lowest power in the highest bit.
 const POLYNOMIAL: u32 = 0xedb8_8320;
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_crc_of_the_crate_that_knows_them_all() {
+    fn checksums_equal_those_of_the_crc_crate() {
         let oracle = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
         let bytes: [u8; 1024] = core::array::from_fn(|i| (i * 37) as u8);
         for length in (0..=bytes.len()).step_by(31) {

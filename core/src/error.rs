@@ -3,7 +3,7 @@
 use crate::wire;
 use core::fmt;
 
-/// Why a blob, a row or a buffer was refused. The type is flat, `Copy` and without strings, so a message can carry it.
+/// The reason why a blob, a row or a buffer was refused. Flat, `Copy` and without strings, so a message can carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Error {
     /// There is no blob: fewer bytes than its first fields, or erased ones.
@@ -19,7 +19,7 @@ pub enum Error {
         #[serde(serialize_with = "wire::number")]
         found: u32,
     },
-    /// The blob is longer than the bytes that are there.
+    /// The blob is longer than the available bytes.
     Truncated {
         /// Bytes of the blob, according to its header.
         #[serde(serialize_with = "wire::number")]
@@ -73,7 +73,7 @@ pub enum Error {
     Absent,
 }
 
-/// A resource of which a network can need more than is available.
+/// A resource that may be too small for a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(u32)]
 pub enum Resource {
@@ -81,11 +81,11 @@ pub enum Resource {
     Activations,
     /// Bytes of the longest message, which holds a row or a code.
     Message,
-    /// Output channels that can learn, padding included.
+    /// Output channels that can learn, including padding.
     Channels,
     /// Gradients of neighbouring hidden layers.
     Gradients,
-    /// Bytes of the rows that a run of learning holds out.
+    /// Bytes of the held-out rows of a run of learning.
     HeldOut,
 }
 
@@ -106,7 +106,7 @@ impl fmt::Display for Resource {
             Self::Message => "bytes for a message",
             Self::Channels => "channels that learn",
             Self::Gradients => "gradients between layers",
-            Self::HeldOut => "bytes for the rows held out",
+            Self::HeldOut => "bytes for the held-out rows",
         })
     }
 }
@@ -130,10 +130,10 @@ impl fmt::Display for Error {
             Self::Accumulator => f.write_str("weights too large for the integer kernels' accumulators"),
             Self::NoRoom => f.write_str("buffer too small for the blob"),
             Self::Capacity { resource, needed, available } => {
-                write!(f, "network too large: it needs {needed} {resource}, there are {available}")
+                write!(f, "network too large: it needs {needed} {resource}; {available} are available")
             }
             Self::Absent => f.write_str("the network lacks this half: it is an encoder or a decoder alone"),
-            Self::Length { expected, found } => write!(f, "{found} elements where the network takes {expected}"),
+            Self::Length { expected, found } => write!(f, "{found} elements; the network takes {expected}"),
         }
     }
 }

@@ -12,8 +12,8 @@ pub enum Init {
     UnitNormal,
     /// Weights from `N(0, gain² · 2 / (inputs + outputs))`, biases 0.
     ///
-    /// Glorot and Bengio, 2010. The gain compensates for the activation: 4 for the sigmoid, whose derivative is at most
-    /// 1/4; √2 for the ReLU, which passes half of its inputs (He et al., 2015); 1 for the identity.
+    /// Glorot and Bengio, 2010. The gain compensates for the activation. It is 4 for the sigmoid, whose derivative is
+    /// at most 1/4, √2 for the ReLU, which passes half of its inputs (He et al., 2015), and 1 for the identity.
     GlorotNormal,
 }
 

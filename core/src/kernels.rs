@@ -10,13 +10,13 @@ use core::iter::from_fn;
 /// The rows of a matrix. Unlike `chunks_exact`, it does not divide: a device that is compiled for size needs neither a
 /// division nor a panic for empty rows.
 #[inline(always)]
-fn rows(mut matrix: &[f32], columns: usize) -> impl Iterator<Item = &[f32]> {
+pub(crate) fn rows(mut matrix: &[f32], columns: usize) -> impl Iterator<Item = &[f32]> {
     from_fn(move || matrix.split_off(..columns).filter(|row| !row.is_empty()))
 }
 
-/// The same, mutable.
+/// The rows of a matrix, mutable.
 #[inline(always)]
-fn rows_mut(mut matrix: &mut [f32], columns: usize) -> impl Iterator<Item = &mut [f32]> {
+pub(crate) fn rows_mut(mut matrix: &mut [f32], columns: usize) -> impl Iterator<Item = &mut [f32]> {
     from_fn(move || matrix.split_off_mut(..columns).filter(|row| !row.is_empty()))
 }
 

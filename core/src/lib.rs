@@ -18,8 +18,8 @@
 //! # Reading order
 //!
 //! [`model`] names the networks. [`layer`] defines what a network is. [`dense`] is the only layer, with its forward and
-//! backward pass in `f32`; [`quant`] is the same layer in integers. [`blob`] stores the weights, [`network`] runs them in
-//! place, and [`adapt`] lets the integer layer learn on the device.
+//! backward pass in `f32`, and [`centre`] makes it learn fast. [`quant`] is the same layer in integers. [`blob`] stores
+//! the weights, [`network`] runs them in place, and [`adapt`] lets the integer layer learn on the device.
 //!
 //! ```
 //! use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Sigmoid, Zeroed, loss};
@@ -68,6 +68,7 @@ pub mod activation;
 pub mod adapt;
 pub mod autoencoder;
 pub mod blob;
+pub mod centre;
 pub mod crc;
 pub mod dense;
 mod error;

@@ -4,7 +4,7 @@
 //! Classic   784-256-128-256-784      sigmoid: MNIST digits, the default
 //! Small     784-128-32-128-784       sigmoid: the same with a code of 32
 //! Anomaly   640-128×4-8-128×4-640    ReLU, linear output: MLPerf Tiny's anomaly detector
-//! Tiny      64-16-4-16-64            sigmoid: a device trains it whole
+//! Tiny      64-16-4-16-64            sigmoid: a device trains all of it
 //! ```
 //!
 //! [`Topology`](crate::Topology) has the same shapes as values, by the same names.
@@ -40,7 +40,7 @@ pub type Anomaly = Autoencoder<AnomalyEncoder, AnomalyDecoder>;
 pub type TinyEncoder = (Dense<64, 16, Sigmoid>, Dense<16, 4, Sigmoid>);
 /// The decoder of the tiny network: a code of 4 to an image of 8 by 8 pixels.
 pub type TinyDecoder = (Dense<4, 16, Sigmoid>, Dense<16, 64, Sigmoid>);
-/// 64-16-4-16-64: small enough that a device trains it whole.
+/// 64-16-4-16-64: small enough for a device to train all of it.
 pub type Tiny = Autoencoder<TinyEncoder, TinyDecoder>;
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn types_and_values_of_one_name_are_one_topology() {
+    fn a_type_and_a_value_with_the_same_name_are_the_same_topology() {
         assert!(is::<Classic>("classic") && is::<Small>("small") && is::<Anomaly>("anomaly") && is::<Tiny>("tiny"));
     }
 }

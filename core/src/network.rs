@@ -73,7 +73,7 @@ impl<'b> Network<'b> {
     pub fn layers(&self) -> impl Iterator<Item = Dense<'b>> + '_ {
         let mut layers = self.blob.layers();
         let format = self.blob.header().format;
-        // Opening the network has read them all: none fails here.
+        // Opening the network has read all of them, so none fails here.
         self.topology().layers().iter().map_while(move |spec| dense(format, *spec, &mut layers))
     }
 
@@ -157,7 +157,7 @@ impl<'b> Network<'b> {
     /// Runs the layers of one half, from [`Self::input_mut`] to [`Self::code_mut`] or from there to [`Self::output`].
     ///
     /// `memory` must hold at least [`memory_bytes`] for this kernel; a pass stops at the first layer that does not fit.
-    /// `channels`, if given, replace those of the blob, for all layers: a device passes what it has learned.
+    /// `channels`, if given, replace those of the blob for all layers: a device passes its learned channels.
     pub fn forward<K: Kernel>(&self, kernel: &K, channels: Option<&[ChannelParams]>, half: Half, memory: &mut [u8]) {
         let topology = self.topology();
         let layers = match half {

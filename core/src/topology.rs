@@ -229,11 +229,6 @@ impl Topology {
         self.layers.iter().map(|layer| padded(layer.outputs.into())).sum()
     }
 
-    /// The largest number of activations at any boundary.
-    pub fn widest(&self) -> usize {
-        (0..=self.layers.len()).map(|boundary| self.size(boundary)).max().unwrap_or_default()
-    }
-
     /// The boundary of the code unless a `*` marks it: the first of the smallest sizes between inputs and outputs.
     fn smallest(&self) -> usize {
         let hidden = 1..self.layers.len();

@@ -1,4 +1,4 @@
-//! Puts the board's `memory.x` where the linker looks, and asks for cortex-m-rt's script.
+//! Puts the board's `memory.x` into the linker's search path, and selects cortex-m-rt's script.
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -12,7 +12,7 @@ fn main() {
     let boards = fs::read_dir("boards").expect("boards/ is here").flatten().map(|entry| entry.path());
     let boards: Vec<PathBuf> = boards.filter(chosen).collect();
     let [board] = boards.as_slice() else { panic!("exactly one feature must name a board") };
-    // The image that learns has a separate map, with more RAM and a flash for what was learned.
+    // The image that learns has a separate map, with more RAM and a flash for the learned channels.
     let suffix = if env::var_os("CARGO_FEATURE_LEARN").is_some() { "-learn.x" } else { ".x" };
     let board = board.with_file_name(board.file_stem().unwrap_or_default().to_string_lossy().into_owned() + suffix);
     assert!(board.exists(), "{} is missing: this board has no image that learns", board.display());
@@ -22,12 +22,13 @@ fn main() {
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
     println!("cargo::rustc-link-arg-bins=--nmagic");
     println!("cargo::rerun-if-changed=boards");
-    // A Cortex-M0 has no memory protection, and a Cortex-M33 has a limit for its stack pointer. The DSP extension is found
-    // as in the core's build script.
+    // A Cortex-M0 has no memory protection, and a Cortex-M33 has a limit for its stack pointer. The DSP extension is
+    // detected as in the core's build script.
     let target = env::var("TARGET").unwrap_or_default();
-    let m33 = env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("target-cpu=cortex-m33"));
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let (armv6m, armv8m) = (target.starts_with("thumbv6m"), target.starts_with("thumbv8m.main"));
-    let dsp = target.starts_with("thumbv7em") || armv8m && m33;
+    let told = flags.contains("target-cpu=cortex-m33") || flags.contains("+dsp");
+    let dsp = target.starts_with("thumbv7em") || armv8m && told;
     for (cfg, is) in [("armv6m", armv6m), ("armv8m", armv8m), ("dsp", dsp)] {
         println!("cargo::rustc-check-cfg=cfg({cfg})");
         if is {

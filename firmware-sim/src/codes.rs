@@ -1,24 +1,34 @@
-//! A file of codes: the frames that a device sent, one after the other.
+//! A file of codes: the frames that a device sent, concatenated.
 
 use autoencoder_device::{Error, Reply, Response, frame};
 
 /// One code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
-    /// Where in the file its frame begins.
+    /// The offset of its frame in the file.
     pub at: usize,
-    /// CRC of the weights it was made with.
-    pub weights: u32,
+    /// The network that made it, as [`Reply::Code`] identifies it.
+    pub identity: u32,
     /// Its elements, packed.
     pub packed: Vec<u8>,
 }
 
-/// The codes that can be read, and a line about each thing that is wrong.
-pub fn read(bytes: &[u8]) -> (Vec<Code>, Vec<String>) {
-    let (mut codes, mut problems) = (Vec::new(), Vec::new());
+/// The contents of a file of codes.
+#[derive(Debug, Default)]
+pub struct Contents {
+    pub codes: Vec<Code>,
+    /// The number of packets that cannot be read.
+    pub skipped: usize,
+    /// A line about each fault of the file.
+    pub problems: Vec<String>,
+}
+
+/// Reads a file of codes. Damaged packets are skipped.
+pub fn read(bytes: &[u8]) -> Contents {
+    let Contents { mut codes, mut skipped, mut problems } = Contents::default();
     let mut at = 0;
-    let mut next = 1u64; // beyond any number of a packet, too
-    let mut damaged = 0; // since the last whole packet: they explain as many missing numbers
+    let mut next = 1u64; // can exceed any packet's number
+    let mut damaged = 0; // packets since the last readable one; each accounts for one missing number
     for frame in bytes.split_inclusive(|byte| *byte == 0) {
         let begins = at;
         at += frame.len();
@@ -29,7 +39,7 @@ pub fn read(bytes: &[u8]) -> (Vec<Code>, Vec<String>) {
             Ok((sequence, code)) => {
                 let sequence = u64::from(sequence);
                 if let Some(missing) = sequence.checked_sub(next + damaged).filter(|missing| *missing > 0) {
-                    problems.push(format!("byte {begins}: {missing} packets are missing before packet {sequence}"));
+                    problems.push(format!("byte {begins}: {} missing before packet {sequence}", are(missing)));
                 } else if sequence < next {
                     problems.push(format!("byte {begins}: packet {sequence} is out of order"));
                 }
@@ -39,17 +49,23 @@ pub fn read(bytes: &[u8]) -> (Vec<Code>, Vec<String>) {
             Err(error) => {
                 problems.push(format!("byte {begins}: skipped a packet: {error}"));
                 damaged += 1;
+                skipped += 1;
             }
         }
     }
-    (codes, problems)
+    Contents { codes, skipped, problems }
+}
+
+/// `1 packet is`, `2 packets are`
+fn are(count: u64) -> String {
+    if count == 1 { "1 packet is".to_owned() } else { format!("{count} packets are") }
 }
 
 /// The code in one frame, and its sequence number.
 fn packet(frame: &mut [u8], at: usize) -> Result<(u32, Code), Error> {
     let response = Response::read(frame::read(frame)?)?;
-    let Ok(Reply::Code { weights, code }) = response.result else { return Err(Error::Malformed) };
-    Ok((response.sequence, Code { at, weights, packed: code.to_vec() }))
+    let Ok(Reply::Code { identity, code }) = response.result else { return Err(Error::Malformed) };
+    Ok((response.sequence, Code { at, identity, packed: code.to_vec() }))
 }
 
 #[cfg(test)]
@@ -57,23 +73,24 @@ mod tests {
     use super::*;
 
     fn frame(sequence: u32) -> Vec<u8> {
-        let result = Ok(Reply::Code { weights: 7, code: &[sequence as u8, 0, 9] });
+        let result = Ok(Reply::Code { identity: 7, code: &[sequence as u8, 0, 9] });
         frame::write(&Response { sequence, result }, &mut [0; 64]).unwrap().to_vec()
     }
 
     /// The first bytes of the codes read from a file of these packets, and the problems.
     fn outcome(frames: &[Vec<u8>]) -> (Vec<u8>, Vec<String>) {
-        let (codes, problems) = read(&frames.concat());
+        let Contents { codes, skipped, problems } = read(&frames.concat());
+        assert_eq!(skipped, problems.iter().filter(|problem| problem.contains("skipped")).count());
         (codes.iter().map(|code| code.packed[0]).collect(), problems)
     }
 
     #[test]
-    fn whole_packets_come_back() {
+    fn whole_packets_are_read() {
         assert_eq!(outcome(&[frame(1), frame(2), frame(3)]), (vec![1, 2, 3], vec![]));
     }
 
     #[test]
-    fn damage_is_skipped_and_says_where() {
+    fn a_damaged_packet_is_skipped_and_its_offset_reported() {
         let (one, mut two) = (frame(1), frame(2));
         two[4] ^= 0x40;
         let (codes, problems) = outcome(&[one.clone(), two, frame(3)]);
@@ -82,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_and_repeated_packets_are_noticed() {
+    fn lost_and_repeated_packets_are_reported() {
         let (codes, problems) = outcome(&[frame(3), frame(4), frame(9), frame(4)]);
         assert_eq!(codes, [3, 4, 9, 4]);
         assert_eq!(problems.len(), 3);
@@ -92,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_number_is_a_number_like_any_other() {
+    fn the_largest_sequence_number_is_valid() {
         let (last, mut damaged) = (frame(u32::MAX), frame(2));
         damaged[4] ^= 0x40;
         for (after, said) in [(3, "packet 3 is out of order"), (u32::MAX, "packet 4294967295 is out of order")] {
@@ -108,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_breaks_off_loses_its_last_packet() {
+    fn a_truncated_file_loses_its_last_packet() {
         let two = frame(2);
         let (codes, problems) = outcome(&[frame(1), two[..two.len() - 3].to_vec()]);
         assert_eq!((codes.as_slice(), problems.len()), (&[1][..], 1));
     }
 
     #[test]
-    fn other_messages_are_no_packets() {
+    fn other_messages_are_not_packets() {
         let error = Response { sequence: 1, result: Err(Error::Crc) };
         let frame = frame::write(&error, &mut [0; 64]).unwrap().to_vec();
         let (codes, problems) = outcome(&[frame]);

@@ -1,21 +1,22 @@
-//! Rows above what was made of them, in a PNG and in the terminal.
+//! Draws rows above their reconstructions or codes, in a PNG and in the terminal.
 
 use crate::rows::Shape;
 use autoencoder_io::picture::{Gray, colours, columns, draw};
 use std::io::stdout;
 
-/// The most rows beside each other in the PNG.
+/// The most rows side by side in the PNG.
 const COLUMNS: usize = 16;
-/// About how many screen pixels an image is wide in the PNG, and how many a line plot is.
+/// Approximate width of an image in the PNG, in pixels.
 const WIDTH: usize = 56;
+/// Width of a line plot in the PNG, in pixels.
 const PLOT_WIDTH: usize = 112;
-/// How wide the PNG is at most, as long as one row fits beside another.
+/// The greatest width of the PNG, unless a single row is wider.
 const SHEET_WIDTH: usize = COLUMNS * (WIDTH + 2);
 
 /// The most rows that are drawn in the terminal.
 pub const MOST_DRAWN: usize = 16;
 
-/// Rows of each kind (originals, reconstructions) above those of the next.
+/// Draws the rows of each kind (originals, reconstructions) above those of the next kind.
 pub fn png(kinds: &[&[Vec<u8>]], shape: Shape) -> Gray {
     let width = line_width(kinds, shape);
     let zoom = (WIDTH / width).max(1);
@@ -28,12 +29,12 @@ pub fn png(kinds: &[&[Vec<u8>]], shape: Shape) -> Gray {
     Gray::sheet(&rows, width, zoom)
 }
 
-/// ` (the first 16 are drawn here)`, if that is not all of them.
+/// ` (the first 16 are drawn here)` if there are more, else nothing.
 pub fn cut(count: usize) -> String {
     if count > MOST_DRAWN { format!(" (the first {MOST_DRAWN} are drawn here)") } else { String::new() }
 }
 
-/// The first of them for the terminal.
+/// Draws the first rows for the terminal.
 pub fn terminal(originals: Option<&[Vec<u8>]>, below: &[Vec<u8>], shape: Shape) -> String {
     let first = |rows: &[Vec<u8>]| rows.iter().take(MOST_DRAWN).cloned().collect::<Vec<_>>();
     let below = first(below);
@@ -42,8 +43,8 @@ pub fn terminal(originals: Option<&[Vec<u8>]>, below: &[Vec<u8>], shape: Shape) 
     draw(&top, &bottom, line_width(&[&above, &below], shape), columns(), colours(&stdout()))
 }
 
-/// The packed bytes of a code as a row to be drawn: as a picture of the shape, each byte a square of two by two pixels;
-/// or as they are.
+/// The packed bytes of a code as a row to draw. For images, the row is a picture of the same shape in which each byte
+/// is a square of two by two pixels. For other rows, it is the bytes themselves.
 pub fn code(bytes: &[u8], shape: Shape) -> Vec<u8> {
     if !shape.is_image() {
         return bytes.to_vec();
@@ -62,7 +63,7 @@ pub fn code(bytes: &[u8], shape: Shape) -> Vec<u8> {
     pixels
 }
 
-/// The width of images; for other rows, a width that no image has.
+/// The width of a line in the picture: the width of the images, or the length of the longest other row.
 fn line_width(kinds: &[&[Vec<u8>]], shape: Shape) -> usize {
     let longest = kinds.iter().flat_map(|rows| rows.iter()).map(Vec::len).max();
     if shape.is_image() { shape.width } else { longest.unwrap_or(shape.width).max(1) }
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_drawn_in_squares_in_an_image_and_as_it_is_elsewhere() {
+    fn a_code_is_drawn_as_squares_for_images_and_unchanged_for_other_rows() {
         let pixels = code(&[1, 2, 3], Shape::guess(16));
         assert_eq!(pixels, [1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 0, 0, 3, 3, 0, 0]);
         assert_eq!(code(&[9; 100], Shape::guess(16)).len(), 16);
@@ -91,7 +92,7 @@ mod tests {
         let (rows, codes) = (vec![vec![9; 6]; 2], vec![vec![200; 40]; 2]);
         assert_eq!(size(&[&rows, &codes], Shape::guess(6)), (2 * 114 + 2, 2 * 58 + 2), "a code longer than its row");
         assert_eq!(size(&[&[]], Shape::guess(6)), (2, 2), "nothing");
-        // No wider than a screen, whatever is drawn.
+        // The picture is never wider than a screen.
         let rows = vec![vec![9; 6]; 17];
         assert_eq!(size(&[&rows, &rows], Shape::guess(6)), (8 * 114 + 2, 6 * 58 + 2), "three lines of eight plots");
         let images = vec![vec![9; 300 * 20]; 4];

@@ -1,4 +1,4 @@
-//! `firmware-sim`: the autoencoder on a microcontroller, in this process and under guard, in an emulator, or on a board.
+//! `firmware-sim` runs the device's application: guarded in this process, in an emulator, or on a board.
 
 mod args;
 mod board;

@@ -1,5 +1,5 @@
-//! Networks of pseudo-random numbers, to measure what a topology takes before anybody has trained it. None of their inputs
-//! and outputs is zero, so no kernel can leave anything out.
+//! Pseudo-random networks, for measuring the needs of a topology before it is trained. None of their inputs and outputs
+//! is zero, so a kernel cannot skip any work.
 
 use crate::weights::Weights;
 use anyhow::ensure;
@@ -18,7 +18,7 @@ impl Random {
         Self(1)
     }
 
-    /// `low..=high`
+    /// A number in `low..=high`.
     pub fn range(&mut self, low: i32, high: i32) -> i32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         low + ((self.0 >> 33) % (u64::from(low.abs_diff(high)) + 1)) as i32
@@ -30,7 +30,7 @@ impl Random {
     }
 }
 
-/// The code bits of these networks.
+/// Bits of a code element of these networks.
 pub const CODE_BITS: u8 = 8;
 
 /// Int8 weights for a topology.
@@ -51,7 +51,7 @@ fn header(topology: &Topology) -> Header {
     Header {
         format: Format::Int8,
         accumulators_checked: true,
-        // As many bytes in the header as a real number of steps.
+        // Takes as many bytes in the header as a realistic number of steps.
         steps: 30_000,
         input: QuantParams::UNIT,
         code_bits: CODE_BITS,
@@ -60,9 +60,11 @@ fn header(topology: &Topology) -> Header {
     }
 }
 
-/// Bytes of the blob of [`weights`], from the sizes alone. An error if no blob can be as long.
+/// The length in bytes of the blob that [`weights`] makes, from the sizes alone. Returns an error if a blob cannot be
+/// that long.
 ///
-/// Each layer has a scale and a zero point, then two arrays: padding with its own length, the array's length, its bytes.
+/// Each layer has a scale and a zero point, then two arrays. An array is stored as padding with its own length, the
+/// array's length, and its bytes.
 pub fn length(topology: &Topology) -> anyhow::Result<usize> {
     const OUTPUT: usize = size_of::<f32>() + 1;
     let mut length = blob::len(&header(topology), [])?;
@@ -78,15 +80,15 @@ pub fn length(topology: &Topology) -> anyhow::Result<usize> {
     }
     ensure!(
         u32::try_from(length).is_ok(),
-        "{}: a blob of {length} bytes, of which at most {} are possible",
+        "{}: needs a blob of {length} bytes; at most {} are possible",
         name(topology),
         u32::MAX
     );
     Ok(length)
 }
 
-/// The same layers, each with at most as many inputs and outputs as it takes to run through every loop: what they take of
-/// the stack is the same.
+/// The same layers with smaller sizes, which are still large enough to run through every loop. They use as much stack
+/// as the original.
 pub fn miniature(topology: &Topology) -> anyhow::Result<Topology> {
     const MOST: u16 = 40;
     let small = |layer: &LayerSpec| LayerSpec {
@@ -98,7 +100,7 @@ pub fn miniature(topology: &Topology) -> anyhow::Result<Topology> {
     Ok(Topology::new(&layers, topology.encoder_layers())?)
 }
 
-/// Channels and weights of one layer: sums within the accumulator's limit, outputs about 128.
+/// Channels and weights of one layer, with sums within the accumulator's limit and outputs around 128.
 fn numbers(layer: LayerSpec, random: &mut Random) -> (Vec<ChannelParams>, Vec<Int8Tile>) {
     let [inputs, outputs] = layer.sizes();
     // The most inputs whose weights can all be at least 1 in magnitude; weights beyond them are zero.
@@ -114,7 +116,7 @@ fn numbers(layer: LayerSpec, random: &mut Random) -> (Vec<ChannelParams>, Vec<In
             tiles.push(Int8Tile::pack(rows.map(|row| [0, 1, 2, 3].map(|i| weight(row, input + i)))));
         }
     }
-    // The deviation of a sum of uniform products, which is to move an output by 16.
+    // One standard deviation of a sum of uniform products moves an output by 16.
     let deviation = f64::from(largest) / 3f64.sqrt() * (255.0 / 3f64.sqrt()) * (weighted as f64).sqrt();
     let step = deviation / 16.0;
     let channel = ChannelParams { bias: (128.0 * step) as i32, multiplier: (4_294_967_296.0 / step) as i32 };
@@ -137,16 +139,17 @@ mod tests {
             let expected = weights(&topology).unwrap().half_lengths().unwrap();
             assert!(expected.is_none_or(|expected| expected.map(Some) == halves), "{text}");
         }
-        // Channels of 8 bytes, weights of one, as much as a length of four bytes can be: and no byte was allocated.
+        // Channels of 8 bytes and weights of one byte: nearly the longest blob. Nothing is allocated.
         let largest = |sizes: &str| length(&sizes.parse().unwrap()).map_err(|error| error.to_string());
         let bytes = 65_528 * 65_528 + 8 * 65_528;
         assert!((bytes..bytes + 100).contains(&largest("65528-65528").unwrap()));
         let said = largest("65535-65535").unwrap_err();
-        assert!(said.starts_with("65535-65535: a blob of 429") && said.ends_with("at most 4294967295 are possible"));
+        assert!(said.starts_with("65535-65535: needs a blob of 429"), "{said}");
+        assert!(said.ends_with(" bytes; at most 4294967295 are possible"), "{said}");
     }
 
     #[test]
-    fn any_topology_has_a_network_that_moves() {
+    fn the_network_of_any_topology_has_nonzero_outputs() {
         for text in ["70-9r-3-9r-70i", "30-30", "1-1", "64-32-8-8*-64", "40000-2-40000", "784-256-128-256-784"] {
             let weights = weights(&text.parse().unwrap()).unwrap();
             assert_eq!(weights.topology().to_string(), text);

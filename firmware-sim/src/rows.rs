@@ -1,10 +1,11 @@
-//! Rows for a network: test data, or files of the user's own.
+//! Rows for a network, from a data folder or from the user's own files.
 
 use crate::weights::Weights;
 use anyhow::{Context, anyhow, bail, ensure};
 use autoencoder_device::learn::HELD_OUT;
-use autoencoder_io::files::{folder_of, open};
+use autoencoder_io::files::open;
 use autoencoder_io::idx::{IdxError, Images};
+use autoencoder_io::number::counted;
 use autoencoder_io::picture::{Gray, PngError};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -21,14 +22,14 @@ pub struct Rows {
 /// The arrangement of a row's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Pixels from left to right; all values of a row that is no image.
+    /// Pixels in a line of an image. For a row that is not an image, the number of its values.
     pub width: usize,
-    /// Pixels from top to bottom; 1 where a row is no image.
+    /// Lines of an image. For a row that is not an image, 1.
     pub height: usize,
 }
 
 impl Shape {
-    /// The shape of rows that come without data: a square image if they can be one.
+    /// The shape of rows whose data set is unknown: a square image if `row` is a square number.
     pub fn guess(row: usize) -> Self {
         let side = row.isqrt();
         if side * side == row { Self { width: side, height: side } } else { Self { width: row, height: 1 } }
@@ -39,12 +40,12 @@ impl Shape {
         self.height > 1
     }
 
-    /// What messages call such a row.
+    /// The word for one such row in messages.
     pub fn noun(self) -> &'static str {
         if self.is_image() { "image" } else { "row" }
     }
 
-    /// The word for such rows in messages.
+    /// The word for several such rows in messages.
     pub fn plural(self) -> &'static str {
         if self.is_image() { "images" } else { "rows" }
     }
@@ -55,12 +56,7 @@ impl Shape {
     }
 }
 
-/// `1 test row`, `2 test rows`
-pub fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-/// The rows of a folder to learn from, or those to measure on.
+/// The training rows or the test rows of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Set {
     Training,
@@ -75,7 +71,7 @@ pub struct Folder<'a> {
 }
 
 impl<'a> Folder<'a> {
-    /// The one that `--data` names.
+    /// The folder that `--data` names.
     pub fn data(path: &'a Path) -> Self {
         Self { path, option: "--data" }
     }
@@ -89,15 +85,14 @@ impl<'a> Folder<'a> {
         images.map_err(|error| self.blame(error))
     }
 
-    /// The error with the option that names this folder.
+    /// Describes an error, with the option that names this folder.
     fn blame(self, error: IdxError) -> anyhow::Error {
         let option = self.option;
         match error {
             IdxError::Missing { data, set, what } => {
                 anyhow!("{}: no IDX file of {set} {what}; give {option} a folder with one (.gz or not)", data.display())
             }
-            IdxError::Several { data, set, what, names } => {
-                let folder = if data.is_dir() { &data } else { folder_of(&data) };
+            IdxError::Several { data, folder, set, what, names } => {
                 let (data, folder, names) = (data.display(), folder.display(), names.join(", "));
                 anyhow!("{data}: {set} {what} of several data sets; give {option} {folder}/NAME, NAME one of {names}")
             }
@@ -114,13 +109,13 @@ impl<'a> Folder<'a> {
 /// The number of rows to take from a set.
 #[derive(Clone, Copy, Debug)]
 pub enum Count {
-    /// All there are.
+    /// All rows.
     All,
-    /// So many, or as many as there are: a default.
+    /// At most this many, which is a default.
     UpTo(usize),
-    /// So many, because this option asks for them.
+    /// Exactly this many, because an option asks for them.
     Asked(usize, &'static str),
-    /// So many, because this option asks for them, and some that are held out.
+    /// Exactly this many, because an option asks for them, and some more that are held out.
     AskedAnd(usize, usize, &'static str),
 }
 
@@ -135,7 +130,7 @@ impl Count {
         asked.map_or(Self::UpTo(default), |count| Self::Asked(count as usize, option))
     }
 
-    /// So many more rows, which are held out and which the option does not count.
+    /// Adds rows to hold out, which the option does not count.
     pub fn and(self, more: usize) -> Self {
         match self {
             Self::All => Self::All,
@@ -144,7 +139,7 @@ impl Count {
         }
     }
 
-    /// Resolves the count against the rows that a folder has. `noun` is what one of them is called.
+    /// Resolves the count against the rows that a folder has. `noun` is the word for one of them.
     pub fn resolve(self, available: usize, noun: &str, folder: &Path) -> anyhow::Result<usize> {
         let (asked, more, option) = match self {
             Self::All => return Ok(available),
@@ -154,8 +149,8 @@ impl Count {
         };
         let needed = asked + more;
         let there = counted(available, noun);
-        let parts = if more > 0 { format!(": {asked} and {more} to be held out") } else { String::new() };
-        ensure!(needed <= available, "{option}: {} has {there}, {needed} are needed{parts}", folder.display());
+        let parts = if more > 0 { format!(": {asked}, and {more} to hold out") } else { String::new() };
+        ensure!(needed <= available, "{option}: {} has {there}; {needed} are needed{parts}", folder.display());
         Ok(needed)
     }
 }
@@ -172,12 +167,12 @@ fn first(count: Count, images: &Images, set: Set, folder: &Path, weights: &Weigh
     Ok(Rows { rows: (0..count).map(|i| images.image(i).to_vec()).collect(), shape })
 }
 
-/// How many of the training rows are left when some are held out; an error if none is.
+/// The number of training rows that are left after some are held out. Returns an error if none are left.
 pub fn ensure_some_left(rows: usize, shape: Shape, folder: &Path) -> anyhow::Result<usize> {
     let there = counted(rows, &set_noun(Set::Training, shape));
     ensure!(
         rows > HELD_OUT,
-        "{}: {there}, of which {HELD_OUT} are held out to judge by: none is left to learn from",
+        "{}: {there}; {HELD_OUT} are held out to judge by, so none is left to learn from",
         folder.display()
     );
     Ok(rows - HELD_OUT)
@@ -189,7 +184,7 @@ pub fn set_noun(set: Set, shape: Shape) -> String {
     format!("{set} {}", shape.noun())
 }
 
-/// The rows of files, PNG or IDX as their contents say.
+/// Reads rows from files, PNG or IDX. The contents of a file determine its format.
 pub fn files(paths: &[PathBuf], weights: &Weights) -> anyhow::Result<Rows> {
     let mut all: Option<Rows> = None;
     for path in paths {
@@ -198,7 +193,7 @@ pub fn files(paths: &[PathBuf], weights: &Weights) -> anyhow::Result<Rows> {
         let Shape { width, height } = all.shape;
         ensure!(
             all.shape == shape,
-            "{}: {} by {} where the files before it have {width} by {height}",
+            "{}: {} by {}; the files before it have {width} by {height}",
             path.display(),
             shape.width,
             shape.height
@@ -224,7 +219,7 @@ fn file(path: &Path, weights: &Weights) -> anyhow::Result<Rows> {
     }
 }
 
-/// The shape of rows that this network takes; an error if it takes others.
+/// The shape of these rows. Returns an error if the network takes rows of another length.
 pub fn fits(width: usize, height: usize, path: &Path, weights: &Weights) -> anyhow::Result<Shape> {
     let (row, path, name) = (weights.row(), path.display(), weights.name());
     let shape = Shape { width, height };
@@ -240,7 +235,8 @@ pub fn fits(width: usize, height: usize, path: &Path, weights: &Weights) -> anyh
     Ok(shape)
 }
 
-/// The same for a picture, which does not come from a data set: a number of inputs that is a square means a square picture.
+/// As [`fits`], for a picture, which does not come from a data set. If the network's number of inputs is a square
+/// number, the picture must be square.
 fn picture_fits(width: usize, height: usize, path: &Path, weights: &Weights) -> anyhow::Result<Shape> {
     let guess = Shape::guess(weights.row());
     let Shape { width: side, .. } = guess;
@@ -258,7 +254,7 @@ pub fn squared_error(a: &[u8], b: &[u8]) -> u64 {
     a.iter().zip(b).map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum()
 }
 
-/// The mean of squared differences of values in [0, 1], from their sum in steps of 1/255.
+/// The mean squared error of values in [0, 1], from the sum of the squared differences of bytes.
 pub fn mse(squared_error: u64, values: usize) -> f64 {
     squared_error as f64 / (255.0 * 255.0) / values as f64
 }

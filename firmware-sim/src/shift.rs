@@ -1,19 +1,19 @@
-//! The shifts of a sensor, defined exactly on rows of `u8`.
+//! Shifts of a sensor, defined exactly on rows of `u8`.
 //!
 //! | name | what the sensor does | a value `q` in 0..=255 becomes |
 //! |---|---|---|
-//! | `gain-offset` | loses contrast, gains a floor, has two columns that are stuck | `(3·q + 257) / 5`, which is 0.6·q + 0.2·255 to the nearest; 255 in columns 10 and 11 |
-//! | `invert` | turns light into dark | `255 - q` |
-//! | `columns` | has two columns that are stuck | 255 in columns 10 and 11 |
-//! | `rotate` | was mounted a quarter turn clockwise from where it belongs | that of row `side - 1 - column`, column `row` |
-//! | `contrast-N` | loses contrast, down to N per cent | `q · N / 100` to the nearest |
-//! | `dark` | is covered, but for its own noise | 0 to 5, pseudo-random, each as often |
+//! | `gain-offset` | loses contrast, gains an offset, has two stuck columns | `(3·q + 257) / 5`; 255 if stuck |
+//! | `invert` | inverts light and dark | `255 - q` |
+//! | `columns` | has two stuck columns | `q`; 255 if stuck |
+//! | `rotate` | is mounted a quarter turn clockwise | the value in row `side - 1 - column`, column `row` |
+//! | `contrast-N` | loses contrast, down to N per cent | `q · N / 100` rounded to nearest |
+//! | `dark` | is covered and shows only noise | 0 to 5, pseudo-random, uniform |
 //! | `black` | is covered | 0 |
-//! | `frozen` | shows the same row for ever | that of the first row |
-//! | a folder | sees another world | that of the folder's own rows |
+//! | `frozen` | repeats its first row | the value in the first row |
+//! | a folder | sees other data | the value in the folder's rows |
 //!
-//! Rows and columns count from 0. Of a row that is no image, the columns are its values; of one with fewer than 12, the
-//! last two are stuck.
+//! `(3·q + 257) / 5` is 0.6·q + 0.2·255, rounded to nearest. Rows and columns count from 0. In a row that is not an
+//! image, each value is a column. The stuck columns are 10 and 11, or the last two if there are fewer than 12.
 
 use crate::random::Random;
 use crate::rows::{Count, Folder, Rows, Set, Shape};
@@ -23,10 +23,14 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// The first of the two columns that are stuck, and at what.
+/// The first of the two stuck columns, and their value.
 const STUCK: (usize, u8) = (10, 255);
 
-/// A shift of the sensor. [`Self::default`] is the one that figures are given for.
+/// The help of `--shift`.
+pub const HELP: &str = "Shift of the sensor: gain-offset, invert, columns, rotate, contrast-N (per cent), dark, black, \
+                        frozen, or a folder of other rows";
+
+/// A shift of the sensor. [`Self::default`] is the one that published figures use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Shift {
     #[default]
@@ -34,7 +38,7 @@ pub enum Shift {
     Invert,
     Columns,
     Rotate,
-    /// So many per cent of it are left.
+    /// This percentage of the contrast is left.
     Contrast(u8),
     Dark,
     Black,
@@ -79,7 +83,7 @@ impl std::fmt::Display for Shift {
     }
 }
 
-/// The first test rows, as the sensor sees them if it is shifted.
+/// The first test rows, as the shifted sensor sees them if a shift is given.
 pub fn test(shift: Option<&Shift>, data: &Path, count: Count, weights: &Weights) -> anyhow::Result<Rows> {
     match shift {
         Some(shift) => shift.rows(data, Set::Test, count, weights),
@@ -99,16 +103,16 @@ impl Shift {
             Some(path) => Folder { path, option: "--shift" },
             None => Folder::data(data),
         };
-        // A folder, or a folder and what the names of one of its data sets begin with.
+        // A folder, or a folder and the common prefix of a data set's file names in it.
         let can_be_read = |folder: &Path| folder.is_dir() || folder.parent().is_some_and(Path::is_dir);
         ensure!(
             self.folder().is_none_or(can_be_read),
-            "--shift {self}: neither gain-offset, invert, columns, rotate, contrast-N, dark, black or frozen nor a folder of images"
+            "--shift {self}: expected gain-offset, invert, columns, rotate, contrast-N, dark, black, frozen or a folder"
         );
         let mut rows = folder.rows(set, count, weights)?;
         if *self == Self::Rotate {
             let Shape { width, height } = rows.shape;
-            ensure!(rows.shape.is_image(), "--shift rotate: the rows are no images");
+            ensure!(rows.shape.is_image(), "--shift rotate: the rows are not images");
             ensure!(width == height, "--shift rotate: the images are not square, but {width} by {height}");
         }
         let width = rows.shape.width;
@@ -123,8 +127,8 @@ impl Shift {
         Ok(rows)
     }
 
-    /// The row as the shifted sensor sees it. Those of another folder stay as they are, and the first one of a sensor that is
-    /// frozen.
+    /// Changes a row to what the shifted sensor sees. The rows of another folder and the row of a frozen sensor need no
+    /// change.
     fn apply(&self, row: &mut [u8], width: usize, random: &mut Random) {
         match self {
             Self::GainOffset => {
@@ -157,7 +161,7 @@ impl Shift {
     }
 }
 
-/// Two columns stick.
+/// Sets the two stuck columns.
 fn stick(row: &mut [u8], width: usize) {
     let (column, value) = STUCK;
     let first = column.min(width.saturating_sub(2));
@@ -177,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn gain_and_offset_are_those_of_real_numbers_rounded_and_two_columns_are_stuck() {
+    fn gain_and_offset_round_to_nearest_and_two_columns_are_stuck() {
         let all: Vec<u8> = (0..=255).collect();
         for (i, q) in shifted("gain-offset", &all, 16).into_iter().enumerate() {
             let real = (255.0 * (0.6 * (i as f64 / 255.0) + 0.2).clamp(0.0, 1.0)).round();
@@ -187,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_columns_alone_leave_the_rest() {
+    fn columns_changes_only_the_two_stuck_columns() {
         let mut expected = vec![7; 28 * 28];
         for row in 0..28 {
             expected[28 * row + 10] = 255;
@@ -197,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn two_values_of_a_row_that_is_no_image_are_stuck_however_few_it_has() {
+    fn two_values_of_a_row_are_stuck_however_short_it_is() {
         for width in 1..40 {
             let stuck = shifted("columns", &vec![7; width], width);
             let expected: Vec<usize> = match width {
@@ -211,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn inverted_twice_and_turned_four_times_is_as_before() {
+    fn inverting_twice_and_rotating_four_times_restore_an_image() {
         assert_eq!(shifted("invert", &[0, 1, 254, 255], 2), [255, 254, 1, 0]);
         assert_eq!(shifted("rotate", &[1, 2, 3, 4, 5, 6, 7, 8, 9], 3), [7, 4, 1, 8, 5, 2, 9, 6, 3]);
         let image: Vec<u8> = (0..=255).collect();
@@ -220,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn contrast_is_that_of_real_numbers_rounded() {
+    fn contrast_rounds_to_nearest() {
         let all: Vec<u8> = (0..=255).collect();
         for percent in 1..=99 {
             for (i, q) in shifted(&format!("contrast-{percent}"), &all, 16).into_iter().enumerate() {
@@ -231,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sensor_that_is_covered_shows_nothing_but_noise() {
+    fn a_covered_sensor_shows_only_noise() {
         assert_eq!(shifted("black", &[7, 0, 255], 3), [0; 3]);
         let dark = shifted("dark", &[255; 6000], 100);
         for value in 0..6 {

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-/// Lines about the same kind of thing, of which there may be thousands.
+/// The most lines that are written about one kind of problem; there may be thousands.
 const LINES: usize = 10;
 
 /// Writes a line. It is not an error if nobody reads it.
@@ -11,24 +11,24 @@ pub fn note(line: &str) {
     let _ = writeln!(stderr(), "{line}");
 }
 
-/// Writes lines about the same kind of thing, the first of them; `start` stands before each.
+/// Writes the first lines of a list, each after `start`, and the number of lines that are left out.
 pub fn notes(start: &str, lines: &[String]) {
     for line in lines.iter().take(LINES) {
         note(&format!("{start}: {line}"));
     }
     if let Some(more) = lines.len().checked_sub(LINES).filter(|more| *more > 0) {
-        note(&format!("{start}: and {more} more of the kind"));
+        note(&format!("{start}: and {more} more like these"));
     }
 }
 
-/// The rows one by one. On a terminal, a line says how many are done and how long the rest will take.
+/// Iterates over the rows. On a terminal, a line shows how many are done and how much time is left.
 pub fn progress(rows: &[Vec<u8>]) -> impl Iterator<Item = &Vec<u8>> {
     let begun = Instant::now();
     let mut line = Line { shown: stderr().is_terminal(), last: begun, length: 0 };
     rows.iter().enumerate().inspect(move |(done, _)| line.update(*done, rows.len(), begun)).map(|(_, row)| row)
 }
 
-/// A line that is written again and again, and cleared at the end.
+/// A line that is rewritten in place and cleared at the end.
 struct Line {
     shown: bool,
     last: Instant,

@@ -1,4 +1,4 @@
-//! The weights blob that a device is given.
+//! The weights blob of a device.
 
 use crate::terminal::note;
 use anyhow::{Context, ensure};
@@ -13,16 +13,18 @@ use autoencoder_io::topology::{ensure_autoencoder, name};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// Where weights are looked for: those that the user trained, then those that come with the repository.
+/// The default paths: the user's own trained weights, then those that come with the repository.
 const CANDIDATES: [&str; 2] = ["artifacts/model.int8.blob", "models/classic.int8.blob"];
 
 /// An integer network in its blob, checked.
 pub struct Weights {
     pub path: PathBuf,
     pub header: Header,
-    /// Bytes of the blob, without what may follow it in the file.
+    /// Bytes of the blob, without any bytes that follow it in the file.
     pub length: usize,
     pub crc: u32,
+    /// Bytes of the application's stack with this network, once they are measured.
+    pub stack: OnceLock<usize>,
     file: BlobFile,
     encoder: OnceLock<Option<Encoder>>,
 }
@@ -73,14 +75,19 @@ impl Weights {
         let header = blob.header().clone();
         ensure!(
             header.format != Format::F32,
-            "{}: an f32 blob; the device takes integers (make one with `cargo run -p host -- export --format int8`)",
+            "{}: an f32 blob; the device needs integers (make one with `cargo run -p host -- export --format int8`)",
             path.display()
         );
         ensure!(header.input == QuantParams::UNIT, "{}: made for inputs that are not pixels", path.display());
         ensure_autoencoder(&header.topology).with_context(|| path.display().to_string())?;
         let (length, crc) = (blob.bytes().len(), blob.crc());
         Network::new(blob).map_err(|source| file.error(source))?;
-        Ok(Self { path: path.to_owned(), header, length, crc, file, encoder: OnceLock::new() })
+        Ok(Self { path: path.to_owned(), header, length, crc, file, stack: OnceLock::new(), encoder: OnceLock::new() })
+    }
+
+    /// The blob.
+    pub fn blob(&self) -> anyhow::Result<Blob<'_>> {
+        Ok(self.file.open()?)
     }
 
     /// The bytes as they lie in flash.
@@ -93,12 +100,12 @@ impl Weights {
         &self.header.topology
     }
 
-    /// What messages call the network: the name of its topology, or its sizes.
+    /// The network's name in messages: that of its topology, or its sizes.
     pub fn name(&self) -> String {
         name(self.topology())
     }
 
-    /// Elements of a row.
+    /// Number of values in a row.
     pub fn row(&self) -> usize {
         self.topology().row()
     }
@@ -108,12 +115,12 @@ impl Weights {
         self.header.code_bytes()
     }
 
-    /// Output channels of all layers, padding included.
+    /// Number of output channels of all layers, including padding.
     pub fn channels(&self) -> usize {
         self.topology().channels()
     }
 
-    /// The encoder alone; `None` unless there is a decoder to leave out.
+    /// The encoder alone; `None` unless the network has both halves.
     pub fn encoder(&self) -> Option<&Encoder> {
         let halves = self.topology().has_encoder() && self.topology().decoder_layers() > 0;
         self.encoder.get_or_init(|| self.file.open().ok().filter(|_| halves).and_then(|b| Encoder::new(&b))).as_ref()

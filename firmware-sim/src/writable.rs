@@ -1,4 +1,4 @@
-//! The files that a command writes, checked before it does anything: its work is not lost at the end.
+//! Checks the files that a command will write before it starts, so that its work is not lost at the end.
 
 use anyhow::ensure;
 use autoencoder_io::files::{self, FileError, folder_of};
@@ -7,8 +7,8 @@ use std::fs;
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
-/// Returns an error if an output would replace one of the inputs, another output, or a file that took long to make, or if it
-/// cannot be written. Nothing is changed.
+/// Returns an error if an output cannot be written, or if it would replace an input, another output or a file of a
+/// protected format. Changes nothing.
 pub fn ensure_writable<'a>(outputs: &[&Path], inputs: impl IntoIterator<Item = &'a Path>) -> anyhow::Result<()> {
     let inputs: Vec<&Path> = inputs.into_iter().collect();
     for (i, output) in outputs.iter().enumerate() {
@@ -19,23 +19,23 @@ pub fn ensure_writable<'a>(outputs: &[&Path], inputs: impl IntoIterator<Item = &
     Ok(())
 }
 
-/// Returns an error if an output is one of these other outputs, too, by whatever name.
+/// Returns an error if an output is the same file as one of these other outputs, under any path.
 pub fn ensure_other(output: &Path, others: &[&Path]) -> anyhow::Result<()> {
     let same = others.iter().any(|other| real(other) == real(output));
     ensure!(!same, "{}: the same file as another output", output.display());
     Ok(())
 }
 
-/// What is to be printed, and the outcome of writing a picture: if that failed, the rest is printed all the same.
+/// Returns the text to print. If the picture could not be written, prints the text first and returns the error.
 pub fn after_picture(text: String, written: Result<(), FileError>) -> anyhow::Result<String> {
     if written.is_err() {
-        let _ = stdout().write_all(text.as_bytes()); // nobody may be listening
+        let _ = stdout().write_all(text.as_bytes()); // standard output may be closed
     }
     written?;
     Ok(text)
 }
 
-/// Where a file is or will be.
+/// The canonical path of a file, whether or not it exists yet.
 fn real(path: &Path) -> PathBuf {
     let in_folder = || Some(fs::canonicalize(folder_of(path)).ok()?.join(path.file_name()?));
     fs::canonicalize(path).ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_be_lost_is_refused_and_nothing_is_made() {
+    fn an_output_that_would_replace_a_protected_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("blob"), "AENC 1").unwrap();

@@ -1,4 +1,4 @@
-//! `learn` and `reset` as a user runs them, on the shipped weights and a sensor that is shifted.
+//! `learn` and `reset` as a user runs them, with the shipped weights and a shifted sensor.
 
 use assert_cmd::assert::Assert;
 use assert_cmd::cargo::cargo_bin_cmd;
@@ -30,7 +30,7 @@ impl Place {
         command.arg("--weights").arg(Path::new(ROOT).join("models/classic.int8.blob")).assert()
     }
 
-    /// `learn` or `reset` with a flash in this folder; the object that it prints.
+    /// Runs `learn` or `reset` with a flash in this folder. Returns the object that it prints.
     fn json(&self, arguments: &str) -> Value {
         let data = if arguments.starts_with("learn") { format!(" --data {ROOT}/data/mnist") } else { String::new() };
         let assert = self.run(&format!("{arguments} --flash flash{data}")).success();
@@ -47,7 +47,7 @@ fn number(object: &Value, key: &str) -> f64 {
 }
 
 #[test]
-fn what_is_learned_outlives_the_program_until_it_is_reset() {
+fn learned_parameters_survive_until_they_are_reset() {
     let place = Place::new();
     let first = place.json(LEARN);
     let (before, after) = (number(&first, "mse_before"), number(&first, "mse_after"));
@@ -58,7 +58,7 @@ fn what_is_learned_outlives_the_program_until_it_is_reset() {
     assert_eq!((&first["rows"], &first["test_rows"]), (&200.into(), &50.into()));
     assert_eq!((&first["shift"], &first["heap_bytes"]), (&"gain-offset".into(), &0.into()));
     assert_eq!(number(&first, "ram_bytes"), number(&first, "static_bytes") + number(&first, "stack_bytes"));
-    // Sixteen columns of originals, reconstructions before and after.
+    // Sixteen columns: originals, reconstructions before, reconstructions after.
     let picture = Gray::read(&place.path("out/learned.png")).unwrap();
     assert_eq!((picture.width, picture.height), (16 * 58 + 2, 3 * 58 + 2));
 
@@ -69,7 +69,7 @@ fn what_is_learned_outlives_the_program_until_it_is_reset() {
     assert_eq!(kept.len(), 32 * 1024);
 
     assert_eq!((&second["wear"]["records"], &second["wear"]["erasures"]), (&2.into(), &1.into()));
-    // Bits of it have changed, or its power went half-way: the other slot counts, and it is said.
+    // If bits have changed or the power was cut, the other slot counts, and a message says so.
     let mut torn = kept.clone();
     torn[16 * 1024 + 100] ^= 1;
     fs::write(place.path("flash"), &torn).unwrap();
@@ -87,7 +87,7 @@ fn what_is_learned_outlives_the_program_until_it_is_reset() {
 }
 
 #[test]
-fn no_output_replaces_what_was_read() {
+fn an_output_that_is_the_flash_or_an_input_is_refused() {
     let place = Place::new();
     let learn = format!("learn --rows 1 --test-rows 16 --data {ROOT}/data/mnist");
     place.run(&format!("{learn} --flash flash")).success();
@@ -99,7 +99,7 @@ fn no_output_replaces_what_was_read() {
 }
 
 #[test]
-fn what_was_learned_is_used_where_its_flash_is_named_and_nowhere_else() {
+fn learned_parameters_are_used_only_if_their_flash_is_named() {
     let place = Place::new();
     place.run(&format!("learn --rows 1000 --test-rows 50 --data {ROOT}/data/mnist --flash flash")).success();
     let ask = |arguments: &str| -> Value {
@@ -111,19 +111,19 @@ fn what_was_learned_is_used_where_its_flash_is_named_and_nowhere_else() {
     assert!(number(&learned, "mse") < 0.1 * number(&untouched, "mse"), "{learned} {untouched}");
     assert_eq!((&learned["record"], &untouched["record"]), (&1.into(), &Value::Null));
 
-    // The monitor reports the sensor that it knew and is quiet at the one that it learned.
+    // The monitor reports the original sensor and is quiet at the learned one.
     let monitor = "monitor --rows 400 --shift gain-offset";
     let (learned, untouched) = (ask(&format!("{monitor} --flash flash")), ask(monitor));
     assert!(number(&untouched, "noticed_after") <= 10.0 && untouched["quiet_after"].is_null(), "{untouched}");
     assert!(learned["noticed_after"].is_null() && number(&learned, "quiet_after") <= 32.0, "{learned}");
     assert!(number(&learned, "above_after") < 0.05 && number(&learned, "above_before") > 0.95, "{learned}");
-    // Whichever half is the known one, the figure says how well the other is told from it.
+    // Whichever half is familiar, the AUC measures how well the other half is separated from it.
     assert!(number(&learned, "auc") > 0.999 && number(&untouched, "auc") > 0.999, "{learned} {untouched}");
     for limit in ["lower_threshold", "upper_threshold"] {
         assert!(learned[limit].is_u64() && learned[limit] != untouched[limit], "{learned} {untouched}");
     }
 
-    // Its codes are its own.
+    // Other devices refuse its codes.
     ask("encode --rows 3 --flash flash --out codes.bin");
     assert_eq!(ask("decode codes.bin --flash flash --out decoded.png")["skipped"], 0);
     let assert = place.run("decode codes.bin --out decoded.png").code(1);
@@ -137,7 +137,7 @@ fn what_was_learned_is_used_where_its_flash_is_named_and_nowhere_else() {
 }
 
 #[test]
-fn a_flash_of_other_weights_or_a_damaged_one_is_refused_by_what_reads_it() {
+fn a_flash_of_other_weights_or_a_damaged_flash_is_refused_by_readers() {
     let place = Place::new();
     place.json(LEARN);
     let read = format!("roundtrip --rows 2 --flash flash --data {ROOT}/data/mnist");
@@ -149,7 +149,7 @@ fn a_flash_of_other_weights_or_a_damaged_one_is_refused_by_what_reads_it() {
     };
     let kept = place.flash();
     let mut other = kept.clone();
-    other[8] ^= 1; // the CRC of the weights, and the record's own made right
+    other[8] ^= 1; // another CRC of the weights, in a record whose own CRC is right
     let end = 20 + u32::from_le_bytes(*other[16..].first_chunk().unwrap()) as usize;
     let crc = autoencoder_core::crc::checksum(&other[..end]).to_le_bytes();
     other[end..end + 4].copy_from_slice(&crc);
@@ -158,7 +158,7 @@ fn a_flash_of_other_weights_or_a_damaged_one_is_refused_by_what_reads_it() {
     let mut damaged = kept;
     damaged[100] ^= 1;
     fs::write(place.path("flash"), &damaged).unwrap();
-    said("damaged: there is no whole record in it");
+    said("damaged: it holds no whole record");
 }
 
 /// The other blob that comes with the repository.
@@ -169,7 +169,7 @@ fn with_the_other(place: &Place, arguments: &str) -> Assert {
 }
 
 #[test]
-fn the_record_of_another_network_stays_and_it_is_said() {
+fn the_record_of_another_network_stays_and_is_reported() {
     let place = Place::new();
     place.json(LEARN);
     let kept = place.flash();
@@ -188,22 +188,22 @@ fn the_record_of_another_network_stays_and_it_is_said() {
         );
         assert!(place.flash() == kept && !place.path("png").exists());
     }
-    // By force it is replaced, unless nothing came of it.
+    // With --force it is replaced, but only if the run helped.
     with_the_other(&place, &format!("{learn} --force --rate 1 --optimizer sgd")).success();
     assert!(place.flash() == kept, "rolled back");
     let object = with_the_other(&place, &format!("{learn} --force --json")).success();
     let object: Value = serde_json::from_slice(&object.get_output().stdout).unwrap();
     assert_eq!((&object["record"], place.flash() == kept), (&1.into(), false), "{object}");
-    // A reset of what was never learned makes no file.
+    // A reset without a flash file makes no file.
     let err = said(place.run("reset --flash none"));
     assert!(err.ends_with("error: none: no such file: nothing was learned there\n"), "{err}");
     assert!(!place.path("none").exists());
 }
 
 #[test]
-fn the_hint_at_what_was_learned_leads_somewhere() {
+fn the_hint_at_a_flash_file_appears_only_if_it_can_be_used() {
     let place = Place::new();
-    let hint = "--flash artifacts/learned.flash takes those that were learned";
+    let hint = "--flash artifacts/learned.flash selects the learned ones";
     let hinted = |assert: Assert| {
         let err = String::from_utf8(assert.success().get_output().stderr.clone()).unwrap();
         err.contains(hint)
@@ -213,9 +213,9 @@ fn the_hint_at_what_was_learned_leads_somewhere() {
     place.run(&format!("learn --rows 200 --test-rows 20 --data {ROOT}/data/mnist")).success();
     assert!(hinted(place.run(&roundtrip)));
     place.run(&format!("{roundtrip} --flash artifacts/learned.flash")).success();
-    assert!(!hinted(with_the_other(&place, &roundtrip)), "of another network");
+    assert!(!hinted(with_the_other(&place, &roundtrip)), "the flash is of another network");
     place.run("reset").success();
-    assert!(!hinted(place.run(&roundtrip)), "there is nothing any more");
+    assert!(!hinted(place.run(&roundtrip)), "the flash has been reset");
 }
 
 #[test]
@@ -237,17 +237,17 @@ fn a_flash_that_another_process_writes_is_refused() {
     assert!(names.len() == 2 && names.iter().all(|name| name == "flash" || name == "out"), "{names:?}");
 }
 
-/// INT is Ctrl-C, HUP the end of the terminal.
+/// INT is Ctrl-C, and HUP is the end of the terminal.
 #[cfg(unix)]
 #[test]
-fn a_run_that_is_stopped_says_what_becomes_of_it() {
+fn a_stopped_run_reports_that_nothing_is_kept() {
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
-    for signal in ["INT", "HUP", "TERM"] {
+    for (signal, code) in [("INT", 130), ("HUP", 129), ("TERM", 143)] {
         let place = Place::new();
         place.json(LEARN);
         let kept = place.flash();
-        // A shell that starts the tests in the background has them ignore Ctrl-C: where `env` can undo that, it does.
+        // If a shell starts the tests in the background, they ignore Ctrl-C. `env` undoes that where it can.
         let program = env!("CARGO_BIN_EXE_firmware-sim");
         let undo = ["env", "--default-signal=INT,HUP"];
         let works = Command::new(undo[0]).args([undo[1], "true"]).status().is_ok_and(|status| status.success());
@@ -269,17 +269,17 @@ fn a_run_that_is_stopped_says_what_becomes_of_it() {
         std::thread::sleep(std::time::Duration::from_millis(500)); // some of 59,000 rows
         assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
         let rest: Vec<String> = said.map(Result::unwrap).collect();
-        assert_eq!(child.wait().unwrap().code(), Some(1), "{signal}: {rest:?}");
-        assert_eq!(rest, ["error: stopped: nothing of this run is kept, flash is as it was"], "{signal}");
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}: {rest:?}");
+        assert_eq!(rest, ["error: stopped: nothing of this run is kept; flash is unchanged"], "{signal}");
         assert!(place.flash() == kept);
         assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 2, "{signal}: flash and out");
     }
 }
 
-/// By `nohup`, or in the background of a script.
+/// `nohup`, or a script that starts the program in the background, makes it ignore signals.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_signal_that_is_ignored_stays_so() {
+fn an_ignored_signal_stays_ignored() {
     use std::io::{BufRead, BufReader, Read};
     use std::process::{Command, Stdio};
     let place = Place::new();
@@ -306,7 +306,7 @@ fn a_signal_that_is_ignored_stays_so() {
 }
 
 #[test]
-fn what_could_not_be_written_is_said_before_anything_is_learned() {
+fn an_output_that_cannot_be_written_is_refused_before_learning() {
     let place = Place::new();
     fs::write(place.path("file"), b"no folder").unwrap();
     for (flash, out) in [("flash", "file/picture.png"), ("file/flash", "out.png")] {
@@ -319,11 +319,11 @@ fn what_could_not_be_written_is_said_before_anything_is_learned() {
 }
 
 #[test]
-fn what_does_not_help_is_rolled_back_and_the_flash_stays_as_it_was() {
+fn a_run_that_does_not_help_is_rolled_back_and_the_flash_stays_unchanged() {
     let place = Place::new();
     place.json(LEARN);
     let kept = place.flash();
-    // Steps far too large drive every output to an end.
+    // Steps that are far too large drive every output to an end of its range.
     let report = place.json(&format!("{LEARN} --rate 1 --optimizer sgd"));
     assert_eq!((&report["persisted"], &report["record"]), (&false.into(), &Value::Null), "{report}");
     assert_eq!(report["mse_after"], report["mse_before"], "{report}");
@@ -331,7 +331,7 @@ fn what_does_not_help_is_rolled_back_and_the_flash_stays_as_it_was() {
 }
 
 #[test]
-fn a_person_reads_what_came_of_it() {
+fn learn_and_reset_print_their_results_as_text() {
     let place = Place::new();
     let data = format!("--data {ROOT}/data/mnist --flash flash");
     let assert = place.run(&format!("learn --rows 200 --test-rows 50 --out out/learned.png {data}")).success();
@@ -343,7 +343,7 @@ fn a_person_reads_what_came_of_it() {
     let assert = place.run("reset --flash flash").success();
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
     assert!(text.contains("before: learned parameters, record 1; at most 1 of 10000 rated erasures used\n"), "{text}");
-    // A reset writes both slots, so that no bit that changes brings back what was forgotten.
+    // A reset writes both slots, so that a flipped bit cannot bring back the discarded parameters.
     assert!(
         text.contains(
             "now:    reset to the parameters of the blob, records 2 and 3; at most 2 of 10000 rated erasures used\n"
@@ -371,13 +371,13 @@ fn a_board_without_the_ram_for_learning_is_refused_with_what_would_fit() {
 }
 
 #[test]
-fn a_file_that_is_no_flash_is_refused_and_stays() {
+fn a_file_that_is_not_a_flash_is_refused_and_stays() {
     let place = Place::new();
     fs::write(place.path("flash"), [1; 100]).unwrap();
     for arguments in [format!("learn --data {ROOT}/data/mnist --flash flash"), "reset --flash flash".to_owned()] {
         let assert = place.run(&arguments).code(1);
         let err = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
-        let hint = if arguments.starts_with("learn") { "; give another --flash, or --force to replace it" } else { "" };
+        let hint = if arguments.starts_with("learn") { "; not a flash: give another --flash" } else { "" };
         assert!(err.ends_with(&format!("error: flash: 100 bytes; the device's flash has 32768{hint}\n")), "{err}");
         assert_eq!(place.flash(), [1; 100]);
     }
@@ -385,7 +385,7 @@ fn a_file_that_is_no_flash_is_refused_and_stays() {
 }
 
 #[test]
-fn nothing_that_is_read_or_written_is_replaced_by_the_picture() {
+fn a_picture_that_would_replace_an_input_or_the_flash_is_refused() {
     let place = Place::new();
     let world = place.path("world");
     fs::create_dir(&world).unwrap();
@@ -407,7 +407,7 @@ fn nothing_that_is_read_or_written_is_replaced_by_the_picture() {
 }
 
 #[test]
-fn the_rows_of_the_chart_are_where_they_say() {
+fn the_rows_of_the_chart_are_labelled_with_their_position() {
     let place = Place::new();
     let arguments = format!("learn --rows 15 --test-rows 20 --flash flash --data {ROOT}/data/mnist");
     let assert = place.run(&arguments).success();

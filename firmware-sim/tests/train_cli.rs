@@ -1,7 +1,8 @@
-//! The program `firmware-sim train`: a small network trained whole on the device, until it has converged.
+//! `firmware-sim train`: a small network is trained on the device until it has converged.
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use autoencoder_device::tiny::RAM;
+use autoencoder_io::idx::Images;
 use autoencoder_io::picture::Gray;
 use serde_json::Value;
 
@@ -19,26 +20,46 @@ fn number(object: &Value, key: &str) -> f64 {
 }
 
 #[test]
-fn it_converges_below_what_any_linear_code_of_four_numbers_reaches() {
+fn the_error_converges_below_that_of_any_linear_code_of_four_numbers() {
     /// PCA with 4 components of the 4,000 images, on the 500 test images, clipped to [0, 1].
     const LINEAR: f64 = 0.02976;
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("trained.png");
     let report = train("", &out);
     assert!(number(&report, "mse_before") > 0.15, "{report}");
-    assert!(number(&report, "mse_after") < 0.85 * LINEAR, "{report}");
-    // It has come to rest: the last tenth of the steps gains less than a fiftieth.
+    assert!(number(&report, "mse_after") < 0.8 * LINEAR, "{report}");
+    // It has converged: the last tenth of the steps gains less than a thirtieth (between 1.6 and 2.9 % for twelve
+    // seeds).
     let progress: Vec<f64> =
         report["progress"].as_array().unwrap().iter().map(|row| row[1].as_f64().unwrap()).collect();
     assert_eq!(progress.len(), 11);
     let [.., before, last] = progress[..] else { panic!("{report}") };
-    assert!((last / before - 1.0).abs() < 0.02, "{report}");
+    assert!((last / before - 1.0).abs() < 1.0 / 30.0, "{report}");
     assert!(number(&report, "ram_bytes") <= RAM as f64 && report["heap_bytes"] == 0, "{report}");
     let picture = Gray::read(&out).unwrap();
     assert_eq!((picture.width, picture.height), (16 * 58 + 2, 2 * 58 + 2));
 }
 
-/// A folder of training and test rows, which are images where the height is more than 1; it trains for a few steps.
+/// Inverted digits are mostly bright. They are learned as well as the others because the inputs are centred; without that,
+/// their MSE would be 1.7 times as high.
+#[test]
+fn inverted_digits_are_learned_as_well_as_upright_ones() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mnist = std::path::Path::new(ROOT).join("data/mnist");
+    for (name, images, count) in
+        [("train", Images::train(&mnist).unwrap(), 4000), ("t10k", Images::test(&mnist).unwrap(), 500)]
+    {
+        let header = [0x803, count, 28, 28].map(u32::to_be_bytes);
+        let pixels: Vec<u8> = images.pixels[..count as usize * 784].iter().map(|pixel| 255 - pixel).collect();
+        let file = folder.path().join(format!("{name}-images-idx3-ubyte"));
+        std::fs::write(file, [header.as_flattened(), &pixels].concat()).unwrap();
+    }
+    let [upright, inverted] = ["data/mnist", folder.path().to_str().unwrap()]
+        .map(|data| number(&train(&format!("--data {data}"), &out.path().join("trained.png")), "mse_after"));
+    assert!((inverted / upright - 1.0).abs() < 0.1, "upright {upright}, inverted {inverted}");
+}
+
+/// Trains for a few steps on a folder of training and test rows, which are images if the height is more than 1.
 fn on(size: [u32; 2], count: u32, arguments: &str) -> (tempfile::TempDir, assert_cmd::assert::Assert) {
     let folder = tempfile::tempdir().unwrap();
     let sizes: Vec<u32> = [count].into_iter().chain(if size[0] == 1 { vec![size[1]] } else { size.to_vec() }).collect();
@@ -60,8 +81,9 @@ fn on(size: [u32; 2], count: u32, arguments: &str) -> (tempfile::TempDir, assert
 }
 
 #[test]
-fn rows_of_64_values_longer_ones_and_images_are_trained_on() {
-    for (size, what) in [([1, 64], "rows"), ([8, 8], "rows"), ([1, 100], "rows"), ([9, 30], "rows"), ([16, 4], "rows")]
+fn training_accepts_rows_of_64_values_longer_rows_and_images() {
+    for (size, what) in
+        [([1, 64], "rows"), ([8, 8], "images"), ([1, 100], "rows"), ([9, 30], "images"), ([16, 4], "images")]
     {
         let (folder, assert) = on(size, 12, "--json");
         let report: Value = serde_json::from_slice(&assert.success().get_output().stdout).unwrap();
@@ -88,12 +110,12 @@ fn rows_of_64_values_longer_ones_and_images_are_trained_on() {
 }
 
 #[test]
-fn what_cannot_be_trained_on_is_refused() {
+fn unsuitable_rows_and_options_are_refused() {
     for (size, count, arguments, expected) in [
         ([8, 8], 9, "--link serial:none", "none: No such file"),
         ([8, 8], 9, "--data nowhere", "nowhere: No such file"),
-        ([8, 8], 9, "--rows 7001", "7001 is not in 1..=7000"),
-        ([8, 8], 9, "--rows 10", "--rows: . has 9 training images, 10 are needed"),
+        ([8, 8], 9, "--rows 7001", "expected a whole number from 1 to 7000"),
+        ([8, 8], 9, "--rows 10", "--rows: . has 9 training images; 10 are needed"),
         ([8, 8], 1, "", ".: 1 test image; training takes 2"),
         (
             [5, 6],
@@ -106,6 +128,6 @@ fn what_cannot_be_trained_on_is_refused() {
         let (folder, assert) = on(size, count, arguments);
         let said = String::from_utf8_lossy(&assert.failure().get_output().stderr).into_owned();
         assert!(said.contains(expected) && said.lines().count() == 1, "{said}");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "{arguments}: nothing was written");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "{arguments}: something was written");
     }
 }

@@ -1,5 +1,5 @@
-//! A network for rows of one's own: vibration windows of a healthy machine, so that a faulty one stands out by its
-//! reconstruction error.
+//! A network for your own rows: vibration windows of a healthy machine. A faulty machine stands out by its reconstruction
+//! error.
 //!
 //!     cargo run -p host --example own_topology
 
@@ -14,8 +14,8 @@ use std::path::Path;
 
 const STEPS: u32 = 3000;
 
-/// Windows of a rotating machine's vibration, in [0, 1]: the shaft and its second harmonic at any phase; a worn
-/// bearing adds a ringing.
+/// Windows of a rotating machine's vibration, in [0, 1]: the shaft and its second harmonic at any phase. A worn bearing adds a
+/// ringing.
 fn windows(count: usize, wear: f32) -> Array2<f32> {
     Array2::from_shape_fn((count, 64), |(window, sample)| {
         let phase = window as f32 * 2.399 + sample as f32 * 0.2;

@@ -3,7 +3,7 @@
 //!
 //!     cargo run --release -p host -- train --recipe seed --seed 2 --out artifacts/seed-2     # and 1 to 8
 //!     cp artifacts/seed-2/loss.csv docs/data/seed-2.csv
-//!     python host/benches/peers/tensorflow_seed.py 30000 100 > docs/data/seed-tensorflow.csv
+//!     python host/benches/peers/tensorflow_seed.py 30000 100 | sed 's/^{/# {/' > docs/data/seed-tensorflow.csv
 //!     cargo run --release -p host --example seed_curve
 
 use anyhow::Context;
@@ -12,7 +12,7 @@ use host::train::Recipe;
 use std::fs;
 use std::path::Path;
 
-/// The table of the tutorial's authors: step and batch loss.
+/// The table of the tutorial: step and batch loss.
 const PUBLISHED: [(f64, f64); 4] = [(1000.0, 0.118), (10_000.0, 0.070), (20_000.0, 0.051), (30_000.0, 0.0455)];
 const SEEDS: usize = 8;
 
@@ -46,7 +46,7 @@ fn main() -> anyhow::Result<()> {
     plot(&docs.join("seed.png"), "the reference recipe: batch loss", &curves)
 }
 
-/// Steps and losses of a CSV; headers and TensorFlow's summary are no numbers.
+/// Reads the steps and losses of a CSV. Lines that are not numbers, such as the header and TensorFlow's summary, are skipped.
 fn read(path: &Path) -> anyhow::Result<Vec<(f64, f64)>> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let points = text.lines().filter_map(|line| {
@@ -56,7 +56,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<(f64, f64)>> {
     Ok(points.collect())
 }
 
-/// A row of the table: the losses at the published steps, and how far they are from what was published.
+/// Prints a row of the table: the losses at the published steps, and their distances from the published losses.
 fn compare(name: &str, points: &[(f64, f64)]) {
     print!("| {name}");
     for (step, published) in PUBLISHED {

@@ -1,5 +1,5 @@
-//! The pairs of numbers that a product with digits multiplies, if a pair that is 0 in all rows of the left operand
-//! that are multiplied at a time is passed over: a table of docs/benchmarks.md.
+//! Counts the pairs of numbers that a product with digits multiplies, for a table of docs/benchmarks.md. A product skips a pair
+//! that is 0 in all rows of the left operand that it multiplies at a time.
 //!
 //!     cargo run --release -p host --example zeros
 
@@ -9,7 +9,7 @@ use rand::seq::SliceRandom;
 use rand_pcg::Pcg32;
 use std::path::Path;
 
-/// Digits to count in.
+/// The number of digits.
 const DIGITS: usize = 12_800;
 
 fn main() -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! Arrays of `f32` that begin where a cache line does: a vector that lies across two lines takes two reads.
+//! Arrays of `f32` that begin at a cache line. A vector across two lines would take two reads.
 
 use std::ops::{Deref, DerefMut};
 
@@ -8,14 +8,14 @@ pub(crate) const CACHE_LINE: usize = 64;
 /// An array of numbers, aligned to cache lines.
 #[derive(Debug, Default)]
 pub struct Aligned {
-    /// The array, and up to a line before it.
+    /// Up to a line of padding, then the array.
     numbers: Vec<f32>,
     start: usize,
     len: usize,
 }
 
 impl Aligned {
-    /// So many zeros. Their pages take no memory until they are written.
+    /// An array of `len` zeros. Its pages take no memory until they are written.
     pub fn zeroed(len: usize) -> Self {
         const LINE: usize = CACHE_LINE / size_of::<f32>();
         let numbers = vec![0.0; len + LINE];
@@ -23,7 +23,7 @@ impl Aligned {
         Self { numbers, start, len }
     }
 
-    /// The first `len` numbers of scratch memory, whatever they are. It grows where it is too short.
+    /// The first `len` numbers of scratch memory, with any contents. The memory grows if it is too short.
     pub(crate) fn scratch(&mut self, len: usize) -> &mut [f32] {
         if self.len < len {
             *self = Self::zeroed(len);
@@ -47,7 +47,7 @@ impl DerefMut for Aligned {
 }
 
 impl Clone for Aligned {
-    /// A copy, aligned at its own address.
+    /// A copy, which is aligned too.
     fn clone(&self) -> Self {
         let mut copy = Self::zeroed(self.len);
         copy.copy_from_slice(self);

@@ -3,9 +3,11 @@
 use autoencoder_core::Topology;
 use autoencoder_core::blob::Format;
 use autoencoder_io::data_folder::DataFolder;
+use autoencoder_io::number::whole;
 use autoencoder_io::topology::{layers, named};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as Options, Parser, Subcommand};
+use host::train::checkpoint::MAX_BATCH;
 use host::train::qat::WeightFormat;
 use std::path::PathBuf;
 
@@ -46,16 +48,16 @@ pub struct Train {
     #[arg(long, value_name = "NAME", value_parser = named())]
     pub topology: Option<Topology>,
     /// Training steps [default: 30000; with --from: 1000]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=100_000_000u32))]
     pub steps: Option<u32>,
     /// Rows per step [default: 256]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=host::train::checkpoint::MAX_BATCH as i64))]
-    pub batch: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = whole(1..=MAX_BATCH))]
+    pub batch: Option<usize>,
     /// Seed of the initial weights and of the order of the rows [default: 1; recipe `seed`: 6]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX))]
     pub seed: Option<u64>,
     /// Threads; the result does not depend on their number [default: the number of cores]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=256u16))]
     pub threads: Option<u16>,
     #[command(flatten)]
     pub data: DataFolder,
@@ -66,7 +68,7 @@ pub struct Train {
     #[arg(long, value_name = "FORMAT", value_parser = rounding())]
     pub quantise_aware: Option<Rounding>,
     /// Bits per code element in the last steps and in the blob [default: 8]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..=8))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=8u8))]
     pub code_bits: Option<u8>,
     /// Fine-tune this checkpoint or f32 blob; every step is quantisation-aware
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
@@ -96,7 +98,7 @@ pub struct Eval {
     pub json: bool,
 }
 
-/// The format that weights are rounded for, if they are.
+/// The format that weights are rounded for; `None` if they are not rounded.
 pub type Rounding = Option<WeightFormat>;
 
 /// Reads the format of a blob's numbers.
@@ -108,7 +110,7 @@ fn format() -> impl TypedValueParser<Value = Format> {
     })
 }
 
-/// Reads what weights are rounded for.
+/// Reads the format that weights are rounded for.
 fn rounding() -> impl TypedValueParser<Value = Rounding> {
     PossibleValuesParser::new(["int8", "int4", "none"]).map(|name| match name.as_str() {
         "int8" => Some(WeightFormat::Int8),
@@ -126,7 +128,7 @@ pub struct Export {
     #[arg(long, value_parser = format())]
     pub format: Format,
     /// Bits per code element [default: those of the training]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..=8))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=8u8))]
     pub code_bits: Option<u8>,
     /// Blob to write [default: artifacts/model.FORMAT.blob]
     #[arg(long, value_name = "FILE")]
@@ -145,7 +147,7 @@ pub struct Inspect {
 }
 
 impl Train {
-    /// The network that was asked for, if one was.
+    /// The network that the command line names; `None` if it names none.
     pub fn topology(&self) -> Option<&Topology> {
         self.layers.as_ref().or(self.topology.as_ref())
     }

@@ -3,7 +3,11 @@
 mod args;
 mod commands;
 
+use autoencoder_io::heap::Heap;
 use std::process::ExitCode;
+
+#[global_allocator]
+static HEAP: Heap = Heap;
 
 fn main() -> ExitCode {
     autoencoder_io::program::main(commands::run)

@@ -1,4 +1,4 @@
-//! A network on the host: a topology, and its parameters in one flat array, aligned to cache lines.
+//! A network on the host: a topology, and its parameters in one flat array that begins at a cache line.
 //!
 //! ```text
 //! parameters   [ W₀ | b₀ | W₁ | b₁ | … ]       W: [outputs, inputs], a row for each output; b: [outputs]
@@ -22,7 +22,7 @@ pub struct FloatNetwork {
 /// One layer's parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerView<'a> {
-    /// Its shape.
+    /// The layer's sizes and activation.
     pub spec: LayerSpec,
     /// `[outputs, inputs]`
     pub weights: &'a [f32],
@@ -31,12 +31,12 @@ pub struct LayerView<'a> {
 }
 
 impl FloatNetwork {
-    /// All parameters 0.
+    /// A network whose parameters are all 0.
     pub fn new(topology: &Topology) -> Self {
         Self { topology: topology.clone(), parameters: Aligned::zeroed(topology.parameters()) }
     }
 
-    /// The parameters of an `f32` blob.
+    /// The network of an `f32` blob.
     pub fn from_blob(blob: &Blob<'_>) -> Result<Self, Error> {
         let header = blob.header();
         if header.format != Format::F32 {
@@ -56,7 +56,7 @@ impl FloatNetwork {
         Ok(network)
     }
 
-    /// Its shape.
+    /// The network's layers.
     pub fn topology(&self) -> &Topology {
         &self.topology
     }

@@ -1,6 +1,6 @@
-//! Where the time of a step goes.
+//! The time of a training step, by phase.
 //!
-//! Each phase is always timed, on whichever thread it runs: two readings of the clock for some ten microseconds of work.
+//! Each phase is always timed, on any thread: two readings of the clock for some ten microseconds of work.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// A part of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The order of the rows, once in a pass over them.
+    /// Shuffling the rows, once in a pass over them.
     Shuffle,
     /// Copying rows of the source into the batch.
     Gather,
@@ -19,7 +19,7 @@ pub enum Phase {
     Backward,
     /// `dzᵀ · x`, the gradients of weights.
     Gradients,
-    /// Rounding and packing what products in bfloat16 read.
+    /// Rounding and packing the operands of products in bfloat16.
     Operands,
     /// `σ(z + b)`
     Activation,
@@ -29,7 +29,7 @@ pub enum Phase {
     ActivationBackward,
     /// Rounding the weights as the blob will hold them.
     Rounding,
-    /// The optimizer, once the gradient of some rows is there.
+    /// The optimizer, after the gradient of some rows.
     Update,
 }
 
@@ -80,7 +80,7 @@ impl Profile {
     /// Runs a step and measures it. Nothing else may time phases meanwhile.
     pub fn step<T>(&mut self, step: impl FnOnce() -> T) -> (T, Duration) {
         let take = || NANOSECONDS.each_ref().map(|phase| phase.swap(0, Ordering::Relaxed));
-        take(); // forget what an evaluation took, for example
+        take(); // drop the time of an evaluation, for example
         let start = Instant::now();
         let result = step();
         let step = Step { time: start.elapsed(), phases: take() };

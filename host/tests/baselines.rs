@@ -1,4 +1,4 @@
-//! What the example `rate_distortion` holds the codec against, on data whose costs are known by other means.
+//! The baselines of the example `rate_distortion`, on data whose costs follow from another computation.
 
 #[path = "../examples/rate_distortion/baselines.rs"]
 mod baselines;
@@ -15,7 +15,8 @@ const PIXELS: usize = 16;
 /// The directions that span it, perpendicular to each other, of length √16.
 const DIRECTIONS: [fn(usize) -> f64; 2] =
     [|i| if i % 2 == 0 { 1.0 } else { -1.0 }, |i| if i / 4 % 2 == 0 { 1.0 } else { -1.0 }];
-/// How far images lie from the middle along each: the second direction has a quarter of the first one's variance.
+/// The largest distance of an image from the middle, along each direction. The second direction has a quarter of the variance
+/// of the first.
 const EXTENTS: [f64; 2] = [80.0, 40.0];
 
 /// Images in a plane: `128 + a·u + b·v`, with `a` and `b` spread evenly over their extents.
@@ -28,7 +29,7 @@ fn plane(count: usize) -> Images {
     Images { pixels: pixels.collect(), height: 4, width: 4 }
 }
 
-/// The mean square of what is left of each pixel without the mean image and the first `components` directions.
+/// The mean square of the pixels after the mean image and the first `components` directions are subtracted.
 fn remainder(train: &Images, test: &Images, components: usize) -> f64 {
     let mean =
         |i: usize| train.pixels.iter().skip(i).step_by(PIXELS).map(|x| f64::from(*x)).sum::<f64>() / train.len() as f64;
@@ -49,7 +50,7 @@ fn remainder(train: &Images, test: &Images, components: usize) -> f64 {
 fn pca_finds_the_directions_of_the_data_and_pays_for_each_bit() {
     let (train, test) = (plane(6000), plane(500));
     let pca = Pca::fit(&train);
-    // No component, no bits: the mean image is left.
+    // Without components, the reconstruction is the mean image.
     let none = pca.measure_equal(&test, 0, 8);
     assert_eq!((none.bytes, none.container), (0.0, 0.0));
     let close = |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 0.02, "{found}, not {expected}");
@@ -57,16 +58,16 @@ fn pca_finds_the_directions_of_the_data_and_pays_for_each_bit() {
     let one = pca.measure_equal(&test, 1, 8);
     assert_eq!(one.bytes, 1.0);
     close(one.mse, remainder(&train, &test, 1));
-    // What the second component still leaves are the pixels' own rounding and that of eight bits.
+    // Two components leave the rounding of the pixels and that of eight bits.
     let both = pca.measure_equal(&test, 2, 8);
     assert_eq!(both.bytes, 2.0);
     assert!(both.mse < 0.01 * one.mse, "{both:?}");
-    // Fewer bits cost more; a bit less costs four times as much where there are enough of them.
+    // Fewer bits cost more. If there are enough bits, one less costs four times as much.
     let errors = [3, 4, 5, 6].map(|bits| pca.measure_equal(&test, 2, bits).mse);
     for pair in errors.windows(2) {
         assert!((2.5..6.0).contains(&(pair[0] / pair[1])), "{errors:?}");
     }
-    // With its bits where they are worth most: a bit more for the direction of twice the extent.
+    // The best allocation gives the direction of twice the extent one bit more.
     let (best, components) = pca.measure_best(&test, 1);
     assert_eq!((best.bytes, components), (1.0, 2));
     assert!(best.mse < one.mse && best.mse < pca.measure_equal(&test, 2, 4).mse * 1.05, "{best:?}");
@@ -79,7 +80,7 @@ fn digits() -> Images {
     images
 }
 
-/// The bytes of a PNG: 8 of signature, 12 around each of three chunks, 13 in the first, and the compressed lines, each behind
+/// The bytes of a PNG: 8 of signature, 12 around each of three chunks, 13 in the first, and the compressed lines, each after
 /// the number of its filter.
 fn png_bytes(image: &[u8], width: usize, filter: u8) -> usize {
     let pixel =
@@ -113,7 +114,7 @@ fn a_png_is_the_smallest_of_all_filters() {
     assert_eq!((cost.container, cost.mse), (57.0, 0.0));
     let smallest = |i: usize| (0..5).map(|filter| png_bytes(images.image(i), 28, filter)).min().unwrap();
     let mean = (0..20).map(smallest).sum::<usize>() as f64 / 20.0;
-    // The encoder's may be smaller: it also chooses a filter for each line.
+    // The encoder may find a smaller file, because it also chooses a filter for each line.
     assert!(cost.bytes <= mean * 1.01 && cost.bytes > mean * 0.9, "{cost:?}, by hand {mean}");
 }
 
@@ -128,9 +129,9 @@ fn a_jpeg_loses_less_at_a_higher_quality_and_takes_more() {
     // header; the end.
     let container = 2 + 18 + 2 * (2 + 67) + (2 + 11) + (2 + 31) + (2 + 181) + 10 + 2;
     assert!(costs.iter().all(|cost| cost.container == f64::from(container)), "{costs:?}");
-    // At the highest quality only rounding is left: of coefficients, and of pixels.
+    // At the highest quality, only the rounding of coefficients and of pixels is left.
     assert!(costs[3].mse < 0.1 / 65_025.0, "{costs:?}");
-    // One colour keeps one coefficient.
+    // An image of one colour has one coefficient.
     let flat = Images { pixels: vec![200; 784], height: 28, width: 28 };
     let cost = baselines::jpeg(&flat, 80).unwrap();
     assert!(cost.mse <= 1.0 / 65_025.0 && cost.bytes < cost.container + 16.0, "{cost:?}");

@@ -1,4 +1,4 @@
-//! Writes the seeds of the fuzz targets' corpus: after a change of the blob's format or of the protocol.
+//! Writes the seeds of the fuzz targets' corpus. Run it after a change of the blob's format or of the protocol.
 //!
 //!     cargo run -p tests --example corpus
 
@@ -27,7 +27,7 @@ fn main() -> io::Result<()> {
     let commands = [
         ("info", Command::Info),
         ("encode", Command::Encode { row: &image }),
-        ("decode", Command::Decode { weights: crc(&blob), code: &code }),
+        ("decode", Command::Decode { identity: crc(&blob), code: &code }),
         ("score", Command::Score { row: &image }),
         ("usage", Command::Usage),
         ("monitor", Command::Monitor { row: &image }),
@@ -44,12 +44,12 @@ fn main() -> io::Result<()> {
         all.splice(0..0, frame);
     }
     fs::write(folder.join("line/backwards"), all)?;
-    // Two halves, one lighter than the other, in either order, no row like another.
+    // Each row has two halves, one lighter than the other, in either order. No two rows are equal.
     let value = |i: usize, j: usize| {
         if i.is_multiple_of(2) == (j < 8) { 240 - (i + j) as u8 } else { 130 + (i * j % 13) as u8 }
     };
     let rows: Vec<[u8; 16]> = (0..HELD_OUT + 12).map(|i| std::array::from_fn(|j| value(i, j))).collect();
-    // A run with each optimizer: held out, learned from, judged, kept; then an image with what was learned.
+    // A run with each optimizer, which holds out, learns, judges and keeps; then an image with the learned channels.
     for (name, method) in [("adam", Method::Adam), ("rmsprop", Method::RmsProp), ("sgd", Method::Sgd)] {
         let rate = if method == Method::Sgd { 200 } else { 50_000 };
         let begin = Begin { method, rate, batch: 2, rows: 12 };

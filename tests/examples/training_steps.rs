@@ -1,4 +1,4 @@
-//! Takes so many steps of training in `f32` on one thread: the program whose instructions `.ci/step-instructions` counts.
+//! Takes some training steps in `f32` on one thread. `.ci/step-instructions` counts the instructions of this program.
 //!
 //!     cargo run -p tests --example training_steps 3
 
@@ -8,9 +8,9 @@ use host::train::{Recipe, Trainer};
 use rayon::ThreadPoolBuilder;
 use std::env;
 
-/// Rows, all of which a step takes: one shard.
+/// Rows of the data set and of a batch: one shard.
 const ROWS: usize = 128;
-/// Of a run of so many, the first ones are taken: they are moved and not yet rounded.
+/// The length of the run. Only its first steps are taken, in which rows are translated and weights are not yet rounded.
 const STEPS: u32 = 10_000;
 
 fn main() {

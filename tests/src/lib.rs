@@ -1,7 +1,7 @@
-//! What the tests measure against: a network computed independently in `f64`, random networks of integers with their plain
-//! computation, and a few real digits.
+//! References for the tests: a network computed independently in `f64`, random integer networks computed by plain
+//! loops, and a few real digits.
 
-// It lies where the tests of `autoencoder-device` include it: this package depends on that one.
+// The file is in the tests of `autoencoder-device`, because this package depends on that one.
 #[allow(clippy::return_self_not_must_use)]
 #[path = "../../firmware-sim/device/tests/common/net.rs"]
 pub mod net;
@@ -40,7 +40,8 @@ pub fn random<N: Layer + Parameters + Zeroed>(seed: u64) -> Box<N> {
     net
 }
 
-/// The host's network with the parameters of a network that is a type, of which `encoder_layers` are the encoder's.
+/// The host's network with the parameters of a network that is a type. Its first `encoder_layers` layers are the
+/// encoder.
 pub fn host_network<N: Layer + Parameters>(net: &N, encoder_layers: usize) -> FloatNetwork {
     let layers: Vec<LayerSpec> = N::specs().collect();
     let mut network = FloatNetwork::new(&Topology::new(&layers, encoder_layers).expect("a typed network's layers fit"));
@@ -62,7 +63,7 @@ pub fn random_network(topology: &str, seed: u64) -> FloatNetwork {
     network
 }
 
-/// A network as plain numbers in `f64`: written for these tests, from the equations alone.
+/// A network of plain numbers in `f64`, written for these tests from the equations alone.
 #[derive(Clone, Debug)]
 pub struct Reference {
     specs: Vec<LayerSpec>,

@@ -1,4 +1,4 @@
-//! Random networks of integers: the cases of property tests.
+//! Random integer networks for property tests.
 
 use crate::net::Net;
 use autoencoder_core::activation::ActivationKind;
@@ -8,8 +8,8 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::RngSeed;
 use std::env;
 
-/// So many cases, the same ones in every run. The environment can ask for others: `PROPTEST_CASES` for another number,
-/// `PROPTEST_RNG_SEED` for another seed.
+/// A configuration with this many cases, which are the same in every run. `PROPTEST_CASES` in the environment sets
+/// another number, and `PROPTEST_RNG_SEED` another seed.
 pub fn cases(cases: u32) -> ProptestConfig {
     let asked = ProptestConfig::default();
     let cases = if env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { cases };
@@ -30,7 +30,7 @@ pub fn topologies() -> impl Strategy<Value = String> {
     })
 }
 
-/// The same with as many outputs as inputs.
+/// Topologies as from [`topologies`], with as many outputs as inputs.
 pub fn autoencoders() -> impl Strategy<Value = String> {
     (topologies(), activations()).prop_map(|(topology, activation)| {
         let (inputs, _) = topology.split_once('-').unwrap_or_default();
@@ -47,15 +47,16 @@ pub fn formats() -> impl Strategy<Value = Format> {
     select(vec![Format::Int8, Format::Int4])
 }
 
-/// A network with pseudo-random weights. An element of its code has `code_bits` bits if it comes out of a sigmoid, otherwise 8.
+/// A network with pseudo-random weights. An element of its code has `code_bits` bits if it is the output of a sigmoid,
+/// otherwise 8.
 pub fn net(topology: &str, format: Format, code_bits: u8, seed: u64) -> Net {
     let net = Net::of(topology, format, seed);
     let sigmoid = net.topology().code_activation() == Some(ActivationKind::Sigmoid);
     net.with_code_bits(if sigmoid { code_bits } else { 8 })
 }
 
-/// What every layer of a network makes of a row, by plain loops: the outputs of each, the last one of the encoder's as the
-/// decoder is given them.
+/// The outputs of every layer for a row, by plain loops. Those of the encoder's last layer are rounded, as the decoder
+/// receives them.
 pub fn layer_outputs(net: &Net, row: &[u8]) -> Vec<Vec<u8>> {
     let encoder_layers = net.topology().encoder_layers();
     let mut x = row.to_vec();

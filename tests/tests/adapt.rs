@@ -1,4 +1,5 @@
-//! Learning of the integer network: its optimizers against the optimizers, its gradients against finite differences.
+//! Learning of the integer network: its steps against those of the optimizers, its gradients against finite
+//! differences.
 
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::adapt::{self, LearningMemory, LearningRun, Moments};
@@ -15,7 +16,7 @@ use std::path::Path;
 use tests::net::sigmoid;
 use zerocopy::IntoBytes;
 
-/// A run whose rate is as good as constant: its end is far away.
+/// A run whose rate is almost constant, because its end is far away.
 fn endless(optimizer: OptimizerKind, rate: f32, batch: u8) -> LearningRun {
     LearningRun::new(optimizer, rate, batch, u32::MAX)
 }
@@ -75,7 +76,7 @@ fn mean(values: [f64; 4]) -> f64 {
 }
 
 #[test]
-fn rmsprop_forgets_once_a_batch() {
+fn rmsprop_decays_once_for_each_batch() {
     let mut v = 0.0;
     batches_of_four(OptimizerKind::RmsProp(RmsProp { decay: 0.75, epsilon: 1e-8 }), |_, g| {
         v = 0.75 * v + 0.25 * mean(g).powi(2);
@@ -84,7 +85,7 @@ fn rmsprop_forgets_once_a_batch() {
 }
 
 #[test]
-fn adam_forgets_once_a_batch_and_takes_the_mean_of_the_squares() {
+fn adam_decays_once_for_each_batch_and_averages_the_squares() {
     let (mut m, mut v) = (0.0, 0.0);
     batches_of_four(OptimizerKind::Adam(Adam { beta1: 0.5, beta2: 0.75, epsilon: 1e-8, nesterov: false }), |t, g| {
         m = 0.5 * m + 0.5 * mean(g);
@@ -101,7 +102,7 @@ fn the_rate_falls_to_a_hundredth_and_stays() {
     assert!(steps[99..].iter().all(|step| (step - 0.01).abs() < 1e-6), "{:?}", &steps[95..105]);
 }
 
-/// A layer whose weights are known as plain numbers, too.
+/// A layer whose weights are also available as plain numbers.
 struct Known<const I: usize, const O: usize> {
     activation: ActivationKind,
     w: [[i8; I]; O],
@@ -111,13 +112,14 @@ struct Known<const I: usize, const O: usize> {
     zero_point: u8,
 }
 
-/// The sizes of the weights: within ±127, and within -8..=7.
+/// The widths of the weights, which are within ±127 or within -8..=7.
 const BITS: [u32; 2] = [8, 4];
 
 impl<const I: usize, const O: usize> Known<I, O> {
     fn new(activation: ActivationKind, random: &mut Pcg32, bits: u32) -> Self {
         let w = [[(); I]; O].map(|row| row.map(|()| ((random.next_u32() as i8) >> (8 - bits)).max(-127)));
-        // Of the indices, from random inputs: room on either side of a zero point of 128, and some saturated sigmoids.
+        // The spread of the indices for random inputs: room on either side of a zero point of 128, and some saturated
+        // sigmoids.
         let (deviation, zero_point) = match activation {
             ActivationKind::Sigmoid => (100.0, 0),
             ActivationKind::Relu => (40.0, 0),
@@ -151,7 +153,7 @@ impl<const I: usize, const O: usize> Known<I, O> {
         RawLayer { output, channels: self.channels.as_bytes(), weights: &self.packed }
     }
 
-    /// `z`, in the units of the sigmoid's argument, without rounding; scales and biases changed by what is given.
+    /// `z`, in the units of the sigmoid's argument, without rounding. `s` and `b` are added to the scales and biases.
     fn z(&self, x: &[f64; I], (s, b): (&[f64], &[f64]), is_last: bool) -> [f64; O] {
         std::array::from_fn(|o| {
             let unit = f64::from(self.channels[o].multiplier) / 2f64.powi(38);
@@ -161,7 +163,7 @@ impl<const I: usize, const O: usize> Known<I, O> {
         })
     }
 
-    /// The outputs, in steps of a `u8`, without rounding.
+    /// The outputs, in units of a `u8`, without rounding.
     fn outputs(&self, z: [f64; O]) -> [f64; O] {
         z.map(|z| match self.activation {
             ActivationKind::Sigmoid => 255.0 / (1.0 + (-z).exp()),
@@ -170,7 +172,8 @@ impl<const I: usize, const O: usize> Known<I, O> {
         })
     }
 
-    /// What a step of plain gradient descent did to the channels, in terms of its gradients: scales, then biases.
+    /// The gradients that a step of plain gradient descent implies, from the change of the channels: scales, then
+    /// biases.
     fn gradients(&self, rate: f32, learned: &[ChannelParams], is_last: bool) -> Vec<f64> {
         let z = |channel: ChannelParams| f64::from(channel.bias) * f64::from(channel.multiplier) / 2f64.powi(38);
         let pairs = || self.channels.iter().zip(learned);
@@ -207,8 +210,8 @@ impl Pair {
         BlobFile::new(Path::new("pair"), &write_blob(&header, [self.first.raw(), self.second.raw()]).unwrap())
     }
 
-    /// `½ Σ (y - x)² / 255`, y and x in steps of a `u8`, of the network without its rounding, each scale and bias changed
-    /// by what is given: the first layer's 12 and 12, the second's 16 and 16.
+    /// The loss `½ Σ (y - x)² / 255` of the network without rounding, with y and x in units of a `u8`. `change` changes
+    /// the first layer's 12 scales and 12 biases, then the second's 16 and 16.
     fn loss(&self, x: &[u8; 16], change: &[f64; 56]) -> f64 {
         let target = x.map(f64::from);
         let h = self.first.outputs(self.first.z(&target, (&change[..12], &change[12..24]), false));
@@ -222,7 +225,7 @@ impl Pair {
         self.learn_from(&base, optimizer, rate, x)
     }
 
-    /// The same from other channels than the blob's.
+    /// As [`Self::learn`], from other channels than the blob's.
     fn learn_from(
         &self,
         from: &[ChannelParams],
@@ -233,7 +236,7 @@ impl Pair {
         let file = self.blob();
         let network = Network::new(Blob::open(file.bytes()).unwrap()).unwrap();
         let (mut channels, mut moments) = ([ChannelParams::default(); 28], [[Moments::default(); 2]; 28]);
-        let mut gradients = vec![0.0; adapt::gradients(&network)];
+        let mut gradients = vec![0.0; adapt::gradients(network.topology())];
         let mut activations = vec![0; network.memory_bytes()];
         channels.copy_from_slice(from);
         network.input_mut(&mut activations).copy_from_slice(x);
@@ -247,7 +250,8 @@ impl Pair {
     }
 }
 
-/// The gradient that the device follows is what a small step of plain gradient descent does to the channels.
+/// Compares the change of the channels in a small step of plain gradient descent with the gradient by finite
+/// differences.
 fn follows_the_gradient(activations: [ActivationKind; 2], bits: u32) {
     // Large enough that a step is many units of the channels, which are integers.
     const RATE: f32 = 1e-3;
@@ -255,7 +259,7 @@ fn follows_the_gradient(activations: [ActivationKind; 2], bits: u32) {
     for seed in 0..20 {
         let mut random = Pcg32::new(seed, 1);
         let pair = Pair::new(activations, &mut random, bits);
-        // Not where rounding decides on which side of its kink a ReLU is.
+        // Skips rows for which rounding decides the side of a ReLU's kink.
         let smooth = |x: &[u8; 16]| {
             let z = pair.first.z(&x.map(f64::from), (&[0.0; 12], &[0.0; 12]), false);
             activations[0] != ActivationKind::Relu || z.iter().all(|z| (64.0 * z).abs() > 1.0)
@@ -298,7 +302,7 @@ fn the_device_follows_the_gradient_of_the_network_without_rounding() {
 }
 
 #[test]
-fn a_channel_without_a_unit_stays_as_it_is_and_spoils_nothing() {
+fn a_channel_without_a_unit_does_not_change_or_affect_others() {
     let random = &mut Pcg32::new(1, 1);
     let mut pair = Pair::new([ActivationKind::Sigmoid; 2], random, 8);
     pair.first.channels[5].multiplier = 0;
@@ -323,7 +327,7 @@ fn a_channel_without_a_unit_stays_as_it_is_and_spoils_nothing() {
 }
 
 #[test]
-fn a_batch_of_nothing_is_one_of_one_row() {
+fn a_batch_size_of_zero_counts_as_one() {
     let steps = |batch| {
         let (mut run, mut moments) = (endless(OptimizerKind::Adam(Adam::default()), 0.01, batch), Moments::default());
         gradients(3).take(20).map(move |g| run.next_step().step(g, &mut moments)).collect::<Vec<_>>()
@@ -336,13 +340,13 @@ fn a_batch_of_nothing_is_one_of_one_row() {
 const PLAIN: OptimizerKind = OptimizerKind::Sgd(Sgd { momentum: 0.0 });
 
 #[test]
-fn a_step_of_nothing_changes_nothing_however_often() {
+fn steps_that_round_to_zero_never_change_a_channel() {
     let optimizers = [PLAIN, OptimizerKind::RmsProp(RmsProp::default()), OptimizerKind::Adam(Adam::default())];
     for bits in BITS {
         let random = &mut Pcg32::new(4, 1);
         let pair = Pair::new([ActivationKind::Sigmoid; 2], random, bits);
         let base: Vec<_> = pair.first.channels.iter().chain(&pair.second.channels).copied().collect();
-        // Steps far smaller than a unit, and rates that are none.
+        // Steps far smaller than a unit, and invalid rates.
         for rate in [1e-30, 0.0, -1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for optimizer in optimizers {
                 let mut channels = base.clone();
@@ -361,11 +365,11 @@ struct Single {
     layer: Known<16, 16>,
 }
 
-/// What one row does to the channels of a layer.
+/// The expected effect of one row on the channels of a layer.
 struct Expected {
     /// `dL/dindex` of each channel.
     d: [f64; 16],
-    /// The index that each output stands for.
+    /// The index of each output.
     index: [f64; 16],
 }
 
@@ -403,7 +407,7 @@ impl Single {
         (y, channels)
     }
 
-    /// From the outputs, by the equations: `L = Σ (y - x)² / 510`.
+    /// The gradients from the outputs, by the equations, with `L = Σ (y - x)² / 510`.
     fn expected(&self, x: &[u8; 16], y: &[u8; 16]) -> Expected {
         let q = y.map(f64::from);
         let d = |i: usize| (q[i] - f64::from(x[i])) / 255.0;
@@ -421,8 +425,8 @@ impl Single {
         Expected { d: std::array::from_fn(|i| d(i) * derivative[i]), index }
     }
 
-    /// The steps of a channel: `-rate · d · index` times its multiplier, and `-rate · 64² · d · 2³² / s'` with the multiplier
-    /// `s'` that it has come to.
+    /// The steps of a channel: `-rate · d · index` times its multiplier, and `-rate · 64² · d · 2³² / s'` with the
+    /// multiplier `s'` after the step.
     fn steps(&self, rate: f64, expected: &Expected, i: usize, come_to: i32) -> [f64; 2] {
         let multiplier = f64::from(self.layer.channels[i].multiplier);
         let by = -rate * expected.d[i];
@@ -438,7 +442,7 @@ fn every_step_ends_at_the_nearest_integers() {
         for seed in 0..40 {
             let random = &mut Pcg32::new(seed, 2);
             let mut single = Single::new(activation, random);
-            // Numbers so small that an `f32` leaves no doubt about which integer is the nearest.
+            // Numbers so small that an `f32` determines the nearest integer.
             for channel in &mut single.layer.channels {
                 channel.multiplier /= 64;
                 channel.bias = (random.next_u32() % 2_000_000) as i32 - 1_000_000;
@@ -457,7 +461,7 @@ fn every_step_ends_at_the_nearest_integers() {
                         error.abs() <= 0.5 + doubt,
                         "{activation:?}, seed {seed}: {found:?} for {wanted:?}, {old:?}"
                     );
-                    // Those that say where rounding tends to.
+                    // The steps that show a bias of rounding.
                     if wanted[part].abs() < 1000.0 {
                         sum[part] += error * f64::from([old.multiplier, old.bias][part].signum());
                         count[part] += 1;
@@ -465,15 +469,15 @@ fn every_step_ends_at_the_nearest_integers() {
                 }
             }
         }
-        // Cut towards 0, they would be off by half a unit on average.
+        // Truncated steps would be off by half a unit on average.
         for (sum, count) in sum.into_iter().zip(count) {
             assert!(count > 50 && (sum / f64::from(count)).abs() < 0.1, "{activation:?}: {sum} of {count} away from 0");
         }
     }
 }
 
-/// A step to a multiplier of this part of the old one: the rate that takes it there is known from the gradient. The channel
-/// before and after.
+/// Takes a step to `part` of the old multiplier; the gradient determines the rate. Returns the channel before and
+/// after.
 fn towards(part: f64, multiplier: i32, bias: i32, activation: ActivationKind) -> (ChannelParams, ChannelParams) {
     for seed in 0..1000 {
         let random = &mut Pcg32::new(seed, 3);
@@ -488,7 +492,7 @@ fn towards(part: f64, multiplier: i32, bias: i32, activation: ActivationKind) ->
             return (single.layer.channels[5], single.learn(rate as f32, &x).1[5]);
         }
     }
-    panic!("no row pushes it there")
+    panic!("no row has a gradient in this direction")
 }
 
 #[test]
@@ -501,13 +505,13 @@ fn a_multiplier_stays_away_from_zero_on_its_side_of_it() {
             let (_, after) = towards(part, unit, 0, ActivationKind::Identity);
             assert!(close(after.multiplier, part * f64::from(unit)), "{part} of {unit}: {after:?}");
         }
-        // Nearer to 0 than a 1024th: there it stays, on the side that the step has led to.
+        // Steps nearer to 0 than a 1024th end there, on the side to which the step leads.
         for (part, sign) in [(1e-4, 1.0), (-1e-4, -1.0)] {
             let (_, after) = towards(part, unit, 0, ActivationKind::Identity);
             assert!(close(after.multiplier, sign * f64::from(unit) / 1024.0), "{part} of {unit}: {after:?}");
         }
     }
-    // A multiplier is an integer: it never becomes 0, from whichever side.
+    // A small integer multiplier never becomes 0, from either side.
     for multiplier in [900, -900] {
         for part in [1e-4, -1e-4] {
             let (_, after) = towards(part, multiplier, 400_000_000, ActivationKind::Sigmoid);
@@ -518,9 +522,10 @@ fn a_multiplier_stays_away_from_zero_on_its_side_of_it() {
 
 #[test]
 fn a_bias_stays_within_thirty_bits() {
-    // `b` follows the multiplier in the last layer, so that a bias changes only by its own step: far, if a multiplier is small.
-    // An index has the sign of its bias here. A step that shrinks the multiplier lowers the index's size, and so does the
-    // bias's own step: to the other end.
+    // `b` follows the multiplier in the last layer, so a bias changes only by its own step, which is large for a small
+    // multiplier.
+    // Here, an index has the sign of its bias. A step that shrinks the multiplier reduces the index, and the bias's own
+    // step reduces it further, to the other end of the range.
     for (bias, end) in [(1 << 29, -(1 << 30)), (-(1 << 29), (1 << 30) - 1)] {
         let (before, after) = towards(1e-4, 900, bias, ActivationKind::Sigmoid);
         assert_eq!(before.bias, bias);
@@ -542,7 +547,7 @@ fn a_saturated_sigmoid_learns_and_a_relu_at_zero_does_not() {
             assert_eq!(y, [end; 16]);
             let moves = activation == ActivationKind::Sigmoid || end == 255;
             for (new, old) in channels.iter().zip(&single.layer.channels) {
-                // Down from 255, up from 0.
+                // It moves down from 255 and up from 0.
                 let z = |channel: &ChannelParams| f64::from(channel.bias) * f64::from(channel.multiplier);
                 let step = z(new) - z(old);
                 assert!(
@@ -554,15 +559,15 @@ fn a_saturated_sigmoid_learns_and_a_relu_at_zero_does_not() {
     }
 }
 
-/// Its steps are smaller than a unit, mostly. Cut towards 0, they made the error 5 % larger in as many images.
+/// Most of these steps are smaller than a unit. Truncated steps made the error 5 % larger over as many images.
 #[test]
-fn a_sensor_that_has_not_changed_is_none_the_worse_for_small_steps() {
+fn small_steps_do_not_increase_the_error_of_an_unchanged_sensor() {
     let file = BlobFile::read(&tests::mnist().join("../../models/classic.int8.blob")).unwrap();
     let network = Network::open(file.bytes()).unwrap();
     let images = Images::train(&tests::mnist()).unwrap();
     let mut channels = vec![ChannelParams::default(); network.channels()];
     let mut moments = vec![[Moments::default(); 2]; network.channels()];
-    let mut gradients = vec![0.0; adapt::gradients(&network)];
+    let mut gradients = vec![0.0; adapt::gradients(network.topology())];
     let mut activations = vec![0; network.memory_bytes()];
     adapt::copy_channels(&network, &mut channels);
     let pass = |channels: &[ChannelParams], activations: &mut [u8], row: &[u8]| {

@@ -1,4 +1,5 @@
-//! Integer networks of any shape: the bytes of plain loops over unpadded rows, and the step of gradient descent.
+//! Integer networks of any shape against plain loops over unpadded rows, and their learning step against gradient
+//! descent.
 
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::adapt::{self, LearningMemory, LearningRun, Moments};
@@ -16,11 +17,11 @@ fn blob_file(net: &Net) -> BlobFile {
     BlobFile::new("blob".as_ref(), &net.blob())
 }
 
-/// Runs a row through a network in memory that is full of `garbage`; every layer's outputs are those of the plain loops.
+/// Runs a row through a network in memory full of `garbage`, and compares every layer's outputs with the plain loops.
 fn check_layers<K: Kernel>(kernel: &K, network: &Network<'_>, net: &Net, row: &[u8], garbage: u8) {
     let topology = network.topology();
     let (layers, encoder_layers) = (topology.layers().len(), topology.encoder_layers());
-    // More than is needed, so that the scratch begins at any address.
+    // Some extra bytes, so that the scratch begins at any alignment.
     let mut memory = vec![garbage; memory_bytes::<K>(topology) + usize::from(garbage % 5)];
     network.input_mut(&mut memory).copy_from_slice(row);
     network.forward(kernel, None, Half::Encoder, &mut memory);
@@ -34,7 +35,7 @@ fn check_layers<K: Kernel>(kernel: &K, network: &Network<'_>, net: &Net, row: &[
     code::unpack(element, bits);
     expected = net.rounded(&expected);
     assert_eq!(element, expected);
-    // Only the code of the encoder's pass counts.
+    // The decoder needs only the code from the encoder's pass.
     memory.fill(!garbage);
     network.code_mut(&mut memory).copy_from_slice(&expected);
     network.forward(kernel, None, Half::Decoder, &mut memory);
@@ -45,7 +46,7 @@ fn check_layers<K: Kernel>(kernel: &K, network: &Network<'_>, net: &Net, row: &[
     assert_eq!(network.output(&memory), expected);
 }
 
-/// One layer after another, with padding full of 255 before each: it reaches no output.
+/// Runs the layers one by one, with padding of 255 in their inputs, which must not affect any output.
 fn check_padding<K: Kernel>(kernel: &K, network: &Network<'_>, net: &Net, row: &[u8]) {
     let mut x = row.to_vec();
     for (layer, plain) in network.layers().zip(&net.layers) {
@@ -117,7 +118,7 @@ proptest! {
         let mut memory = vec![0; needed];
         let row = Random::new(seed).bytes(71);
         prop_assert_eq!(&*network.encode(&row[..inputs], &mut memory).unwrap(), net.encode(&row[..inputs]));
-        // An encoder alone, whose last layer is marked, decodes nothing.
+        // An encoder alone, whose last layer is marked, cannot decode.
         let has_decoder = network.topology().has_decoder();
         let decodes = |outcome| if has_decoder { outcome } else { Err(Error::Absent) };
         let decoded = network.decode(&row[..code], &mut memory).map(<[u8]>::to_vec);
@@ -137,9 +138,8 @@ proptest! {
     }
 }
 
-/// Networks whose channels have changed since the blob was made: other multipliers, some of them negative, and other
-/// biases. Some channels have a multiplier of 0, in the blob and since: their outputs are constant, and they do not
-/// learn.
+/// Returns a network whose channels have changed since the blob was made: other multipliers, some of them negative, and
+/// other biases. Some channels have a multiplier of 0 in both. Their outputs are constant, and they do not learn.
 fn change_channels(base: &mut Net, random: &mut Random) -> Net {
     for layer in &mut base.layers {
         layer.channels.iter_mut().skip(3).step_by(7).for_each(|channel| channel.multiplier = 0);
@@ -185,7 +185,7 @@ fn descend(base: &Net, learned: &Net, rate: f64, row: &[u8], outputs: &[Vec<u8>]
                 *dx += d * multiplier / UNIT * f64::from(*w);
             }
             let new_s = s - rate * d * if i == last { index } else { index - b } / s;
-            // It keeps some distance from 0: a thousandth of the blob's, and a whole unit.
+            // The multiplier stays at least 1/1024 of the blob's away from 0, and at least one unit.
             let least = (1.0 / 1024.0f64).max(1.0 / unit);
             let new_s = new_s.abs().max(least).copysign(new_s);
             let new_b = if i == last { b * new_s / s } else { b } - 64.0 * rate * d * 64.0;
@@ -202,8 +202,8 @@ fn descend(base: &Net, learned: &Net, rate: f64, row: &[u8], outputs: &[Vec<u8>]
 /// 2^32
 const UNIT: f64 = 4_294_967_296.0;
 
-/// The index that led to an output, the rounded middle of several, and `dy/dindex`. A saturated sigmoid counts as 0.1 away from
-/// its end.
+/// The index that led to an output, or the rounded middle of several, and `dy/dindex`. A saturated sigmoid counts as
+/// 0.1 away from its end.
 fn read_back(layer: &Layer, y: u8) -> (f64, f64) {
     match layer.spec.activation {
         ActivationKind::Sigmoid => {
@@ -242,12 +242,12 @@ proptest! {
         let row = random.bytes(base.topology().inputs());
         let outputs = learned.layer_outputs(&row);
 
-        // Buffers longer than needed, the gradients full of nonsense.
+        // Buffers longer than needed, and gradients full of arbitrary numbers.
         let nothing = ChannelParams { bias: 7, multiplier: 7 };
         let mut channels = learned.padded_channels();
         channels.resize(network.channels() + spare, nothing);
         let mut moments = vec![[Moments::default(); 2]; channels.len()];
-        let mut gradients = vec![f32::NAN; adapt::gradients(&network) + spare];
+        let mut gradients = vec![f32::NAN; adapt::gradients(network.topology()) + spare];
         let mut memory = vec![255; network.memory_bytes()];
         network.input_mut(&mut memory).copy_from_slice(&row);
         for half in [Half::Encoder, Half::Decoder] {

@@ -1,4 +1,4 @@
-//! The weights blob: its exact bytes, and that nothing damaged or foreign is taken for one.
+//! The weights blob: its exact bytes, and the refusal of damaged or foreign bytes.
 
 use autoencoder_core::blob::{self, Blob, Format, Header, RawLayer, Thresholds};
 use autoencoder_core::quant::{ChannelParams, Int4Tile, Int8Tile, QuantParams, Weights};
@@ -22,7 +22,7 @@ const CHANNELS: [ChannelParams; 4] = [
 const OUTPUTS: [QuantParams; 2] =
     [QuantParams { scale: 1.0, zero_point: 0 }, QuantParams { scale: 2.0, zero_point: 128 }];
 
-/// Weights of 4 bits: the rows above, as far as they go.
+/// Weights of 4 bits: the rows above, where they are in range.
 const WEIGHTS_INT4: [[[i8; 2]; 4]; 2] = [[[1, 2], [-1, -2], [7, 0], [5, 6]], [[3, 4], [-3, -4], [-8, 0], [7, -8]]];
 
 fn tiny() -> Vec<u8> {
@@ -62,7 +62,7 @@ fn open_error(bytes: &[u8]) -> Option<Error> {
     Blob::open(aligned(bytes).bytes()).err()
 }
 
-/// The CRC made right for the bytes before it.
+/// Sets the CRC to that of the bytes before it.
 fn with_right_crc(mut bytes: Vec<u8>) -> Vec<u8> {
     let body = bytes.len() - 4;
     let crc = Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(&bytes[..body]);
@@ -113,7 +113,7 @@ fn exact_bytes() {
 #[test]
 fn exact_bytes_of_four_bit_weights() {
     let (int8, int4) = (tiny(), tiny_int4());
-    // Half the weights, no other padding: the second layer's tables happen to begin sixteen bytes earlier.
+    // Half the weights and the same padding: the second layer's tables happen to begin sixteen bytes earlier.
     assert_eq!((int8.len(), int4.len()), (196, 180 - 8));
     assert_eq!((int4[5], int4[9]), (int4.len() as u8, 2));
     #[rustfmt::skip]
@@ -137,7 +137,7 @@ fn exact_bytes_of_four_bit_weights() {
 }
 
 #[test]
-fn what_was_written_is_read_in_place() {
+fn a_written_blob_is_read_in_place() {
     let file = aligned(&tiny());
     let network = Network::open(file.bytes()).unwrap();
     assert_eq!(network.topology(), &header(Format::Int8).topology);
@@ -245,7 +245,7 @@ fn each_fault_has_its_error() {
 }
 
 #[test]
-fn a_blob_of_an_older_version_is_refused_with_what_to_do() {
+fn a_blob_of_an_older_version_is_refused_with_advice() {
     let mut old = tiny();
     old[4] = 2;
     let error = open_error(&old).map(|error| error.to_string());
@@ -253,7 +253,7 @@ fn a_blob_of_an_older_version_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn no_thresholds_are_all_scores() {
+fn without_thresholds_no_score_is_outside() {
     let header = Header { thresholds: Thresholds::NONE, ..header(Format::Int8) };
     let bytes = blob::write(&header, layers([Int8Tile::pack(WEIGHTS)].as_bytes()), &mut [0; 512]).unwrap().to_vec();
     assert_eq!(bytes[19..25], [0, 0xff, 0xff, 0xff, 0xff, 0x0f]);
@@ -261,7 +261,7 @@ fn no_thresholds_are_all_scores() {
 }
 
 #[test]
-fn what_follows_the_blob_is_ignored() {
+fn bytes_after_the_blob_are_ignored() {
     let followed = aligned(&[&tiny()[..], &[0xff; 1000]].concat());
     let network = Network::open(followed.bytes()).unwrap();
     assert_eq!(network.blob().bytes(), tiny());
@@ -284,7 +284,7 @@ proptest! {
 
     /// Any bytes with a correct CRC give an error or a network that runs.
     #[test]
-    fn mutations_behind_a_right_crc_never_panic(
+    fn mutations_with_a_right_crc_never_panic(
         int4 in any::<bool>(),
         edits in prop::collection::vec((9usize..196, any::<u8>()), 1..6),
         resize in prop_oneof![4 => Just(0i32), 1 => -40..40],

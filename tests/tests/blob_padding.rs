@@ -1,4 +1,4 @@
-//! What a blob must not hold besides its header and its layers, behind a right length and a right CRC.
+//! A blob with a right length and a right CRC is refused if it holds bytes besides its header and its layers.
 
 use autoencoder_core::blob::Blob;
 use autoencoder_core::crc::checksum;
@@ -7,11 +7,11 @@ use autoencoder_core::{Error, Network};
 use autoencoder_io::blob_file::{BlobFile, f32_blob};
 use tests::net::Net;
 
-/// Where the length lies, and how long the CRC at the end is.
+/// The place of the length, and the length of the CRC at the end.
 const LENGTH: std::ops::Range<usize> = 5..9;
 const TRAILER: usize = 4;
 
-/// The bytes before the CRC with others put in, made whole again: length and CRC are right.
+/// Replaces some bytes before the CRC, then sets length and CRC to match.
 fn with(blob: &[u8], at: usize, replaced: usize, bytes: &[u8]) -> BlobFile {
     let body = &blob[..blob.len() - TRAILER];
     let mut changed = [&body[..at], bytes, &body[at + replaced..]].concat();
@@ -26,7 +26,7 @@ fn open(file: &BlobFile) -> Option<Error> {
 }
 
 #[test]
-fn bytes_behind_the_last_layer_are_refused() {
+fn bytes_after_the_last_layer_are_refused() {
     let blob = Net::new("4-4-4i", 1).blob();
     assert_eq!(open(&with(&blob, blob.len() - TRAILER, 0, &[])), None);
     for more in [1, 2, 15, 16, 64] {
@@ -35,7 +35,7 @@ fn bytes_behind_the_last_layer_are_refused() {
             assert_eq!(open(&file), Some(Error::Malformed), "{more} bytes of {byte}");
         }
     }
-    // The last array one byte shorter or longer than its length says.
+    // The last array is one byte shorter or longer than its length.
     assert_eq!(open(&with(&blob, blob.len() - TRAILER - 1, 1, &[])), Some(Error::Malformed));
 
     let float = f32_blob(&"3-2-3".parse().unwrap(), 1, 8, &[0.5; 3 * 2 + 2 + 2 * 3 + 3]).unwrap();
@@ -44,7 +44,7 @@ fn bytes_behind_the_last_layer_are_refused() {
     assert_eq!(read(&with(&float, float.len() - TRAILER, 0, &[0; 4])), Some(Error::Malformed));
 }
 
-/// Each array stands behind as many bytes as bring it to a multiple of 16: at most 15. More would be room for anything.
+/// The padding before each array moves it to a multiple of 16 and has at most 15 bytes. More could hide other data.
 #[test]
 fn padding_is_shorter_than_an_alignment() {
     let blob = Net::new("4-4-4i", 1).blob();
@@ -54,7 +54,7 @@ fn padding_is_shorter_than_an_alignment() {
     let layers: Vec<usize> = scales.skip(1).collect();
     assert_eq!(layers.len(), 2);
     for layer in layers {
-        // Scale and zero point, padding, channels, padding, weights; each of the last four behind its length.
+        // Scale and zero point, padding, channels, padding, weights. Each of the last four has its length before it.
         let first = layer + 5;
         let channels = first + 1 + usize::from(blob[first]);
         let second = channels + 1 + usize::from(blob[channels]);

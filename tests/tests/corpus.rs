@@ -1,4 +1,4 @@
-//! The fuzz targets' corpus, and whatever they have found since, through the functions that they try.
+//! Runs the functions of the fuzz targets over their corpus and over their findings since.
 
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
@@ -7,14 +7,14 @@ use autoencoder_device::{Reply, Response, frame};
 use std::fs;
 use std::path::Path;
 
-/// Runs a target over its folder; how many inputs there are.
+/// Runs a target over its folder and returns the number of inputs.
 fn replay(target: &str, run: fn(&[u8])) -> usize {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     for file in &files {
         let bytes = fs::read(file).unwrap();
         run(&bytes);
-        // And what is near it: cut short anywhere, a bit flipped anywhere.
+        // Also the inputs near it: truncated anywhere, or with any bit flipped.
         for at in 0..bytes.len() {
             run(&bytes[..at]);
             let mut flipped = bytes.clone();
@@ -26,16 +26,16 @@ fn replay(target: &str, run: fn(&[u8])) -> usize {
 }
 
 #[test]
-fn whatever_comes_over_the_line_is_answered_and_the_next_request_is_served() {
+fn any_bytes_on_the_line_are_answered_and_the_next_request_is_served() {
     assert!(replay("line", fuzz::line) >= 5);
 }
 
 #[test]
-fn whatever_lies_in_flash_is_refused_or_runs() {
+fn any_bytes_in_flash_are_refused_or_run() {
     assert!(replay("blob", fuzz::blob) >= 3);
 }
 
-/// What is near them is then near all of a run of learning.
+/// Inputs near the seeds then cover a whole run of learning.
 #[test]
 fn the_seeds_of_learning_end_with_a_record_in_flash() {
     for name in ["adam", "rmsprop", "sgd"] {

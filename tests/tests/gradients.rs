@@ -1,5 +1,5 @@
-//! Forward and backward against finite differences of an independent `f64` network: every layer, every activation,
-//! whole networks, batches. Once for the network as a type, and once for the products that the host trains with.
+//! Forward and backward passes against finite differences of an independent `f64` network: every layer, every
+//! activation, whole networks and batches. Both the network as a type and the host's products are tested.
 
 use autoencoder_core::layer::Row;
 use autoencoder_core::{
@@ -15,28 +15,28 @@ use tests::{Reference, random};
 /// The step of the differences.
 const H: f64 = 1e-6;
 
-/// Outputs of some rows, and the gradients of `L = Σ c·y`.
+/// The outputs for some rows, and the gradients of `L = Σ c·y`.
 struct Computed {
     y: Vec<f32>,
     parameters: Vec<f32>,
     dx: Vec<f32>,
 }
 
-/// By the network as a type.
+/// Computes with the network as a type.
 fn typed<N, const B: usize>(net: &N, x: &[N::In; B], c: &[N::Out; B]) -> Computed
 where
     N: Backward<In: Row, Out: Row> + Parameters + Zeroed,
 {
     let (mut acts, mut d) = (zeroed_box::<N::Acts<B>>(), zeroed_box::<N::Acts<B>>());
     let (mut gradient, mut dx) = (zeroed_box::<N>(), [N::In::ZERO; B]);
-    gradient.slices_mut().for_each(|slice| slice.fill(1e9)); // has to be overwritten
+    gradient.slices_mut().for_each(|slice| slice.fill(1e9)); // must be overwritten
     net.forward(x, &mut acts);
     N::output_mut(&mut d, B).copy_from_slice(c);
     net.backward(x, &acts, &mut d, Some(&mut dx), &mut gradient);
     Computed { y: flat(N::output(&acts, B)), parameters: gradient.slices().flatten().copied().collect(), dx: flat(&dx) }
 }
 
-/// By the host's products.
+/// Computes with the host's products.
 fn by_products(network: &FloatNetwork, x: Vec<f32>, c: Vec<f32>) -> Computed {
     let (products, topology) = (F32::default(), network.topology());
     let rows = x.len() / topology.inputs();
@@ -48,7 +48,7 @@ fn by_products(network: &FloatNetwork, x: Vec<f32>, c: Vec<f32>) -> Computed {
         activations.push(y);
     }
     let (mut d, mut gradient) = (c, FloatNetwork::new(topology));
-    gradient.parameters_mut().fill(1e9); // has to be overwritten
+    gradient.parameters_mut().fill(1e9); // must be overwritten
     for index in (0..topology.layers().len()).rev() {
         let (layer, (dw, db)) = (network.layer(index), gradient.layer_mut(index));
         let [inputs, outputs] = layer.spec.sizes();
@@ -83,7 +83,7 @@ where
     }
 }
 
-/// Checks them against differences.
+/// Checks computed outputs and gradients against finite differences.
 fn check_computed<X: Row, Y: Row>(computed: &Computed, mut reference: Reference, x: &[X], c: &[Y]) {
     let rows: Vec<Vec<f64>> = x.iter().map(|row| row.elements().iter().map(|x| f64::from(*x)).collect()).collect();
     let exact: Vec<f64> = rows.iter().flat_map(|row| reference.forward(row)).collect();
@@ -184,7 +184,7 @@ fn a_row_of_a_batch_equals_a_batch_of_one() {
         assert_eq!(one.0[0], many.0[i]);
         assert_eq!(one.1[0], many.1[i]);
     }
-    // Fewer rows than there is room for leave the rest alone.
+    // A pass over fewer rows than there is room for leaves the rest unchanged.
     let before = many;
     net.forward(&[[0.5; 9]; 2], &mut many);
     assert_eq!(many.1[2..], before.1[2..]);

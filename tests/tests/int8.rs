@@ -1,4 +1,4 @@
-//! The integer layer against plain integer arithmetic written out from its equations.
+//! The integer layer against plain integer arithmetic from its equations.
 
 use autoencoder_core::LayerSpec;
 use autoencoder_core::activation::ActivationKind::{self, Identity, Relu, Sigmoid};
@@ -8,7 +8,7 @@ use autoencoder_core::quant::{
 use host::kernels::Fast;
 use proptest::prelude::*;
 
-/// The weight of an output and an input; of the padding, 0.
+/// The weight of an output and an input, which is 0 in the padding.
 fn weight(w: &[Vec<i8>], output: usize, input: usize) -> i8 {
     w.get(output).and_then(|row| row.get(input)).copied().unwrap_or(0)
 }
@@ -19,7 +19,7 @@ fn pack(w: &[Vec<i8>], [inputs, outputs]: [usize; 2]) -> Vec<Int8Tile> {
     (0..outputs).step_by(4).flat_map(|o| (0..inputs).step_by(4).map(move |i| tile(o, i))).collect()
 }
 
-/// The same in the layout of 4-bit weights.
+/// Rows of weights in the layout of 4-bit weights, padded.
 fn pack_int4(w: &[Vec<i8>], [inputs, outputs]: [usize; 2]) -> Vec<Int4Tile> {
     let tile = |o: usize, i: usize| Int4Tile::pack([0, 1, 2, 3].map(|r| [0, 1].map(|c| weight(w, o + r, i + c))));
     (0..outputs).step_by(4).flat_map(|o| (0..inputs).step_by(2).map(move |i| tile(o, i))).collect()
@@ -46,14 +46,14 @@ fn plainly(
     w.iter().zip(channels).map(channel).collect()
 }
 
-/// Every kernel computes the equations of a layer with these weights, and with 4 bits of each.
+/// Checks every kernel against the equations of a layer, with these weights and with 4 bits of each.
 fn check(activation: ActivationKind, x: &[u8], w: &[Vec<i8>], channels: &[ChannelParams], zero_point: u8) {
     let spec = LayerSpec { inputs: x.len() as u16, outputs: w.len() as u16, activation };
     let sizes @ [inputs, outputs] = spec.sizes().map(padded);
     let output = QuantParams { scale: 1.0, zero_point };
     let mut all_channels = channels.to_vec();
     all_channels.resize(outputs, ChannelParams::default());
-    // What lies in the padding of the inputs is not the layer's business.
+    // The padding of the inputs must not matter.
     let mut padded_x = x.to_vec();
     padded_x.resize(inputs, 0xa5);
     let check = |weights: Weights<'_>, w: &[Vec<i8>]| {
@@ -112,7 +112,8 @@ fn saturated_weights_and_inputs() {
     }
 }
 
-/// A kernel on a device reads as many weights as a layer's sizes say, without looking: no other number makes a layer.
+/// A kernel on a device reads as many weights as a layer's sizes imply, without checks. So a layer accepts no other
+/// number.
 #[test]
 fn a_layer_has_exactly_the_weights_and_channels_of_its_sizes() {
     for [inputs, outputs] in [[1, 1], [4, 4], [5, 3], [12, 8], [70, 33]] {
@@ -136,7 +137,7 @@ fn a_layer_has_exactly_the_weights_and_channels_of_its_sizes() {
 
 /// The two sums that a Cortex-M4 keeps for a pair of rows, modulo 2^32, give the rows' own sums.
 #[test]
-fn paired_rows_come_apart_within_the_bound() {
+fn the_sums_of_paired_rows_separate_within_the_bound() {
     for (low, high) in [(127i32, 127i32), (127, -127), (-127, 127), (-127, -127), (-1, 127), (1, -127), (-127, 0)] {
         let n = (ACCUMULATOR_LIMIT as i32 - 1) / 255 / 127;
         let (mut l, mut r) = (0i32, 0i32);

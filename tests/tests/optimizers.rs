@@ -1,8 +1,8 @@
-//! Each optimizer's first steps, worked out by hand from its equation, and that it finds a minimum.
+//! Each optimizer's first steps, computed by hand from its equation, and its convergence to a minimum.
 
 use autoencoder_core::optimizer::{Adam, Optimizer, RmsProp, Sgd};
 
-/// Runs `steps` of the method on gradients given by `slope` of the parameter.
+/// Runs `steps` steps of the method. `slope` gives the gradient at a parameter.
 fn run(method: &impl Optimizer, lr: f32, v0: f32, steps: u32, slope: impl Fn(f32) -> f32) -> f32 {
     let (mut p, mut m, mut v) = (3.0, [0.0], [v0]);
     for step in 1..=steps {
@@ -37,7 +37,7 @@ fn first_steps_follow_the_equations() {
 }
 
 #[test]
-fn all_of_them_find_the_minimum() {
+fn every_optimizer_finds_the_minimum() {
     let slope = |p: f32| 2.0 * (p - 1.0);
     assert!((run(&Sgd::default(), 0.02, 0.0, 400, slope) - 1.0).abs() < 1e-3);
     assert!((run(&RmsProp::default(), 0.001, 1.0, 4000, slope) - 1.0).abs() < 1e-2);
@@ -66,7 +66,7 @@ fn three_steps(method: &impl Optimizer, lr: f32, v0: f32) -> f32 {
     p
 }
 
-/// The settings that their authors, or TensorFlow 1, give them.
+/// The settings of the optimizers' authors or of TensorFlow 1.
 #[test]
 fn defaults_are_the_published_settings() {
     // m: 2, 0.9·2 - 1 = 0.8, 0.9·0.8 + 0.5 = 1.22
@@ -78,7 +78,7 @@ fn defaults_are_the_published_settings() {
     let corrected = |t: i32, m: f64, v: f64| m / (1.0 - 0.9f64.powi(t)) / (v / (1.0 - 0.999f64.powi(t))).sqrt();
     let steps = corrected(1, 0.2, 0.004) + corrected(2, 0.08, 0.004_996) + corrected(3, 0.122, 0.005_241_004);
     assert_close(three_steps(&Adam::default(), 0.1, 0.0), 3.0 - 0.1 * steps);
-    // What keeps the quotients finite shows where gradients are as small: 1e-10 under the root, 1e-8 outside.
+    // The epsilons matter where gradients are as small: 1e-10 under the root, 1e-8 outside.
     let mut g = [1e-5];
     RmsProp::default().steps(1, 1.0, &mut g, &mut [0.0], &mut [0.0]);
     assert_close(g[0], 1e-5 / (0.1 * 1e-10f64 + 1e-10).sqrt());

@@ -1,4 +1,5 @@
-//! The whole way on real digits: train, quantise, blob, encode, decode; and that training repeats itself to the byte.
+//! The whole pipeline on real digits: train, quantise, write the blob, encode, decode. Training is reproducible to the
+//! byte.
 
 use autoencoder_core::{Network, Topology};
 use autoencoder_io::blob_file::BlobFile;
@@ -61,7 +62,7 @@ fn train_quantise_blob_encode_decode() {
     let int8 = evaluate::mean(&evaluate::errors_int8(&network, &images));
     assert!((int8 / mse - 1.0).abs() < 0.01, "int8 {int8}, f32 {mse}");
 
-    // The device's own way there and back makes the same errors.
+    // The device's own encoding and decoding gives the same error.
     let mut memory = vec![0; network.memory_bytes()];
     let squares = (0..images.len()).map(|i| {
         let code = network.encode(images.image(i), &mut memory).unwrap().to_vec();
@@ -72,7 +73,7 @@ fn train_quantise_blob_encode_decode() {
     assert!((device / int8 - 1.0).abs() < 1e-5, "device {device}, host {int8}");
 }
 
-/// What a coarser format costs is less than half as much when it was trained for, and float and integers are one network.
+/// Quantisation-aware training more than halves the cost of a coarser format, and float and integers are one network.
 #[test]
 fn coarse_weights_and_codes_are_trained_for() {
     let images = digits(600);
@@ -117,7 +118,7 @@ fn a_network_of_relus_with_a_signed_output_keeps_its_error_in_int8() {
     let topology: Topology = "784-64r-16r-64r-784i".parse().unwrap();
     let mut trainer = Trainer::new(&topology, recipe, 200, 100, 1, &rows);
     steps(&mut trainer, 200, &rows);
-    // Integers cannot leave the range of the rows: so must the reference not.
+    // Integers cannot leave the range of the rows, so the reference is clamped to it.
     let reference = Reference::of(trainer.network());
     let mut sum = 0.0;
     for row in rows.outer_iter() {
@@ -147,7 +148,7 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
 #[test]
 fn a_run_continued_from_its_checkpoint_ends_in_the_same_bytes() {
     continued(Recipe::DEFAULT, None);
-    // Stopped among its quantisation-aware steps: the scales of the rows are part of the state.
+    // The run stops during its quantisation-aware steps, when the scales of the rows are part of the state.
     let qat = Qat { weights: Some(WeightFormat::Int4), code_bits: 4, fraction: 0.8 };
     continued(Recipe { qat, ..Recipe::DEFAULT }, Some(WeightFormat::Int4));
 }
@@ -209,7 +210,7 @@ fn the_shipped_data_is_mnist() {
     assert_eq!(Images::test(&mnist()).unwrap().len(), 10_000);
 }
 
-/// Their thresholds are scores that devices compute: integers, whatever computes them.
+/// The thresholds are scores, which are integers and the same on every machine.
 #[test]
 fn the_shipped_blobs_have_the_thresholds_of_the_training_images() {
     let images = Images::train(&mnist()).unwrap();

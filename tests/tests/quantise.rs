@@ -1,5 +1,5 @@
-//! What the exporter owes the kernels of the devices: weights whose sums stay within their accumulators, and no coarser than
-//! that takes.
+//! The exporter's duty to the kernels: the sums of its weights stay within the accumulators, and the weights are no
+//! coarser than that requires.
 
 use autoencoder_core::Network;
 use autoencoder_core::quant::Weights;
@@ -10,7 +10,7 @@ use host::train::qat::WeightFormat;
 use ndarray::Array2;
 use zerocopy::IntoBytes;
 
-/// A network of one layer whose weights are made from their row and their input, as a blob of integers.
+/// The integer blob of a network of one layer. `weight` gives the weight of a row and an input.
 fn blob(width: usize, weight: impl Fn(usize, usize) -> f32) -> BlobFile {
     let mut network = FloatNetwork::new(&format!("{width}-{width}").parse().unwrap());
     for (i, w) in network.layer_mut(0).0.iter_mut().enumerate() {
@@ -21,8 +21,8 @@ fn blob(width: usize, weight: impl Fn(usize, usize) -> f32) -> BlobFile {
     BlobFile::new("blob".as_ref(), &integer_blob(&network, WeightFormat::Int8, meta, &rows).unwrap())
 }
 
-/// The rows of the only layer's weights, read from the bytes of their tiles: four rows by four inputs in eight lanes of 16 bits,
-/// `256·high + low` of two rows; rows 0 and 1, then rows 2 and 3, at two inputs.
+/// The rows of the only layer's weights, read from the bytes of their tiles. A tile is four rows by four inputs in
+/// eight lanes of 16 bits. A lane is `256·high + low` of two rows: rows 0 and 1, then rows 2 and 3, at two inputs.
 fn rows(file: &BlobFile, width: usize) -> Vec<Vec<i32>> {
     let network = Network::open(file.bytes()).unwrap();
     let layer = network.layers().next().unwrap();
@@ -47,13 +47,14 @@ fn largest_sum(row: &[i32]) -> i32 {
     row.iter().map(|w| w.abs() * 255).sum()
 }
 
-/// A Cortex-M4 tells the sums of two rows apart below this.
+/// Below this, a Cortex-M4 can separate the sums of two rows.
 const BOUND: i32 = 1 << 23;
 
 #[test]
 fn no_row_of_8_bit_weights_can_leave_its_accumulator() {
     for width in [300, 784, 1001] {
-        // All alike: each is rounded in the same direction. Then of all sizes, of either sign, and rows of many sizes.
+        // Equal weights, which are all rounded in the same direction. Then weights of all sizes and both signs, and
+        // rows of many sizes.
         let alike = |row: usize, _: usize| 0.1 + row as f32 * 1e-4;
         let mixed = |row: usize, i: usize| (i as f32 * 0.7 + row as f32).sin();
         let weights: [&dyn Fn(usize, usize) -> f32; 3] =
@@ -63,7 +64,7 @@ fn no_row_of_8_bit_weights_can_leave_its_accumulator() {
             for (i, row) in rows(&file, width).iter().enumerate() {
                 let sum = largest_sum(row);
                 assert!(sum < BOUND, "case {case}, width {width}, row {i}: {sum}");
-                // A coarser scale than the bound or the largest weight asks for is lost precision.
+                // A scale that is coarser than the bound or the largest weight requires wastes precision.
                 let largest = row.iter().map(|w| w.abs()).max().unwrap();
                 let fine = sum > BOUND / 100 * 97 || largest == 127;
                 assert!(fine, "case {case}, width {width}, row {i}: only {sum}, weights up to {largest}");

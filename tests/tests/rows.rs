@@ -1,4 +1,4 @@
-//! Which rows the steps of training ask for, and how they are moved: a data set that writes down every request.
+//! The rows that training steps request, and their translations, recorded by a data set.
 
 use host::data::Dataset;
 use host::train::checkpoint::Run;
@@ -6,10 +6,10 @@ use host::train::{Recipe, Trainer};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-/// One row that was asked for, and by how much it was to be moved.
+/// A requested row, and its requested translation.
 type Request = (usize, Option<[isize; 2]>);
 
-/// So many rows of four numbers.
+/// Rows of four numbers, with a record of every request.
 struct Recorder {
     rows: usize,
     requests: Mutex<Vec<Request>>,
@@ -49,11 +49,11 @@ impl Dataset for Recorder {
     }
 }
 
-/// What each of so many steps asks for.
+/// The requests of each of `steps` steps.
 fn requests(recipe: Recipe, [rows, batch]: [usize; 2], steps: u32, seed: u64) -> Vec<Vec<Request>> {
     let recorder = Recorder::new(rows);
     let mut trainer = Trainer::new(&"4-2-4".parse().unwrap(), recipe, steps, batch, seed, &recorder);
-    recorder.take(); // a recipe may want the mean row
+    recorder.take(); // a recipe may request the mean row
     let requests = (0..steps).map(|_| {
         trainer.step(&recorder);
         recorder.take()
@@ -61,7 +61,7 @@ fn requests(recipe: Recipe, [rows, batch]: [usize; 2], steps: u32, seed: u64) ->
     requests.collect()
 }
 
-/// The rows of four passes over a hundred rows, thirty a step: ten are left out of each pass.
+/// The rows of four passes over a hundred rows, with thirty in each step. Each pass leaves out ten.
 fn passes(seed: u64) -> Vec<Vec<usize>> {
     let steps = requests(Recipe::DEFAULT, [100, 30], 12, seed);
     assert!(steps.iter().all(|step| step.len() == 30));
@@ -69,14 +69,14 @@ fn passes(seed: u64) -> Vec<Vec<usize>> {
 }
 
 #[test]
-fn each_pass_over_the_rows_has_an_order_of_its_own() {
+fn each_pass_over_the_rows_has_its_own_order() {
     let orders = passes(1);
     let sets: Vec<BTreeSet<usize>> = orders.iter().map(|order| order.iter().copied().collect()).collect();
     assert!(sets.iter().all(|set| set.len() == 90 && set.last() < Some(&100)), "a row comes twice in a pass");
     for (i, order) in orders.iter().enumerate() {
         assert!(!order.is_sorted(), "pass {i} is not shuffled");
         for other in 0..i {
-            // Of ninety rows, one stands where it stood by chance.
+            // By chance, about one of ninety rows is in the same place.
             let same = order.iter().zip(&orders[other]).filter(|(a, b)| a == b).count();
             assert!(same < 10, "passes {other} and {i} have {same} rows in the same places");
             assert_ne!(sets[other], sets[i], "passes {other} and {i} leave out the same rows");
@@ -100,7 +100,7 @@ fn half_of_each_batch_is_moved_by_one_pixel_in_the_first_seven_tenths_of_the_ste
             all.insert(*first);
             moved_steps.push(step);
         }
-        // One step in nine draws the ninth move, which is none; it need not be asked for.
+        // One step in nine draws no translation, which need not be requested.
         let eight = (0..9).map(|i| [i / 3 - 1, i % 3 - 1]).filter(|by| *by != [0, 0]);
         assert_eq!(all, eight.collect(), "batches of {batch}");
         let (last, count) = (moved_steps.last().copied(), moved_steps.len());
@@ -109,8 +109,8 @@ fn half_of_each_batch_is_moved_by_one_pixel_in_the_first_seven_tenths_of_the_ste
 }
 
 #[test]
-fn nothing_is_moved_where_a_recipe_does_not_say_so() {
-    // Nor in a run that begins with a trained network.
+fn rows_are_translated_only_if_the_recipe_says_so() {
+    // A run that begins with a trained network does not translate either.
     let run = Run {
         recipe: "default".into(),
         topology: "4-2-4".parse().unwrap(),

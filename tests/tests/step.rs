@@ -1,4 +1,4 @@
-//! One step of training against the same step from plain loops: products, centred gradients, the sum over shards, the
+//! One training step against the same step by plain loops: products, centred gradients, the sum over shards, the
 //! update, and the rounding of the last steps.
 
 #[path = "../../host/tests/common/left_out.rs"]
@@ -19,7 +19,7 @@ use tests::digits;
 
 /// A layer whose rows are updated in several blocks, whatever the products; layers without whole vectors.
 const TOPOLOGY: &str = "50-300-10-40-50";
-/// The same as a type.
+/// The same network as a type.
 type Net =
     Autoencoder<(Dense<50, 300, Sigmoid>, Dense<300, 10, Sigmoid>), (Dense<10, 40, Sigmoid>, Dense<40, 50, Sigmoid>)>;
 /// Weights, then biases, of each layer.
@@ -27,18 +27,18 @@ type Numbers = Vec<Vec<f32>>;
 
 /// Two shards and a part of a third.
 const ROWS: usize = 300;
-/// Without a memory, and so that steps follow gradients of any size.
+/// Without memory, and with an epsilon for which the steps follow gradients of any size.
 const RMS_PROP: RmsProp = RmsProp { decay: 0.0, epsilon: 1e-6 };
 const ADAM: Adam = Adam { beta1: 0.0, beta2: 0.0, epsilon: 1e-3, nesterov: false };
 
-/// A stretch from the middle of each digit.
+/// A part from the middle of each digit.
 fn rows() -> Array2<f32> {
     let images = digits(ROWS);
     Array2::from_shape_fn((ROWS, 50), |(i, pixel)| f32::from(images.image(i)[370 + pixel]) / 255.0)
 }
 
-/// What the inputs of each layer are centred by and then multiplied by: the mean row, and for a sigmoid's outputs, which have
-/// at most a quarter of their sum's derivative, 1/2 and 4.
+/// The centre and the factor of the inputs of each layer: the mean row, or 1/2 and 4 for the outputs of a sigmoid,
+/// whose derivative is at most 1/4.
 fn centres(rows: &Array2<f32>) -> Vec<(Vec<f32>, f32)> {
     let mean = rows.mapv(f64::from).mean_axis(Axis(0)).unwrap().mapv(|mean| mean as f32);
     let hidden = topology().layers()[1..].iter().map(|layer| (vec![0.5; layer.inputs.into()], 4.0)).collect::<Vec<_>>();
@@ -77,14 +77,14 @@ fn gradients(network: &FloatNetwork, rows: &Array2<f32>) -> (f32, Numbers) {
     (mse as f32, gradient.slices().map(<[f32]>::to_vec).collect())
 }
 
-/// What the optimizer makes of a gradient, at a rate of 1: of a weight's, of a bias's.
+/// The step of the optimizer for a gradient, at a rate of 1: for a weight, and for a bias.
 fn rules(optimizer: OptimizerKind, bfloat16: bool) -> [fn(f32) -> f32; 2] {
     let rms_prop = |g: f32| g / (g * g + RMS_PROP.epsilon).sqrt();
     let adam = |g: f32| g / (g.abs() + ADAM.epsilon);
     match optimizer {
         OptimizerKind::Sgd(_) => [|g| g; 2],
         OptimizerKind::RmsProp(_) => [rms_prop; 2],
-        // With moments in bfloat16 the square of epsilon stands under the root.
+        // With moments in bfloat16, the square of epsilon is under the root.
         OptimizerKind::Adam(_) if bfloat16 => [rms_prop, adam],
         OptimizerKind::Adam(_) => [adam; 2],
     }
@@ -147,7 +147,7 @@ fn check(optimizer: OptimizerKind, bfloat16: bool, int4: bool, error: f32) {
 }
 
 #[test]
-fn a_step_is_that_of_plain_loops() {
+fn a_step_equals_that_of_plain_loops() {
     for optimizer in [OptimizerKind::RmsProp(RMS_PROP), OptimizerKind::Adam(ADAM)] {
         for int4 in [false, true] {
             check(optimizer, false, int4, 0.001);
@@ -158,9 +158,9 @@ fn a_step_is_that_of_plain_loops() {
     }
 }
 
-/// Adam's first step is the learning rate, whatever the gradient: its moments start afresh where weights are rounded.
+/// Adam's first step is the learning rate, whatever the gradient. Its moments are reset when rounding begins.
 #[test]
-fn the_optimizer_begins_again_with_the_rounded_steps() {
+fn the_moments_are_reset_when_rounding_begins() {
     let qat = Qat { weights: Some(WeightFormat::Int8), code_bits: 8, fraction: 0.5 };
     let rows = rows();
     let bf16_moments = or_left_out(Bf16::detect()).map(|_| Adam { beta1: 0.95, beta2: 0.98, ..Adam::default() });
@@ -178,7 +178,7 @@ fn the_optimizer_begins_again_with_the_rounded_steps() {
     }
 }
 
-/// The TensorFlow tutorial's: everything starts at N(0, 1), RMSProp takes the steps at a rate of 0.01, and its `v` starts at 1.
+/// In the TensorFlow tutorial, everything starts at N(0, 1), and RMSProp has a rate of 0.01 and a `v` that starts at 1.
 #[test]
 fn the_recipe_seed_takes_the_steps_of_the_tutorial() {
     let rows = rows();
@@ -200,7 +200,7 @@ fn the_recipe_seed_takes_the_steps_of_the_tutorial() {
                 0.01 * g / (*v + 1e-10).sqrt()
             });
             let steps: Vec<f32> = steps.collect();
-            // Steps of 10⁻⁶ of weights near 1 are rounded to a few digits: all of an array together are not.
+            // Steps of 10⁻⁶ to weights near 1 keep only a few digits, but the sum over an array is accurate.
             let pairs = steps.iter().zip(before[i].iter().zip(&after[i]));
             let along: f32 = pairs.map(|(expected, (from, to))| expected * (from - to)).sum();
             let ratio = along / steps.iter().map(|step| step * step).sum::<f32>();
@@ -228,7 +228,7 @@ fn the_learning_rate_rises_and_falls_along_two_cosines() {
     assert_eq!([1, 500, 30_000].map(|step| Recipe::SEED.rate(step, 30_000)), [0.01; 3]);
 }
 
-/// A new scale would move most of the sixteen values that a weight of 4 bits can have; with 8 bits it follows the weights.
+/// A new scale would move most of the sixteen values of a 4-bit weight. With 8 bits, the scale follows the weights.
 #[test]
 fn scales_of_4_bits_are_chosen_once_and_those_of_8_bits_at_every_step() {
     let rows = rows();

@@ -1,4 +1,4 @@
-//! Streams of real digits and of broken sensors: what the device notices, and what it learns from.
+//! Streams of real digits and of broken sensors: the drifts that the device detects, and the runs that it keeps.
 
 #[path = "../../firmware-sim/device/tests/common/line.rs"]
 mod line;
@@ -26,7 +26,7 @@ static TRAINING: LazyLock<Images> = LazyLock::new(|| Images::train(&mnist()).unw
 static TEST: LazyLock<Images> = LazyLock::new(|| Images::test(&mnist()).unwrap());
 
 type Row = Vec<u8>;
-/// What a sensor makes of a digit.
+/// The effect of a sensor on a digit.
 type Shift = fn(&[u8]) -> Row;
 
 fn memory<T: Copy>(value: T, length: usize) -> &'static mut [T] {
@@ -38,17 +38,17 @@ fn buffers(network: &Network<'_>) -> Buffers<'static> {
     Buffers { activations: memory(0, network.memory_bytes()), receive: memory(0, frame), transmit: memory(0, frame) }
 }
 
-/// What the sensor sees less of: so many hundredths of its contrast.
+/// The row with this percentage of its contrast.
 fn contrast(row: &[u8], percent: u32) -> Row {
     row.iter().map(|q| ((u32::from(*q) * percent + 50) / 100) as u8).collect()
 }
 
-/// A quarter turn clockwise.
+/// The row after a quarter turn clockwise.
 fn turned(row: &[u8]) -> Row {
     (0..784).map(|i| row[(27 - i % 28) * 28 + i / 28]).collect()
 }
 
-/// Rows of values below `end`, each as likely.
+/// Rows of uniformly distributed values below `end`.
 fn noise(end: u32) -> impl Iterator<Item = Row> {
     let mut random = Pcg32::new(7, 0);
     std::iter::repeat_with(move || (0..784).map(|_| (random.next_u32() % end) as u8).collect())
@@ -85,7 +85,7 @@ fn ten_thousand_digits_raise_no_alarm() {
 
 /// From a fresh start, and after a thousand digits, whose votes still count.
 #[test]
-fn a_sensor_that_sees_less_or_always_the_same_is_noticed() {
+fn every_kind_of_broken_sensor_is_detected() {
     let digits = || digits(&TEST, 2000).skip(1000);
     let cases: [(&str, Vec<Row>, Drift, usize); 6] = [
         ("black", vec![vec![0; 784]; 100], Drift::Below, 10),
@@ -119,7 +119,7 @@ impl Device {
         let learning = LearningMemory {
             channels: memory(ChannelParams::default(), channels),
             moments: memory([Moments::default(); 2], channels),
-            gradients: memory(0.0, adapt::gradients(&network)),
+            gradients: memory(0.0, adapt::gradients(network.topology())),
         };
         let learner = Learner::new(LearnerBuffers { learning, held_out: memory(0, HELD_OUT * 784) });
         let mut app = App::new(buffers(&network), learner);
@@ -128,7 +128,7 @@ impl Device {
         Self { app }
     }
 
-    /// A run of learning as `learn` has it by default.
+    /// A run of learning with the default settings of `learn`.
     fn run(&mut self, rows: &[Row]) -> Judgement {
         let images = (rows.len() - HELD_OUT) as u32;
         let begin = Begin { method: Method::Adam, rate: Method::Adam.rate(), batch: 1, rows: images };
@@ -143,7 +143,7 @@ impl Device {
         })
     }
 
-    /// The error of each of these rows, summed.
+    /// The sum of the errors of these rows.
     fn error(&mut self, rows: &[Row]) -> u64 {
         let mut score = |row: &Row| {
             ask(&mut self.app, Command::Score { row }, |reply| match reply {
@@ -154,7 +154,7 @@ impl Device {
         rows.iter().map(&mut score).sum()
     }
 
-    /// How often the monitor is in alarm during these rows.
+    /// The number of these rows at which the monitor is in alarm.
     fn alarms(&mut self, rows: &[Row]) -> usize {
         let mut drifted = |row: &&Row| {
             ask(&mut self.app, Command::Monitor { row }, |reply| match reply {
@@ -166,7 +166,7 @@ impl Device {
     }
 }
 
-/// The first training digits in the order of their labels, `rank` says which first.
+/// The first training digits, sorted by the `rank` of their labels.
 fn sorted(count: usize, rank: fn(u8) -> u8) -> Vec<&'static [u8]> {
     let labels = idx::train_labels(&mnist(), TRAINING.len()).unwrap().unwrap();
     let mut order: Vec<usize> = (0..count + HELD_OUT).collect();
@@ -174,9 +174,10 @@ fn sorted(count: usize, rank: fn(u8) -> u8) -> Vec<&'static [u8]> {
     order.into_iter().map(|i| TRAINING.image(i)).collect()
 }
 
-/// What comes class by class ends with channels for the last classes. The first six rows said that this had helped.
+/// A stream that is sorted by class ends with channels for the last classes. By its first six rows alone, this had
+/// helped.
 #[test]
-fn a_stream_that_comes_sorted_is_judged_by_all_classes() {
+fn a_sorted_stream_is_judged_by_all_classes() {
     let ones_last = sorted(3000, |label| if label == 1 { 10 } else { label });
     let cases: [(&str, Vec<&[u8]>, Shift); 2] = [
         ("nine tenths of the contrast, ones last", ones_last, |row| contrast(row, 90)),
@@ -192,7 +193,7 @@ fn a_stream_that_comes_sorted_is_judged_by_all_classes() {
     }
 }
 
-/// What is kept has helped, and the monitor knows all classes of the sensor that was learned.
+/// A kept run has helped, and the monitor knows all classes of the learned sensor.
 #[test]
 fn a_sorted_stream_that_helps_is_kept_and_raises_no_alarm_afterwards() {
     let shift = |row: &[u8]| contrast(row, 80);
@@ -207,7 +208,7 @@ fn a_sorted_stream_that_helps_is_kept_and_raises_no_alarm_afterwards() {
 }
 
 #[test]
-fn noise_a_covered_sensor_and_a_frozen_one_are_not_learned() {
+fn noise_a_covered_sensor_and_a_frozen_sensor_are_rejected() {
     let frame = TRAINING.image(7).to_vec();
     let mut wobble = noise(5);
     let nearly =
@@ -234,9 +235,9 @@ fn noise_a_covered_sensor_and_a_frozen_one_are_not_learned() {
     }
 }
 
-/// A sensor that was covered now and then: its black rows judge nothing.
+/// A sensor was covered now and then. Its black rows are not held out.
 #[test]
-fn rows_that_say_nothing_do_not_outvote_the_others() {
+fn constant_rows_do_not_outvote_the_others() {
     let shift = |row: &[u8]| contrast(row, 60);
     let rows = digits(&TRAINING, 600).enumerate().flat_map(|(i, row)| {
         let covered = if i % 3 == 0 { 5 } else { 0 };
@@ -248,7 +249,7 @@ fn rows_that_say_nothing_do_not_outvote_the_others() {
     let before = device.error(&test);
     let judgement = device.run(&rows);
     let after = device.error(&test);
-    // Whatever comes of it: what is kept has helped.
+    // A run that is kept has helped.
     assert!(after < before || judgement.kept.is_err() && after == before, "{before} to {after}, {judgement:?}");
     let by_the_rows = f64::from(judgement.before) / HELD_OUT as f64 / (before as f64 / 500.0);
     assert!((0.5..2.0).contains(&by_the_rows), "the rows held out are digits: {by_the_rows}");

@@ -36,7 +36,7 @@ where
     [bits(N::layer_outputs(&acts, B)), bits(N::layer_outputs(&d, B)), bits(gradient.slices())]
 }
 
-/// The same by plain loops over the host's network.
+/// Computes the same by plain loops over the host's network.
 fn by_value(network: &FloatNetwork, rows: usize, x: &[f32]) -> Bits {
     let room: Vec<Vec<f32>> = network.layers().map(|layer| vec![0.0; rows * layer.bias.len()]).collect();
     let (mut y, mut d, mut gradient) = (room.clone(), room, FloatNetwork::new(network.topology()));
@@ -56,7 +56,7 @@ fn by_value(network: &FloatNetwork, rows: usize, x: &[f32]) -> Bits {
     [y, d, vec![gradient.parameters().to_vec()]].map(|arrays| bits(arrays.iter().map(|array| &array[..])))
 }
 
-/// Both read the same blob, compute the same bits, and have their parameters in the same order.
+/// Checks that both read the same blob, compute the same bits, and have their parameters in the same order.
 fn agree<N, const B: usize>()
 where
     N: Backward<In: Row, Out: Row> + Parameters + Zeroed,

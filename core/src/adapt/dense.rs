@@ -1,4 +1,4 @@
-//! One integer layer learns.
+//! The backward pass and the step of one integer layer.
 
 use super::{Moments, StepContext};
 use crate::activation::ActivationKind;
@@ -6,7 +6,7 @@ use crate::quant::requantise::{MIDDLE, SIGMOID, STEPS, offset};
 use crate::quant::{ChannelParams, Dense, Int4Tile, Int8Tile, Weights};
 use core::ops::RangeInclusive;
 
-/// From accumulator units to indices: 2^-32 of the multiplier.
+/// The unit of a multiplier, which converts accumulator units to indices: 2^-32.
 const UNIT: f32 = 1.0 / 4_294_967_296.0;
 
 /// `dL/dy` of a layer's outputs, by their `u8` values.
@@ -16,7 +16,7 @@ pub enum OutputGradient<'a> {
     Hidden(&'a [f32]),
     /// For the network's outputs `y`, with `L = Σ (y - x)² / 510`.
     Reconstruction {
-        /// The row that was to be reconstructed.
+        /// The original row.
         x: &'a [u8],
         /// Its reconstruction.
         y: &'a [u8],
@@ -38,12 +38,12 @@ impl OutputGradient<'_> {
     }
 }
 
-/// Takes the gradient of one row into the moments and, at the end of a batch, the step of every channel.
+/// Adds the gradient of one row to the moments and, at the end of a batch, takes the step of every channel.
 ///
-/// `base` is the layer as it lies in flash: its multipliers are the unit of the scales. `y` are its outputs with `channels`.
-/// `dx` becomes `dL/dx` where it is not empty. `is_last` says that these outputs are the network's.
+/// `base` is the layer in flash; its multipliers are the unit of the scales. `y` are its outputs with `channels`. `dx`
+/// becomes `dL/dx` unless it is empty. `is_last` marks the last layer of the network.
 // Shapes, padded: y, dy, channels, moments [O], dx [I], W [O, I] in groups of four rows by tiles.
-#[expect(clippy::too_many_arguments, reason = "each is another thing: outputs, two gradients, two memories")]
+#[expect(clippy::too_many_arguments, reason = "outputs, two gradients and two memories have nothing in common")]
 pub fn backward(
     base: &Dense<'_>,
     step: &StepContext,
@@ -83,7 +83,7 @@ fn rows<W>(weights: &[W], length: usize, group: usize) -> &[W] {
 ///
 /// Not inlined, like the two functions below, so that this crate compiles it for speed even in firmware compiled for size.
 #[inline(never)]
-#[expect(clippy::too_many_arguments, reason = "those of `backward`, for four channels")]
+#[expect(clippy::too_many_arguments, reason = "the arguments of `backward`, for four channels")]
 fn learn_rows(
     step: &StepContext,
     is_last: bool,
@@ -117,7 +117,7 @@ fn add_column(dx: &mut f32, [w0, w1, w2, w3]: [i16; 4], [d0, d1, d2, d3]: [f32; 
     *dx = *dx + d0 * f32::from(w0) + d1 * f32::from(w1) + d2 * f32::from(w2) + d3 * f32::from(w3);
 }
 
-/// The same for 4-bit weights.
+/// `dx += Σ d·w` over the four rows of a group of 4-bit weights.
 #[inline(never)]
 fn add_rows_int4(dx: &mut [f32], group: &[Int4Tile], d: [f32; 4]) {
     for ([x0, x1], tile) in dx.as_chunks_mut::<2>().0.iter_mut().zip(group) {
@@ -127,10 +127,10 @@ fn add_rows_int4(dx: &mut [f32], group: &[Int4Tile], d: [f32; 4]) {
     }
 }
 
-/// The step of one channel from `d = dL/dindex`; returns `dL/dacc`, with the multiplier as it was. `unit` is the blob's
-/// multiplier.
+/// Takes the step of one channel from `d = dL/dindex`. Returns `dL/dacc`, computed with the multiplier before the step.
+/// `unit` is the blob's multiplier.
 ///
-/// Both steps are rounded, not the numbers that they lead to: an `f32` holds fewer digits than these have.
+/// The steps are rounded, not the resulting parameters, because an `f32` holds fewer digits than a parameter has.
 #[inline(always)]
 fn learn(
     step: &StepContext,
@@ -141,14 +141,15 @@ fn learn(
     channel: &mut ChannelParams,
     [scale, bias]: &mut [Moments; 2],
 ) -> f32 {
-    /// A multiplier stays this part of its unit away from 0: nearer, its bias in accumulator units would not fit an `i32`.
+    /// A multiplier is at least this fraction of its unit away from 0. Any nearer, its bias in accumulator units would
+    /// not fit an `i32`.
     const LEAST: u32 = 1024;
-    /// One instruction of a Cortex-M4 keeps a bias there.
+    /// The range of a bias. One instruction of a Cortex-M4 saturates to it.
     const BIASES: RangeInclusive<i32> = -(1 << 30)..=(1 << 30) - 1;
     /// The bias learns in units of `z`.
     const STEP: f32 = STEPS as f32;
 
-    // Padding, or a unit that is constant: it has no gradient, and its scale no unit.
+    // Padding or a constant unit has no gradient, and its scale has no unit.
     if unit == 0 {
         return 0.0;
     }
@@ -171,16 +172,16 @@ fn learn(
     d * multiplier * UNIT
 }
 
-/// The smallest multiplier on the side of 0 that a step has led to, from `old`; 0 itself is on the old one's.
+/// The smallest multiplier on the side of 0 to which a step has led. A step to 0 itself stays on the side of `old`.
 #[cold]
 fn nearest_allowed(new: i32, old: i32, least: u32) -> i32 {
     let side = if new == 0 { old } else { new };
     least.max(1) as i32 * side.signum()
 }
 
-/// The nearest integer, halves away from 0; beyond an `i32`, its end; of what is no number, 0.
+/// Rounds to the nearest integer, halves away from 0. Saturates beyond the range of `i32`; NaN becomes 0.
 ///
-/// Only conversions and exact differences: no instruction that a processor might round differently. `x + 0.5` would not do:
+/// It uses only conversions and exact differences, so every processor gives the same result. `x + 0.5` is not exact:
 /// above 2²³ it is itself rounded, and every step would move an odd number up.
 #[inline(always)]
 fn round(x: f32) -> i32 {
@@ -191,7 +192,7 @@ fn round(x: f32) -> i32 {
 /// The index that led to an output, and `dy/dindex` there.
 #[inline(always)]
 fn read_back((kind, offset): (ActivationKind, i32), y: u8) -> (f32, f32) {
-    /// Outputs count as at least this far from 0 and 255: a saturated unit must still learn.
+    /// Outputs count as at least this far from 0 and 255, because a saturated unit must still learn.
     const END: f32 = 0.1;
     match kind {
         ActivationKind::Sigmoid => {
@@ -216,7 +217,7 @@ static INDEX: [i16; 256] = {
     let mut index = [0; 256];
     let mut y = 0;
     while y < index.len() {
-        assert!(counts[y] > 0, "each value is in the table");
+        assert!(counts[y] > 0, "every value must be in the table");
         let half = if sums[y] < 0 { -counts[y] } else { counts[y] };
         index[y] = ((2 * sums[y] + half) / (2 * counts[y])) as i16;
         y += 1;

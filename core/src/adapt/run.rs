@@ -1,4 +1,5 @@
-//! A run of learning: the optimizers of [`crate::optimizer`] one parameter at a time, for gradients that are not stored.
+//! A run of learning: the optimizers of [`crate::optimizer`], one parameter at a time, for gradients that are not
+//! stored.
 
 use crate::Zeroed;
 use crate::optimizer::{Adam, OptimizerKind, RmsProp, Sgd, sqrt};
@@ -8,9 +9,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 #[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Moments {
-    /// The running mean; with RMSProp the mean of this batch so far.
+    /// The running mean of the gradients; with RMSProp, the mean over this batch so far.
     pub m: f32,
-    /// The running mean of squares.
+    /// The running mean of the squared gradients.
     pub v: f32,
 }
 
@@ -20,21 +21,22 @@ impl Zeroed for Moments {
 
 /// A run of learning: batches, and a learning rate that falls linearly to a hundredth of its start.
 ///
-/// With a batch of one, the steps are those of the [`Optimizer`](crate::optimizer::Optimizer) within 4 ε, where Adam's `β₂`
-/// is 0.95. Its `βᵗ` is a running product in `f32` here, and `1 - βᵗ` starts out small: with 0.999 the error is 64 ε.
+/// With a batch of one, the steps are those of the [`Optimizer`](crate::optimizer::Optimizer) within 4 ε if Adam's `β₂`
+/// is 0.95. Here, `βᵗ` is a running product in `f32`, and `1 - βᵗ` starts out small; with `β₂` = 0.999, the error is 64
+/// ε.
 ///
-/// With more, a gradient goes into the moments as it comes. For SGD and RMSProp that is the same arithmetic in another
-/// order. Adam's `v` takes the mean of the squares instead of the square of the mean: `AdamA` (Zhang et al., 2023). Adam
-/// is without Nesterov's momentum, which would need the gradient itself.
+/// In larger batches, each gradient is added to the moments as it comes. For SGD and RMSProp, this is the same
+/// arithmetic in another order. Adam's `v` averages the squares instead of squaring the mean, as in `AdamA` (Zhang et
+/// al., 2023). Adam does not use Nesterov's momentum, which would need the gradient itself.
 #[derive(Clone, Copy, Debug)]
 pub struct LearningRun {
     optimizer: OptimizerKind,
     rate: f32,
     batch: u32,
     batches: u32,
-    /// Rows so far of this batch.
+    /// The number of rows so far in this batch.
     place: u32,
-    /// Batches so far.
+    /// The number of batches so far.
     done: u32,
     /// `β₁ᵗ`, `β₂ᵗ`
     powers: [f32; 2],
@@ -46,9 +48,9 @@ pub struct StepContext {
     optimizer: OptimizerKind,
     /// The row is the first of its batch.
     starts_batch: bool,
-    /// The row is the last of its batch: the parameters take their step.
+    /// The row is the last of its batch, so the parameters take their step.
     pub(super) completes_batch: bool,
-    /// 1 over the rows of a batch.
+    /// 1 divided by the rows of a batch.
     share: f32,
     /// The learning rate; with Adam, multiplied by `1 / (1 - β₁ᵗ)`.
     rate: f32,
@@ -57,7 +59,7 @@ pub struct StepContext {
 }
 
 impl LearningRun {
-    /// The lowest part of the rate.
+    /// The lowest rate, as a fraction of the first.
     const FLOOR: f32 = 0.01;
 
     /// No run. All of its bytes are zero, so a static with this value takes no flash.
@@ -71,15 +73,15 @@ impl LearningRun {
         powers: [0.0; 2],
     };
 
-    /// Over so many rows, in batches of at least one; the schedule does not count the rest of the last batch. A rate that
-    /// is not a positive number counts as 0: nothing is learned.
+    /// A run over `rows` rows, in batches of at least one. The schedule does not count the rest of the last batch. A
+    /// rate that is not a positive number counts as 0, so that nothing is learned.
     pub fn new(optimizer: OptimizerKind, rate: f32, batch: u8, rows: u32) -> Self {
         let batch = u32::from(batch).max(1);
         let rate = if rate > 0.0 && rate < f32::INFINITY { rate } else { 0.0 };
         Self { optimizer, rate, batch, batches: rows / batch, place: 0, done: 0, powers: [1.0; 2] }
     }
 
-    /// The next row's. Beyond the end, the rate stays where it is.
+    /// The context of the next row. After the end of the run, the rate stays constant.
     pub fn next_step(&mut self) -> StepContext {
         let starts_batch = self.place == 0;
         let left = 1.0 - self.done as f32 / self.batches.max(1) as f32;
@@ -107,7 +109,8 @@ impl LearningRun {
 }
 
 impl StepContext {
-    /// Takes a gradient in. Returns what to subtract from the parameter: 0 unless the row is the last of its batch.
+    /// Adds a gradient to the moments. Returns the step to subtract from the parameter, which is 0 unless the row is
+    /// the last of its batch.
     #[inline(always)]
     pub fn step(&self, g: f32, moments: &mut Moments) -> f32 {
         let Moments { m, v } = moments;

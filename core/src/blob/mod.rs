@@ -1,4 +1,4 @@
-//! The weights blob: a network's parameters as one checked message that stays where it lies, in flash or in a file.
+//! The weights blob: a network's parameters as one checked message that is read in place, in flash or in a file.
 //!
 //! It is one postcard message with a CRC-32 trailer. `docs/blob-format.md` describes it byte by byte. Arrays are raw
 //! little-endian bytes at multiples of 16 bytes from the start of the blob, so a reader borrows them in place.
@@ -22,7 +22,7 @@ compile_error!("a blob's arrays are little-endian and read in place");
 pub const MAGIC: [u8; 4] = *b"AENC";
 /// The version of the format that this crate writes and reads.
 pub const VERSION: u8 = 3;
-/// Arrays start at multiples of this from the start of the blob, and the blob at one in memory.
+/// Arrays start at multiples of this from the start of the blob, and the blob starts at a multiple of it in memory.
 pub const ALIGNMENT: usize = 16;
 
 /// Magic, version and length: the bytes that are checked before any other is read.
@@ -37,7 +37,7 @@ pub enum Format {
     F32,
     /// `i8` weights, `i32` bias and multiplier for each output: [`crate::quant`].
     Int8,
-    /// The same with weights of 4 bits.
+    /// As `Int8`, with weights of 4 bits.
     Int4,
 }
 
@@ -56,7 +56,7 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
-    /// Those of a blob that was not calibrated: no score is outside.
+    /// The thresholds of a blob that was not calibrated. No score is outside.
     pub const NONE: Self = Self { lower: 0, upper: u32::MAX };
 }
 

@@ -10,7 +10,7 @@ use zerocopy::IntoBytes;
 pub struct Blob<'a> {
     bytes: &'a [u8],
     header: Header,
-    /// Where the layers begin.
+    /// The offset of the layers.
     layers_at: usize,
 }
 
@@ -20,7 +20,7 @@ impl<'a> Blob<'a> {
         Self::open_and(bytes, |_| Ok(()))
     }
 
-    /// The same with one more check.
+    /// As [`Self::open`], with one more check.
     #[inline]
     pub(crate) fn open_and(bytes: &'a [u8], check: impl FnOnce(&Self) -> Result<(), Error>) -> Result<Self, Error> {
         let prefix: &[u8; PREFIX] = bytes.first_chunk().ok_or(Error::Empty)?;
@@ -47,7 +47,8 @@ impl<'a> Blob<'a> {
             return Err(Error::Crc { expected, found });
         }
         let mut rest = body.get(PREFIX..).ok_or(Error::Malformed)?;
-        // Field by field, into its place: a header read as a whole would pass over a device's stack several times.
+        // Field by field, in place: a header that is read as a whole would be copied over a device's stack several
+        // times.
         let (format, accumulators_checked) = take(&mut rest)?;
         let steps = take(&mut rest)?;
         let (input, code_bits) = take(&mut rest)?;
@@ -77,7 +78,7 @@ impl<'a> Blob<'a> {
         &self.header
     }
 
-    /// The whole blob, CRC included.
+    /// The whole blob, including the CRC.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
@@ -115,7 +116,7 @@ impl<'a> Blob<'a> {
     }
 }
 
-/// Takes the next value off the bytes.
+/// Reads the next value and advances the bytes past it.
 fn take<'a, T: serde::Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, Error> {
     let (value, after) = postcard::take_from_bytes(rest).map_err(|_| Error::Malformed)?;
     *rest = after;
@@ -139,7 +140,7 @@ impl<'a> Layers<'a> {
         Ok(RawLayer { output, channels, weights })
     }
 
-    /// An error unless all layers were read.
+    /// Returns an error unless all layers were read.
     pub fn finish(self) -> Result<(), Error> {
         if self.rest.is_empty() { Ok(()) } else { Err(Error::Malformed) }
     }

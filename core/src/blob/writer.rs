@@ -46,7 +46,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// As much padding as brings `bytes`, whose length is written before them, to the next boundary.
+    /// Writes `bytes` after their length, with padding before it that moves them to the next boundary.
     fn array(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let unpadded = self.length + 1 + size(&bytes.len())?;
         let padding = unpadded.next_multiple_of(ALIGNMENT) - unpadded;

@@ -5,9 +5,9 @@
 //! element = round(level · 255 / (2^bits - 1))          unpacked: within 255 / (2^bits - 1) / 2 of the original
 //! ```
 //!
-//! Level `i` lies in bits `bits·i` to `bits·i + bits - 1`, counted from the lowest bit of the first byte. The rest of the
-//! last byte is zero. With 8 bits, a packed code is the code itself. Both directions work in place, because a packed level
-//! never lies after its element.
+//! Level `i` is in bits `bits·i` to `bits·i + bits - 1`, counted from the lowest bit of the first byte. The rest of the
+//! last byte is zero. With 8 bits, a packed code is the code itself. Both directions work in place, because a packed
+//! level is never after its element.
 
 use core::cell::Cell;
 
@@ -42,7 +42,7 @@ pub fn pack(code: &mut [u8], bits: u8) -> &[u8] {
 }
 
 /// Unpacks a code from its own first [`packed_bytes`] to one byte for each element.
-#[inline(never)] // one copy on a device, not one for each command that decodes
+#[inline(never)] // one copy on a device, instead of one for each command that decodes
 pub fn unpack(code: &mut [u8], bits: u8) {
     if bits >= 8 {
         return;
@@ -51,7 +51,7 @@ pub fn unpack(code: &mut [u8], bits: u8) {
     for i in (0..code.len()).rev() {
         let (at, shift) = (i * usize::from(bits) / 8, i * usize::from(bits) % 8);
         let byte = |at: usize| code.get(at).copied().map_or(0, u32::from);
-        // If a level lies within one byte, the mask drops the next byte, which may have been overwritten.
+        // If a level is within one byte, the mask drops the next byte, which may have been overwritten.
         let level = (byte(at) | byte(at + 1) << 8) >> shift & most;
         if let Some(element) = code.get_mut(i) {
             *element = ((level * 255 + most / 2) / most) as u8;
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_stand_in_the_documented_bits() {
+    fn levels_are_in_the_documented_bits() {
         let mut code = [0, 255, 0x88, 0x11, 0xff];
         assert_eq!(pack(&mut code, 4), [0xf0, 0x18, 0x0f]);
         unpack(&mut code, 4);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn every_element_comes_back_as_the_nearest_level() {
+    fn every_element_is_rounded_to_the_nearest_level() {
         for bits in 1..=8u8 {
             let steps = f64::from(max_level(bits));
             for length in [1, 2, 7, 8, 32, 256] {
@@ -96,7 +96,7 @@ mod tests {
                 let once = code;
                 pack(&mut code[..length], bits);
                 unpack(&mut code[..length], bits);
-                assert_eq!(code, once, "a code of {bits} bits is one of that many bits");
+                assert_eq!(code, once, "rounding a code to {bits} bits twice changes it");
             }
         }
     }

@@ -20,7 +20,7 @@ pub enum Weights<'a> {
 /// `y = σ(x · Wᵀ + b)` with `x` and `y` in `u8`; weights and channels are borrowed from a blob.
 ///
 /// The layouts of the weights need multiples of four. A layer of another size is padded with zero weights and zero
-/// channels: [`Self::padded_sizes`]. The next layer multiplies padded outputs by zero, so nobody sees them.
+/// channels: [`Self::padded_sizes`]. The next layer multiplies padded outputs by zero, so they have no effect.
 #[derive(Clone, Copy, Debug)]
 pub struct Dense<'a> {
     spec: LayerSpec,
@@ -68,7 +68,7 @@ impl<'a> Dense<'a> {
         self.channels
     }
 
-    /// The real numbers that the outputs stand for.
+    /// The quantisation parameters of the outputs.
     pub fn output(&self) -> QuantParams {
         self.output
     }
@@ -86,7 +86,7 @@ impl<'a> Dense<'a> {
         }
     }
 
-    /// The same for 4-bit weights. The kernels for devices use it, too.
+    /// As [`Self::forward`], for 4-bit weights. The kernels for devices also use it.
     #[inline(never)]
     pub(crate) fn forward_int4(&self, tiles: &[Int4Tile], x: &[u8], y: &mut [u8]) {
         let sum = x.iter().map(|x| i32::from(*x)).sum();

@@ -1,7 +1,8 @@
 //! The int8 dense layer on a Cortex-M with the DSP extension, as threaded code.
 //!
-//! The activations of a row of inputs are written once as an *input program*, which says which weights to skip, which
-//! pairs of activations to multiply, and where to jump next. Then every group of four rows of weights follows the program.
+//! The activations of a row of inputs are written once as an *input program*. It says which weights to skip, which
+//! pairs of activations to multiply, and where to jump next. Then every group of four rows of weights follows the
+//! program.
 //!
 //! ```text
 //! program = 0 0 0 0  step*  end                        the zeros initialise the sums
@@ -20,17 +21,18 @@
 //! r7         weights                   r8      the program
 //! ```
 //!
-//! This module uses `unsafe` for its assembly: a compiler neither keeps these sums in registers nor jumps from step to
-//! step. The code checks everything that the assembly relies on before it calls it.
+//! This module uses `unsafe` for its assembly, because a compiler neither keeps these sums in registers nor jumps from
+//! step to step. The code checks everything that the assembly relies on before it calls it.
 #![allow(unsafe_code)]
 
+use super::input_program::{END, LONGEST, dsp_scratch_bytes, program_words};
 use super::requantise::{MIDDLE, SIGMOID, offset};
 use super::{ChannelParams, Dense, Int8Tile, Kernel, Weights};
 use crate::activation::ActivationKind;
 use core::arch::{asm, global_asm};
 use zerocopy::FromBytes;
 
-// The assembler of whole files does not see the compiler's target options.
+// The assembler does not see the compiler's target options for a whole file.
 #[cfg(armv8m)]
 global_asm!(".cpu cortex-m33");
 global_asm!(include_str!("dsp.s"), options(raw));
@@ -50,21 +52,7 @@ unsafe extern "C" {
 }
 
 /// The routines for steps of 1, 2, … blocks.
-static BLOCKS: [Code; 4] = [ae_blocks1, ae_blocks2, ae_blocks3, ae_blocks4];
-/// Blocks that one step can take.
-const LONGEST: usize = BLOCKS.len();
-
-/// Words of the end of a program.
-const END: usize = 6;
-
-/// Words of a program for all of `inputs`, a multiple of four. A program that skips zeros is used only if it fits this
-/// length.
-const fn program_words(inputs: usize) -> usize {
-    let blocks = inputs / 8;
-    let rest = if inputs.is_multiple_of(8) { 0 } else { 6 };
-    4 + 4 * blocks + 2 * blocks.div_ceil(LONGEST) + rest + END
-}
-
+static BLOCKS: [Code; LONGEST] = [ae_blocks1, ae_blocks2, ae_blocks3, ae_blocks4];
 /// The kernel for 8-bit weights. The plain loops compute 4-bit weights.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dsp;
@@ -80,7 +68,7 @@ impl Dsp {
 
 impl Kernel for Dsp {
     fn scratch_bytes(inputs: usize) -> usize {
-        4 * program_words(inputs) + 3 // alignment to a word
+        dsp_scratch_bytes(inputs)
     }
 
     fn dense(&self, layer: &Dense<'_>, x: &[u8], y: &mut [u8], scratch: &mut [u8]) {
@@ -158,7 +146,7 @@ fn program(scratch: &mut [u32], x: &[u8]) -> Option<(usize, u32)> {
     sparse.or_else(|| Some((dense_program(scratch, x)?, 0)))
 }
 
-/// Whether at least a quarter of a sample of the inputs is zero. Then it pays to examine all of them.
+/// Whether at least a quarter of a sample of the inputs is zero. Examining all of them is then worthwhile.
 fn seems_sparse(x: &[u8]) -> bool {
     const SAMPLES: usize = 16;
     let zeros = x.iter().step_by((x.len() / SAMPLES).max(1)).filter(|x| **x == 0).count();

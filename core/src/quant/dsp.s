@@ -1,4 +1,4 @@
-@ One layer, following an input program. What that is and which register holds what: dsp.rs.
+@ One layer, following an input program. dsp.rs describes the program and the registers.
     .section .text.ae_layer, "ax", %progbits
     .syntax unified
     .thumb

@@ -6,9 +6,9 @@
 //! group = the tiles of four rows, from the first inputs to the last; a layer is its groups in order
 //! ```
 //!
-//! A weight lies within -8..=7 and is stored with 8 added, so that it unpacks without sign extension: a shift and a mask
-//! leave the two weights of one row in the two lanes of a word. A Cortex-M4 that holds two neighbouring activations in a
-//! word `x`, as `u16`, multiplies both in two instructions, because its `AND` can shift an operand:
+//! A weight is within -8..=7 and is stored with 8 added, so that it unpacks without sign extension. A shift and a mask
+//! leave the two weights of one row in the two lanes of a word. A Cortex-M4 that holds two neighbouring activations in
+//! a word `x`, as `u16`, multiplies both in two instructions, because its `AND` can shift an operand:
 //!
 //! ```text
 //! acc[r] += SMLAD((tile >> 4·r) & 0x000f000f, x)     Σ (w + 8)·x, below 2^28 for any layer: no bound to check
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_weight_comes_back_from_every_place() {
+    fn every_weight_unpacks_from_every_position() {
         for at in 0..8 {
             for weight in -8..=7 {
                 let mut w = [[0; 2]; 4];
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_stand_in_the_documented_order() {
+    fn bytes_are_in_the_documented_order() {
         let w = [[-8, -4], [-7, -3], [-6, -2], [-5, -1]];
         assert_eq!(Int4Tile::pack(w).as_bytes(), [0x10, 0x32, 0x54, 0x76]);
         assert_eq!(Int4Tile::pack([[0, 7]; 4]).as_bytes(), [0x88, 0x88, 0xff, 0xff]);

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pair_of_weights_comes_back() {
+    fn every_pair_of_weights_unpacks() {
         for low in -127..=127i8 {
             for high in -127..=127i8 {
                 let mut w = [[0; 4]; 4];
@@ -108,8 +108,8 @@ mod tests {
     }
 
     #[test]
-    fn bytes_stand_in_the_documented_order() {
-        // Rows count in tens, inputs in units: row 2, input 3 is 23.
+    fn bytes_are_in_the_documented_order() {
+        // The tens digit is the row and the units digit the input: row 2, input 3 is 23.
         let w = [[0, 1, 2, 3], [10, 11, 12, 13], [20, 21, 22, 23], [30, 31, 32, 33]];
         assert_eq!(Int8Tile::pack(w).as_bytes(), [0, 10, 1, 11, 20, 30, 21, 31, 2, 12, 3, 13, 22, 32, 23, 33]);
         // A negative low weight borrows from the high one: 256·5 - 1 = 0x04ff.

@@ -34,12 +34,14 @@ pub mod code;
 mod dense;
 #[cfg(dsp)]
 pub mod dsp;
+mod input_program;
 pub mod int4;
 pub mod int8;
 pub mod requantise;
 
 pub use crate::topology::padded;
 pub use dense::{Dense, Weights};
+pub use input_program::dsp_scratch_bytes;
 pub use int4::Int4Tile;
 pub use int8::Int8Tile;
 pub use requantise::{ChannelParams, QuantParams};

@@ -81,7 +81,7 @@ pub fn offset(activation: ActivationKind, output: QuantParams) -> i32 {
     }
 }
 
-/// The output that an index stands for.
+/// The output for an index.
 #[inline(always)]
 pub fn activate(activation: ActivationKind, index: i32) -> u8 {
     let table = activation == ActivationKind::Sigmoid;

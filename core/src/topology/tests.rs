@@ -42,7 +42,7 @@ fn the_code_is_the_first_of_the_smallest_or_the_marked_layer() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_by_its_part() {
+fn an_invalid_part_is_named_in_the_error() {
     for (text, error) in [
         ("", TopologyError::Size(1)),
         ("784", TopologyError::NoLayer),
@@ -74,7 +74,7 @@ fn names_stand_for_topologies() {
 }
 
 #[test]
-fn halves_are_topologies_of_their_own() {
+fn each_half_is_a_topology() {
     let classic = Topology::named("classic").unwrap();
     let (encoder, decoder) = (classic.encoder().unwrap(), classic.decoder().unwrap());
     assert_eq!((encoder.row(), encoder.code(), encoder.has_decoder()), (784, 128, false));
@@ -87,7 +87,7 @@ fn halves_are_topologies_of_their_own() {
 }
 
 #[test]
-fn layers_that_do_not_meet_are_refused() {
+fn layers_that_do_not_fit_each_other_are_refused() {
     let layer = |inputs, outputs| LayerSpec { inputs, outputs, activation: ActivationKind::Relu };
     assert_eq!(Topology::new(&[layer(4, 3), layer(2, 4)], 1), Err(TopologyError::Chain));
     assert_eq!(Topology::new(&[layer(4, 0)], 1), Err(TopologyError::Chain));

@@ -1,19 +1,20 @@
-//! The capacities of the images, derived from each board's RAM. A network that needs more is refused with both numbers.
+//! The capacities of the images, derived from each board's RAM. An image refuses a network that needs more, with both
+//! numbers.
 
 use autoencoder_device::frame::frame_bytes;
 
-/// Bytes of RAM for statics, as in `boards/`.
+/// Bytes of RAM for statics, the same as in `boards/`.
 const STATICS: usize = match () {
     () if cfg!(feature = "microbit") => 12 * 1024,
     () if cfg!(feature = "learn") => 64 * 1024 - 2560,
     () => 60 * 1024,
 };
 
-/// Elements of the longest row: its frames, in both directions, take a quarter of the RAM.
+/// Elements of the longest row. The frames for both directions use a quarter of the RAM.
 pub const ROW: usize = STATICS / 8;
 /// Bytes of the longest frame.
 pub const FRAME: usize = frame_bytes(ROW);
-/// Bytes for activations and the kernel's scratch: the rest.
+/// Bytes for activations and the kernel's scratch, which is the rest.
 pub const ACTIVATIONS: usize = STATICS - 2 * FRAME - 64;
 
 /// Bytes for activations and scratch in the engine alone: the needs of 784-256-128-256-784.
@@ -33,11 +34,11 @@ pub mod learn {
     pub const FRAME: usize = frame_bytes(ROW);
     /// Bytes for activations and scratch.
     pub const ACTIVATIONS: usize = 5 * 1024;
-    /// Gradients of neighbouring hidden layers.
+    /// Number of gradients of neighbouring hidden layers.
     pub const GRADIENTS: usize = 768;
-    /// Bytes of the rows held out.
+    /// Bytes of the held-out rows.
     pub const HELD_OUT_BYTES: usize = HELD_OUT * ROW;
-    /// Output channels that learn: the rest.
+    /// Number of output channels that can learn, which fill the rest.
     pub const CHANNELS: usize = (STATICS - 2 * FRAME - ACTIVATIONS - 4 * GRADIENTS - HELD_OUT_BYTES - 64)
         / (size_of::<ChannelParams>() + size_of::<[Moments; 2]>());
 }

@@ -1,4 +1,4 @@
-//! The fault handler: it reports the fault on the line, as text, and resets the device.
+//! The fault handler. It reports the fault on the line as text and resets the device.
 #![allow(unsafe_code)] // after a fault, there may be no usable stack
 
 use cortex_m_image::board;
@@ -9,9 +9,9 @@ unsafe extern "C" {
     static _stack_start: u32;
 }
 
-/// Hands on where the stack was. Takes a fresh one only if the old one has no room for the report: otherwise the
-/// report's own frames would lie over what it reads.
-// SAFETY: the name that cortex-m-rt's vector table has for it; it does not return, so no register has to be kept.
+/// Passes the stack pointer to the report. Switches to a fresh stack only if the old one has no room for the report,
+/// because the report's own frames could otherwise overwrite the saved registers.
+// SAFETY: this is the name in cortex-m-rt's vector table. The handler does not return, so no register has to be saved.
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn HardFault() -> ! {
@@ -42,7 +42,7 @@ extern "C" fn report(sp: usize) -> ! {
     }
 }
 
-/// Sends text between zero bytes, so that it is a separate frame, although only a person can read it.
+/// Sends text between zero bytes, so that it is a separate frame. It is meant for a person.
 fn last_words(what: &str, numbers: &[(&str, u32)]) -> ! {
     board::start_line();
     put("\0");

@@ -1,7 +1,7 @@
 //! The shared part of the images: the processor, the board, and the capacities of its RAM.
 //!
-//! A board is a `memory.x` in `boards/` and a module in `board/`, chosen by the feature of its name. No image contains
-//! a network: it opens the blob in the board's flash.
+//! A board is a `memory.x` in `boards/` and a module in `board/`, selected by the feature of its name. An image
+//! contains no network; it opens the blob in the board's flash.
 #![no_std]
 
 pub mod capacity;
@@ -19,14 +19,14 @@ pub mod board;
 use autoencoder_device::learn::Learn;
 use autoencoder_device::{App, Probes};
 
-/// What the board measures.
+/// The measurements of the board.
 pub const PROBES: Probes =
     Probes { static_bytes: chip::static_bytes, stack_bytes: chip::stack_bytes, instructions: board::instructions };
 
-/// The byte that an image waits for before it begins: a line feed.
+/// The byte that a training image waits for: a line feed.
 const BEGIN: u8 = b'\n';
 
-/// Guards the stack, starts the clock and the line. Every image with a line begins with it.
+/// Guards the stack and starts the clock and the line. Every image with a line calls this first.
 #[inline]
 pub fn init() {
     chip::guard_stack();
@@ -44,7 +44,7 @@ pub fn wait() {
     while board::get() != BEGIN {}
 }
 
-/// Answers every frame that comes over the line, for ever.
+/// Answers every frame from the line. Never returns.
 pub fn serve<L: Learn>(app: &mut App<'_, '_, L>) -> ! {
     loop {
         for byte in app.push_probed(&PROBES, board::get()).unwrap_or_default() {

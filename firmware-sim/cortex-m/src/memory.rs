@@ -1,13 +1,13 @@
-//! Copying memory in a few instructions.
+//! Small functions that copy memory.
 //!
-//! The compiler calls these functions by name. Its own versions are unrolled for long blocks and take 300 to 900 bytes,
-//! depending on the build of the standard library. The images copy little: a row, and sometimes a struct.
+//! The compiler calls these functions by name. Its own versions are unrolled for long blocks and have 300 to 900 bytes,
+//! depending on the build of the standard library. The images only copy a row at a time, and sometimes a struct.
 #![allow(unsafe_code)] // functions with the names that the compiler calls
 
 use core::arch::global_asm;
 
-// Words, then bytes for the rest; a Cortex-M0 copies words only where both addresses are multiples of four. r0 to, r1 from,
-// r2 count; r3 is free.
+// Copies words, then the rest in bytes. A Cortex-M0 copies words only if both addresses are multiples of four. r0: to,
+// r1: from, r2: count, r3: free.
 global_asm!(
     ".section .text.__aeabi_memcpy, \"ax\", %progbits",
     ".syntax unified",

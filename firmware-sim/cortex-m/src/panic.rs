@@ -1,6 +1,6 @@
-//! The proof that no panic can be reached: the handler calls a function that does not exist, so an image with a reachable
-//! panic does not link.
-#![allow(unsafe_code)] // a function that is declared and nowhere defined
+//! The proof that no panic can be reached. The handler calls a function that does not exist, so an image with a
+//! reachable panic does not link.
+#![allow(unsafe_code)] // a function that is declared but not defined
 
 use core::panic::PanicInfo;
 
@@ -10,6 +10,6 @@ unsafe extern "C" {
 
 #[panic_handler]
 fn panic(_: &PanicInfo) -> ! {
-    // SAFETY: never called: nothing that calls it can be linked.
+    // SAFETY: never called, because a program that calls it does not link.
     unsafe { a_panic_can_be_reached() }
 }

@@ -9,7 +9,7 @@ use autoencoder_core::blob::Thresholds;
 use autoencoder_core::{Error as WeightsError, Network, Resource};
 use embedded_storage::nor_flash::NorFlash;
 
-/// What a board measures. A function returns 0 if the board cannot measure it.
+/// The measurements of a board. A function returns 0 if the board cannot measure the quantity.
 #[derive(Clone, Copy, Debug)]
 pub struct Probes {
     /// [`Usage::static_bytes`]
@@ -21,7 +21,7 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// Those of a board that measures nothing.
+    /// The probes of a board that measures nothing.
     pub const NONE: Self = Self { static_bytes: || 0, stack_bytes: || 0, instructions: || 0 };
 }
 
@@ -61,7 +61,7 @@ pub struct Buffers<'m> {
     pub activations: &'m mut [u8],
     /// The frame that is being received: [`frame_bytes`] of the longest row or packed code.
     pub receive: &'m mut [u8],
-    /// The frame that is being sent: the same length.
+    /// The frame that is being sent, of the same length.
     pub transmit: &'m mut [u8],
 }
 
@@ -78,7 +78,7 @@ pub struct App<'b, 'm, L> {
     static_bytes: u32,
     /// Bytes of the buffers that the network leaves unused.
     spare_bytes: u32,
-    /// Instructions of the last command, [`Command::Usage`] excepted.
+    /// Instructions of the last command other than [`Command::Usage`].
     instructions: u32,
 }
 
@@ -120,7 +120,7 @@ impl<'b, 'm, L: Learn> App<'b, 'm, L> {
         self.monitor = Monitor::new(self.codec.thresholds().unwrap_or(Thresholds::NONE));
     }
 
-    /// Takes one byte from the line. If it ends a frame, returns the frame to send back.
+    /// Processes one byte from the line. If it ends a frame, returns the frame to send back.
     ///
     /// The answer to a frame that cannot be read has sequence number 0.
     pub fn push(&mut self, byte: u8) -> Option<&[u8]> {
@@ -165,8 +165,8 @@ fn frame_capacity<L: Learn>(network: &Network<'_>) -> usize {
 }
 
 impl<'m, F: NorFlash> App<'_, 'm, crate::Learner<'m, F>> {
-    /// Attaches the flash that keeps what is learned, and loads what was learned before with this network. Call it after
-    /// [`App::load`]: without a network the flash is dropped.
+    /// Attaches the flash that keeps the learned parameters, and loads those that were saved for this network. Call it
+    /// after [`App::load`]: without a network, the flash is dropped.
     pub fn attach_flash(&mut self, flash: F) {
         if let Ok((learner, network, _)) = self.codec.learner() {
             learner.attach_flash(network, flash);
@@ -174,14 +174,13 @@ impl<'m, F: NorFlash> App<'_, 'm, crate::Learner<'m, F>> {
     }
 }
 
-/// Carries out one command. `ram` is [`App::static_bytes`].
+/// Executes one command. `ram` is [`App::static_bytes`].
 fn answer<'a, L: Learn>(
     codec: &'a mut Codec<'_, '_, L>,
     monitor: &mut Monitor,
     command: Command<'_>,
     ram: u32,
 ) -> Result<Reply<'a>, Error> {
-    let identity = codec.identity()?;
     Ok(match command {
         Command::Info => {
             let network = codec.network()?;
@@ -194,10 +193,11 @@ fn answer<'a, L: Learn>(
                 static_bytes: ram,
             })
         }
-        Command::Encode { row } => Reply::Code { weights: identity, code: codec.encode(row)? },
-        Command::Decode { weights, code } => {
-            if weights != identity {
-                return Err(Error::OtherWeights { expected: identity, found: weights });
+        Command::Encode { row } => Reply::Code { identity: codec.identity()?, code: codec.encode(row)? },
+        Command::Decode { identity, code } => {
+            let expected = codec.identity()?;
+            if identity != expected {
+                return Err(Error::OtherWeights { expected, found: identity });
             }
             Reply::Row(codec.decode(code)?)
         }
@@ -216,7 +216,7 @@ fn answer<'a, L: Learn>(
     })
 }
 
-/// Carries out one command about learning.
+/// Executes one command about learning.
 fn learn<'a, L: Learn>(codec: &'a mut Codec<'_, '_, L>, command: LearningCommand<'_>) -> Result<Reply<'a>, Error> {
     let (learner, network, memory) = codec.learner()?;
     match command {

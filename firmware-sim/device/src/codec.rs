@@ -4,8 +4,8 @@
 //! score = Σ (x[i] - y[i])²     x: a row, y: its reconstruction, elements 0 to 255
 //! ```
 //!
-//! The code is rounded to the bits that a sent code has. So a row has the score that another device would find after
-//! decoding the code.
+//! The code is rounded to the number of bits of a packed code. So the score of a row is the one that another device
+//! would find after decoding the code.
 
 use crate::Error;
 use crate::learn::Learn;
@@ -59,13 +59,14 @@ impl<'b, 'm, L: Learn> Codec<'b, 'm, L> {
 
     /// Identifies the network that a code belongs to: the CRC of the weights, combined by XOR with the CRC of the
     /// channels once they have learned.
+    #[inline(never)]
     pub fn identity(&self) -> Result<u32, Error> {
         let network = self.network()?;
         Ok(network.blob().crc() ^ self.learner.identity(network))
     }
 
-    /// The thresholds of the scores: rows outside differ from those that the network was trained on or has learned.
-    /// What was learned has thresholds of its own; otherwise the blob's count.
+    /// The thresholds of the scores: those that were learned with the channels, else the blob's. Rows outside them
+    /// differ from those that the network was trained on or has learned.
     pub fn thresholds(&self) -> Result<Thresholds, Error> {
         Ok(self.learner.thresholds().unwrap_or(self.network()?.blob().header().thresholds))
     }
@@ -107,8 +108,8 @@ impl<'b, 'm, L: Learn> Codec<'b, 'm, L> {
         score(network, channels, memory, row)
     }
 
-    /// CRC-32 of the outputs of the first `layers` layers, in order and without padding, and the score of the row. A number
-    /// above that of the layers stands for all of them.
+    /// CRC-32 of the outputs of the first `layers` layers, in order and without padding, and the score of the row. If
+    /// `layers` exceeds the number of layers, all of them count.
     pub fn digest(&mut self, row: &[u8], layers: usize) -> Result<(u32, u32), Error> {
         let Parts { network, channels, memory, .. } = self.parts()?;
         let score = score(network, channels, memory, row)?;

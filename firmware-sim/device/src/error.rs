@@ -1,10 +1,10 @@
-//! Why the device refuses a command.
+//! The error with which the device refuses a command.
 
 use crate::store::StoreError;
 use autoencoder_core::wire;
 use core::fmt;
 
-/// Why a command was not carried out. Flat and `Copy`: a response carries it as it is.
+/// The reason why a command was not executed. Flat and `Copy`: a response carries it unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Error {
     /// Bytes of the frame were lost or added.
@@ -17,7 +17,7 @@ pub enum Error {
     Malformed,
     /// A row or a code has the wrong length.
     Length {
-        /// Bytes that the network takes.
+        /// Bytes that the network expects.
         #[serde(serialize_with = "wire::number")]
         expected: u32,
         /// Bytes that were sent.
@@ -29,7 +29,7 @@ pub enum Error {
         /// CRC of the device's weights; after learning, combined by XOR with the CRC of the channels.
         #[serde(serialize_with = "wire::number")]
         expected: u32,
-        /// The same of the weights that the code was made with.
+        /// The same value for the network that made the code.
         #[serde(serialize_with = "wire::number")]
         found: u32,
     },
@@ -41,7 +41,7 @@ pub enum Error {
     Frozen,
     /// No run of learning has begun, or it has not held a row out yet.
     NotLearning,
-    /// The flash that keeps what was learned has failed.
+    /// The flash that keeps the learned parameters has failed.
     Store(StoreError),
 }
 
@@ -52,9 +52,9 @@ impl fmt::Display for Error {
             Self::Oversize => f.write_str("frame longer than any message of this network"),
             Self::Crc => f.write_str("frame damaged: its CRC does not match"),
             Self::Malformed => f.write_str("not a message of this protocol"),
-            Self::Length { expected, found } => write!(f, "{found} bytes where the network takes {expected}"),
+            Self::Length { expected, found } => write!(f, "{found} bytes; the network takes {expected}"),
             Self::OtherWeights { expected, found } => {
-                write!(f, "code of other weights or channels: {found:08x}, the device has {expected:08x}")
+                write!(f, "code of other weights or channels: {found:08x}; the device has {expected:08x}")
             }
             Self::Weights(error) => error.fmt(f),
             Self::Absent => f.write_str("the network on this device has only its other half"),

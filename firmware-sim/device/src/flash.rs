@@ -3,7 +3,7 @@
 //! | rule | |
 //! |---|---|
 //! | erase | a whole page, to ones |
-//! | write | whole words, each once after it was erased; a write only clears bits |
+//! | write | whole words, each once after an erasure; a write only clears bits |
 //! | read | any bytes |
 //!
 //! An operation that breaks a rule returns an error and changes nothing.
@@ -31,7 +31,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>, const PAGE: usize, const WORD: usize> Nor<M, 
         self.memory.as_ref()
     }
 
-    /// Its contents, mutable against the rules: time and power cuts change a flash so, too.
+    /// Its contents, mutable without the rules of flash: age and power cuts can also change any bit.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.memory.as_mut()
     }
@@ -71,7 +71,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>, const PAGE: usize, const WORD: usize> NorFlas
         Ok(())
     }
 
-    /// [`NorFlashErrorKind::Other`] if a word is not erased.
+    /// Returns [`NorFlashErrorKind::Other`] if a word is not erased.
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
         check_write(self, offset, bytes.len())?;
         let to = self.range(offset, bytes.len())?;
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_keeps_the_rules_of_flash() {
+    fn operations_follow_the_rules_of_flash() {
         let mut flash = Nor::<_, 16, 4>::new([0x5a_u8; 48]);
         flash.erase(16, 32).unwrap();
         assert_eq!(flash.bytes(), [[0x5a; 16], [0xff; 16], [0x5a; 16]].as_flattened());
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(read, [2, 3, 4]);
 
         assert_eq!(flash.write(20, &[0; 4]), Err(NorFlashErrorKind::Other)); // written before
-        assert_eq!(flash.write(28, &[0; 8]), Err(NorFlashErrorKind::Other)); // in part not erased
+        assert_eq!(flash.write(28, &[0; 8]), Err(NorFlashErrorKind::Other)); // partly not erased
         assert_eq!(flash.write(22, &[0; 4]), Err(NorFlashErrorKind::NotAligned));
         assert_eq!(flash.write(24, &[0; 3]), Err(NorFlashErrorKind::NotAligned));
         assert_eq!(flash.write(48, &[0; 4]), Err(NorFlashErrorKind::OutOfBounds));

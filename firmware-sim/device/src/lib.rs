@@ -1,8 +1,8 @@
 //! The application that runs on the microcontroller: commands in, responses out.
 //!
 //! `no_std`, no heap, no `unsafe`. The application borrows its [`Buffers`], which a device keeps in a `static` as
-//! [`Memory`]. Their lengths are its capacities. It takes any network that fits, and refuses any other with the number
-//! of bytes that are needed and that there are.
+//! [`Memory`]. Their lengths are its capacities. It accepts any network that fits, and refuses any other with the
+//! number of bytes that are needed and the number of bytes available.
 //!
 //! ```
 //! use autoencoder_device::{App, Command, Error, Frozen, Memory, Request, frame};
@@ -22,9 +22,9 @@
 //!
 //! [`codec`] runs the network. [`message`] defines what host and device send each other, and [`frame`] carries it over
 //! a line that may lose or change bytes. [`app`] puts the three together. [`monitor`] detects that the sensor has
-//! changed, [`learn`] adapts the network to it, and [`store`] keeps in flash what was learned. [`flash`] is RAM that
-//! behaves as a flash. [`tiny`] is a separate application: it trains a small network whole, with the steps of
-//! [`training`]. [`parity`] compares training on two machines.
+//! changed, [`learn`] adapts the network to it, and [`store`] keeps the learned parameters in flash. [`flash`] is RAM
+//! that behaves like flash. [`tiny`] is a separate application that trains all parameters of a small network, with the
+//! steps of [`training`]. [`parity`] compares training on two machines.
 #![no_std]
 #![forbid(unsafe_code)]
 

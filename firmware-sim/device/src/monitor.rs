@@ -1,9 +1,9 @@
-//! Detects that the sensor has changed: by a vote over the last scores, and by rows that repeat.
+//! Detects that the sensor has changed, by a vote over the last scores and by repeated rows.
 //!
-//! Each score is one vote: above the upper threshold, below the lower one, or between them. The blob holds the thresholds,
-//! which were calibrated on the training data: one known row in 200 is above, one in 200 is below. A stream has drifted
-//! once [`ALARM`] of the last [`WINDOW`] scores are outside, whichever way, and is steady again once no more than
-//! [`CLEAR_AT`] are. So a few odd rows neither start nor end a drift:
+//! Each score is one vote: above the upper threshold, below the lower one, or between them. The blob holds the
+//! thresholds, which were calibrated on the training data: one known row in 200 is above, and one in 200 is below. A
+//! stream has drifted once [`ALARM`] of the last [`WINDOW`] scores are outside the thresholds, on either side. It is
+//! steady again once no more than [`CLEAR_AT`] are. So a few odd rows neither start nor end a drift:
 //!
 //! ```text
 //! outside   0 ... 4 ........ 9 10 ........ 32      of the last 32
@@ -11,16 +11,19 @@
 //!           steady drifted ────────────            until 4 are left
 //! ```
 //!
-//! If every score is outside, a drift takes 10 rows. If each row of a steady stream is outside with probability 1/100,
-//! independently of the others, the vote is in alarm with probability 5·10⁻¹³ at each row:
-//! `Σ C(32, k) · 0.01ᵏ · 0.99³²⁻ᵏ` over `k` from 10 to 32. Rows that are not independent are outside together, and make
-//! it larger: neighbouring frames of a video, say.
+//! If every score is outside, the monitor detects the drift after 10 rows.
 //!
-//! A sensor that is frozen repeats a row whose score may be quite ordinary. A stream repeats itself once [`REPEATS`] rows
-//! in a row were each equal to one of the two before it: two, for a frozen pair of buffers. It no longer does with the
-//! first row that is another. Rows are compared by their CRC-32. A frozen sensor with noise is not noticed: it looks like
-//! a still scene. Nor can a sensor whose rows rarely change, a thermometer say, be told from a frozen one: it has to be
-//! read less often.
+//! Let `p` be the probability that a row of a steady stream is outside. If rows are independent, the false-alarm rate
+//! at each row is `Σ C(32, k) · pᵏ · (1 - p)³²⁻ᵏ` over `k` from 10 to 32. On the training data, `p` is 1/100 by
+//! calibration, which gives 5·10⁻¹³. On unseen MNIST digits, `p` is 0.018, which gives 2·10⁻¹⁰. Rows that are not
+//! independent, such as neighbouring frames of a video, tend to be outside together and raise the rate.
+//!
+//! A frozen sensor repeats a row, and the score of that row may be normal. A stream is repeating once [`REPEATS`]
+//! consecutive rows were each equal to one of the two rows before it. There are two, so that a frozen pair of buffers
+//! also counts. The first different row ends the repetition. Rows are compared by their CRC-32.
+//!
+//! A frozen sensor with noise is not detected, because it looks like a still scene. A sensor whose rows rarely change,
+//! such as a thermometer, looks like a frozen one, so it has to be read less often.
 
 use autoencoder_core::blob::Thresholds;
 use autoencoder_core::crc;
@@ -28,38 +31,38 @@ use core::fmt;
 
 /// The number of scores that vote.
 pub const WINDOW: u32 = u32::BITS;
-/// A steady stream has drifted once so many scores are outside the thresholds.
+/// A steady stream has drifted once this many scores are outside the thresholds.
 pub const ALARM: u32 = 10;
-/// A drifted stream is steady again once no more scores than these are outside.
+/// A drifted stream is steady again once no more than this many scores are outside.
 pub const CLEAR_AT: u32 = 4;
-/// A stream repeats itself after so many rows that were each equal to one of the two before it.
+/// A stream is repeating after this many consecutive rows that were each equal to one of the two before it.
 pub const REPEATS: u8 = 32;
 
 /// The last scores and rows of a stream, and its state.
 #[derive(Clone, Copy, Debug)]
 pub struct Monitor {
     thresholds: Thresholds,
-    /// The last score is the lowest bit; 1 is above the upper threshold.
+    /// One bit for each score, the last in the lowest bit; 1 is above the upper threshold.
     above: u32,
-    /// The same for the lower threshold.
+    /// One bit for each score, the last in the lowest bit; 1 is below the lower threshold.
     below: u32,
-    /// Whether the vote says that the stream has drifted.
+    /// Whether the stream has drifted by the vote.
     outside: bool,
-    /// The CRCs of the last two rows; initially a number that one row in 2³² also has.
+    /// The CRCs of the last two rows; initially a value that one row in 2³² also has.
     last: [u32; 2],
-    /// How many rows in a row were repeated.
+    /// The number of consecutive repeated rows.
     repeats: u8,
 }
 
 /// The rule that a stream breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Drift {
-    /// The scores are outside the thresholds, and at least half of those are above: the rows are unlike what the network
-    /// knows.
+    /// Scores are outside the thresholds, and at least half of those are above: the rows are unlike those that the
+    /// network knows.
     Above,
-    /// The scores are outside the thresholds, and most of those are below: the sensor sees less.
+    /// Scores are outside the thresholds, and most of those are below: the sensor sees less.
     Below,
-    /// The same one or two rows come again and again.
+    /// The stream repeats one or two rows.
     Repeating,
 }
 
@@ -76,11 +79,11 @@ impl fmt::Display for Drift {
 /// The result of a [`Monitor`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Verdict {
-    /// How many of the last [`WINDOW`] scores were above the upper threshold.
+    /// The number of the last [`WINDOW`] scores that were above the upper threshold.
     pub above: u8,
-    /// How many of them were below the lower threshold.
+    /// The number of the last [`WINDOW`] scores that were below the lower threshold.
     pub below: u8,
-    /// How many rows in a row were repeated, up to [`REPEATS`].
+    /// The number of consecutive repeated rows, up to [`REPEATS`].
     pub repeats: u8,
     /// Whether the stream has drifted from the rows that the network knows.
     pub drifted: bool,
@@ -98,19 +101,19 @@ impl Verdict {
 }
 
 impl Monitor {
-    /// A steady stream. With [`Thresholds::NONE`] only rows that repeat are a drift.
+    /// A monitor of a steady stream. With [`Thresholds::NONE`], only repeated rows are a drift.
     pub const fn new(thresholds: Thresholds) -> Self {
         Self { thresholds, above: 0, below: 0, outside: false, last: [u32::MAX; 2], repeats: 0 }
     }
 
-    /// Resets the monitor if the thresholds differ: the scores so far are then those of another network.
+    /// Resets the monitor if the thresholds differ, because the scores so far are then from another network.
     pub fn set_thresholds(&mut self, thresholds: Thresholds) {
         if thresholds != self.thresholds {
             *self = Self::new(thresholds);
         }
     }
 
-    /// Takes the next row and its score.
+    /// Adds the next row and its score, and returns the verdict.
     pub fn push(&mut self, row: &[u8], score: u32) -> Verdict {
         let row = crc::checksum(row);
         self.repeats = if self.last.contains(&row) { (self.repeats + 1).min(REPEATS) } else { 0 };
@@ -133,8 +136,8 @@ impl Monitor {
     }
 }
 
-/// The bits that are 1.
-#[inline(never)] // small processors have no instruction for it
+/// The number of bits that are 1.
+#[inline(never)] // small processors have no instruction for this
 const fn count(history: u32) -> u32 {
     history.count_ones()
 }
@@ -166,14 +169,14 @@ mod tests {
             self.monitor.push(&self.rows.to_le_bytes(), score)
         }
 
-        /// After so many rows of one score.
+        /// A stream after `count` rows of one score.
         fn after(count: u32, score: u32) -> Self {
             let mut stream = Self::new(THRESHOLDS);
             (0..count).for_each(|_| _ = stream.push(score));
             stream
         }
 
-        /// Pushes scores as long as the state stays; how many were pushed when it changed, and to what.
+        /// Pushes scores until the state changes. Returns the number of scores and the new state.
         fn until_it_changes(&mut self, mut score: impl FnMut(u32) -> u32) -> Option<(u32, Option<Drift>)> {
             let before = self.monitor.verdict().drift();
             (1..1000).find_map(|i| Some((i, self.push(score(i)).drift())).filter(|(_, drift)| *drift != before))
@@ -185,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_score_at_a_threshold_is_known_and_one_beyond_it_is_odd() {
+    fn a_score_at_a_threshold_is_inside_and_one_beyond_it_is_outside() {
         let mut stream = steady();
         for score in [THRESHOLDS.lower, THRESHOLDS.upper] {
             assert_eq!(stream.push(score), Verdict { above: 0, below: 0, repeats: 0, drifted: false });
@@ -201,28 +204,28 @@ mod tests {
     }
 
     #[test]
-    fn a_sensor_that_sees_less_is_noticed_as_soon_as_one_that_sees_more() {
+    fn scores_below_are_detected_as_soon_as_scores_above() {
         for (score, drift) in [(HIGH, Drift::Above), (LOW, Drift::Below), (0, Drift::Below), (u32::MAX, Drift::Above)] {
             assert_eq!(steady().until_it_changes(|_| score), Some((10, Some(drift))));
             assert_eq!(Stream::after(1000, KNOWN).until_it_changes(|_| score), Some((10, Some(drift))));
-            // One of four is known all the same.
+            // One row in four is still inside.
             assert_eq!(steady().until_it_changes(|i| if i % 4 == 0 { KNOWN } else { score }), Some((13, Some(drift))));
         }
     }
 
     #[test]
-    fn scores_beyond_either_threshold_count_together() {
+    fn scores_outside_either_threshold_count_together() {
         let either = |i: u32| if i.is_multiple_of(2) { HIGH } else { LOW };
         assert_eq!(steady().until_it_changes(either), Some((10, Some(Drift::Above))));
         let mut more_below = |i| if i % 3 == 0 { HIGH } else { LOW };
         assert_eq!(steady().until_it_changes(&mut more_below), Some((10, Some(Drift::Below))));
-        // Which of them prevails may change while the stream drifts.
+        // The prevailing side may change while the stream drifts.
         let mut stream = Stream::after(32, HIGH);
         assert_eq!(stream.until_it_changes(|_| LOW), Some((17, Some(Drift::Below))));
     }
 
     #[test]
-    fn neither_one_odd_row_nor_nine_of_thirty_two_are_a_drift() {
+    fn one_odd_row_or_nine_of_thirty_two_are_not_a_drift() {
         for odd in [LOW, HIGH] {
             assert_eq!(steady().until_it_changes(|i| if i == 500 { odd } else { KNOWN }), None);
             let mut nine = steady();
@@ -234,14 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn it_is_over_when_four_are_left_and_not_before() {
+    fn a_drift_ends_when_four_odd_scores_are_left() {
         let drifted = || Stream::after(32, HIGH);
         assert_eq!(drifted().until_it_changes(|_| KNOWN), Some((28, None)));
-        // Less than would have begun it keeps it going: five of thirty-two.
+        // Five of thirty-two would not begin a drift, but they continue one.
         let mut five = drifted();
         assert_eq!(five.until_it_changes(|i| if i % 32 < 5 { HIGH } else { KNOWN }), None);
         assert_eq!(five.monitor.verdict(), Verdict { above: 5, below: 0, repeats: 0, drifted: true });
-        // After it is over, it takes as many as at first.
+        // After the end of a drift, ten are needed again.
         let mut over = drifted();
         over.until_it_changes(|_| KNOWN).unwrap();
         assert_eq!(over.until_it_changes(|i| if i % 32 < 5 { HIGH } else { KNOWN }), None);
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn other_thresholds_begin_anew_and_the_same_ones_do_not() {
+    fn only_different_thresholds_reset_the_monitor() {
         for other in [Thresholds { lower: 0, ..THRESHOLDS }, Thresholds { upper: HIGH, ..THRESHOLDS }] {
             let mut stream = Stream::after(20, HIGH);
             stream.monitor.set_thresholds(THRESHOLDS);
@@ -261,27 +264,27 @@ mod tests {
     }
 
     #[test]
-    fn a_row_again_and_again_is_noticed_at_the_thirty_third() {
+    fn a_repeated_row_is_detected_at_the_thirty_third_row() {
         let repeat = |rows: &[&[u8]]| {
             let mut monitor = Monitor::new(THRESHOLDS);
             let noticed = (0..200).find(|i| monitor.push(rows[i % rows.len()], KNOWN).drift().is_some());
             (noticed.map(|i| i + 1), monitor.verdict().drift())
         };
         assert_eq!(repeat(&[&[7, 7]]), (Some(33), Some(Drift::Repeating)));
-        // Two buffers that take turns.
+        // Two alternating buffers.
         assert_eq!(repeat(&[&[7, 7], &[7, 8]]), (Some(34), Some(Drift::Repeating)));
-        // Three are not noticed, nor a source that is half as fast as the stream.
+        // Three alternating rows and a source that is half as fast as the stream are not detected.
         assert_eq!(repeat(&[&[1], &[2], &[3]]), (None, None));
         let (mut monitor, mut rows) = (Monitor::new(THRESHOLDS), 0..1000u32);
         assert!(rows.all(|i| monitor.push(&(i / 2).to_le_bytes(), KNOWN).drift().is_none()));
     }
 
     #[test]
-    fn a_row_that_is_another_ends_the_repetition() {
+    fn a_different_row_ends_the_repetition() {
         let mut monitor = Monitor::new(THRESHOLDS);
         let push = |monitor: &mut Monitor, row: u8| monitor.push(&[row], KNOWN);
         for _ in 0..3 {
-            // Once more: the row before the last counts as well.
+            // In each pass: the row before the last also counts.
             let repeats = |count| Verdict { above: 0, below: 0, repeats: count, drifted: false };
             assert_eq!(push(&mut monitor, 1), repeats(0));
             for count in 1..REPEATS {
@@ -297,25 +300,25 @@ mod tests {
     }
 
     #[test]
-    fn a_frozen_row_that_is_odd_is_first_of_all_odd() {
+    fn a_frozen_odd_row_is_first_reported_as_odd() {
         let mut monitor = Monitor::new(THRESHOLDS);
         let drifts: std::vec::Vec<_> = (0..40).map(|_| monitor.push(&[0; 8], LOW).drift()).collect();
         assert_eq!(drifts[8], None);
         assert!(drifts[9..32].iter().all(|drift| *drift == Some(Drift::Below)));
         assert!(drifts[32..].iter().all(|drift| *drift == Some(Drift::Repeating)));
-        // And odd it was, when it moves again.
+        // When the sensor moves again, the scores are still outside.
         assert_eq!(monitor.push(&[1; 8], KNOWN).drift(), Some(Drift::Below));
     }
 
     #[test]
-    fn without_thresholds_no_score_is_odd() {
+    fn without_thresholds_no_score_is_outside() {
         let mut stream = Stream::new(Thresholds::NONE);
         assert_eq!(stream.until_it_changes(|i| if i % 2 == 0 { u32::MAX } else { 0 }), None);
     }
 
     /// The figure that the documentation gives, as a sum of binomial probabilities.
     #[test]
-    fn the_false_alarms_of_the_vote_are_as_rare_as_documented() {
+    fn the_false_alarm_rate_of_the_vote_is_as_documented() {
         let choose = |n: u32, k: u32| (0..k).fold(1.0, |product, i| product * f64::from(n - i) / f64::from(i + 1));
         let alarm = |p: f64| {
             let of = |k: u32| choose(WINDOW, k) * p.powi(k as i32) * (1.0 - p).powi((WINDOW - k) as i32);

@@ -1,4 +1,4 @@
-//! A trace of training in `f32`, array by array, which compares two machines.
+//! A trace of training in `f32`, array by array, for comparing two machines.
 //!
 //! Host and device run this function over the same blob and the same images, and the lines that it writes are compared.
 //! A line is the CRC-32 of one array, so equal lines are equal bits. The first line that differs names the step, the
@@ -29,7 +29,9 @@ where
         let blob = Blob::open(flash)?;
         blob.copy_f32(&mut self.net)?;
         let images = flash.get(blob.bytes().len()..).unwrap_or_default();
-        self.take(images.chunks_exact(N::In::LEN));
+        let images = images.chunks_exact(N::In::LEN).take(B);
+        self.centre(images.clone());
+        self.take(images);
         Ok(())
     }
 

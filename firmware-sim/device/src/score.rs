@@ -1,4 +1,4 @@
-//! Passes through the network: what the codec and the learner both run.
+//! Passes through the network that both the codec and the learner run.
 
 use crate::Error;
 use autoencoder_core::Network;
@@ -20,7 +20,7 @@ pub(crate) fn encode(
     Ok(())
 }
 
-/// Encodes a row, rounds its code as packing does, decodes it and compares: `Σ (x - y)²`.
+/// Encodes a row, rounds the code as packing does, decodes it and returns the squared distance `Σ (x - y)²`.
 pub(crate) fn score(
     network: &Network<'_>,
     channels: Option<&[ChannelParams]>,
@@ -45,7 +45,7 @@ pub(crate) fn squared_distance(x: &[u8], y: &[u8]) -> u32 {
     x.iter().zip(y).map(|(x, y)| u32::from(x.abs_diff(*y)).pow(2)).sum()
 }
 
-/// Copies a row or a code; [`Error::Length`] unless the lengths agree.
+/// Copies a row or a code. Returns [`Error::Length`] unless the lengths agree.
 #[inline(never)]
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> Result<(), Error> {
     if from.len() != to.len() {

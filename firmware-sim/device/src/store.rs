@@ -1,4 +1,4 @@
-//! Keeps in flash what was learned, in two slots: whenever the power is cut, one of them holds a whole record.
+//! Keeps learned channels in two slots of flash. Whenever the power is cut, one of them holds a whole record.
 //!
 //! ```text
 //! slot 0  | magic  version  weights  sequence  length | channels .... | CRC | erased
@@ -10,16 +10,18 @@
 //! |---|---|
 //! | magic, version | `AEKP`, 3 |
 //! | weights | CRC of the blob that the channels belong to |
-//! | sequence | number of the record, from 1; of two records the later one counts. After 2³² - 1 comes 0: the later of two is at most 2³¹ ahead |
-//! | length | bytes of the channels and of the thresholds behind them; 0 in a record that says: use the blob's channels |
+//! | sequence | number of the record, from 1, modulo 2³²; the later of two records counts |
+//! | length | bytes of the channels and of the thresholds after them; 0 in a record that selects the blob's channels |
 //! | CRC | CRC-32 of everything before it, as in a blob |
 //!
-//! A record goes into the slot that the latest record does *not* lie in, and its CRC is written last. So a power cut
+//! Sequence numbers are compared modulo 2³²: the later of two is at most 2³¹ ahead.
+//!
+//! A record is written to the slot that does *not* hold the latest record, and its CRC is written last. So a power cut
 //! leaves the latest record untouched, and the half-written one is not a record. Each slot is half of the flash,
 //! whatever the length of a record.
 //!
-//! Channels are written from where they lie and read to where they belong, [`CHUNK`] bytes at a time: there is no second
-//! copy in RAM. They are read only after the CRC of the whole record has been checked in flash.
+//! Channels are written and read in place, [`CHUNK`] bytes at a time, so there is no second copy in RAM. They are read
+//! only after the CRC of the whole record has been checked in flash.
 
 mod record;
 
@@ -37,7 +39,7 @@ const HEADER: usize = 20;
 const TRAILER: usize = 4;
 /// The CRC of any bytes that are followed by their own CRC.
 const RESIDUE: u32 = crc::checksum(&[0; 4]);
-/// Bytes that are read or written at once, in a buffer on the stack.
+/// Bytes that are read or written at once, through a buffer on the stack.
 pub const CHUNK: usize = 64;
 
 /// Bytes of a slot for a record with `length` bytes of channels, in flash with pages of `page` bytes. The flash needs
@@ -52,9 +54,9 @@ pub const ENDURANCE: u32 = 10_000;
 /// The contents of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
-    /// Erased where a record would begin.
+    /// Erased at the header of a record.
     Blank,
-    /// Bytes that are no whole record.
+    /// Bytes that are not a whole record.
     Damaged,
     /// A record with the right CRC.
     Whole { weights: u32, sequence: u32, length: u32 },
@@ -70,21 +72,22 @@ pub struct Store<F> {
 }
 
 impl<F: NorFlash> Store<F> {
-    /// A store for `length` bytes of channels of the network whose weights have this CRC. [`StoreError::Capacity`] if
-    /// half of the flash is too small for the record.
+    /// A store for `length` bytes of channels of the network whose weights have this CRC. Returns
+    /// [`StoreError::Capacity`] if half of the flash is too small for the record.
     pub fn new(flash: F, weights: u32, length: usize) -> Result<Self, StoreError> {
         const {
-            assert!(CHUNK.is_multiple_of(F::WRITE_SIZE), "a chunk is a number of the flash's words");
-            assert!(CHUNK.is_multiple_of(F::READ_SIZE), "a chunk is a number of the flash's words");
-            assert!(F::ERASE_SIZE.is_multiple_of(CHUNK), "a page is a number of chunks");
+            assert!(CHUNK.is_multiple_of(F::WRITE_SIZE), "a chunk is a whole number of the flash's words");
+            assert!(CHUNK.is_multiple_of(F::READ_SIZE), "a chunk is a whole number of the flash's words");
+            assert!(F::ERASE_SIZE.is_multiple_of(CHUNK), "a page is a whole number of chunks");
         }
         let store = Self { flash, weights, length: u32::try_from(length).map_err(|_| StoreError::Capacity)? };
         store.check_capacity()?;
         Ok(store)
     }
 
-    /// Reads what was learned into `channels`, in the order in which they were saved. They are written only if this
-    /// returns [`RecordState::Learned`]. After an error their contents are undefined: copy those of the blob.
+    /// Reads the learned channels into `channels`, in the order in which they were saved. Writes them only if the
+    /// result is [`RecordState::Learned`]. After an error, their contents are undefined; the caller should restore the
+    /// blob's.
     pub fn load<'t>(&mut self, channels: impl IntoIterator<Item = &'t mut [u8]>) -> Result<RecordState, StoreError> {
         let kept = self.find()?;
         let RecordState::Learned(record) = kept else { return Ok(kept) };
@@ -125,16 +128,16 @@ impl<F: NorFlash> Store<F> {
     }
 
     /// Writes the channels as a new record and returns its sequence number. Whenever the power is cut, the flash holds
-    /// the record before this one or this one.
+    /// either this record or the one before it.
     pub fn save<'t>(&mut self, channels: impl IntoIterator<Item = &'t [u8]>) -> Result<u32, StoreError> {
         self.write(self.length, channels.into_iter().flatten().copied())
     }
 
-    /// Forgets what was learned. Whenever the power is cut, the flash holds the latest record or one that says to use the
-    /// blob's channels.
+    /// Discards the learned channels. Whenever the power is cut, the flash holds either the latest record or one that
+    /// selects the blob's channels.
     ///
-    /// Both slots are overwritten, a damaged one too: it may be a record of which a bit was misread, and must not come
-    /// back when the bit is read right again.
+    /// Both slots are overwritten, even a damaged one. It may be a record with a misread bit, and must not become valid
+    /// when the bit is read correctly again.
     pub fn reset(&mut self) -> Result<(), StoreError> {
         for _ in 0..2 {
             let slots = self.slots()?;
@@ -150,20 +153,20 @@ impl<F: NorFlash> Store<F> {
         Ok(())
     }
 
-    /// From now on for other weights, with channels of this length. If the flash is too small for them, everything but
-    /// [`Self::read`] is refused with [`StoreError::Capacity`] until the next call.
+    /// Binds the store to other weights, with channels of this length. If the flash is too small for them, every method
+    /// but [`Self::read`] returns [`StoreError::Capacity`] until the next call.
     pub fn rebind(&mut self, weights: u32, length: usize) {
         (self.weights, self.length) = (weights, u32::try_from(length).unwrap_or(u32::MAX));
     }
 
-    /// An error unless a slot has room for the record.
+    /// Returns an error unless a slot has room for the record.
     pub fn check_capacity(&self) -> Result<(), StoreError> {
         let room = self.slot_size().saturating_sub(HEADER + TRAILER);
         if self.length == 0 || self.length as usize > room { Err(StoreError::Capacity) } else { Ok(()) }
     }
 
-    /// Reads the bytes of the flash from `at` on. Returns how many were read: fewer than `bytes` takes where the flash
-    /// ends.
+    /// Reads bytes of the flash from `at` on and returns their number. At the end of the flash, it is less than the
+    /// length of `bytes`.
     pub fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<usize, StoreError> {
         let count = self.flash.capacity().saturating_sub(at as usize).min(bytes.len());
         if count == 0 {
@@ -207,7 +210,7 @@ impl<F: NorFlash> Store<F> {
             return Ok(Slot::Blank);
         }
         let [magic, version, weights, sequence, length] = words(header);
-        let fits = length as usize <= self.slot_size() - HEADER - TRAILER; // `new` has checked that this is not negative
+        let fits = length as usize <= self.slot_size() - HEADER - TRAILER; // not negative: `new` has checked it
         if magic != u32::from_le_bytes(MAGIC) || version != VERSION || !fits {
             return Ok(Slot::Damaged);
         }
@@ -215,7 +218,7 @@ impl<F: NorFlash> Store<F> {
         Ok(if whole { Slot::Whole { weights, sequence, length } } else { Slot::Damaged })
     }
 
-    /// Reads the first `length` bytes of a slot in chunks, hands each to `take` and returns the CRC of all.
+    /// Reads the first `length` bytes of a slot in chunks, passes each to `take` and returns the CRC of all bytes.
     fn scan(&mut self, slot: u8, length: usize, mut take: impl FnMut(&[u8])) -> Result<u32, StoreError> {
         let start = self.start(slot);
         let mut crc = Digest::new();
@@ -239,8 +242,8 @@ impl<F: NorFlash> Store<F> {
             (None, [Slot::Whole { .. }, _]) => 1,
             (None, _) => 0,
         };
-        // Sequence numbers start again at 1. A damaged record with a higher one must not win later, when a bit that was
-        // misread is read right again.
+        // Sequence numbers start again at 1. A damaged record with a higher number must not win later, when a misread
+        // bit is read correctly again.
         let other = self.start(1 - slot);
         if self.latest(slots).is_none() && slots.get(usize::from(1 - slot)) == Some(&Slot::Damaged) {
             self.flash.erase(other, other + F::ERASE_SIZE as u32).map_err(|error| error.kind())?;

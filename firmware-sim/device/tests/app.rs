@@ -1,4 +1,4 @@
-//! The application as the line sees it: bytes in, bytes out.
+//! Tests the application over its line: bytes in, bytes out.
 
 #[path = "common/net.rs"]
 mod net;
@@ -17,7 +17,7 @@ use proptest::prelude::*;
 const TOPOLOGY: &str = "16-8-4-8-16";
 const FRAME: usize = frame_bytes(16);
 
-/// An application with the buffers that this network needs, which last as long as the test program.
+/// An application with the buffers that this network needs. They last as long as the test program.
 fn boot(blob: &[u8]) -> App<'_, 'static, Frozen> {
     let memory: &mut Memory<{ 16 + 8 + 4 + 8 }, FRAME> = Box::leak(Box::default());
     let mut app = App::new(memory.buffers(), Frozen);
@@ -30,7 +30,7 @@ fn flash(blob: &[u8]) -> BlobFile {
     BlobFile::new("flash".as_ref(), blob)
 }
 
-/// Sends bytes; the frames that come back.
+/// Sends bytes and returns the frames that answer them.
 fn send(app: &mut App<'_, '_, Frozen>, bytes: &[u8]) -> Vec<Vec<u8>> {
     bytes.iter().filter_map(|byte| app.push(*byte).map(<[u8]>::to_vec)).collect()
 }
@@ -39,7 +39,7 @@ fn request(sequence: u32, command: Command<'_>) -> Vec<u8> {
     frame::write(&Request { sequence, command }, &mut [0; 1024]).unwrap().to_vec()
 }
 
-/// Sends one command and hands the response to `check`.
+/// Sends one command and passes the response to `check`.
 fn ask<R>(
     app: &mut App<'_, '_, Frozen>,
     sequence: u32,
@@ -56,20 +56,20 @@ fn commands(image: &[u8; 16]) -> [Command<'_>; 5] {
     [
         Command::Info,
         Command::Encode { row: image },
-        Command::Decode { weights: 0, code },
+        Command::Decode { identity: 0, code },
         Command::Score { row: image },
         Command::Monitor { row: image },
     ]
 }
 
-/// Encodes, decodes and scores a row; everything is as plain loops have it.
+/// Encodes, decodes and scores a row, and compares the replies with plain loops.
 fn check_row(app: &mut App<'_, '_, Frozen>, sequence: u32, net: &Net, weights: u32, image: &[u8]) {
     let elements = net.encode(image);
     let code = &net.packed(&elements);
     let reconstruction = net.decode(&net.rounded(&elements));
     let cases = [
-        (Command::Encode { row: image }, Reply::Code { weights, code }),
-        (Command::Decode { weights, code }, Reply::Row(&reconstruction)),
+        (Command::Encode { row: image }, Reply::Code { identity: weights, code }),
+        (Command::Decode { identity: weights, code }, Reply::Row(&reconstruction)),
         (Command::Score { row: image }, Reply::Score { score: net.score(image) }),
     ];
     for (command, reply) in cases {
@@ -80,7 +80,7 @@ fn check_row(app: &mut App<'_, '_, Frozen>, sequence: u32, net: &Net, weights: u
 }
 
 #[test]
-fn every_command_gives_what_plain_loops_compute() {
+fn every_command_agrees_with_plain_loops() {
     let net = Net::new(TOPOLOGY, 1);
     let blob = flash(&net.blob());
     let weights = crc(blob.bytes());
@@ -96,9 +96,9 @@ fn every_command_gives_what_plain_loops_compute() {
     }
 }
 
-/// Weights of 4 bits, codes of 1 to 8: one application for all of them.
+/// Weights of 4 bits and codes of 1 to 8 bits, all with one application.
 #[test]
-fn coarse_weights_and_codes_give_what_plain_loops_compute() {
+fn coarse_weights_and_codes_agree_with_plain_loops() {
     let mut random = Random::new(3);
     for bits in 1..=8u8 {
         let net = Net::of(TOPOLOGY, Format::Int4, bits.into()).with_code_bits(bits);
@@ -107,7 +107,7 @@ fn coarse_weights_and_codes_give_what_plain_loops_compute() {
         let mut app = boot(blob.bytes());
         for sequence in 0..20 {
             let image = random.bytes(16);
-            // The levels as one long number, lowest first.
+            // The levels as one long number, the first in the lowest bits.
             let levels = net.levels(&net.encode(&image));
             let number = levels.iter().rev().fold(0u32, |number, level| number << bits | level);
             let code = &number.to_le_bytes()[..usize::from(bits).div_ceil(2)];
@@ -116,7 +116,7 @@ fn coarse_weights_and_codes_give_what_plain_loops_compute() {
         }
         let (expected, long) = (u32::from(bits).div_ceil(2), [0; 5]);
         for length in (0..=5u32).filter(|length| *length != expected) {
-            let command = Command::Decode { weights, code: &long[..length as usize] };
+            let command = Command::Decode { identity: weights, code: &long[..length as usize] };
             ask(&mut app, 1, command, |response| {
                 assert_eq!(response.result, Err(Error::Length { expected, found: length }));
             });
@@ -125,13 +125,13 @@ fn coarse_weights_and_codes_give_what_plain_loops_compute() {
 }
 
 #[test]
-fn a_stream_that_drifts_is_noticed_and_other_weights_begin_anew() {
+fn a_drift_is_detected_and_other_weights_reset_the_monitor() {
     let net = Net::new(TOPOLOGY, 1);
     let mut random = Random::new(3);
     let images: Vec<Vec<u8>> = (0..64).map(|_| random.bytes(16)).collect();
     let known = images.iter().min_by_key(|image| net.score(image)).unwrap();
     let odd = images.iter().max_by_key(|image| net.score(image)).unwrap();
-    let lower = net.score(known); // itself not outside
+    let lower = net.score(known); // a score at the threshold is inside
     let thresholds = Thresholds { lower, upper: net.score(odd) - 1 };
     let blob = flash(&net.blob_with(&Header { thresholds, ..net.header() }));
     let mut app = boot(&[]);
@@ -156,7 +156,7 @@ fn a_stream_that_drifts_is_noticed_and_other_weights_begin_anew() {
 }
 
 #[test]
-fn without_usable_weights_it_answers_with_the_reason() {
+fn without_usable_weights_the_application_answers_with_the_reason() {
     let net = Net::new(TOPOLOGY, 1);
     let blob = net.blob();
     let mut flipped = blob.clone();
@@ -165,7 +165,7 @@ fn without_usable_weights_it_answers_with_the_reason() {
         expected: autoencoder_core::crc::checksum(&flipped[..flipped.len() - 4]),
         found: crc(&blob),
     };
-    // Headers that do not fit their layers: fewer, more, larger and smaller ones.
+    // Headers that do not match the layers: too few, too many, too large and too small layers.
     let other = |topology: &str| net.blob_with(&Header { topology: topology.parse().unwrap(), ..net.header() });
     let float = net.blob_with(&Header { format: Format::F32, ..net.header() });
     let unchecked = net.blob_with(&Header { accumulators_checked: false, ..net.header() });
@@ -194,13 +194,15 @@ fn without_usable_weights_it_answers_with_the_reason() {
 }
 
 #[test]
-fn another_blob_can_be_loaded_and_a_bad_one_after_a_good_one_leaves_nothing() {
+fn another_blob_can_be_loaded_and_a_bad_blob_unloads_a_good_one() {
     let [one, two] = [1, 2].map(|seed| flash(&Net::new(TOPOLOGY, seed).blob()));
     let mut app = boot(&[]);
     for blob in [&one, &two] {
         app.load(blob.bytes());
         ask(&mut app, 1, Command::Encode { row: &[9; 16] }, |response| {
-            assert!(matches!(response.result, Ok(Reply::Code { weights, .. }) if weights == crc(blob.bytes())));
+            assert!(
+                matches!(response.result, Ok(Reply::Code { identity: weights, .. }) if weights == crc(blob.bytes()))
+            );
         });
     }
     app.load(&[]);
@@ -216,9 +218,9 @@ fn wrong_lengths_and_foreign_codes_are_refused() {
     let cases = [
         (Command::Encode { row: &[1; 15] }, Error::Length { expected: 16, found: 15 }),
         (Command::Score { row: &[] }, Error::Length { expected: 16, found: 0 }),
-        (Command::Decode { weights, code: &[1; 5] }, Error::Length { expected: 4, found: 5 }),
+        (Command::Decode { identity: weights, code: &[1; 5] }, Error::Length { expected: 4, found: 5 }),
         (
-            Command::Decode { weights: !weights, code: &[1; 4] },
+            Command::Decode { identity: !weights, code: &[1; 4] },
             Error::OtherWeights { expected: weights, found: !weights },
         ),
     ];
@@ -237,14 +239,14 @@ fn an_unknown_command_is_refused_by_its_sequence_number() {
         let response = Response::read(frame::read(&mut frames[0]).unwrap()).unwrap();
         assert_eq!(response, Response { sequence, result: Err(Error::Malformed) });
     }
-    // More than a command takes is no command either.
+    // A command with bytes after it is not a command either.
     let mut frames = send(&mut app, frame::write(&(5u32, 0u8, 1u8), &mut [0; 64]).unwrap());
     let response = Response::read(frame::read(&mut frames[0]).unwrap()).unwrap();
     assert_eq!(response, Response { sequence: 5, result: Err(Error::Malformed) });
 }
 
 #[test]
-fn a_frame_too_long_and_a_damaged_one_are_answered_and_the_next_is_served() {
+fn an_oversize_and_a_damaged_frame_are_answered_and_the_next_one_is_served() {
     let blob = flash(&Net::new(TOPOLOGY, 1).blob());
     let mut app = boot(blob.bytes());
     let mut damaged = request(2, Command::Encode { row: &[3; 16] });
@@ -267,7 +269,8 @@ fn a_frame_too_long_and_a_damaged_one_are_answered_and_the_next_is_served() {
 
 #[test]
 fn the_default_networks_application_is_small() {
-    // Its buffers: the activations of both halves, a frame each way; the rest is the view of the blob and the monitor.
+    // The buffers are the activations of both halves and a frame in each direction. The rest is the view of the blob
+    // and the monitor.
     let net = Net::new("classic", 1);
     assert_eq!(autoencoder_core::network::memory_bytes::<Plain>(net.topology()), 256 + 128 + 256 + 784);
     let mut activations = [0; 256 + 128 + 256 + 784];
@@ -285,7 +288,7 @@ fn the_default_networks_application_is_small() {
 
 proptest! {
     #[test]
-    fn whatever_comes_over_the_line_it_answers_in_frames_and_goes_on(
+    fn any_bytes_on_the_line_are_answered_in_frames_and_the_next_request_is_served(
         noise in proptest::collection::vec(any::<u8>(), 0..2000),
         flips in proptest::collection::vec((0usize..200, any::<u8>()), 0..4),
         image in any::<[u8; 16]>(),
@@ -303,7 +306,7 @@ proptest! {
         }
         let code = net.encode(&image);
         ask(&mut app, 9, Command::Encode { row: &image }, |response| {
-            assert_eq!(response.result, Ok(Reply::Code { weights: crc(blob.bytes()), code: &code }));
+            assert_eq!(response.result, Ok(Reply::Code { identity: crc(blob.bytes()), code: &code }));
         });
     }
 }

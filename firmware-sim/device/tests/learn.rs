@@ -1,4 +1,5 @@
-//! The application that learns: what helps is kept, what does not is undone, and either survives the power.
+//! Tests the application that learns. A run that helps is kept, any other run is undone, and both survive a power
+//! cycle.
 
 #[path = "common/learner.rs"]
 mod learner;
@@ -17,7 +18,7 @@ use learner::{Device, FRAME, IMAGES, THRESHOLDS, TOPOLOGY, blob, blob_of, dark, 
 use net::{Net, Random};
 
 #[test]
-fn learning_that_helps_is_kept_and_is_there_after_the_power_was_off() {
+fn a_run_that_helps_is_kept_and_survives_a_power_cycle() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     let base = device.codes();
@@ -38,7 +39,7 @@ fn learning_that_helps_is_kept_and_is_there_after_the_power_was_off() {
 }
 
 #[test]
-fn learning_that_does_not_help_leaves_no_trace() {
+fn a_run_that_does_not_help_leaves_no_trace() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     let base = device.codes();
@@ -47,7 +48,7 @@ fn learning_that_does_not_help_leaves_no_trace() {
     assert_eq!(device.codes(), base);
     assert!(device.flash() == erased());
 
-    // What was kept before is what comes back, not the blob's channels.
+    // The channels that were kept before come back, not the blob's.
     assert_eq!(device.run(light).kept, Ok(1));
     let (learned, flash) = (device.codes(), device.flash());
     assert_eq!(device.spoil(light).kept, Err(Rejection::NotBetter));
@@ -56,7 +57,7 @@ fn learning_that_does_not_help_leaves_no_trace() {
 }
 
 #[test]
-fn a_drift_that_was_learned_is_none_any_more_and_what_was_known_before_is() {
+fn after_learning_the_new_rows_are_steady_and_the_old_ones_drift() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     assert!(device.drifted(light));
@@ -65,11 +66,11 @@ fn a_drift_that_was_learned_is_none_any_more_and_what_was_known_before_is() {
     assert_ne!(thresholds, THRESHOLDS);
     assert!(!device.drifted(light));
     assert!(device.drifted(dark));
-    // The thresholds lie in flash with the channels.
+    // The thresholds are in flash with the channels.
     let mut again = Device::boot(&blob, device.flash());
     assert_eq!(again.status(LearningCommand::Status).thresholds, thresholds);
     assert!(!again.drifted(light));
-    // A run that does not help leaves them as they were; a reset brings back those of the blob.
+    // A run that does not help leaves them unchanged. A reset restores those of the blob.
     assert_eq!(device.spoil(light).kept, Err(Rejection::NotBetter));
     assert_eq!(device.status(LearningCommand::Status).thresholds, thresholds);
     assert_eq!(device.status(LearningCommand::Reset).thresholds, THRESHOLDS);
@@ -77,7 +78,7 @@ fn a_drift_that_was_learned_is_none_any_more_and_what_was_known_before_is() {
 }
 
 #[test]
-fn a_run_that_ends_early_has_thresholds_all_the_same() {
+fn a_run_that_ends_early_also_has_thresholds() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     device.begin(Method::Adam, 1, Method::Adam.rate());
@@ -91,11 +92,11 @@ fn a_run_that_ends_early_has_thresholds_all_the_same() {
 }
 
 #[test]
-fn a_code_is_decoded_only_with_the_channels_that_it_was_made_with() {
+fn a_code_is_decoded_only_with_the_channels_that_made_it() {
     let blob = blob(1);
     let code = |device: &mut Device| device.code(&[200; 16]);
     let decodes = |device: &mut Device, (weights, code): &(u32, Vec<u8>)| {
-        device.ask(Command::Decode { weights: *weights, code }, |reply| match reply {
+        device.ask(Command::Decode { identity: *weights, code }, |reply| match reply {
             Ok(Reply::Row(_)) => true,
             Err(Error::OtherWeights { found, .. }) if found == *weights => false,
             other => panic!("{other:?}"),
@@ -110,7 +111,7 @@ fn a_code_is_decoded_only_with_the_channels_that_it_was_made_with() {
     assert!(decodes(&mut base, &before) && decodes(&mut learned, &after));
     assert!(!decodes(&mut base, &after) && !decodes(&mut learned, &before));
     assert!(decodes(&mut Device::boot(&blob, learned.flash()), &after));
-    // In the middle of a run the channels are nobody else's.
+    // In the middle of a run, no other device has these channels.
     learned.begin(Method::Adam, 1, Method::Adam.rate());
     let mut random = Random::new(3);
     for _ in 0..HELD_OUT + 5 {
@@ -125,7 +126,7 @@ fn a_code_is_decoded_only_with_the_channels_that_it_was_made_with() {
 }
 
 #[test]
-fn weights_of_four_bits_learn_too() {
+fn a_network_with_weights_of_four_bits_learns() {
     let blob = blob_of(&Net::relay(TOPOLOGY, Format::Int4, 1));
     let mut device = Device::boot(&blob, erased());
     let base = device.codes();
@@ -139,7 +140,7 @@ fn weights_of_four_bits_learn_too() {
 }
 
 #[test]
-fn a_run_that_is_begun_anew_leaves_no_trace() {
+fn a_run_that_is_begun_again_leaves_no_trace() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     let base = device.codes();
@@ -154,7 +155,7 @@ fn a_run_that_is_begun_anew_leaves_no_trace() {
 }
 
 #[test]
-fn reset_goes_back_to_the_blobs_channels_and_stays_there() {
+fn a_reset_restores_the_blobs_channels_for_good() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     let base = device.codes();
@@ -162,12 +163,12 @@ fn reset_goes_back_to_the_blobs_channels_and_stays_there() {
     assert!(matches!(device.status(LearningCommand::Reset).kept, Ok(RecordState::Base(_))));
     assert_eq!(device.codes(), base);
     assert_eq!(Device::boot(&blob, device.flash()).codes(), base);
-    // And it can learn again.
+    // The device can learn again.
     assert!(device.run(light).kept.is_ok());
 }
 
 #[test]
-fn what_another_network_learned_is_not_taken() {
+fn channels_that_another_network_learned_are_not_loaded() {
     let (one, other) = (blob(1), blob(2));
     let mut device = Device::boot(&one, erased());
     device.run(light);
@@ -204,7 +205,7 @@ fn without_a_run_there_is_nothing_to_learn_or_to_judge() {
     }
     device.begin(Method::Adam, 1, 10_000);
     device.ask(Command::Learn(LearningCommand::End), |reply| assert_eq!(reply, Err(Error::NotLearning)));
-    // Nor is there flash beyond its end.
+    // Beyond its end, the flash has no bytes.
     for at in [8192, 9000, u32::MAX] {
         device.ask(Command::Learn(LearningCommand::Flash { at }), |reply| assert_eq!(reply, Ok(Reply::Flash(&[]))));
     }
@@ -213,7 +214,7 @@ fn without_a_run_there_is_nothing_to_learn_or_to_judge() {
 }
 
 #[test]
-fn a_device_that_does_not_learn_says_so() {
+fn a_device_that_does_not_learn_refuses_learning_commands() {
     let blob = blob(1);
     let mut memory = Memory::<64, FRAME>::new();
     let mut app = App::new(memory.buffers(), Frozen);
@@ -231,10 +232,10 @@ fn judged(device: &mut Device<'_>, rows: &[Vec<u8>]) -> Result<Judgement, Error>
 }
 
 #[test]
-fn a_second_run_begins_as_a_first_one_does() {
+fn a_second_run_begins_like_the_first() {
     let blob = blob(1);
     let first = Device::boot(&blob, erased()).run(light);
-    // After a run that was broken off, after one that was rolled back, and after one that was kept and reset.
+    // After a run that was interrupted, one that was rolled back, and one that was kept and then reset.
     let broken_off = |device: &mut Device| {
         device.begin(Method::Adam, 3, 10_000);
         let mut random = Random::new(9);
@@ -260,7 +261,7 @@ fn a_second_run_begins_as_a_first_one_does() {
 }
 
 #[test]
-fn a_run_is_over_when_it_was_judged() {
+fn a_run_ends_with_its_judgement() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     for kept in [true, false] {
@@ -275,7 +276,7 @@ fn a_run_is_over_when_it_was_judged() {
 }
 
 #[test]
-fn equal_scores_are_no_reason_to_keep_anything() {
+fn a_run_with_equal_scores_is_rejected() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     for method in [Method::Sgd, Method::RmsProp, Method::Adam] {
@@ -287,9 +288,9 @@ fn equal_scores_are_no_reason_to_keep_anything() {
     }
 }
 
-/// The rows held out are known if no more came, and then nothing was learned.
+/// If no more rows came than are held out, the sample is known and there was no step.
 #[test]
-fn a_run_is_judged_through_the_code_that_is_sent() {
+fn a_run_is_judged_with_rounded_codes() {
     let mut random = Random::new(3);
     let rows: Vec<Vec<u8>> = (0..HELD_OUT).map(|_| light(&mut random, 16)).collect();
     for bits in 1..=8 {
@@ -307,9 +308,9 @@ fn a_run_is_judged_through_the_code_that_is_sent() {
     }
 }
 
-/// At a rate of 0 nothing changes, so that every score says which row it is of.
+/// At a rate of 0, the channels do not change, so every score identifies its row.
 #[test]
-fn every_row_is_learned_from_once_or_judges() {
+fn every_row_is_learned_from_once_or_held_out() {
     let net = Net::relay(TOPOLOGY, Format::Int8, 1);
     let blob = blob_of(&net);
     let mut device = Device::boot(&blob, erased());
@@ -327,7 +328,7 @@ fn every_row_is_learned_from_once_or_judges() {
             assert_eq!(error, net.score(&row));
         } else {
             let learned = left.iter().position(|score| *score == error);
-            left.swap_remove(learned.expect("a row that was not learned from before"));
+            left.swap_remove(learned.expect("the score of a row that was not learned from before"));
         }
     }
     assert_eq!(left.len(), HELD_OUT);
@@ -336,7 +337,7 @@ fn every_row_is_learned_from_once_or_judges() {
 }
 
 #[test]
-fn a_batch_is_of_one_row_to_eight() {
+fn a_batch_has_one_to_eight_rows() {
     let blob = blob(1);
     let flash = |batch| {
         let mut device = Device::boot(&blob, erased());
@@ -354,7 +355,7 @@ fn a_batch_is_of_one_row_to_eight() {
 }
 
 #[test]
-fn a_stream_that_says_nothing_is_not_learned() {
+fn a_run_over_an_uninformative_stream_is_rejected() {
     let blob = blob(1);
     let flash = |rows: &[Vec<u8>], expected| {
         let mut device = Device::boot(&blob, erased());
@@ -378,9 +379,9 @@ fn a_stream_that_says_nothing_is_not_learned() {
     flash(&(0..300).map(|_| noise(&mut random, 16)).collect::<Vec<_>>(), Rejection::NothingEncoded);
 }
 
-/// Rows that are not of the network are refused, and the run goes on.
+/// Rows of another length are refused, and the run continues.
 #[test]
-fn a_row_of_another_length_takes_no_place() {
+fn a_row_of_another_length_is_not_held_out() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     let clean = device.run(light);
@@ -400,7 +401,7 @@ fn a_row_of_another_length_takes_no_place() {
 
 /// `g = (Π a)^(1/8)`, `r = √(upper / lower)`, in `f64`: the thresholds are `g / r^1.25` and `g · r^1.25`.
 #[test]
-fn the_thresholds_move_to_the_middle_of_the_scores_held_out() {
+fn the_thresholds_move_to_the_middle_of_the_held_out_scores() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     let judgement = device.run(light);
@@ -412,7 +413,7 @@ fn the_thresholds_move_to_the_middle_of_the_scores_held_out() {
     let middle = (f64::from(lower) * f64::from(upper)).sqrt();
     assert!(middle < f64::from(judgement.after) / HELD_OUT as f64 * 1.05 && middle > 1.0, "{middle} {judgement:?}");
 
-    // A blob without thresholds leaves what was learned without any.
+    // If the blob has no thresholds, the learned channels have none.
     let net = Net::relay(TOPOLOGY, Format::Int8, 1);
     let blob = BlobFile::new("flash".as_ref(), &net.blob());
     let mut device = Device::boot(&blob, erased());

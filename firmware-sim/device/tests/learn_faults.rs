@@ -1,4 +1,4 @@
-//! The application that learns, while its flash fails, its power is cut, or its weights are others.
+//! Tests the application that learns while its flash fails, its power is cut, or its weights are replaced.
 
 #[path = "common/learner.rs"]
 mod learner;
@@ -22,13 +22,13 @@ use simulated::Simulated;
 /// Three pages hold a record of 36 channels and two thresholds.
 type Flash = Simulated<Vec<u8>, 6, 128, 8>;
 
-/// What can be seen of the channels and of what goes with them.
+/// The observable state of the channels: the codes of a few rows, and the thresholds.
 fn state<F: NorFlash>(device: &mut Device<'_, F>) -> (Vec<Vec<u8>>, Thresholds) {
     (device.codes(), device.status(LearningCommand::Status).thresholds)
 }
 
 #[test]
-fn a_device_whose_power_is_cut_while_it_keeps_what_it_learned_boots_as_before_or_as_after() {
+fn a_power_cut_during_a_save_leaves_the_state_before_or_after() {
     let blob = blob(1);
     let mut flash = Flash::new(vec![0xff; 6 * 128]);
     Device::boot_on(&blob, &mut flash).run(dark);
@@ -42,14 +42,14 @@ fn a_device_whose_power_is_cut_while_it_keeps_what_it_learned_boots_as_before_or
     assert_ne!(old, new);
     loop {
         let mut flash = flash.clone();
-        flash.cut_after(cut); // nothing is written before the end of the run
+        flash.cut_after(cut); // the run writes only at its end
         let judged = Device::boot_on(&blob, &mut flash).try_run(light);
         assert_eq!(judged.is_ok(), flash.is_on());
         flash.power_on();
         let booted = state(&mut Device::boot_on(&blob, &mut flash));
         assert!(booted == old || booted == new, "cut after {cut} steps");
         done += u32::from(booted == new);
-        // Life goes on.
+        // The device still works.
         if cut % 16 == 0 {
             assert!(Device::boot_on(&blob, &mut flash).run(dark).kept.is_ok() || booted == old);
         }
@@ -62,7 +62,7 @@ fn a_device_whose_power_is_cut_while_it_keeps_what_it_learned_boots_as_before_or
 }
 
 #[test]
-fn a_save_that_fails_leaves_the_device_as_before_the_run() {
+fn a_failed_save_leaves_the_device_as_before_the_run() {
     let blob = blob(1);
     let mut device = Device::boot_on(&blob, Flash::new(vec![0xff; 6 * 128]));
     let base = state(&mut device);
@@ -76,14 +76,14 @@ fn a_save_that_fails_leaves_the_device_as_before_the_run() {
 }
 
 #[test]
-fn without_a_flash_nothing_is_learned_since_nothing_could_be_taken_back() {
+fn without_a_flash_a_run_is_refused_because_it_could_not_be_undone() {
     let blob = blob(1);
     let begin = LearningCommand::Begin(Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 9 });
     let mut device = Device::boot(&blob, vec![0xff; 4096]);
     assert_eq!(device.status(LearningCommand::Status).kept, Err(StoreError::Capacity));
     device.ask(Command::Learn(begin), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Capacity))));
     device.ask(Command::Learn(LearningCommand::Row(&[1; 16])), |reply| assert_eq!(reply, Err(Error::NotLearning)));
-    // A reset has nothing to do, and does not forget why.
+    // A reset has nothing to do, and still reports the reason.
     assert_eq!(device.status(LearningCommand::Reset).kept, Err(StoreError::Capacity));
 
     let mut device: Device<'_> = Device::without_flash(&blob);
@@ -91,9 +91,9 @@ fn without_a_flash_nothing_is_learned_since_nothing_could_be_taken_back() {
 }
 
 #[test]
-fn weights_that_are_loaded_later_have_records_of_their_own() {
+fn weights_that_are_loaded_later_have_their_own_records() {
     let one = blob(1);
-    // The last has 64 channels, not 36: its records are longer.
+    // The last network has 64 channels instead of 36, so its records are longer.
     for other in [blob(2), blob_of(&Net::relay("25-13-5-11-25", Format::Int8, 2))] {
         let mut device = Device::boot(&one, erased());
         device.run(light);
@@ -104,7 +104,7 @@ fn weights_that_are_loaded_later_have_records_of_their_own() {
         assert_eq!(device.codes(), Device::boot(&other, erased()).codes());
         assert_eq!(device.run(light).kept, Ok(2));
         let of_other = device.codes();
-        // Each finds its own.
+        // Each network finds its own record.
         let flash = device.flash();
         assert_eq!(Device::boot(&one, flash.clone()).codes(), learned);
         assert_eq!(Device::boot(&other, flash).codes(), of_other);
@@ -116,7 +116,7 @@ fn weights_that_are_loaded_later_have_records_of_their_own() {
 }
 
 #[test]
-fn a_network_too_large_for_the_flash_is_not_learned_and_spares_the_records() {
+fn a_network_too_large_for_the_flash_cannot_learn_and_the_records_stay() {
     let one = blob(1);
     // 256 channels: a record of 2,076 bytes, for slots of 384.
     let large = blob_of(&Net::relay("128-64-64-128", Format::Int8, 2));
@@ -136,7 +136,7 @@ fn a_network_too_large_for_the_flash_is_not_learned_and_spares_the_records() {
 }
 
 #[test]
-fn two_runs_that_see_the_same_have_codes_of_their_own() {
+fn two_runs_over_the_same_rows_have_their_own_codes() {
     let blob = blob(1);
     let mut device = Device::boot(&blob, erased());
     let identities = [10_000, 3_000_000].map(|rate| {

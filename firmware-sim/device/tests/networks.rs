@@ -1,4 +1,4 @@
-//! One application takes networks of any shape that fit its buffers, and refuses the others with both numbers.
+//! One application accepts networks of any shape that fit its buffers, and refuses the others with both numbers.
 
 #[path = "common/line.rs"]
 mod line;
@@ -20,7 +20,7 @@ use autoencoder_io::blob_file::BlobFile;
 use line::ask;
 use net::{Net, Random, crc};
 
-/// How long the buffers of an application that learns are.
+/// The lengths of the buffers of an application that learns.
 #[derive(Clone, Copy)]
 struct Lengths {
     activations: usize,
@@ -66,15 +66,16 @@ impl Lengths {
         app
     }
 
-    /// In bytes.
+    /// The sum in bytes.
     fn sum(&self) -> usize {
         let learning = 8 * self.channels + 16 * self.moments + 4 * self.gradients + self.held_out;
         self.activations + self.receive + self.transmit + learning
     }
 }
 
-/// Networks, and by hand what they need: the longer of inputs and outputs and all hidden layers (with one layer both),
-/// outputs of all layers, hidden layers beside each other. All sizes are rounded up to multiples of four.
+/// Networks, with their needs computed by hand. Activations: the longer of inputs and outputs, plus all hidden layers;
+/// with one layer, inputs plus outputs. Channels: the outputs of all layers. Gradients: two neighbouring hidden layers.
+/// All sizes are rounded up to multiples of four.
 const NEEDS: [(&str, Lengths); 6] = [
     ("30-13r-7-9i-30", Lengths::new(32 + 16 + 8 + 12, 30, 16 + 8 + 12 + 32, 16 + 8)),
     ("5-3r-5", Lengths::new(8 + 4, 5, 4 + 8, 4)),
@@ -88,7 +89,7 @@ fn blob(net: &Net) -> &'static BlobFile {
     Box::leak(Box::new(BlobFile::new("flash".as_ref(), &net.blob())))
 }
 
-/// Encodes, decodes and scores a few rows; everything is as plain loops have it.
+/// Encodes, decodes and scores a few rows, and compares the replies with plain loops.
 fn check<L: Learn>(app: &mut App<'_, '_, L>, net: &Net) {
     let weights = crc(&net.blob());
     let mut random = Random::new(5);
@@ -97,8 +98,8 @@ fn check<L: Learn>(app: &mut App<'_, '_, L>, net: &Net) {
         let elements = net.encode(&row);
         let code = &net.packed(&elements);
         let cases = [
-            (Command::Encode { row: &row }, Reply::Code { weights, code }),
-            (Command::Decode { weights, code }, Reply::Row(&net.decode(&net.rounded(&elements)))),
+            (Command::Encode { row: &row }, Reply::Code { identity: weights, code }),
+            (Command::Decode { identity: weights, code }, Reply::Row(&net.decode(&net.rounded(&elements)))),
             (Command::Score { row: &row }, Reply::Score { score: net.score(&row) }),
         ];
         for (command, reply) in cases {
@@ -107,14 +108,14 @@ fn check<L: Learn>(app: &mut App<'_, '_, L>, net: &Net) {
     }
 }
 
-/// A short run of learning: it is taken to its end.
+/// A short run of learning, from its beginning to its end.
 fn learn(app: &mut Learns, net: &Net) {
     let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 20 };
     ask(app, Command::Learn(message::LearningCommand::Begin(begin)), |result| assert!(result.is_ok(), "{result:?}"));
     let (mut random, mut places) = (Random::new(6), Vec::new());
     for _ in 0..HELD_OUT + 20 {
         let row = random.bytes(net.topology().row());
-        // The first rows that are not equal, and not constant, are held out.
+        // The first rows that are neither equal nor constant are held out.
         let other =
             places.len() < HELD_OUT && !places.contains(&row) && (row.len() == 1 || row.iter().any(|x| *x != row[0]));
         ask(app, Command::Learn(message::LearningCommand::Row(&row)), |result| {
@@ -165,7 +166,7 @@ fn buffers_of_exactly_the_needed_length_suffice() {
 }
 
 #[test]
-fn one_less_of_anything_is_refused_with_both_numbers() {
+fn a_buffer_that_is_one_too_short_is_refused_with_both_numbers() {
     fn refused<L: Learn>(app: &mut App<'_, '_, L>, resource: Resource, needed: usize) {
         let (needed, available) = (needed as u32, needed as u32 - 1);
         let error = Error::Weights(WeightsError::Capacity { resource, needed, available });
@@ -173,14 +174,14 @@ fn one_less_of_anything_is_refused_with_both_numbers() {
         for command in [
             Command::Info,
             Command::Encode { row: image },
-            Command::Decode { weights: 0, code: image },
+            Command::Decode { identity: 0, code: image },
             Command::Score { row: image },
             Command::Monitor { row: image },
             Command::Digest { row: image, layers: 1 },
         ] {
             ask(app, command, |result| assert_eq!(result, Err(error)));
         }
-        assert_eq!(app.spare_bytes(), 0, "without a network nothing is known to be spare");
+        assert_eq!(app.spare_bytes(), 0, "without a network, no byte counts as spare");
     }
     for (topology, n) in NEEDS {
         let net = Net::new(topology, 1);
@@ -235,7 +236,7 @@ fn every_byte_that_a_network_leaves_unused_is_counted() {
     }
 }
 
-/// Codes of few bits are shorter than rows, and codes of a network that expands are longer: a frame has to hold either.
+/// Codes of few bits are shorter than rows, and codes of a network that expands are longer. A frame has to hold both.
 #[test]
 fn a_message_holds_the_row_or_the_code_whichever_is_longer() {
     for (bits, longest) in [(8, 40), (7, 35), (2, 10), (1, 8)] {
@@ -267,10 +268,10 @@ fn an_encoder_alone_encodes_and_a_decoder_alone_decodes() {
             let mut encoder = lengths.learner(blob_of_half);
             let weights = crc(blob_of_half.bytes());
             let encode = Command::Encode { row: image };
-            let expected = Ok(Reply::Code { weights, code });
+            let expected = Ok(Reply::Code { identity: weights, code });
             ask(&mut encoder, encode, |result| assert_eq!(result, expected));
             for command in [
-                Command::Decode { weights, code },
+                Command::Decode { identity: weights, code },
                 Command::Score { row: image },
                 Command::Monitor { row: image },
                 Command::Digest { row: image, layers: 1 },
@@ -283,7 +284,7 @@ fn an_encoder_alone_encodes_and_a_decoder_alone_decodes() {
             let blob_of_half = blob(&net.decoder());
             let mut decoder = lengths.learner(blob_of_half);
             let weights = crc(blob_of_half.bytes());
-            let decode = Command::Decode { weights, code };
+            let decode = Command::Decode { identity: weights, code };
             let reconstruction = &net.decode(&net.rounded(&elements))[..];
             ask(&mut decoder, decode, |result| assert_eq!(result, Ok(Reply::Row(reconstruction))));
             for command in [
@@ -310,7 +311,7 @@ fn an_encoder_alone_encodes_and_a_decoder_alone_decodes() {
     }
 }
 
-/// Half of a network has no reconstruction to learn from.
+/// Half of a network cannot learn, because it has no reconstruction.
 fn cannot_learn(app: &mut Learns, image: &[u8]) {
     let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 20 };
     ask(app, Command::Learn(message::LearningCommand::Begin(begin)), |result| assert!(result.is_ok()));
@@ -320,7 +321,7 @@ fn cannot_learn(app: &mut Learns, image: &[u8]) {
     }
 }
 
-/// The encoder is the one layer, its code the reconstruction.
+/// The encoder is the only layer, and its code is the reconstruction.
 #[test]
 fn a_network_of_one_layer_encodes_and_decodes() {
     for bits in [8, 4] {
@@ -338,8 +339,8 @@ fn a_network_of_one_layer_encodes_and_decodes() {
 }
 
 #[test]
-fn one_application_takes_networks_of_other_shapes_one_after_another() {
-    // As long as the largest of them needs it, and no more: the fourth has the longest rows.
+fn one_application_loads_networks_of_different_shapes_in_turn() {
+    // The buffers are exactly as long as the largest of them needs. The fourth has the longest rows.
     let room = Lengths::new(280, 258, 280, 104);
     let frozen = &mut App::new(room.buffers(), Frozen);
     let learner = &mut room.learner(blob(&Net::new("1-1", 1)));
@@ -364,7 +365,7 @@ fn one_application_takes_networks_of_other_shapes_one_after_another() {
     }
 }
 
-/// The outputs of each layer are digested without their padding.
+/// The digest covers the outputs of each layer without their padding.
 #[test]
 fn a_digest_is_of_unpadded_rows() {
     for (topology, lengths) in NEEDS {

@@ -1,4 +1,4 @@
-//! What host and device compare: training in `f32`, traced array by array.
+//! Tests the trace of training in `f32`, which host and device compare array by array.
 
 #[path = "common/net.rs"]
 mod net;
@@ -20,7 +20,7 @@ fn flash(mut blob: Vec<u8>) -> BlobFile {
     BlobFile::new("flash".as_ref(), &blob)
 }
 
-/// The blob of a network, one of whose parameters is multiplied by a factor.
+/// The blob of a network with one parameter multiplied by a factor.
 fn small(factor: f32) -> Vec<u8> {
     let mut net = zeroed_box::<Small>();
     for (i, w) in net.slices_mut().flatten().enumerate() {
@@ -54,7 +54,7 @@ fn the_first_line_that_differs_names_the_layer() {
     let other = trace(small(-1.0)).unwrap();
     let first = one.iter().zip(&other).position(|(one, other)| one != other).unwrap();
     assert!(one[first].starts_with("step 1, outputs of layer 3: "), "{}", one[first]);
-    // None of the three optimizers left the parameters where they were.
+    // Each of the three optimizers changed the parameters.
     let weights: Vec<&String> = one.iter().filter(|line| line.contains("parameters of layer 1, weights")).collect();
     assert!(weights.len() == 3 && weights.windows(2).all(|pair| pair[0][7..] != pair[1][7..]), "{weights:?}");
 }

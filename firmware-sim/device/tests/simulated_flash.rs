@@ -1,4 +1,4 @@
-//! The flash of the other tests itself: where a power cut leaves it, and what it counts.
+//! Tests the simulated flash of the other tests: the state after a power cut, and the counts.
 
 #[path = "common/simulated.rs"]
 mod simulated;
@@ -40,14 +40,14 @@ fn an_erasure_stops_with_more_and_more_bits_erased() {
         assert_eq!(flash.erase(16, 48), Err(NorFlashErrorKind::Other));
         let [a, b, c, d] = [0, 16, 32, 48].map(|at| ones(&flash.bytes()[at..][..16]));
         assert_eq!((a, d), (0, 0), "other pages");
-        assert!(b == 128 || (c == 0 && b < 128), "one page after the other");
+        assert!(b == 128 || (c == 0 && b < 128), "pages are erased in order");
         assert!(b + c >= last && (b + c > 0) == (steps > 0), "{steps} steps: {b} and {c} bits");
         last = b + c;
     }
 }
 
 #[test]
-fn it_counts_what_was_erased() {
+fn erasures_are_counted() {
     let mut flash = Flash::new([0; 64]);
     flash.erase(0, 16).unwrap();
     flash.erase(0, 48).unwrap();
@@ -55,5 +55,5 @@ fn it_counts_what_was_erased() {
     assert_eq!((flash.erasures(), flash.steps()), (&[2, 1, 1, 0], 4 * Flash::ERASE_STEPS + 8));
     flash.cut_after(0);
     assert!(flash.erase(48, 64).is_err());
-    assert_eq!(flash.erasures(), &[2, 1, 1, 1], "an erasure that was begun wears, too");
+    assert_eq!(flash.erasures(), &[2, 1, 1, 1], "an interrupted erasure also wears a page");
 }

@@ -1,19 +1,21 @@
-//! The record of what was learned survives power cuts, bit rot and wear.
+//! Tests that the record of learned channels survives power cuts, bit rot and wear.
 
 #[path = "common/simulated.rs"]
 mod simulated;
 
-use autoencoder_device::store::{Record, RecordState, Store, StoreError};
+use autoencoder_device::store::{Record, RecordState, Store, StoreError, slot_bytes};
 use crc::{CRC_32_ISO_HDLC, Crc};
+use rand_pcg::Pcg32;
+use rand_pcg::rand_core::Rng;
 use simulated::Simulated;
 
 /// CRC of the weights.
 const WEIGHTS: u32 = 0x1234_5678;
 /// Bytes of the default network's 1,424 channels and of the thresholds.
 const LENGTH: usize = 11_400;
-/// Three pages hold a record of them.
+/// Flash in which a slot has three pages, enough for such a record.
 type Flash = Simulated<Vec<u8>, 6>;
-/// For what is tried bit by bit.
+/// A small flash, for exhaustive tests.
 type Small = Simulated<Vec<u8>, 4, 128, 8>;
 const SMALL: usize = 200;
 
@@ -31,15 +33,15 @@ fn channels(length: usize, seed: u8) -> Vec<u8> {
 }
 
 type Part = (usize, usize);
-/// Layers do not end where chunks or pages do.
+/// The channels in parts, whose ends do not coincide with those of chunks or pages.
 fn parts(length: usize) -> [Part; 4] {
     [(0, 1), (1, length / 3), (length / 3, length / 3), (length / 3, length)]
 }
 
-/// Shorthands for what a device does.
+/// Shorthands for the operations of a device.
 trait Device {
     fn save_of(&mut self, channels: &[u8]) -> Result<u32, StoreError>;
-    /// What is found, and the channels: zeros where they were not touched.
+    /// The state that is found, and the channels, which are zeros if nothing was loaded.
     fn boot_of(&mut self, length: usize) -> Result<(RecordState, Vec<u8>), StoreError>;
     fn reset_of(&mut self, length: usize) -> Result<(), StoreError>;
 }
@@ -102,39 +104,55 @@ fn cut_everywhere<const P: usize, const S: usize, const W: usize>(
     act: impl Fn(&mut Simulated<Vec<u8>, P, S, W>),
     check: impl Fn(RecordState, Vec<u8>) -> bool,
 ) -> (usize, usize) {
+    cut(flash, length, act, check, |_| true)
+}
+
+/// As [`cut_everywhere`], but only at the steps that are `chosen`, and after the last one.
+fn cut<const P: usize, const S: usize, const W: usize>(
+    flash: &Simulated<Vec<u8>, P, S, W>,
+    length: usize,
+    act: impl Fn(&mut Simulated<Vec<u8>, P, S, W>),
+    check: impl Fn(RecordState, Vec<u8>) -> bool,
+    mut chosen: impl FnMut(u32) -> bool,
+) -> (usize, usize) {
+    let steps = {
+        let (before, mut flash) = (flash.steps(), flash.clone());
+        act(&mut flash);
+        flash.steps() - before
+    };
     let again = channels(length, 99);
     let mut done = 0;
-    for cut in 0.. {
+    for cut in (0..=steps).filter(|step| *step == steps || chosen(*step)) {
         let mut flash = flash.clone();
         flash.cut_after(cut);
         act(&mut flash);
-        let finished = flash.is_on();
+        assert_eq!(flash.is_on(), cut == steps, "only the last step is not cut");
         flash.power_on();
         let (kept, channels) = flash.boot_of(length).unwrap();
         done += usize::from(check(kept, channels));
-        // Life goes on.
+        // The device still works.
         let sequence = flash.save_of(&again).unwrap();
         let (kept, channels) = flash.boot_of(length).unwrap();
         assert!(matches!(kept, RecordState::Learned(record) if record.sequence == sequence), "{cut}: {kept:?}");
         assert!(channels == again, "cut after {cut}");
-        if finished {
-            return (done, cut as usize);
-        }
     }
-    unreachable!("it ends")
+    (done, steps as usize)
 }
 
-#[test]
-fn a_cut_anywhere_in_a_save_leaves_the_old_record_or_the_new_one() {
-    let [one, two, three] = [1, 2, 3].map(|seed| channels(LENGTH, seed));
-    let mut flash = flash();
+/// Cuts a save into a slot that was never written, then a save into a slot that holds a record. `chosen` must include
+/// the last 64 bytes.
+fn cut_two_saves<const P: usize, const S: usize, const W: usize>(
+    mut flash: Simulated<Vec<u8>, P, S, W>,
+    length: usize,
+    mut chosen: impl FnMut(u32) -> bool,
+) {
+    let [one, two, three] = [1, 2, 3].map(|seed| channels(length, seed));
     flash.save_of(&one).unwrap();
-    // Into a slot that was never written, then into one with a record in it.
     for (sequence, old, new) in [(1, &one, &two), (2, &two, &three)] {
-        let save = |flash: &mut Flash| {
+        let save = |flash: &mut Simulated<Vec<u8>, P, S, W>| {
             let _ = flash.save_of(new);
         };
-        let (done, steps) = cut_everywhere(&flash, LENGTH, save, |kept, channels| match kept {
+        let check = |kept, channels| match kept {
             RecordState::Learned(record) if record.sequence == sequence => {
                 assert!(channels == *old, "a mixture");
                 false
@@ -143,14 +161,35 @@ fn a_cut_anywhere_in_a_save_leaves_the_old_record_or_the_new_one() {
                 assert!(channels == *new, "a mixture");
                 true
             }
-            _ => panic!("neither the old nor the new one: {kept:?}"),
-        });
+            _ => panic!("neither the old nor the new record: {kept:?}"),
+        };
+        let (done, steps) = cut(&flash, length, save, check, &mut chosen);
         // Everything up to the end of the last chunk was written; the padding after the record is erased bytes.
-        let padding = (20 + LENGTH + 4).next_multiple_of(64) - (20 + LENGTH + 4);
+        let record = 20 + length + 4;
+        let padding = record.next_multiple_of(64) - record;
         assert_eq!(done, padding + 1);
-        assert_eq!(steps, 3 * Flash::ERASE_STEPS as usize + 20 + LENGTH + 4 + padding);
+        let pages = record.div_ceil(S);
+        assert_eq!(steps, pages * Simulated::<Vec<u8>, P, S, W>::ERASE_STEPS as usize + record + padding);
         flash.save_of(new).unwrap();
     }
+}
+
+#[test]
+fn a_cut_anywhere_in_a_save_leaves_the_old_record_or_the_new_one() {
+    cut_two_saves(small(), SMALL, |_| true);
+}
+
+/// Cuts at each moment of the erasures, at the bytes around the borders of pages and in the last two chunks, and at a
+/// random sample of the rest.
+#[test]
+fn a_cut_in_a_save_of_the_default_network_leaves_the_old_record_or_the_new_one() {
+    let mut rng = Pcg32::new(1, 1);
+    let end = (20 + LENGTH + 4).next_multiple_of(64);
+    cut_two_saves(flash(), LENGTH, |step| {
+        let Some(byte) = step.checked_sub(3 * Flash::ERASE_STEPS) else { return true };
+        let in_page = byte as usize % 4096;
+        in_page < 16 || in_page >= 4096 - 16 || byte as usize >= end - 2 * 64 || rng.next_u32().is_multiple_of(32)
+    });
 }
 
 #[test]
@@ -190,7 +229,7 @@ fn a_cut_anywhere_in_a_reset_leaves_the_record_or_the_blobs_channels() {
 }
 
 #[test]
-fn a_cut_while_repeating_what_was_cut_is_survived_too() {
+fn a_second_cut_while_repeating_a_save_is_survived() {
     let [old, new] = [1, 2].map(|seed| channels(SMALL, seed));
     let mut flash = small();
     flash.save_of(&channels(SMALL, 0)).unwrap();
@@ -215,7 +254,7 @@ fn a_cut_while_repeating_what_was_cut_is_survived_too() {
 }
 
 #[test]
-fn a_bit_that_rots_falls_back_to_the_other_slot() {
+fn after_a_flipped_bit_the_other_slot_is_used() {
     let [old, new] = [1, 2].map(|seed| channels(SMALL, seed));
     let mut flash = small();
     flash.save_of(&old).unwrap();
@@ -226,16 +265,16 @@ fn a_bit_that_rots_falls_back_to_the_other_slot() {
         let mut rotten = flash.clone();
         rotten.bytes_mut()[second] ^= 1 << (bit % 8);
         assert_eq!(rotten.boot_of(SMALL), Ok((learned(1, 0, true), old.clone())), "bit {bit} of the latest");
-        // The next save repairs it, and is the latest.
+        // The next save replaces the damaged record and is the latest.
         let mut repaired = rotten.clone();
         assert_eq!(repaired.save_of(&new), Ok(2));
         assert_eq!(repaired.boot_of(SMALL), Ok((learned(2, 1, false), new.clone())));
-        // Both: the blob's channels, which nothing has touched.
+        // If both are damaged, nothing is loaded over the blob's channels.
         rotten.bytes_mut()[first] ^= 1 << (bit % 8);
         assert_eq!(rotten.boot_of(SMALL), Ok((RecordState::Damaged, vec![0; SMALL])));
         assert_eq!(rotten.save_of(&new), Ok(1));
         assert_eq!(rotten.boot_of(SMALL), Ok((learned(1, 0, false), new.clone())));
-        // And though the sequence starts afresh, a bit that is read right again brings nothing back.
+        // Although the sequence starts again, a bit that is read correctly again does not bring the old record back.
         rotten.bytes_mut()[second] ^= 1 << (bit % 8);
         assert_eq!(rotten.boot_of(SMALL).unwrap().1, new);
 
@@ -243,7 +282,7 @@ fn a_bit_that_rots_falls_back_to_the_other_slot() {
         rotten.bytes_mut()[first] ^= 1 << (bit % 8);
         assert_eq!(rotten.boot_of(SMALL), Ok((learned(2, 1, true), new.clone())), "bit {bit} of the older");
     }
-    // Behind the record nothing counts.
+    // Bytes after the record do not matter.
     for byte in record..256 {
         let mut rotten = flash.clone();
         rotten.bytes_mut()[256 + byte] = 0;
@@ -252,7 +291,7 @@ fn a_bit_that_rots_falls_back_to_the_other_slot() {
 }
 
 #[test]
-fn a_record_of_other_weights_is_ignored_and_spared_as_long_as_there_is_room() {
+fn a_record_of_other_weights_is_ignored_and_kept_as_long_as_there_is_room() {
     let channels = channels(SMALL, 1);
     let mut flash = small();
     let foreign = |flash: &mut Small, weights| Store::new(flash, weights, SMALL).unwrap().save([&channels[..]]);
@@ -260,23 +299,23 @@ fn a_record_of_other_weights_is_ignored_and_spared_as_long_as_there_is_room() {
     assert_eq!(flash.boot_of(SMALL), Ok((RecordState::OtherWeights { found: 7 }, vec![0; SMALL])));
     assert_eq!(flash.save_of(&channels), Ok(2));
     assert_eq!(flash.boot_of(SMALL), Ok((learned(2, 1, false), channels.clone())));
-    // Both devices still find their own.
+    // Both networks still find their own records.
     assert_eq!(Store::new(&mut flash, 7, SMALL).unwrap().find(), Ok(learned(1, 0, false)));
-    // One's own latest is never overwritten.
+    // The network's own latest record is never overwritten.
     assert_eq!(flash.save_of(&channels), Ok(3));
     assert_eq!(flash.boot_of(SMALL), Ok((learned(3, 0, false), channels.clone())));
     assert_eq!(Store::new(&mut flash, 7, SMALL).unwrap().find(), Ok(RecordState::OtherWeights { found: WEIGHTS }));
-    // Of two that are others', the earlier one makes room.
+    // Of two records of other networks, the earlier one is overwritten.
     foreign(&mut flash, 7).unwrap();
     assert_eq!(Store::new(&mut flash, 8, SMALL).unwrap().save([&channels[..]]), Ok(5));
     assert_eq!(Store::new(&mut flash, 7, SMALL).unwrap().find(), Ok(learned(4, 1, false)));
 }
 
 #[test]
-fn a_reset_stays_even_when_its_record_rots() {
+fn a_reset_survives_bit_rot_of_its_record() {
     let mut flash = small();
     flash.reset_of(SMALL).unwrap();
-    assert_eq!(flash.boot_of(SMALL).unwrap().0, RecordState::Nothing, "nothing to forget, nothing written");
+    assert_eq!(flash.boot_of(SMALL).unwrap().0, RecordState::Nothing, "nothing to reset, nothing written");
     flash.save_of(&channels(SMALL, 1)).unwrap();
     flash.save_of(&channels(SMALL, 2)).unwrap();
     flash.reset_of(SMALL).unwrap();
@@ -284,7 +323,7 @@ fn a_reset_stays_even_when_its_record_rots() {
     assert_eq!(flash.boot_of(SMALL), Ok((base(1, false), vec![0; SMALL])));
     let written = flash.steps();
     flash.reset_of(SMALL).unwrap();
-    assert_eq!(flash.steps(), written, "a second one has nothing to do");
+    assert_eq!(flash.steps(), written, "a second reset has nothing to do");
     flash.bytes_mut()[256 + 5] ^= 1;
     assert_eq!(flash.boot_of(SMALL), Ok((base(0, true), vec![0; SMALL])));
     let new = channels(SMALL, 3);
@@ -293,7 +332,7 @@ fn a_reset_stays_even_when_its_record_rots() {
 }
 
 #[test]
-fn a_reset_forgets_a_record_that_is_damaged_too() {
+fn a_reset_also_discards_a_damaged_record() {
     let mut flash = small();
     flash.save_of(&channels(SMALL, 1)).unwrap();
     flash.save_of(&channels(SMALL, 2)).unwrap();
@@ -307,7 +346,7 @@ fn a_reset_forgets_a_record_that_is_damaged_too() {
         flash.reset_of(SMALL).unwrap();
         let kept = flash.boot_of(SMALL).unwrap().0;
         assert!(matches!(kept, RecordState::Base(Record { other_damaged: false, .. })), "{kept:?}");
-        // Nothing is left that could be read right again: in either slot there is an empty record, or none.
+        // No bits are left that could become valid again: each slot has an empty record, or none.
         for slot in [0, 256] {
             assert!(
                 matches!(flash.bytes()[slot + 16..slot + 20], [0, 0, 0, 0] | [0xff, 0xff, 0xff, 0xff]),
@@ -318,19 +357,50 @@ fn a_reset_forgets_a_record_that_is_damaged_too() {
 }
 
 #[test]
-fn wear_is_even_and_known_from_the_sequence_number() {
+fn wear_is_even_and_follows_from_the_sequence_number() {
     let mut flash = flash();
     for sequence in 1..=101 {
         flash.save_of(&channels(LENGTH, sequence)).unwrap();
     }
     assert_eq!(flash.erasures(), &[51, 51, 51, 50, 50, 50]);
-    let RecordState::Learned(record) = flash.boot_of(LENGTH).unwrap().0 else { panic!("it was saved") };
-    assert_eq!(record.sequence.div_ceil(2), 51);
-    assert_eq!(record.sequence, 101);
+    // The number of erasures follows from the record, whatever it holds.
+    let mut flash = small();
+    assert_eq!(flash.boot_of(SMALL).unwrap().0.record(), None);
+    for sequence in 1..=7 {
+        if sequence == 6 { flash.reset_of(SMALL) } else { flash.save_of(&channels(SMALL, 1)).map(|_| ()) }.unwrap();
+        let record = flash.boot_of(SMALL).unwrap().0.record().expect("it was written");
+        assert_eq!(Some(&record.erasures()), flash.erasures().iter().max());
+    }
+    let others = [RecordState::Nothing, RecordState::OtherWeights { found: 1 }, RecordState::Damaged];
+    assert!(others.iter().all(|state| state.record().is_none()));
+}
+
+/// Also where a record ends with its page or its chunk, and where there is a single byte.
+#[test]
+fn records_of_every_length_that_fits_come_back() {
+    for length in 1..=256 - 24 {
+        let mut flash = small();
+        for (sequence, seed) in (1..=3).zip(1..) {
+            let channels = channels(length, seed);
+            let mut store = Store::new(&mut flash, WEIGHTS, length).unwrap();
+            assert_eq!(store.save([&channels[..]]), Ok(sequence), "{length} bytes");
+            let mut found = vec![0; length];
+            assert!(store.load([&mut found[..]]).is_ok_and(is_learned), "{length} bytes");
+            assert_eq!(found, channels);
+        }
+        flash.reset_of(length).unwrap();
+        assert!(
+            matches!(Store::new(&mut flash, WEIGHTS, length).unwrap().find(), Ok(RecordState::Base(_))),
+            "{length}"
+        );
+        // Header, channels and CRC, in whole pages.
+        let pages = (1..).find(|pages| pages * 128 >= 20 + length + 4);
+        assert_eq!(Some(slot_bytes(length, 128)), pages.map(|pages| pages * 128));
+    }
 }
 
 #[test]
-fn a_worn_page_is_noticed_and_the_old_record_stays() {
+fn a_worn_page_is_reported_and_the_old_record_stays() {
     /// Bits that are stuck at zero in slot 1.
     #[derive(Debug)]
     struct Worn(Small);
@@ -379,7 +449,7 @@ fn channels_of_another_length_and_a_flash_too_small_are_refused() {
     for length in [SMALL - 1, SMALL + 1] {
         let channels = channels(length, 2);
         assert_eq!(Store::new(&mut flash, WEIGHTS, SMALL).unwrap().save([&channels[..]]), Err(StoreError::Length));
-        assert_eq!(flash.boot_of(SMALL).unwrap().1, old, "the record before it is as it was");
+        assert_eq!(flash.boot_of(SMALL).unwrap().1, old, "the record before it is unchanged");
         let mut channels = vec![0; length];
         let loaded = Store::new(&mut flash, WEIGHTS, SMALL).unwrap().load([&mut channels[..]]);
         assert_eq!(loaded, Err(StoreError::Length));
@@ -387,12 +457,12 @@ fn channels_of_another_length_and_a_flash_too_small_are_refused() {
 }
 
 #[test]
-fn any_bytes_at_all_are_no_record() {
+fn arbitrary_bytes_are_not_a_record() {
     let mut flash = small();
     for seed in 0..=255 {
         flash.bytes_mut().copy_from_slice(&channels(512, seed));
         assert_eq!(flash.boot_of(SMALL), Ok((RecordState::Damaged, vec![0; SMALL])));
-        // Nor is a header that promises more than there is.
+        // A header whose length exceeds the slot is not a record either.
         flash.bytes_mut()[..20].copy_from_slice(b"AEKP\x03\0\0\0\x78\x56\x34\x12\x01\0\0\0\xff\xff\xff\xff");
         assert_eq!(flash.boot_of(SMALL), Ok((RecordState::Damaged, vec![0; SMALL])));
     }
@@ -400,14 +470,14 @@ fn any_bytes_at_all_are_no_record() {
     assert_eq!(flash.boot_of(SMALL).unwrap().0, RecordState::Damaged);
 }
 
-/// The CRC of a record made right for the bytes before it.
+/// Sets the CRC of a record to that of the bytes before it.
 fn mend(record: &mut [u8]) {
     let (body, crc) = record.split_at_mut(record.len() - 4);
     crc.copy_from_slice(&Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(body).to_le_bytes());
 }
 
 #[test]
-fn a_record_of_another_kind_is_none_though_its_crc_is_right() {
+fn a_record_of_another_kind_is_refused_although_its_crc_is_right() {
     let channels = channels(SMALL, 1);
     let mut written = small();
     written.save_of(&channels).unwrap();
@@ -417,7 +487,7 @@ fn a_record_of_another_kind_is_none_though_its_crc_is_right() {
         change(&mut flash.bytes_mut()[..record]);
         flash.boot_of(SMALL)
     };
-    // As it is, and mended without a change.
+    // Unchanged, and with the CRC set again.
     let whole = Ok((learned(1, 0, false), channels.clone()));
     assert_eq!(with(&|_| ()), whole);
     assert_eq!(with(&mend), whole);
@@ -432,7 +502,7 @@ fn a_record_of_another_kind_is_none_though_its_crc_is_right() {
             assert_eq!(with(&change), if byte == 0 { whole.clone() } else { damaged.clone() }, "{byte} at {at}");
         }
     }
-    // A length that is another network's, shorter or longer, with a CRC where it then belongs.
+    // The length of another network, shorter or longer, with the CRC at the matching place.
     for length in [1, SMALL - 8, SMALL - 1, SMALL + 1, 256 - 24] {
         let mut flash = written.clone();
         let bytes = flash.bytes_mut();
@@ -440,7 +510,7 @@ fn a_record_of_another_kind_is_none_though_its_crc_is_right() {
         mend(&mut bytes[..20 + length + 4]);
         let found = flash.boot_of(SMALL);
         assert_eq!(found, Ok((RecordState::OtherWeights { found: WEIGHTS }, vec![0; SMALL])), "{length} bytes");
-        // And none is longer than its slot.
+        // A record cannot be longer than its slot.
         let bytes = flash.bytes_mut();
         bytes[16..20].copy_from_slice(&(256u32 - 24 + 1).to_le_bytes());
         mend(&mut bytes[..=256]);
@@ -449,7 +519,7 @@ fn a_record_of_another_kind_is_none_though_its_crc_is_right() {
 }
 
 #[test]
-fn record_numbers_go_on_after_the_last_one() {
+fn record_numbers_wrap_around() {
     for last in [u32::MAX - 2, u32::MAX - 1, u32::MAX, i32::MAX as u32, 1 << 31] {
         for slot in [0, 1] {
             let mut flash = small();

@@ -1,4 +1,4 @@
-//! The budget file: what each image may take at most.
+//! The budget file: upper limits for the figures of each image.
 
 use anyhow::{Context, bail};
 use serde::Serialize;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A limit for each figure of each image.
+/// The limits of each image, by the name of the figure.
 pub struct BudgetFile {
     path: PathBuf,
     images: BTreeMap<String, BTreeMap<String, f64>>,

@@ -5,16 +5,17 @@ use crate::terminal::note;
 use elf::abi::{SHF_ALLOC, SHF_WRITE, SHT_NOBITS};
 use elf::endian::LittleEndian;
 use elf::{ElfBytes, ParseError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
 
-/// The images' package.
+/// The package of the firmware images.
 const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cortex-m");
 
-/// The programs that are built for a board, for all networks.
+/// A program that is built for a board. One build runs every network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// The application.
@@ -23,11 +24,11 @@ pub enum Program {
     Engine,
     /// Counts the instructions of each layer.
     Profile,
-    /// The application that learns, built apart: it takes more RAM.
+    /// The application that learns. It is a separate image because it needs more RAM.
     Learner,
-    /// Trains in `f32`, to be compared with this process.
+    /// Trains in `f32`; the results are compared with this process.
     Training,
-    /// Trains a small network whole.
+    /// Trains all parameters of a small network.
     Tiny,
 }
 
@@ -45,22 +46,25 @@ impl Program {
     }
 }
 
-/// Why there is no image.
+/// The reason why there is no image.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// A toolchain has to be installed.
+    /// A toolchain is missing.
     #[error("not installed: {0}")]
     Toolchain(String),
-    /// The image's source is not where this program was built, or its build failed.
+    /// The source of the image is not where this program was built, or the build failed.
     #[error("the image cannot be built: {0}")]
     Failed(String),
-    /// No image for this board learns.
-    #[error("no image for {0} learns; --board {board} has one", board = STAND_IN.name)]
+    /// This board has no image that learns.
+    #[error("{0} has no image that learns; --board {board} has one", board = STAND_IN.name)]
     NoLearner(&'static str),
-    /// A file of the build.
+    /// A file of the build cannot be read or written.
     #[error("the image: {}: {}", .0.display(), .1)]
     Io(PathBuf, io::Error),
 }
+
+/// The features for which this process has built the images. They are built once, however many devices it boots.
+static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Firmware images that were built with the same features.
 pub struct BoardImages {
@@ -68,12 +72,12 @@ pub struct BoardImages {
 }
 
 impl BoardImages {
-    /// The application, its engine and its profile, built unless they are up to date.
+    /// Builds the application, the engine and the profiler, unless they are up to date.
     pub fn application(board: &Board) -> Result<Self, BuildError> {
         Self::build(board, board.name, &[Program::Application, Program::Engine, Program::Profile])
     }
 
-    /// The application that learns, built unless it is up to date.
+    /// Builds the application that learns, unless it is up to date.
     pub fn learner(board: &'static Board) -> Result<Self, BuildError> {
         if Path::new(PACKAGE).exists() && !Path::new(PACKAGE).join(format!("boards/{}-learn.x", board.name)).exists() {
             return Err(BuildError::NoLearner(board.name));
@@ -81,7 +85,7 @@ impl BoardImages {
         Self::build(board, &format!("{},learn", board.name), &[Program::Learner])
     }
 
-    /// A program that trains, for the emulated board that stands in for others, built unless it is up to date.
+    /// Builds a program that trains, for the default emulated board, unless it is up to date.
     pub fn training(program: Program) -> Result<Self, BuildError> {
         let memory = if program == Program::Tiny { "tiny" } else { "training" };
         Self::build(STAND_IN, &format!("{}-{memory}", STAND_IN.name), &[program])
@@ -89,17 +93,21 @@ impl BoardImages {
 
     fn build(board: &Board, features: &str, programs: &[Program]) -> Result<Self, BuildError> {
         if !Path::new(PACKAGE).join("Cargo.toml").exists() {
-            return Err(BuildError::Failed(format!("its source, {PACKAGE}, is not here")));
+            return Err(BuildError::Failed(format!("its source is missing: {PACKAGE}")));
         }
         let target = board.processor.target();
         let built = Path::new(PACKAGE).join("target");
         let folder = built.join("images").join(features.replace(',', "-"));
+        let mut done = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        if done.contains(features) {
+            return Ok(Self { folder });
+        }
         let at = |path: &Path| {
             let path = path.to_owned();
             move |error| BuildError::Io(path, error)
         };
         fs::create_dir_all(&folder).map_err(at(&folder))?;
-        // Cargo puts all images in one place. Until they are copied, no other process may build.
+        // Cargo writes all images to one folder. No other process may build until they are copied.
         let lock = built.join("images/lock");
         let _held = fs::File::create(&lock).and_then(|file| file.lock().map(|()| file)).map_err(at(&lock))?;
         let mut cargo = toolchain(target)?;
@@ -107,7 +115,7 @@ impl BoardImages {
         cargo.args(["--features", features, "--target-dir"]).arg(&built);
         cargo.args(programs.iter().flat_map(|program| ["--bin", program.name()]));
         if !target.starts_with("thumbv7em") && cpu(target).is_none() {
-            // There the layers are compiled, not an assembly kernel.
+            // These targets run compiled layers instead of the assembly kernel.
             cargo.args(["--config", "profile.release.package.autoencoder-core.opt-level=3"]);
         }
         cargo.current_dir(PACKAGE);
@@ -117,7 +125,7 @@ impl BoardImages {
         let output = cargo.output().map_err(|error| BuildError::Failed(error.to_string()))?;
         if !output.status.success() {
             note(String::from_utf8_lossy(&output.stderr).trim_end());
-            return Err(BuildError::Failed("cargo says why above".to_owned()));
+            return Err(BuildError::Failed("see cargo's messages above".to_owned()));
         }
         for program in programs.iter().map(|program| program.name()) {
             // Replaced, not overwritten: an emulator may be running it.
@@ -125,47 +133,48 @@ impl BoardImages {
             fs::copy(built.join(target).join("release").join(program), &new).map_err(at(&new))?;
             fs::rename(&new, folder.join(program)).map_err(at(&new))?;
         }
+        done.insert(features.to_owned());
         Ok(Self { folder })
     }
 
-    /// The file of one of them.
+    /// The file of a program's image.
     pub fn path(&self, program: Program) -> PathBuf {
         self.folder.join(program.name())
     }
 
-    /// The sizes of one of them.
+    /// The sizes of a program's image.
     pub fn layout(&self, program: Program) -> Result<Layout, BuildError> {
         let path = self.path(program);
         let bytes = fs::read(&path).map_err(|error| BuildError::Io(path, error))?;
         Layout::new(&bytes).map_err(|error| BuildError::Failed(error.to_string()))
     }
 
-    /// The images in this folder, for tests that change them.
+    /// Images that are already in this folder, for tests that change them.
     #[cfg(all(test, feature = "emulator"))]
     pub fn in_folder(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
     }
 }
 
-/// Where things lie in an image, and how much room they take.
+/// The sizes of an image, and the regions of flash for its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Bytes of flash: vectors, code, constants, the statics' initial values.
+    /// Bytes of flash for vectors, code, constants and the statics' initial values.
     pub flash: usize,
-    /// Bytes of RAM of its statics.
+    /// Bytes of RAM for its statics.
     pub statics: usize,
-    /// Where the blob belongs.
+    /// The region for the blob.
     pub blob: Region,
-    /// Where it keeps what it learned; empty if it does not learn.
+    /// The region for the learned parameters; empty if the image does not learn.
     pub kept: Region,
 }
 
-/// A part of an image's memory.
+/// A region of an image's flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
     /// The address where it begins.
     pub start: u64,
-    /// Its bytes.
+    /// Its length in bytes.
     pub length: usize,
 }
 
@@ -194,7 +203,7 @@ impl Layout {
     }
 }
 
-/// The flag that gives the target's processor its DSP extension, where the target alone does not say so.
+/// The compiler flag that enables the DSP extension where the target alone does not.
 fn cpu(target: &str) -> Option<&'static str> {
     target.starts_with("thumbv8m.main").then_some("-Ctarget-cpu=cortex-m33")
 }
@@ -204,9 +213,8 @@ fn toolchain(target: &str) -> Result<Command, BuildError> {
     let rustup = Command::new("rustup").args(["target", "list", "--installed"]).current_dir(PACKAGE).output();
     if rustup.is_ok_and(|list| String::from_utf8_lossy(&list.stdout).lines().any(|line| line == target)) {
         let mut cargo = Command::new("cargo");
-        if let Some(cpu) = cpu(target) {
-            cargo.env("CARGO_ENCODED_RUSTFLAGS", cpu);
-        }
+        // Set even if it is empty: flags for the host from the environment or a configuration are not for this target.
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", cpu(target).unwrap_or_default());
         return Ok(cargo);
     }
     let debian = ["/usr/bin/cargo", "/usr/bin/rustc", "/usr/bin/arm-none-eabi-ld"];
@@ -227,7 +235,7 @@ fn toolchain(target: &str) -> Result<Command, BuildError> {
     )))
 }
 
-/// The output of a program; `None` if it cannot run.
+/// The output of a program; `None` if it cannot run or fails.
 pub fn output(program: impl AsRef<OsStr>, argument: &str) -> Option<String> {
     let output = Command::new(program).arg(argument).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())

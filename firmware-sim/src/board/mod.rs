@@ -1,10 +1,11 @@
-//! Boards and what they have room for; the images that are built for them.
+//! Boards, their memory, and the images that are built for them.
 
 pub mod budget_file;
 pub mod firmware;
 pub mod needs;
 
 use anyhow::{Context, bail};
+use autoencoder_core::quant::dsp_scratch_bytes;
 use autoencoder_device::frame::frame_bytes;
 use autoencoder_device::learn::HELD_OUT;
 use std::fmt;
@@ -30,16 +31,12 @@ impl Processor {
         }
     }
 
-    /// Bytes that its kernel needs beside the activations for a layer of so many inputs, a multiple of four: on those with
-    /// the DSP extension, room for the longest input program.
+    /// Bytes of scratch that its kernel needs for a layer of `inputs` inputs, a multiple of four. With the DSP
+    /// extension, this is the size of the longest input program; without it, there is no scratch.
     pub fn scratch_bytes(self, inputs: usize) -> usize {
         match self {
             Self::M0 | Self::M0Plus | Self::M3 => 0,
-            Self::M4 | Self::M33 => {
-                let blocks = inputs / 8;
-                let rest = if inputs.is_multiple_of(8) { 0 } else { 6 };
-                4 * (4 + 4 * blocks + 2 * blocks.div_ceil(4) + rest + 6) + 3
-            }
+            Self::M4 | Self::M33 => dsp_scratch_bytes(inputs),
         }
     }
 }
@@ -63,11 +60,11 @@ pub struct Board {
     pub processor: Processor,
     pub flash: usize,
     pub ram: usize,
-    /// What its image has room for, if the emulator has the board.
+    /// The capacities of its image, if the emulator has the board.
     pub image: Option<Image>,
 }
 
-/// The areas and capacities of a board's image, as `cortex-m/boards` and `cortex-m/src/capacity.rs` have them.
+/// The areas and capacities of a board's image. `cortex-m/boards` and `cortex-m/src/capacity.rs` define them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Image {
     /// Bytes of flash for code.
@@ -78,31 +75,31 @@ pub struct Image {
     pub row: usize,
     /// Bytes for activations and the kernel's scratch.
     pub activations: usize,
-    /// Of the image that learns, if there is one.
+    /// The image that learns, if there is one.
     pub learner: Option<LearnerImage>,
 }
 
-/// The same of an image that learns.
+/// The areas and capacities of an image that learns.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LearnerImage {
     /// Bytes of flash for code.
     pub code: usize,
     /// Bytes of flash for the blob.
     pub blob: usize,
-    /// Bytes of flash for what is learned.
+    /// Bytes of flash for the learned parameters.
     pub kept: usize,
     /// Bytes of the longest row or code.
     pub row: usize,
     /// Bytes for activations and the kernel's scratch.
     pub activations: usize,
-    /// Gradients of neighbouring hidden layers.
+    /// Number of gradients of neighbouring hidden layers.
     pub gradients: usize,
-    /// Output channels, padding included.
+    /// Number of output channels, including padding.
     pub channels: usize,
 }
 
 impl Image {
-    /// An image with so many bytes of RAM for statics.
+    /// An image with `statics` bytes of RAM for statics.
     const fn new(statics: usize, code: usize, blob: usize, learner: Option<LearnerImage>) -> Self {
         let row = statics / 8;
         Self { code, blob, row, activations: statics - 2 * frame_bytes(row) - 64, learner }
@@ -123,7 +120,7 @@ const fn board(name: &'static str, processor: Processor, flash: usize, ram: usiz
     Board { name, processor, flash: flash * KIB, ram: ram * KIB, image: None }
 }
 
-/// A board of the emulator's: what its image uses of it. All of its RAM but 4 KiB is for statics.
+/// An emulated board, with the memory that its image uses. All of that RAM but 4 KiB is for statics.
 const fn emulated(
     name: &'static str,
     processor: Processor,
@@ -135,7 +132,8 @@ const fn emulated(
     Board { image: Some(image), ..board(name, processor, code + blob, ram) }
 }
 
-/// Sizes from the vendors' data sheets; of the last two, which have 4 MiB of each memory, what their images use.
+/// The boards. Their sizes are from the vendors' data sheets. The last two have 4 MiB of each memory; the sizes here
+/// are those that their images use.
 pub const BOARDS: [Board; 10] = [
     board("nucleo-f401re", Processor::M4, 512, 96),
     board("nucleo-f446re", Processor::M4, 512, 128),
@@ -151,35 +149,37 @@ pub const BOARDS: [Board; 10] = [
 
 const LEARNER: LearnerImage = LearnerImage::new(64 * KIB - 2560, 32 * KIB, 512 * KIB, 32 * KIB);
 
-/// The board that is meant if none is named.
+/// The default board.
 const DEFAULT: &str = "nucleo-f446re";
 
-/// Kept free of a board's RAM for everything outside the application: vectors, the driver of the line, interrupts.
+/// Bytes of a board's RAM that are kept free for everything outside the application: vectors, the line's driver,
+/// interrupts.
 pub const RESERVE: usize = 2 * KIB;
 
-/// The code of the whole image: application, driver and start-up. An estimate: what the image is allowed to take.
+/// An estimate of the code of the whole image, which is its budget: application, driver and start-up.
 pub const CODE_BYTES: usize = 24 * KIB;
-/// The same for the image that learns.
+/// An estimate of the code of the whole image that learns.
 pub const LEARNING_CODE_BYTES: usize = 28 * KIB;
 
-/// The board that is emulated if none is named, and on which devices train.
+/// The default emulated board, which is also the one that devices train on.
 pub const STAND_IN: &Board = &BOARDS[BOARDS.len() - 1];
 
-/// This computer, for a network that is only compared with another: it has room for all of them.
+/// This computer, for a network that is only compared with another. Every network fits.
 pub const UNLIMITED: &Board =
     &Board { name: "unlimited", processor: Processor::M4, flash: usize::MAX, ram: usize::MAX, image: None };
 
-/// The board of that name.
+/// The board of this name, or the default board.
 pub fn find(name: Option<&str>) -> anyhow::Result<&'static Board> {
     let name = name.unwrap_or(DEFAULT);
     BOARDS.iter().find(|board| board.name == name).with_context(|| {
         let known: Vec<&str> = BOARDS.iter().map(|board| board.name).collect();
-        format!("no board is named {name:?}; there are {}", known.join(", "))
+        format!("no board is named {name:?}; expected one of {}", known.join(", "))
     })
 }
 
 impl Board {
-    /// The board that the emulator runs in its place: itself, or one with the same processor. An error if it has none.
+    /// The board that the emulator runs in its place: the board itself, or one with the same processor. Returns an
+    /// error if the emulator has neither.
     pub fn emulated(&'static self) -> anyhow::Result<&'static Self> {
         if self.image.is_some() {
             return Ok(self);
@@ -189,7 +189,7 @@ impl Board {
             let known = BOARDS.iter().filter(|board| board.image.is_some());
             let known: Vec<String> = known.map(|board| format!("{} ({})", board.name, board.processor)).collect();
             let (name, processor) = (self.name, self.processor);
-            bail!("--board {name}: a {processor}, which is not emulated; there are {}", known.join(", "));
+            bail!("--board {name}: a {processor} is not emulated; expected one of {}", known.join(", "));
         };
         Ok(board)
     }
@@ -204,17 +204,17 @@ impl Board {
         self.image.as_ref().map_or(CODE_BYTES, |image| image.code)
     }
 
-    /// The same with an application that learns.
+    /// Flash for the code of an application that learns: the area of its image, or an estimate.
     pub fn learning_code_bytes(&self) -> usize {
         self.learner().map_or(LEARNING_CODE_BYTES.max(self.code_bytes()), |image| image.code)
     }
 
-    /// The flash of its image that learns, without what is kept; that of the board if there is none.
+    /// Flash of its image that learns, without the two slots; the board's flash if there is no such image.
     pub fn learning_flash(&self) -> usize {
         self.learner().map_or(self.flash, |image| image.code + image.blob)
     }
 
-    /// What its image that learns has room for, if there is one.
+    /// Its image that learns, if there is one.
     pub fn learner(&self) -> Option<&LearnerImage> {
         self.image.as_ref().and_then(|image| image.learner.as_ref())
     }
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_areas_are_those_of_the_linker_scripts() {
+    fn the_areas_match_the_linker_scripts() {
         for board in BOARDS.iter().filter(|board| board.image.is_some()) {
             let (areas, image) = (script(board.name), board.image.as_ref().unwrap());
             assert_eq!([area(&areas, "FLASH"), area(&areas, "BLOB")], [image.code, image.blob], "{}", board.name);
@@ -269,6 +269,6 @@ mod tests {
             assert_eq!(emulated(name).unwrap().name, expected);
         }
         let said = emulated("rp2040").unwrap_err().to_string();
-        assert!(said.starts_with("--board rp2040: a Cortex-M0+, which is not emulated; there are microbit "), "{said}");
+        assert!(said.starts_with("--board rp2040: a Cortex-M0+ is not emulated; expected one of microbit "), "{said}");
     }
 }

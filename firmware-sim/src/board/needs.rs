@@ -8,7 +8,7 @@ use autoencoder_device::frame::frame_bytes;
 use autoencoder_device::learn::HELD_OUT;
 use std::fmt;
 
-/// What a network needs of a board.
+/// The memory that a network needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needs {
     /// Bytes of the blob.
@@ -24,7 +24,7 @@ pub struct Needs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Footprint {
     pub whole: Needs,
-    /// Encoder and decoder, of a network that has both.
+    /// The encoder and the decoder, if the network has both.
     pub halves: Option<[Needs; 2]>,
 }
 
@@ -56,12 +56,13 @@ impl Needs {
         self.weights.saturating_add(board.code_bytes())
     }
 
-    /// Whether a board has them.
+    /// Whether a board has enough flash and RAM.
     pub fn fit(&self, board: &Board) -> bool {
         self.flash(board) <= board.flash && self.ram <= board.free_ram() && self.check_image(board).is_ok()
     }
 
-    /// Returns an error if the board's image has too little room for this network, in the words of the image.
+    /// Returns an error if the board's image has too little room for this network: the error that the image itself
+    /// would report.
     pub fn check_image(&self, board: &Board) -> Result<(), Error> {
         let Some(image) = &board.image else { return Ok(()) };
         self.check_activations(board, image.activations)?;
@@ -80,7 +81,7 @@ impl Needs {
         Error::check_capacity(Resource::Message, frame_bytes(longest), frame_bytes(row))
     }
 
-    /// The first board in the table that has them.
+    /// The first board in the table that has enough flash and RAM.
     pub fn smallest_board(&self) -> Option<&'static Board> {
         BOARDS.iter().find(|board| self.fit(board))
     }
@@ -110,13 +111,14 @@ impl Footprint {
 #[derive(Clone, Debug)]
 pub struct LearningNeeds {
     pub needs: Needs,
-    /// Bytes of flash for the two slots that keep what was learned. They are not in `needs`: another flash can have them.
+    /// Bytes of flash for the two slots of learned parameters. `needs` excludes them, because they can be in another
+    /// flash.
     pub slots: usize,
-    /// Gradients between hidden layers.
+    /// Number of gradients between hidden layers.
     pub gradients: usize,
 }
 
-/// Whether a network learns on a board.
+/// Whether a network can learn on a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Learns {
     Yes,
@@ -141,7 +143,7 @@ impl LearningNeeds {
         self.needs.weights.saturating_add(board.learning_code_bytes())
     }
 
-    /// Whether the network learns on a board.
+    /// Whether the network can learn on a board.
     pub fn on(&self, board: &Board) -> Learns {
         let fits = self.flash(board) <= board.learning_flash() && self.needs.ram <= board.free_ram();
         match board.learner() {
@@ -153,11 +155,12 @@ impl LearningNeeds {
         }
     }
 
-    /// Returns an error if the board's image that learns has too little room for this network, in the words of the image.
+    /// Returns an error if the board's image that learns has too little room for this network: the error that the image
+    /// itself would report.
     pub fn check_image(&self, board: &Board) -> Result<(), Error> {
         let Some(image) = board.learner() else { return Ok(()) };
         let topology = &self.needs.topology;
-        // In the order in which the device looks.
+        // In the order of the device's own checks.
         self.needs.check_activations(board, image.activations)?;
         Error::check_capacity(Resource::Channels, topology.channels(), image.channels)?;
         Error::check_capacity(Resource::Gradients, self.gradients, image.gradients)?;
@@ -166,13 +169,13 @@ impl LearningNeeds {
     }
 }
 
-/// Why something does not fit a board, in one line.
+/// A network does not fit a board. The message is one line.
 #[derive(Debug, thiserror::Error)]
 pub struct OverBudget {
     pub board: &'static Board,
     /// The network, and whether it learns.
     pub what: String,
-    /// Bytes of flash that it needs, and bytes that there are.
+    /// Bytes of flash that it needs, and bytes that the board has.
     pub flash: [usize; 2],
     /// Bytes of RAM that it needs.
     pub ram: usize,
@@ -208,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_board_takes_the_whole_or_the_half_that_it_has_room_for() {
+    fn a_board_holds_the_whole_network_or_the_half_that_fits() {
         const BOARD: Board =
             Board { name: "a", processor: Processor::M4, flash: CODE_BYTES + 100, ram: RESERVE + 10, image: None };
         let on = |whole, halves| Footprint { whole, halves }.on(&BOARD);
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_takes_no_more_than_it_has_buffers_for() {
+    fn an_image_refuses_a_network_that_exceeds_its_buffers() {
         let image = Image { code: CODE_BYTES, blob: 1 << 20, row: 64, activations: 1000, learner: None };
         let board = Board { name: "a", processor: Processor::M3, flash: 1 << 24, ram: 1 << 20, image: Some(image) };
         let fits = |sizes: &str| Needs { topology: sizes.parse().unwrap(), ..needs(10, 10) }.check_image(&board);

@@ -21,7 +21,7 @@ use std::fmt::Write;
 pub fn run(args: &args::Budget) -> anyhow::Result<String> {
     let args::Budget { network, common } = args;
     let target = common.target()?;
-    // A device has one board and one network.
+    // A device is one board with one network.
     let device = target.link != Kind::InProcess;
     let boards: Vec<&Board> =
         if device || common.board.is_some() { vec![target.board] } else { BOARDS.iter().collect() };
@@ -30,7 +30,7 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
         None if device || common.weights.is_some() => Some(Weights::find(common.weights.as_deref())?),
         _ => None,
     };
-    // Without weights, from the sizes alone: a network need not be one that can be built.
+    // Without weights, the sizes alone are enough. The network may be too large to build.
     let named = || NAMES.into_iter().filter_map(Topology::named).collect();
     let topologies: Vec<Topology> = match (&weights, network.get()) {
         (Some(weights), _) => vec![weights.topology().clone()],
@@ -46,7 +46,7 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
             let weights = if let Some(weights) = weights {
                 weights
             } else {
-                ensure_room(&target, topology, &estimates[0].footprint, &name(topology))?; // before they are made
+                ensure_room(&target, topology, &estimates[0].footprint, &name(topology))?; // before making the weights
                 random::weights(topology)?
             };
             Some(Measured::new(&target, &weights)?)
@@ -78,7 +78,7 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// What networks need, and which of the boards have it.
+/// Writes what each network needs, and which boards have enough.
 fn table(text: &mut String, estimates: &[Estimate], training: Ram, boards: &[&Board]) -> std::fmt::Result {
     let width = estimates.iter().map(|estimate| estimate.name().len()).max().unwrap_or_default().max(10);
     writeln!(
@@ -110,11 +110,7 @@ fn table(text: &mut String, estimates: &[Estimate], training: Ram, boards: &[&Bo
     let Ram { statics, stack, .. } = training;
     write!(text, "{:width$}       {:6}    {statics:6} + {stack:5}   trained whole in f32", "tiny", training.used())?;
     if let [board] = boards {
-        let has = if training.used() <= board.free_ram() {
-            "for which there is RAM on"
-        } else {
-            "for which there is too little RAM on"
-        };
+        let has = if training.used() <= board.free_ram() { "with enough RAM on" } else { "with too little RAM on" };
         write!(text, ", {has} {}", board.name)?;
     }
     writeln!(text)?;
@@ -142,14 +138,15 @@ fn table(text: &mut String, estimates: &[Estimate], training: Ram, boards: &[&Bo
     }
     writeln!(
         text,
-        "\nBytes. Flash: the weights and {CODE_BYTES} of code, {LEARNING_CODE_BYTES} where it learns: estimates; on the last four boards, which\n\
-         are emulated, what their images have. RAM: the application's statics and its stack, measured in this process; {RESERVE}\n\
-         bytes of each board's RAM are kept free for everything outside the application. Kept: two slots of flash for\n\
-         what was learned, in this flash or another one."
+        "\nAll sizes are in bytes. Flash: the weights and the code. The code is estimated as {CODE_BYTES}, or\n\
+         {LEARNING_CODE_BYTES} with learning; on the last four boards, which are emulated, it is that of their\n\
+         images. RAM: the application's statics and its stack, measured in this process; {RESERVE} bytes of each\n\
+         board's RAM are kept free for everything outside the application. Kept: two slots of flash for the\n\
+         learned parameters, in this flash or another one."
     )
 }
 
-/// What of a network fits a board, and why not, if flash and RAM do not say it.
+/// The part of a network that fits a board, with the reason if the board's image is the limit.
 fn fits(footprint: &Footprint, board: &Board) -> String {
     let (fit, whole) = (footprint.on(board), &footprint.whole);
     let memory = whole.flash(board) <= board.flash && whole.ram <= board.free_ram();
@@ -159,7 +156,7 @@ fn fits(footprint: &Footprint, board: &Board) -> String {
     }
 }
 
-/// What a network needs of a board, and whether the board has it.
+/// What a network needs of a board, and whether it fits, for `--json`.
 fn json(estimate: &Estimate, board: &Board) -> Value {
     let Estimate { footprint, learning, .. } = estimate;
     json!({
@@ -182,20 +179,20 @@ fn json(estimate: &Estimate, board: &Board) -> Value {
 /// The usage that a device reports, beside the estimate.
 struct Measured {
     link: Kind,
-    /// The emulated board, or the one that was named.
+    /// The emulated board, or the named one.
     board: &'static Board,
     topology: String,
-    /// For the whole network, or for its encoder if that is all that the device holds.
+    /// For the whole network, or for its encoder if the device holds only that.
     estimate: Needs,
     encoder_alone: bool,
-    /// Bytes of the image in flash; a board cannot say.
+    /// Bytes of the image in flash; `None` for a board on a serial port.
     image: Option<usize>,
     weights: usize,
     ram: Ram,
 }
 
 impl Measured {
-    /// Has a device carry out each command of the network, and asks it.
+    /// Runs each command of the network on a device, and asks the device for its usage.
     fn new(target: &Target, weights: &Weights) -> anyhow::Result<Self> {
         let mut device = Session::open(target.clone(), weights)?;
         let (board, image) = match target.emulated {
@@ -206,7 +203,7 @@ impl Measured {
             None => (target.board, None),
         };
         let encoder_alone = device.encoder_alone();
-        // A stack is as deep as its deepest call, whatever the values: some are zero, some are not.
+        // The depth of the stack does not depend on the values. Some are zero and some are not.
         let row: Vec<u8> = (0..weights.row()).map(|i| if i % 3 == 0 { 0 } else { i as u8 }).collect();
         let topology = weights.topology();
         if topology.has_encoder() && topology.has_decoder() {
@@ -257,7 +254,7 @@ impl Measured {
         let half = if *encoder_alone { ", the encoder alone" } else { "" };
         writeln!(text, "\n{topology}{half} on {}, --link {link}\n         estimate  measured", board.name)?;
         let flash = image.map_or("unknown".to_owned(), |image| (image + weights).to_string());
-        let parts = image.map_or("a board cannot tell its image".to_owned(), |image| format!("image {image}"));
+        let parts = image.map_or("image unknown".to_owned(), |image| format!("image {image}"));
         writeln!(text, "  flash  {:8}  {flash:>8}   {parts}, weights {weights}", estimate.flash(board))?;
         let Ram { statics, spare, stack, .. } = ram;
         writeln!(text, "  RAM    {:8}  {:8}   static {statics}, stack {stack}", estimate.ram, ram.used())?;

@@ -1,5 +1,7 @@
 //! `firmware-sim decode`
 
+use crate::args;
+use crate::codes::{self, Contents};
 use crate::drawing;
 use crate::link::session::Session;
 use crate::rows::{Count, Folder, Rows, Set, Shape, fits, mse, squared_error};
@@ -7,10 +9,10 @@ use crate::shift::{self, Shift};
 use crate::terminal::notes;
 use crate::weights::Weights;
 use crate::writable::{after_picture, ensure_writable};
-use crate::{args, codes};
 use anyhow::ensure;
 use autoencoder_device::Error;
 use autoencoder_io::files;
+use autoencoder_io::number::counted;
 use serde_json::json;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -22,7 +24,7 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     let weights = Weights::find(args.device.common.weights.as_deref())?;
     weights.ensure_decodes("decode")?;
     let packets = args.codes.as_deref().map(files::read).transpose()?;
-    // Packets need no data; where there is some, it tells the shape of a row.
+    // Packets need no data folder. If there is one, it gives the shape of a row.
     let data = if packets.is_some() { args.data.path().ok() } else { Some(args.data.path()?) };
     let originals = match &data {
         Some(data) if packets.is_none() => {
@@ -66,7 +68,8 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
     after_picture(text, picture)
 }
 
-/// The shape of rows of which there are only codes: that of the data, if it was named or fits the network; or a guess.
+/// The shape of rows that exist only as codes: the shape in the data folder, if that was named or fits the network,
+/// else a guess.
 fn shape(data: Option<&Path>, named: bool, weights: &Weights) -> anyhow::Result<Shape> {
     let of = |data: &Path| {
         let images = Folder::data(data).images(Set::Test)?;
@@ -78,15 +81,15 @@ fn shape(data: Option<&Path>, named: bool, weights: &Weights) -> anyhow::Result<
     }
 }
 
-/// The rows of a file of codes, and how many packets were skipped. What is wrong with the file is said on standard error.
+/// Decodes a file of codes. Returns the rows and the number of packets that were skipped; reports faults on standard error.
 fn from_file(path: &Path, bytes: &[u8], session: &mut Session<'_>) -> anyhow::Result<(Vec<Vec<u8>>, usize)> {
     ensure!(!bytes.is_empty(), "{}: the file is empty", path.display());
-    let (codes, mut problems) = codes::read(bytes);
-    let mut skipped = problems.iter().filter(|problem| problem.contains("skipped")).count();
+    let Contents { codes, mut skipped, mut problems } = codes::read(bytes);
+    ensure!(!codes.is_empty(), "{}: no packet in it can be read; expected packets that `encode` wrote", path.display());
     let mut decoded = Vec::new();
-    let mut foreign = Vec::new(); // what the packets were made with, and what the device has
+    let mut foreign = Vec::new(); // the identity of the network that made each, and the device's
     for code in codes {
-        match session.decode(code.weights, &code.packed)? {
+        match session.decode(code.identity, &code.packed)? {
             Ok(row) => decoded.push(row),
             Err(Error::OtherWeights { expected, found }) => foreign.push((found, expected)),
             Err(error) => {
@@ -98,19 +101,20 @@ fn from_file(path: &Path, bytes: &[u8], session: &mut Session<'_>) -> anyhow::Re
     if let Some((found, expected)) = foreign.first() {
         skipped += foreign.len();
         let refused = format!(
-            "refused {} packets made with other weights or other learned parameters ({found:08x}; these are {expected:08x}, {})",
-            foreign.len(),
+            "refused {} made with other weights or other learned parameters \
+             ({found:08x}; the device has {expected:08x}, {})",
+            counted(foreign.len(), "packet"),
             session.weights.path.display()
         );
         ensure!(!decoded.is_empty(), "{}: {refused}", path.display());
         problems.push(refused);
     }
-    ensure!(!decoded.is_empty(), "{}: no packet in it can be decoded", path.display());
     notes(&path.display().to_string(), &problems);
+    ensure!(!decoded.is_empty(), "{}: no packet in it can be decoded", path.display());
     Ok((decoded, skipped))
 }
 
-/// How many rows were decoded, how well, and where they are.
+/// Writes the number of decoded rows, their error, and the path of the picture.
 fn summary(text: &mut String, count: usize, mse: Option<f64>, shape: Shape, out: &Path) -> std::fmt::Result {
     write!(text, "\n{}{}", shape.counted(count), drawing::cut(count))?;
     if let Some(mse) = mse {

@@ -40,7 +40,7 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     let report = session.finish()?;
     files::replace(&args.out, &packets, &PROTECTED)?;
     let drawn = &rows[..rows.len().min(PICTURED)];
-    let (read, _) = codes::read(&packets);
+    let read = codes::read(&packets).codes;
     let pictures: Vec<_> = read.iter().take(drawn.len()).map(|code| drawing::code(&code.packed, shape)).collect();
     let sheet = drawing::png(&[drawn, &pictures], shape);
     let written = picture.as_ref().map_or(Ok(()), |picture| sheet.write(picture));
@@ -70,17 +70,17 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     after_picture(text, written)
 }
 
-/// Where the picture of the codes goes, beside them; nowhere if they go to a pipe or a device.
+/// The path of the picture of the codes, beside their file. `None` if the codes go to a pipe or a device.
 fn picture(out: &Path) -> anyhow::Result<Option<PathBuf>> {
     if out.exists() && !out.is_file() {
         return Ok(None);
     }
     let picture = out.with_extension("png");
-    ensure!(picture != out, "{}: that is where the picture of the codes goes", out.display());
+    ensure!(picture != out, "{}: this path is for the picture of the codes", out.display());
     Ok(Some(picture))
 }
 
-/// A row that is unlike those that the network knows.
+/// A row that is unlike the rows that the network was trained on.
 struct Unlike {
     /// The number of its packet.
     packet: usize,
@@ -92,12 +92,12 @@ impl Unlike {
     fn warning(&self, noun: &str) -> String {
         let Self { packet, score, thresholds: Thresholds { lower, upper } } = self;
         format!(
-            "packet {packet}: a score of {score}, not within {lower} to {upper}: {noun} unlike those that are known"
+            "packet {packet}: its score {score} is outside {lower} to {upper}; the {noun} is unlike the training data"
         )
     }
 }
 
-/// The rows whose scores are outside the thresholds, as this process computes them; none without a decoder or thresholds.
+/// The rows whose scores, computed in this process, are outside the thresholds. None without a decoder or thresholds.
 fn unlike(weights: &Weights, flash: Option<&Path>, rows: &[Vec<u8>]) -> anyhow::Result<Vec<Unlike>> {
     if !weights.topology().has_decoder() || weights.header.thresholds == Thresholds::NONE {
         return Ok(Vec::new());

@@ -1,6 +1,6 @@
 //! `firmware-sim learn`
 
-use crate::flash_file::{FlashFile, describe, wear};
+use crate::flash_file::{LockedFlash, describe, wear};
 use crate::link::session::Session;
 use crate::rows::{self, Count, Rows, Set, ensure_some_left, mse};
 use crate::terminal::{note, progress};
@@ -19,7 +19,7 @@ const ROWS: usize = 4000;
 /// Rows in the picture.
 const DRAWN: usize = 16;
 
-/// The mean squared error of the rows that are measured, before learning and after it.
+/// The mean squared error over a set of test rows, before and after learning.
 struct Change {
     before: f64,
     after: f64,
@@ -42,9 +42,9 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let what = shape.plural();
     let drawn = &shifted[..DRAWN.min(shifted.len())];
 
-    let file = FlashFile::to_learn(&args.flash, &weights, args.force)?;
-    let mut session = Session::learning(args.common.target()?, &weights, file.contents.clone())?;
-    let kept = session.kept(&file, args.force)?;
+    let flash_file = LockedFlash::to_learn(&args.flash, &weights, args.force)?;
+    let mut session = Session::learning(args.common.target()?, &weights, flash_file.file.contents.clone())?;
+    let kept = session.kept(&flash_file.file, args.force)?;
     interrupt::watch()?;
     if !args.common.json {
         note(&format!("flash: {}: {}", args.flash.display(), describe(kept)));
@@ -58,15 +58,15 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let flash = args.flash.display();
     let learned = learn(&mut session, &stream);
     let (errors, instructions) =
-        interrupt::explain(learned, || format!("nothing of this run is kept, {flash} is as it was"))?;
+        interrupt::explain(learned, || format!("nothing of this run is kept; {flash} is unchanged"))?;
     let steps = errors.len().div_ceil(args.batch.into()).max(1);
     let instructions = instructions / steps as u64;
     let judgement = session.judge()?;
     let now = session.status(LearningCommand::Status)?.kept?;
-    file.write(&session.flash()?)?; // before what takes long again
+    flash_file.write(&session.flash()?)?; // at once: the measurements below can be interrupted
 
     let after = session.mse(&shifted).and_then(|shifted| Ok([shifted, session.mse(&original)?]));
-    let after = interrupt::explain(after, || format!("the run itself is over, and {flash} has what came of it"))?;
+    let after = interrupt::explain(after, || format!("the run itself is complete, and {flash} holds its result"))?;
     let [on_shifted, on_original] = [0, 1].map(|i| Change { before: before[i], after: after[i] });
     let drawn_after = session.reconstruct_all(drawn)?;
     let report = session.finish()?;
@@ -95,7 +95,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let mut text = String::new();
     writeln!(text, "learned from {}, sensor {}: {}", shape.counted(count), args.shift, args.out.display())?;
     chart(&mut text, &errors)?;
-    writeln!(text, "                 MSE before     after   {} to test with", shape.counted(shifted.len()))?;
+    writeln!(text, "                 MSE before     after   {} for testing", shape.counted(shifted.len()))?;
     for (name, Change { before, after }) in [("shifted sensor", on_shifted), ("original sensor", on_original)] {
         writeln!(text, "  {name:15}  {before:.6}  {after:.6}")?;
     }
@@ -104,7 +104,8 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     if kept != Err(Rejection::TooFewRows) {
         writeln!(
             text,
-            "  held out         {before:.6}  {after:.6}   {HELD_OUT} {what} from all over the run: not learned from, the device decides by them"
+            "  held out         {before:.6}  {after:.6}   {HELD_OUT} {what} from all over the run, \
+             by which the device decides"
         )?;
     }
     match kept {
@@ -113,15 +114,14 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     }
     writeln!(text, "  {}", describe(now))?;
     if instructions > 0 {
-        let learned = if args.batch == 1 { "one of the rows and its step" } else { "a batch and its step" };
+        let learned = if args.batch == 1 { "a row and its step" } else { "a batch and its step" };
         writeln!(text, "{instructions} instructions for {learned}")?;
     }
     report.text(&mut text)?;
     after_picture(text, picture)
 }
 
-/// The errors of the rows in the order in which they were learned from, each before its step, and the instructions of it
-/// all.
+/// Learns from the rows in order. Returns the error of each row before its step, and the total of instructions.
 fn learn(session: &mut Session<'_>, stream: &[Vec<u8>]) -> anyhow::Result<(Vec<f64>, u64)> {
     let (mut errors, mut instructions) = (Vec::new(), 0);
     for row in progress(stream) {
@@ -134,7 +134,7 @@ fn learn(session: &mut Session<'_>, stream: &[Vec<u8>]) -> anyhow::Result<(Vec<f
     Ok((errors, instructions))
 }
 
-/// The mean error of each tenth of the run.
+/// Writes the mean error of each tenth of the run.
 fn chart(text: &mut String, errors: &[f64]) -> std::fmt::Result {
     let size = errors.len().div_ceil(10).max(1);
     for (i, part) in errors.chunks(size).enumerate() {

@@ -1,4 +1,4 @@
-//! The commands, a file each. Each returns what is to be printed.
+//! The commands, one in each file. Each returns the text to print.
 
 mod bench;
 mod budget;
@@ -13,7 +13,7 @@ mod verify;
 
 use crate::args::{Args, Command};
 
-/// Carries out the command that was asked for.
+/// Runs the command that the arguments name.
 pub fn run(args: Args) -> anyhow::Result<String> {
     match args.command {
         Command::Encode(args) => encode::run(&args),

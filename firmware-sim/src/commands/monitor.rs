@@ -27,14 +27,15 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let thresholds = session.thresholds()?;
     ensure!(
         thresholds != Thresholds::NONE,
-        "{}: no thresholds were calibrated (`cargo run -p host -- export --format int8` does it)",
+        "{}: no thresholds were calibrated (`cargo run -p host -- export --format int8` calibrates them)",
         weights.path.display()
     );
     let count = Count::or("--rows", args.rows, IMAGES);
     let data = args.data.path()?;
     let shifted = args.shift.rows(&data, Set::Test, count, &weights)?;
-    let what = shifted.shape.plural();
-    ensure!(shifted.rows.len() >= 2, "a stream that changes takes two {what}");
+    let shifted_shape = shifted.shape;
+    let what = shifted_shape.plural();
+    ensure!(shifted.rows.len() >= 2, "a stream that changes needs at least two {what}");
     let half = shifted.rows.len() / 2;
     let mut stream = rows::test(&data, Count::Asked(half, "--rows"), &weights)?.rows;
     stream.extend(shifted.rows.into_iter().skip(half));
@@ -49,14 +50,14 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
 
     let (steady, shifted) = scores.split_at(half);
     let false_alarms = drifts[..half].iter().flatten().count();
-    // With learned parameters, the network may know the shifted half; a drift then ends there.
+    // With learned parameters, the shifted half may be the familiar one. The drift then ends there.
     let was = drifts[half - 1].is_some();
     let changed = drifts[half..].iter().position(|drift| drift.is_some() != was);
     let drift = changed.and_then(|rows| drifts[half + rows]);
     let changed = changed.map(|rows| rows + 1);
     let (noticed, quiet) = if was { (None, changed) } else { (changed, None) };
     let noticed_at_once = from_the_start(thresholds, &stream[half..], shifted);
-    // The half that is known, then the other one.
+    // The familiar half, then the other one.
     let [known, other] = if was { [shifted, steady] } else { [steady, shifted] };
     let auc = auc(&distances(known, thresholds), &distances(other, thresholds));
     let halves = [(steady, &drifts[..half]), (shifted, &drifts[half..])];
@@ -88,31 +89,31 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
         text,
         "{} {what}; from {} {} on, the sensor is shifted: {}\n",
         scores.len(),
-        &what[..what.len() - 1],
+        shifted_shape.noun(),
         half + 1,
         args.shift
     )?;
     chart(&mut text, &scores, thresholds)?;
-    writeln!(text, "             of the {what} of a column  · some  ▒ 10 % or more  █ 40 % or more")?;
+    writeln!(text, "             share of the {what} in a column  · some  ▒ 10 % or more  █ 40 % or more")?;
     let column = |row: usize| row * COLUMNS / scores.len();
     match (changed, was) {
         (Some(rows), was) => {
             let noticed = if was { "quiet again" } else { "noticed" };
             let rule = drift.map_or("", rule);
             let at = column(half + rows - 1);
-            writeln!(text, "{:at$}             ^ {noticed}, {rows} {what} after it changed{rule}", "")?;
+            writeln!(text, "{:at$}             ^ {noticed}, {rows} {what} after the change{rule}", "")?;
         }
-        (None, true) => writeln!(text, "             drifted all the time")?,
+        (None, true) => writeln!(text, "             drift throughout")?,
         (None, false) => {
             writeln!(
                 text,
-                "             not noticed: it takes {ALARM} of {WINDOW} scores beyond the thresholds, or {REPEATS} {what} \
-                 that repeat others"
+                "             not noticed: a drift is {ALARM} of {WINDOW} scores outside the thresholds, or {REPEATS} \
+                 repeated {what}"
             )?;
         }
     }
     if let (Some(rows), false) = (noticed_at_once, was) {
-        writeln!(text, "             without the {what} before it: after {rows}")?;
+        writeln!(text, "             a monitor that starts at the change notices it after {rows}")?;
     }
     let kinds = if was { ["original", "shifted"] } else { ["shifted", "original"] };
     table(&mut text, [before, after], auc, &kinds.map(|kind| format!("{kind} {what}")))?;
@@ -120,7 +121,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// What was measured of each half of the stream, and how well the scores tell rows of these two kinds apart.
+/// Writes the measurements of each half of the stream, and how well the scores separate the two kinds of rows.
 fn table(text: &mut String, parts: [Part; 2], auc: f64, [odd, known]: &[String; 2]) -> std::fmt::Result {
     writeln!(text, "\n              below     above   drifted   MSE")?;
     for (name, part) in ["before", "after"].into_iter().zip(parts) {
@@ -129,8 +130,8 @@ fn table(text: &mut String, parts: [Part; 2], auc: f64, [odd, known]: &[String; 
     }
     writeln!(
         text,
-        "  AUC      {auc:.5}   the chance that one of the {odd} is farther than one of the {known}\n\
-         {:19}from the middle of the thresholds, as a ratio\n",
+        "  AUC      {auc:.5}   the probability that one of the {odd} is farther than one of the {known}\n\
+         {:19}from the geometric mean of the thresholds, on a logarithmic scale\n",
         ""
     )
 }
@@ -140,11 +141,11 @@ fn rule(drift: Drift) -> &'static str {
     match drift {
         Drift::Above => ": scores above the upper threshold",
         Drift::Below => ": scores below the lower threshold",
-        Drift::Repeating => ": the same again and again",
+        Drift::Repeating => ": repeated rows",
     }
 }
 
-/// After how many rows a monitor that begins with them notices a drift.
+/// The number of these rows after which a new monitor notices a drift.
 fn from_the_start(thresholds: Thresholds, rows: &[Vec<u8>], scores: &[u32]) -> Option<usize> {
     let mut monitor = Monitor::new(thresholds);
     let noticed = rows.iter().zip(scores).position(|(row, score)| monitor.push(row, *score).drift().is_some());
@@ -175,15 +176,15 @@ impl Part {
     }
 }
 
-/// How far each score is from the geometric middle of the thresholds, on a logarithmic scale.
+/// The distance of each score from the geometric mean of the thresholds, on a logarithmic scale.
 fn distances(scores: &[u32], thresholds: Thresholds) -> Vec<f64> {
     let log = |score: u32| f64::from(score.max(1)).ln();
     let middle = f64::midpoint(log(thresholds.lower), log(thresholds.upper));
     scores.iter().map(|score| (log(*score) - middle).abs()).collect()
 }
 
-/// The area under the ROC curve: the probability that of one distance of each kind the odd one is larger, equal ones
-/// counting half.
+/// The area under the ROC curve: the probability that a distance in `odd` exceeds one in `known`. Equal distances count
+/// half.
 fn auc(known: &[f64], odd: &[f64]) -> f64 {
     let mut known = known.to_vec();
     known.sort_unstable_by(f64::total_cmp);
@@ -195,7 +196,7 @@ fn auc(known: &[f64], odd: &[f64]) -> f64 {
     wins.sum::<f64>() / (known.len() * odd.len()) as f64
 }
 
-/// The scores in their order, upwards on a logarithmic scale: the darker, the more rows.
+/// Draws the scores in order, upwards on a logarithmic scale. A darker cell holds more rows.
 fn chart(text: &mut String, scores: &[u32], thresholds: Thresholds) -> std::fmt::Result {
     let Thresholds { lower, upper } = thresholds;
     let log = |score: u32| f64::from(score.max(1)).ln();
@@ -234,7 +235,7 @@ mod tests {
     const THRESHOLDS: Thresholds = Thresholds { lower: 100, upper: 10_000 };
 
     #[test]
-    fn the_area_is_that_of_all_pairs() {
+    fn the_auc_compares_all_pairs() {
         assert_eq!(auc(&[1.0, 2.0, 3.0], &[4.0, 5.0]), 1.0);
         assert_eq!(auc(&[4.0, 5.0], &[1.0, 2.0, 3.0]), 0.0);
         assert_eq!(auc(&[1.0, 3.0], &[2.0]), 0.5);
@@ -243,18 +244,18 @@ mod tests {
     }
 
     #[test]
-    fn scores_are_as_far_from_the_middle_below_it_as_above() {
+    fn distances_are_symmetric_about_the_mean_of_the_thresholds() {
         let distances = distances(&[1000, 100, 10_000, 10, 100_000, 0, 1], THRESHOLDS);
         let decades: Vec<f64> = distances.iter().map(|distance| distance / 10f64.ln()).collect();
         let expected = [0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0];
         assert!(decades.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{decades:?}");
-        // Sensors that see nothing are told from others as those that see too much.
+        // Scores below the thresholds separate as well as scores above them.
         assert_eq!(auc(&distances[..3], &distances[3..4]), 1.0);
         assert_eq!(auc(&distances[..3], &distances[4..5]), 1.0);
     }
 
     #[test]
-    fn the_chart_has_each_score_in_its_place() {
+    fn the_chart_shows_each_score_in_its_cell() {
         let mut scores = vec![10; COLUMNS];
         scores[COLUMNS - 1] = 1_000_000;
         let mut text = String::new();
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_begins_with_the_shift_has_a_time_of_its_own() {
+    fn the_delay_of_a_new_monitor_is_measured_separately() {
         let rows: Vec<Vec<u8>> = (0..40).map(|i| vec![i]).collect();
         assert_eq!(from_the_start(THRESHOLDS, &rows, &[50; 40]), Some(10));
         assert_eq!(from_the_start(THRESHOLDS, &rows, &[1_000; 40]), None);

@@ -1,4 +1,4 @@
-//! The contents of a board for a network: the image, and the part of the blob that the board has room for.
+//! The contents of a board's flash for a network: the image, and the part of the blob that fits.
 
 use super::LinkError;
 use super::measure::footprint;
@@ -10,12 +10,12 @@ use crate::weights::Weights;
 /// The blob for a board's flash.
 pub struct Flashed<'w> {
     pub blob: &'w [u8],
-    /// Whether it is the encoder alone.
+    /// Whether the blob is the encoder alone.
     pub encoder_alone: bool,
 }
 
 impl<'w> Flashed<'w> {
-    /// The whole network, or its encoder if the board has no room for more.
+    /// The whole network, or its encoder if the board has room only for that.
     pub fn new(board: &Board, weights: &'w Weights) -> anyhow::Result<Self> {
         let encoder = if footprint(weights)?.encoder_alone(board) { weights.encoder() } else { None };
         let blob = encoder.map_or(weights.bytes(), |encoder| encoder.bytes());
@@ -31,17 +31,17 @@ pub struct Firmware<'w> {
 }
 
 impl<'w> Firmware<'w> {
-    /// The images of an emulated board with these weights.
+    /// Builds the images of an emulated board, for these weights.
     pub fn new(board: &'static Board, weights: &'w Weights) -> anyhow::Result<Self> {
         Ok(Self { images: BoardImages::application(board)?, flashed: Flashed::new(board, weights)?, board })
     }
 
-    /// Its name in the budget file: board, network and, if it is alone, half.
+    /// Its name in the budget file: the board, the network and, for the encoder alone, a suffix.
     pub fn name(&self, network: &str) -> String {
         format!("{}-{network}{}", self.board.name, if self.flashed.encoder_alone { "-encoder-only" } else { "" })
     }
 
-    /// An emulator that runs one of the images.
+    /// Boots one of the images in an emulator.
     pub fn boot(&self, program: Program) -> Result<Qemu, LinkError> {
         Qemu::boot(self.board, &self.images, program, self.flashed.blob)
     }

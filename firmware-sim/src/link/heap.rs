@@ -1,20 +1,19 @@
-//! The heap of this program: it counts what a part of the program allocates, and if the system has no more memory, it says so
-//! in one line and ends the program.
+//! The heap of this program, which counts the allocations of a part of the program.
 //!
-//! This module uses `unsafe` because an allocator is an unsafe trait.
+//! It is the heap of both programs ([`autoencoder_io::heap`]) with a counter. This module uses `unsafe` because an
+//! allocator is an unsafe trait.
 #![allow(unsafe_code)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use autoencoder_io::heap::Heap;
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
-use std::io::{Write, stderr};
-use std::process;
 
 #[global_allocator]
-static HEAP: Heap = Heap;
+static HEAP: CountingHeap = CountingHeap;
 
-struct Heap;
+struct CountingHeap;
 
-/// What a part of the program has allocated.
+/// The allocations of a part of the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allocations {
     pub count: u64,
@@ -22,30 +21,22 @@ pub struct Allocations {
 }
 
 thread_local! {
-    /// Of this thread, if they are counted. It has no destructor and is there from the start: it needs no memory itself.
+    /// The allocations of this thread, if they are counted. A constant without a destructor, so it needs no memory of
+    /// the heap.
     static COUNTED: Cell<Option<Allocations>> = const { Cell::new(None) };
 }
 
-/// Counts what a part of the program allocates in this thread. Memory that is only given back does not count.
+/// Counts what `f` allocates in this thread. Freeing memory does not count.
 pub fn count(f: impl FnOnce()) -> Allocations {
     let before = COUNTED.replace(Some(Allocations::default()));
     f();
     COUNTED.replace(before).unwrap_or_default()
 }
 
-/// Says that the system refused so many bytes of memory, and ends the process. Called where nothing can be allocated.
-fn out_of_memory(bytes: usize) -> ! {
-    let _ = writeln!(stderr(), "error: not enough memory: the system refused {bytes} bytes");
-    process::exit(1)
-}
-
-impl Heap {
-    /// Counts what was allocated, and passes it on.
-    fn took(bytes: usize, memory: *mut u8) -> *mut u8 {
-        if memory.is_null() {
-            out_of_memory(bytes);
-        }
-        // A thread that ends allocates no more.
+impl CountingHeap {
+    /// Counts an allocation and passes it on.
+    fn counted(bytes: usize, memory: *mut u8) -> *mut u8 {
+        // A thread that is ending allocates nothing more.
         let _ = COUNTED.try_with(|counted| {
             if let Some(Allocations { count, bytes: sum }) = counted.get() {
                 counted.set(Some(Allocations { count: count + 1, bytes: sum + bytes as u64 }));
@@ -55,26 +46,26 @@ impl Heap {
     }
 }
 
-// SAFETY: the system's allocator does all of it; what is added neither allocates nor unwinds.
-unsafe impl GlobalAlloc for Heap {
+// SAFETY: the programs' heap does all the work; counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for CountingHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller has promised.
-        Self::took(layout.size(), unsafe { System.alloc(layout) })
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`.
+        Self::counted(layout.size(), unsafe { Heap.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller has promised.
-        Self::took(layout.size(), unsafe { System.alloc_zeroed(layout) })
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`.
+        Self::counted(layout.size(), unsafe { Heap.alloc_zeroed(layout) })
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
-        // SAFETY: as the caller has promised.
-        Self::took(bytes, unsafe { System.realloc(memory, layout, bytes) })
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`.
+        Self::counted(bytes, unsafe { Heap.realloc(memory, layout, bytes) })
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as the caller has promised.
-        unsafe { System.dealloc(memory, layout) }
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`.
+        unsafe { Heap.dealloc(memory, layout) }
     }
 }
 
@@ -84,7 +75,7 @@ mod tests {
     use std::hint::black_box;
 
     #[test]
-    fn allocations_of_this_thread_are_counted_and_nothing_else() {
+    fn only_allocations_of_this_thread_are_counted() {
         let outside = black_box(vec![0u8; 10]);
         let counted = count(|| {
             let mut grown = black_box(Vec::<u8>::with_capacity(100));

@@ -1,10 +1,10 @@
-//! The device in this process, under guard: on a separate stack, with every allocation counted.
+//! The device in this process, guarded: it runs on a separate stack, and each of its allocations is counted.
 
 use super::stack::Stack;
 use super::{Link, LinkError, Ram};
-use autoencoder_core::adapt::{self, LearningMemory, Moments};
+use autoencoder_core::adapt::{LearningMemory, Moments, gradients};
 use autoencoder_core::network::memory_bytes;
-use autoencoder_core::quant::{ChannelParams, Native, code, padded};
+use autoencoder_core::quant::{ChannelParams, Native, code};
 use autoencoder_core::{Network, Topology, Zeroed};
 use autoencoder_device::flash::Nor;
 use autoencoder_device::frame::frame_bytes;
@@ -29,11 +29,11 @@ enum Application<'b> {
 
 type FlashLearner = Learner<'static, Nor<Vec<u8>>>;
 
-/// The longest row of a device whose blob is of no use: its answers say why.
+/// The longest row of a device whose blob cannot be opened. Its answers report the reason.
 const ROW_WITHOUT_NETWORK: usize = 64;
 
 impl<'b> InProcess<'b> {
-    /// Boots the application with a blob in its flash, a good or a bad one.
+    /// Boots the application with a blob in its flash, valid or not.
     pub fn boot(blob: &'b [u8]) -> Result<Self, LinkError> {
         let network = Network::open(blob).ok();
         let row = longest_row::<Frozen>(network.as_ref());
@@ -41,7 +41,8 @@ impl<'b> InProcess<'b> {
         Self::start(Application::Frozen(Box::new(app)), row, blob, None)
     }
 
-    /// The same with an application that learns and keeps what it learns in a flash with these contents.
+    /// As [`Self::boot`], with an application that learns. It keeps its learned parameters in a flash with these
+    /// contents.
     pub fn boot_learning(blob: &'b [u8], flash: Vec<u8>) -> Result<Self, LinkError> {
         let network = Network::open(blob).ok();
         let row = longest_row::<FlashLearner>(network.as_ref());
@@ -56,7 +57,7 @@ impl<'b> InProcess<'b> {
         Ok(device)
     }
 
-    /// Runs a part of the application.
+    /// Runs a part of the application on the guarded stack.
     fn guarded(&mut self, f: impl FnOnce(&mut Application<'b>, &mut Vec<u8>)) -> Result<(), LinkError> {
         let Self { app, stack, answer, .. } = self;
         stack.guard(|| f(app, answer))
@@ -94,7 +95,7 @@ impl<'b> Application<'b> {
 impl Link for InProcess<'_> {
     fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError> {
         self.answer.clear();
-        // A frame is answered where it ends, and it ends with a zero.
+        // Every frame ends with a zero and is answered at that byte.
         let frames = request.split(|byte| *byte == 0).count();
         self.answer.reserve(frames * self.longest);
         self.guarded(|app, answer| {
@@ -112,12 +113,12 @@ impl Link for InProcess<'_> {
     }
 }
 
-/// Bytes of RAM of the application of a network, its stack not counted.
+/// Bytes of RAM of the application for a network, without the stack.
 pub fn static_bytes(topology: &Topology, code_bits: u8) -> usize {
     size_of::<App<'_, '_, Frozen>>() + buffer_bytes::<Frozen>(topology, code_bits)
 }
 
-/// The same of an application that learns.
+/// Bytes of RAM of an application that learns, without the stack.
 pub fn learning_static_bytes(topology: &Topology, code_bits: u8) -> usize {
     let channels = topology.channels() * (size_of::<ChannelParams>() + size_of::<[Moments; 2]>());
     let learner = channels + gradients(topology) * size_of::<f32>() + HELD_OUT * topology.row();
@@ -129,14 +130,7 @@ fn buffer_bytes<L: Learn>(topology: &Topology, code_bits: u8) -> usize {
     memory_bytes::<Native>(topology) + 2 * frame_bytes(row)
 }
 
-/// Gradients between hidden layers, as [`adapt::gradients`] counts them of a network that is there.
-pub fn gradients(topology: &Topology) -> usize {
-    let layers = topology.layers().len();
-    let hidden = |boundary: usize| if boundary < layers { padded(topology.size(boundary)) } else { 0 };
-    (1..layers).map(|boundary| hidden(boundary) + hidden(boundary + 1)).max().unwrap_or_default()
-}
-
-/// The most bytes of a row, of a code or of what the device answers besides.
+/// Bytes of the longest row, code or other answer of the device.
 fn longest_row<L: Learn>(network: Option<&Network<'_>>) -> usize {
     network.map_or(ROW_WITHOUT_NETWORK, |network| network.topology().row().max(network.code_bytes()).max(L::ROW))
 }
@@ -157,13 +151,13 @@ fn learner_buffers(network: Option<&Network<'_>>) -> LearnerBuffers<'static> {
         learning: LearningMemory {
             channels: static_memory(ChannelParams::ZERO, channels),
             moments: static_memory([Moments::ZERO; 2], channels),
-            gradients: static_memory(0.0, network.map_or(0, adapt::gradients)),
+            gradients: static_memory(0.0, network.map_or(0, |network| gradients(network.topology()))),
         },
         held_out: static_memory(0, HELD_OUT * network.map_or(0, |network| network.topology().row())),
     }
 }
 
-/// Memory that is never given back, as the statics of a device are.
+/// Memory that is never freed, like the statics of a device.
 fn static_memory<T: Copy>(value: T, length: usize) -> &'static mut [T] {
     Box::leak(vec![value; length].into())
 }
@@ -182,7 +176,7 @@ mod tests {
     fn an_allocation_is_caught() {
         let outcome = device().guarded(|_, _| drop(black_box(vec![0u8; 100])));
         assert!(matches!(outcome, Err(LinkError::Heap { count: 1, bytes: 100 })), "{outcome:?}");
-        // Memory that is only given back was not allocated here.
+        // Freeing memory is not an allocation.
         let mut boxed = Some(Box::new(1u8));
         device().guarded(|_, _| drop(boxed.take())).unwrap();
     }
@@ -194,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_static_size_is_known_from_the_topology_and_nothing_is_spare() {
+    fn the_static_size_follows_from_the_topology_and_nothing_is_spare() {
         for topology in ["784-256-128-256-784", "70-9r-3-9r-70i", "30-30", "4-8-4", "64-20-30-5-64"] {
             let weights = random::weights(&topology.parse().unwrap()).unwrap();
             for mut device in [

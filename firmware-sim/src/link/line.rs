@@ -1,4 +1,4 @@
-//! A line of bytes to a device: frames out, and as many frames back.
+//! A line of bytes to a device. Each frame that is sent is answered by one frame.
 
 use super::LinkError;
 use autoencoder_device::frame::{self, frame_bytes};
@@ -9,15 +9,15 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// The number of this line's own requests. A session counts to one less.
+/// The number of the line's own requests. A session's numbers end one below.
 pub const OWN_SEQUENCE: u32 = u32::MAX;
 
-/// The system's error for a port that has gone: an input/output error.
+/// The system's error for a port that was unplugged: an input/output error.
 const GONE: Option<i32> = if cfg!(unix) { Some(5) } else { None };
 
 /// The port of a line. Its reads and writes time out.
 pub trait Port: Read + Write {
-    /// Sets that time.
+    /// Sets the time after which a read or write fails.
     fn set_patience(&mut self, patience: Duration) -> io::Result<()>;
 }
 
@@ -34,29 +34,29 @@ impl Port for Box<dyn SerialPort> {
     }
 }
 
-/// A line, and what came over it last.
+/// A line, and the last bytes that were received on it.
 pub struct Line<P> {
     port: P,
-    /// How long its reads and writes wait.
+    /// The timeout of its reads and writes.
     patience: Duration,
     answer: Vec<u8>,
 }
 
-/// Longer than any frame that answers another.
+/// Longer than any frame that answers a request.
 const LONGEST: usize = frame_bytes(u16::MAX as usize);
-/// After this much silence, nothing more will come.
+/// After this much silence, no more bytes are expected.
 const QUIET: Duration = Duration::from_millis(200);
-/// Tells a device that reports at length to begin.
+/// Tells a device that sends a stream of reports to begin.
 const BEGIN: u8 = b'\n';
 
 impl<P: Port> Line<P> {
-    /// A line over a port that is to wait for so long.
+    /// A line over a port, with this timeout.
     pub fn new(mut port: P, patience: Duration) -> io::Result<Self> {
         port.set_patience(patience)?;
         Ok(Self { port, patience, answer: Vec::new() })
     }
 
-    /// Ends any frame that was begun and throws away what still comes.
+    /// Ends any frame that was begun and discards the bytes that still arrive.
     pub fn resynchronise(&mut self) -> Result<(), LinkError> {
         self.answer.clear();
         self.port.write_all(&[0]).map_err(|error| self.failed(error))?;
@@ -73,7 +73,7 @@ impl<P: Port> Line<P> {
         Ok(self.port.set_patience(self.patience)?)
     }
 
-    /// Sends bytes and returns what comes back: as many frames.
+    /// Sends bytes and returns the answer, which has as many frames.
     pub fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError> {
         self.answer.clear();
         self.port.write_all(request).map_err(|error| self.failed(error))?;
@@ -87,12 +87,12 @@ impl<P: Port> Line<P> {
         }
     }
 
-    /// What came back last.
+    /// The last bytes that were received.
     pub fn answer(&self) -> &[u8] {
         &self.answer
     }
 
-    /// Takes what has come, or waits for it. More than `limit` bytes in all are an error.
+    /// Receives bytes, or waits for some. More than `limit` bytes in all are an error.
     fn receive(&mut self, limit: usize) -> Result<(), LinkError> {
         let mut buffer = [0; 4096];
         let count = loop {
@@ -107,13 +107,13 @@ impl<P: Port> Line<P> {
         if self.answer.len() > limit { Err(LinkError::Foreign) } else { Ok(()) }
     }
 
-    /// Tells a device that reports to begin.
+    /// Tells a device that sends a stream of reports to begin.
     pub fn begin(&mut self) -> Result<(), LinkError> {
         self.answer.clear();
         self.port.write_all(&[BEGIN]).map_err(|error| self.failed(error))
     }
 
-    /// The next frame of a report, its final zero included.
+    /// The next frame of a report, including its final zero.
     pub fn next_frame(&mut self) -> Result<Vec<u8>, LinkError> {
         loop {
             let begins = self.answer.iter().position(|byte| *byte != 0).unwrap_or(self.answer.len());
@@ -159,7 +159,7 @@ impl<P: Port> Line<P> {
         }
     }
 
-    /// The line was closed: perhaps the device has said why.
+    /// The error for a line that was closed. The device may have sent the reason.
     fn closed(&self) -> LinkError {
         last_words(&self.answer).map_or(LinkError::Closed, LinkError::Stopped)
     }
@@ -173,7 +173,7 @@ fn last_words(answer: &[u8]) -> Option<String> {
     frames.rfind(|words| KNOWN.iter().any(|known| words.starts_with(known))).map(str::to_owned)
 }
 
-/// How many frames end in these bytes. A zero that follows another one ends none.
+/// The number of frames that end in these bytes. A zero that follows another zero ends none.
 fn frames(bytes: &[u8]) -> usize {
     bytes.split_inclusive(|byte| *byte == 0).filter(|frame| frame.len() > 1 && frame.ends_with(&[0])).count()
 }
@@ -184,7 +184,7 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    /// A line to something that reads a request and then does as it likes.
+    /// A line to a thread that reads a request and then runs `device`.
     fn line(device: impl FnOnce(TcpStream) + Send + 'static) -> Line<TcpStream> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

@@ -1,13 +1,15 @@
-//! What a network takes of a board. All but the stack follows from its sizes; the stack is measured on the application in this
-//! process, with the network itself or, where there is none yet, with one of the same layers in miniature.
+//! The memory that a network needs. All of it but the stack follows from the sizes of the network. The stack is
+//! measured with the application in this process. Without weights, a network with the same layers in miniature is
+//! measured.
 
-use super::in_process::{InProcess, gradients, learning_static_bytes, static_bytes};
+use super::in_process::{InProcess, learning_static_bytes, static_bytes};
 use super::{Link, LinkError, Ram, Target};
 use crate::board::needs::{Fit, Footprint, LearningNeeds, Learns, Needs, OverBudget};
 use crate::board::{BOARDS, Board, UNLIMITED};
 use crate::weights::Weights;
 use crate::{flash_file, random};
 use anyhow::{Context, anyhow};
+use autoencoder_core::adapt::gradients;
 use autoencoder_core::quant::code::packed_bytes;
 use autoencoder_core::{Topology, topology};
 use autoencoder_device::flash::Nor;
@@ -17,7 +19,7 @@ use autoencoder_device::{Command, Request, frame, message};
 use autoencoder_io::topology::name;
 use std::fmt::Display;
 
-/// What a network takes.
+/// The memory that a network needs, with and without learning.
 pub struct Estimate {
     pub ram: Ram,
     pub footprint: Footprint,
@@ -30,12 +32,12 @@ impl Estimate {
         name(&self.footprint.whole.topology)
     }
 
-    /// Of a network that is there.
+    /// The estimate for these weights.
     pub fn of(weights: &Weights) -> anyhow::Result<Self> {
         Ok(Self { ram: application(weights)?, footprint: footprint(weights)?, learning: learning(weights)? })
     }
 
-    /// Of a network that need not be there: from its sizes alone.
+    /// The estimate for a network without weights, from its sizes alone.
     pub fn of_sizes(topology: &Topology) -> anyhow::Result<Self> {
         let model = random::weights(&random::miniature(topology)?)?;
         let stack = application(&model)?.stack;
@@ -48,7 +50,7 @@ impl Estimate {
     }
 }
 
-/// Bytes of the blob of a network, and of one of each half where it has both.
+/// Bytes of the blob of a network, and of a blob of each half if it has both.
 struct Lengths {
     whole: usize,
     halves: Option<[usize; 2]>,
@@ -64,7 +66,7 @@ impl Lengths {
         Ok(Self { whole, halves })
     }
 
-    /// What the network needs with a stack of so many bytes.
+    /// The needs of the network with a stack of `stack` bytes.
     fn footprint(&self, topology: &Topology, code_bits: u8, stack: usize) -> Footprint {
         let code = packed_bytes(topology.code(), code_bits);
         let needs = |topology: &Topology, weights| {
@@ -83,10 +85,15 @@ fn application(weights: &Weights) -> anyhow::Result<Ram> {
     exercise(InProcess::boot(weights.bytes())?, weights, &[])
 }
 
-/// The needs of a network and of each half: their own statics, and the stack as measured with the whole.
+/// The needs of a network and of each half. Each has its own statics; the stack is measured with the whole network.
 pub fn footprint(weights: &Weights) -> anyhow::Result<Footprint> {
     let lengths = Lengths { whole: weights.length, halves: weights.half_lengths()? };
-    Ok(lengths.footprint(weights.topology(), weights.header.code_bits, application(weights)?.stack))
+    let stack = match weights.stack.get() {
+        Some(stack) => *stack,
+        None => application(weights)?.stack,
+    };
+    let _ = weights.stack.set(stack); // to measure it leaks the application's buffers: once is enough
+    Ok(lengths.footprint(weights.topology(), weights.header.code_bits, stack))
 }
 
 /// The needs of learning with this network.
@@ -97,12 +104,12 @@ pub fn learning(weights: &Weights) -> anyhow::Result<LearningNeeds> {
 
 /// RAM of the application that learns with this network.
 fn learning_ram(weights: &Weights) -> anyhow::Result<Ram> {
-    // A flash with a record, which is loaded first.
+    // The flash holds a record, which the device loads first.
     let record = record_bytes(weights.channels());
     let mut flash = Nor::<Vec<u8>>::new(flash_file::erased(weights.topology()));
     Store::new(&mut flash, weights.crc, record)?.save([&vec![0; record][..]])?;
     let device = InProcess::boot_learning(weights.bytes(), flash.bytes().to_vec())?;
-    // They differ, so that the device holds as many out as it can.
+    // The rows differ, so that the device holds out as many as it can.
     let row = |i: usize| (0..weights.row()).map(|j| (i * (j + 1)) as u8).collect();
     let rows: Vec<Vec<u8>> = (1..=HELD_OUT + 1).map(row).collect();
     let begin = Begin { method: Method::Adam, rate: 1, batch: 1, rows: 1 };
@@ -116,27 +123,27 @@ fn learning_ram(weights: &Weights) -> anyhow::Result<Ram> {
     exercise(device, weights, &run)
 }
 
-/// What learning needs with a blob and a stack of so many bytes.
+/// The needs of learning, with a blob of `weights` bytes and a stack of `stack` bytes.
 fn learning_of(topology: &Topology, code_bits: u8, weights: usize, stack: usize) -> LearningNeeds {
     let ram = learning_static_bytes(topology, code_bits) + stack;
     let code = packed_bytes(topology.code(), code_bits);
     learning_needs(Needs { weights, ram, topology: topology.clone(), code })
 }
 
-/// What learning needs, of a device that needs this for it.
+/// Adds the slots and the gradients to the needs of a device that learns.
 pub fn learning_needs(needs: Needs) -> LearningNeeds {
     let (slots, gradients) = (flash_file::slots(&needs.topology), gradients(&needs.topology));
     LearningNeeds { needs, slots, gradients }
 }
 
-/// Has a device carry out the commands that take most stack, and these about learning. If the network lacks a
-/// half, the device refuses the command.
+/// Runs the commands that need the most stack on a device, then those of a run of learning. The device refuses commands
+/// for a half that the network lacks.
 fn exercise(mut device: InProcess<'_>, weights: &Weights, run: &[message::LearningCommand<'_>]) -> anyhow::Result<Ram> {
     let (row, code) = (vec![0; weights.row()], vec![0; weights.code_bytes()]);
     let commands = [
         Command::Info,
         Command::Encode { row: &row },
-        Command::Decode { weights: weights.crc, code: &code },
+        Command::Decode { identity: weights.crc, code: &code },
         Command::Score { row: &row },
     ];
     let mut buffer = vec![0; frame::frame_bytes(row.len().max(code.len()))];
@@ -156,8 +163,8 @@ pub fn ensure_whole_fits(board: &'static Board, weights: &Weights) -> anyhow::Re
     }
 }
 
-/// Returns an error unless the board, and the one that is emulated in its place, has room for a network or for its encoder: such
-/// a device encodes. A board on a serial port has what it has. `file` is the network's.
+/// Returns an error unless the board has room for a network or for its encoder, and so has the board that is emulated
+/// in its place. A board on a serial port is not checked. `file` names the network in the error.
 pub fn ensure_room(
     target: &Target,
     topology: &Topology,
@@ -170,7 +177,7 @@ pub fn ensure_room(
     })
 }
 
-/// Why a board has no room for a network, and what it has room for. `file` is the network's.
+/// The error for a board without room for a network, with advice on what would fit. `file` names the network.
 fn refusal(board: &'static Board, topology: &Topology, footprint: &Footprint, file: &dyn Display) -> anyhow::Error {
     let whole = &footprint.whole;
     let memory = Needs { topology: topology.clone(), ..whole.clone() };
@@ -190,7 +197,7 @@ fn refusal(board: &'static Board, topology: &Topology, footprint: &Footprint, fi
     OverBudget { board, what: name(topology), flash, ram: whole.ram, instead }.into()
 }
 
-/// Returns an error unless a board has what a device has taken of it.
+/// Returns an error unless a board has as much memory as a device has used.
 pub fn ensure_fits(board: &'static Board, weights: &Weights, needs: &Needs) -> anyhow::Result<()> {
     if needs.fit(board) {
         return Ok(());
@@ -201,7 +208,7 @@ pub fn ensure_fits(board: &'static Board, weights: &Weights, needs: &Needs) -> a
     Err(OverBudget { board, what: weights.name(), flash, ram: needs.ram, instead }.into())
 }
 
-/// Returns an error unless a board has what learning needs.
+/// Returns an error unless a board has as much memory as learning needs.
 pub fn ensure_learning_fits(board: &'static Board, weights: &Weights, learning: &LearningNeeds) -> anyhow::Result<()> {
     let (flash, ram) = (learning.flash(board), learning.needs.ram);
     if flash <= board.learning_flash() && ram <= board.free_ram() {
@@ -219,8 +226,8 @@ pub fn ensure_learning_fits(board: &'static Board, weights: &Weights, learning: 
     Err(OverBudget { board, what: format!("learning with {name}"), flash, ram, instead }.into())
 }
 
-/// Returns an error unless the board, and the image of the one that is emulated in its place, has room for learning: before an
-/// image is built. `flash` has the bytes of what is kept.
+/// Returns an error unless the board has room for learning, and so has the image of the board that is emulated in its
+/// place. No image is built for this. `flash` is the length in bytes of the slots.
 pub fn ensure_learning_room(target: &Target, weights: &Weights, flash: usize) -> anyhow::Result<()> {
     if target.board == UNLIMITED {
         return Ok(());
@@ -229,12 +236,12 @@ pub fn ensure_learning_room(target: &Target, weights: &Weights, flash: usize) ->
     target.boards().try_for_each(|board| ensure_learning_fits(board, weights, &learning))?;
     let Some((board, image)) = target.emulated.and_then(|board| Some((board, board.learner()?))) else { return Ok(()) };
     if flash > image.kept {
-        return Err(LinkError::Room { what: "what is learned", bytes: flash, room: image.kept }.into());
+        return Err(LinkError::Room { what: "the learned parameters", bytes: flash, room: image.kept }.into());
     }
     learning.check_image(board).with_context(|| weights.path.display().to_string())
 }
 
-/// The topologies with a name that take the same rows and fit, as advice.
+/// The named topologies that take rows of the same length and fit, as advice.
 fn others(topology: &Topology, fit: impl Fn(&Estimate) -> bool) -> Vec<String> {
     let named = topology::NAMES.into_iter().filter_map(|name| Some((name, Topology::named(name)?)));
     let other = named.filter(|(_, other)| other != topology && other.row() == topology.row());
@@ -246,9 +253,8 @@ fn others(topology: &Topology, fit: impl Fn(&Estimate) -> bool) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// The stack is that of the network itself, and so is everything else.
     #[test]
-    fn what_a_network_takes_is_known_from_its_sizes_alone() {
+    fn the_estimate_from_sizes_alone_equals_the_measurement_of_the_network() {
         for text in ["classic", "small", "anomaly", "tiny", "70-9r-3-9r-70i", "30-30", "4-8-4", "784-16", "300-41-300i"]
         {
             let topology: Topology = text.parse().unwrap();

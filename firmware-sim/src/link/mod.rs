@@ -1,4 +1,4 @@
-//! Links to a device: in this process, in an emulator, or on a serial line; and the session that goes over one.
+//! Links to a device in this process, in an emulator or on a serial line, and the session over a link.
 
 pub mod flashed;
 mod heap;
@@ -20,19 +20,19 @@ use std::str::FromStr;
 
 /// A device at the other end of a line.
 pub trait Link {
-    /// Sends bytes and returns what comes back: the frames that answer them.
+    /// Sends bytes and returns the frames that answer them.
     fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError>;
 
-    /// Ends any frame that was begun on the line and throws away what still comes, so that the next answer is the one to
-    /// the next request.
+    /// Ends any frame that was begun on the line and discards the bytes that still arrive, so that the next answer
+    /// belongs to the next request.
     fn resynchronise(&mut self) -> Result<(), LinkError> {
         Ok(())
     }
 
-    /// The RAM that the device has taken so far.
+    /// The RAM that the device has used so far.
     fn ram(&mut self) -> Result<Ram, LinkError>;
 
-    /// Instructions that the last request took; 0 where nothing counts them.
+    /// Instructions that the device executed for the last request; 0 if the link cannot count them.
     fn instructions(&mut self) -> Result<u32, LinkError> {
         Ok(0)
     }
@@ -43,7 +43,7 @@ pub trait ReportStream {
     /// Tells it to begin.
     fn begin(&mut self) -> Result<(), LinkError>;
 
-    /// The next frame that it sends, its final zero included.
+    /// The next frame that it sends, including its final zero.
     fn next(&mut self) -> Result<Vec<u8>, LinkError>;
 }
 
@@ -66,7 +66,7 @@ impl FromStr for Kind {
             ("in-process", _) => Ok(Self::InProcess),
             ("qemu", _) => Ok(Self::Qemu),
             (_, Some(path)) if !path.is_empty() => Ok(Self::Serial(path.into())),
-            _ => Err("there are in-process, qemu and serial:PATH".to_owned()),
+            _ => Err("expected in-process, qemu or serial:PATH".to_owned()),
         }
     }
 }
@@ -81,7 +81,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The device that a command is about.
+/// The device that a command uses.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub link: Kind,
@@ -89,26 +89,27 @@ pub struct Target {
     pub board: &'static Board,
     /// The board that runs in its place, if it is emulated.
     pub emulated: Option<&'static Board>,
-    /// Whether only errors are said.
+    /// Whether to suppress the notes on standard error.
     pub quiet: bool,
 }
 
 impl Target {
-    /// The board that was named, or the link's default. An error if it is to be emulated and cannot be.
+    /// A target with the named board, or with the link's default. Returns an error if the board must be emulated and
+    /// cannot be.
     pub fn new(link: &Kind, board: Option<&str>, quiet: bool) -> anyhow::Result<Self> {
         let board = if *link == Kind::Qemu && board.is_none() { board::STAND_IN } else { board::find(board)? };
         let emulated = (*link == Kind::Qemu).then(|| board.emulated()).transpose()?;
         Ok(Self { link: link.clone(), board, emulated, quiet })
     }
 
-    /// The boards that have to have room for a network: the one that was named, and the one that is emulated in its place. None
-    /// on a serial port, where the weights are in the flash already.
+    /// The boards that must have room for a network: the named one, and the one that is emulated in its place. There
+    /// are none on a serial port, where the weights are already in flash.
     pub fn boards(&self) -> impl Iterator<Item = &'static Board> {
         let named = if matches!(self.link, Kind::Serial(_)) { None } else { Some(self.board) };
         named.into_iter().chain(self.emulated.filter(|board| *board != self.board))
     }
 
-    /// A device in this process to compare another one with. It has room for every network.
+    /// A device in this process that another one is compared with. It has room for every network.
     pub fn reference() -> Self {
         Self { link: Kind::InProcess, board: board::UNLIMITED, emulated: None, quiet: true }
     }
@@ -121,14 +122,14 @@ pub struct Ram {
     pub statics: usize,
     /// Statics that a larger network could use: the buffers of an image are as long as its board allows.
     pub spare: usize,
-    /// The deepest that the stack has been, measured.
+    /// The high-water mark of the stack, measured.
     pub stack: usize,
-    /// Allocated. The guard makes sure that this is nothing.
+    /// Bytes allocated on the heap. The guard ensures that this is 0.
     pub heap: u64,
 }
 
 impl Ram {
-    /// What this network uses.
+    /// Bytes that this network uses: its statics and the stack.
     pub fn used(&self) -> usize {
         self.statics + self.stack
     }
@@ -141,64 +142,64 @@ impl From<Usage> for Ram {
     }
 }
 
-/// Why a device gave no answer.
+/// The reason why a device gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// The application allocated memory, although it has no heap.
-    #[error("the application allocated {bytes} bytes on the heap, in {count} pieces")]
+    #[error("the application allocated {bytes} bytes on the heap, in {count} allocations")]
     Heap {
-        /// How often.
+        /// Number of allocations.
         count: u64,
-        /// How much.
+        /// Bytes in all.
         bytes: u64,
     },
-    /// It stopped.
+    /// The application panicked.
     #[error("the application panicked")]
     Panic,
     /// The system has no memory for its stack.
     #[error("the application's stack: {0}")]
     Stack(std::io::Error),
-    /// It needs more stack than a small board has.
+    /// The application needs more stack than a small board has.
     #[error("the application overflowed its stack")]
     StackOverflow,
     /// There is no image.
     #[error(transparent)]
     Image(#[from] BuildError),
-    /// The emulator has to be installed.
-    #[error("not installed: {0}, the emulator; install it, on Debian with `apt-get install {0}`")]
+    /// The emulator is not installed.
+    #[error("not installed: the emulator {0}; on Debian, install it with `apt-get install {0}`")]
     NoEmulator(&'static str),
-    /// The image's last words.
+    /// The image stopped and sent this text.
     #[error("the device stopped: {0}")]
     Stopped(String),
-    /// How the emulator ended, or its last words.
+    /// The emulator ended with this status, or with this last line of output.
     #[error("the emulator ended: {0}")]
     Ended(String),
-    /// There is less room for something than it has bytes.
-    #[error("{what} has {bytes} bytes, the image has room for {room}")]
+    /// An area of the image is too small.
+    #[error("{what}: {bytes} bytes; the image has room for {room}")]
     Room {
-        /// The blob, or what is learned.
+        /// The blob, or the learned parameters.
         what: &'static str,
-        /// Bytes that it has.
+        /// Bytes that they have.
         bytes: usize,
         /// Bytes of the image's area.
         room: usize,
     },
-    /// The port cannot be opened or set.
+    /// The port cannot be opened or configured.
     #[error("{0}: {1}")]
     Port(String, String),
-    /// The other end has gone.
+    /// The other end closed the line.
     #[error("the line to the device was closed: unplugged?")]
     Closed,
-    /// Something answers, but not in frames.
+    /// The answer is not in frames.
     #[error("the other end of the line sends no frames: another device?")]
     Foreign,
     /// No answer.
     #[error("the device has not answered for {0} seconds")]
     TimeOut(u64),
-    /// The device's answer to a question of the link's own.
+    /// The device answered a request of the link itself with an error.
     #[error("the device: {0}")]
     Device(autoencoder_device::Error),
-    /// The line, or a file of the emulator's.
+    /// The line failed, or a file for the emulator.
     #[error("the line to the device: {0}")]
     Io(#[from] std::io::Error),
 }

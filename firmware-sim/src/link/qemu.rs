@@ -15,13 +15,13 @@ use std::{fs, io};
 use tempfile::TempDir;
 
 const EMULATOR: &str = "qemu-system-arm";
-/// Far longer than any command takes, most of which is the line.
+/// Far longer than any command takes; most of its time is on the line.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Longer than the emulator takes from closing its line to its end.
+/// Longer than the emulator needs to exit after it has closed its line.
 const ENDING: Duration = Duration::from_secs(2);
 
-/// Ends the emulator when this program is no more, however it ended: then the pipe is closed that it waits for.
-/// Ctrl-C on a terminal reaches the whole group, so it has to be ignored here for this to be carried out.
+/// A shell script that ends the emulator when this program ends, however it ends: the pipe that the script waits for is
+/// then closed. Ctrl-C on a terminal reaches the whole process group, so the script ignores it.
 const KEEPER: &str = r#"
 trap '' INT HUP TERM
 exec 3<&0
@@ -41,17 +41,17 @@ pub struct Qemu {
     /// The emulator, or the shell that ends it.
     process: Child,
     line: Line<TcpStream>,
-    /// The blob, and what the emulator says.
+    /// The blob and the emulator's output.
     folder: TempDir,
 }
 
 impl Qemu {
-    /// Boots a board's image with a blob in its flash, a good or a bad one.
+    /// Boots a board's image with a blob in its flash, valid or not.
     pub fn boot(board: &Board, images: &BoardImages, program: Program, blob: &[u8]) -> Result<Self, LinkError> {
         Self::start(board, images, program, blob, &[])
     }
 
-    /// Boots the image that learns, with what it has learned.
+    /// Boots the image that learns, with the contents of its slots.
     pub fn boot_learning(board: &Board, images: &BoardImages, blob: &[u8], kept: &[u8]) -> Result<Self, LinkError> {
         Self::start(board, images, Program::Learner, blob, kept)
     }
@@ -74,7 +74,7 @@ impl Qemu {
         command.args(["-nodefaults", "-no-reboot", "-chardev"]);
         command.arg(format!("socket,id=uart,host=127.0.0.1,port={},nodelay=on", listener.local_addr()?.port()));
         command.args(["-serial", "chardev:uart", "-kernel"]).arg(images.path(program));
-        for (what, bytes, region) in [("the blob", blob, layout.blob), ("what is learned", kept, layout.kept)] {
+        for (what, bytes, region) in [("the blob", blob, layout.blob), ("the learned parameters", kept, layout.kept)] {
             if !bytes.is_empty() {
                 command.arg("-device").arg(load(folder.path(), what, bytes, region)?);
             }
@@ -98,7 +98,7 @@ impl Qemu {
         usage.map_err(|error| self.explain(error))
     }
 
-    /// A line that was closed is an emulator that ended.
+    /// Replaces the error of a closed line by the reason why the emulator ended.
     fn explain(&mut self, error: LinkError) -> LinkError {
         if !matches!(error, LinkError::Closed) {
             return error;
@@ -144,8 +144,8 @@ impl Drop for Qemu {
     }
 }
 
-/// What runs the emulator: a shell that ends it together with this program. Where there is no such shell, on Windows, an
-/// emulator outlives this program if that is killed.
+/// The command that runs the emulator: a shell that ends it together with this program. On Windows, which has no such
+/// shell, an emulator outlives this program if the program is killed.
 fn emulator(folder: &Path) -> Command {
     if cfg!(windows) {
         return Command::new(EMULATOR);
@@ -155,7 +155,7 @@ fn emulator(folder: &Path) -> Command {
     shell
 }
 
-/// Ends the emulator: the shell does so as soon as its pipe is closed.
+/// Ends the emulator. The shell ends it as soon as the pipe is closed.
 fn end(process: &mut Child) {
     drop(process.stdin.take());
     if cfg!(windows) {
@@ -196,15 +196,15 @@ fn accept(listener: &TcpListener, process: &mut Child) -> Result<Option<TcpStrea
     }
 }
 
-/// A connection whose reads wait, which on some systems is not the default after such a listener, and whose small frames
-/// are sent at once.
+/// Makes the reads of a connection blocking, because some systems inherit the listener's mode, and sends small frames
+/// at once.
 fn blocking(port: TcpStream) -> io::Result<TcpStream> {
     port.set_nonblocking(false)?;
     port.set_nodelay(true)?;
     Ok(port)
 }
 
-/// How the emulator ended: by which signal, or with what words and status. It has closed its line.
+/// The reason why the emulator ended: a signal, its last line of output, or its status. It has closed its line.
 fn ended(process: &mut Child, said: &Path) -> LinkError {
     let said = fs::read_to_string(said).unwrap_or_default();
     let closed = Instant::now();
@@ -214,14 +214,14 @@ fn ended(process: &mut Child, said: &Path) -> LinkError {
             status => break status.ok().flatten(),
         }
     };
-    // The shell ends with 128 and the number of the signal that ended what it waited for.
+    // The shell's status is 128 plus the number of the signal that ended the emulator.
     let signal = status.and_then(|status| status.code()?.checked_sub(128)).filter(|signal| *signal > 0);
     let words = said.lines().rfind(|line| !line.contains("warning: "));
     LinkError::Ended(match (signal, words, status) {
         (Some(signal), ..) => format!("killed by signal {signal}"),
         (_, Some(words), _) => words.to_owned(),
         (_, _, Some(status)) => status.to_string(),
-        _ => "it said nothing".to_owned(),
+        _ => "it printed nothing".to_owned(),
     })
 }
 

@@ -1,15 +1,15 @@
-//! What a device took of its board, in JSON and in words.
+//! The memory that a device used of its board, in JSON and as text.
 
 use super::Ram;
 use crate::board::Board;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
-/// What a device took of its board.
+/// The memory that a device used of its board.
 pub struct Report {
     /// The file of the weights.
     pub weights: String,
-    /// Number of the record that the parameters are from, if they were learned.
+    /// Number of the record that holds the parameters, if they were learned.
     pub record: Option<u32>,
     pub board: &'static Board,
     /// The board that ran in its place, if it was emulated.
@@ -20,7 +20,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// As an object of `--json`, with the keys of a command before its own.
+    /// The report as an object for `--json`, after the command's own keys.
     pub fn json(&self, keys: Value) -> String {
         let mut object = Map::new();
         if let Value::Object(keys) = keys {
@@ -48,12 +48,12 @@ impl Report {
         format!("{}\n", Value::Object(object))
     }
 
-    /// As lines of text.
+    /// Writes the report as lines of text.
     pub fn text(&self, text: &mut String) -> std::fmt::Result {
         let Self { board, flash, ram, .. } = self;
         let Ram { statics, spare, stack, heap } = ram;
         if let Some(record) = self.record {
-            writeln!(text, "with the parameters that were learned, record {record}")?;
+            writeln!(text, "with learned parameters, record {record}")?;
         }
         write!(text, "{}", board.name)?;
         if let Some(emulated) = self.emulated {

@@ -6,8 +6,8 @@ use super::{Kind, LinkError, ReportStream};
 use crate::board::STAND_IN;
 use crate::board::firmware::{BoardImages, Program};
 
-/// Tells the device at the other end of a link to begin: an emulator that runs this program with these bytes in its flash,
-/// or a board whose flash has them already.
+/// Connects to a device that trains and tells it to begin. The device is an emulator that runs `program` with these
+/// bytes in its flash, or a board whose flash already holds them.
 pub fn open(link: &Kind, program: Program, flash: &[u8]) -> Result<Box<dyn ReportStream>, LinkError> {
     let mut device: Box<dyn ReportStream> = if let Kind::Serial(path) = link {
         Box::new(Serial::open(path)?)

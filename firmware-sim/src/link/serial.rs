@@ -1,4 +1,4 @@
-//! A board on a serial port, or anything else that speaks the protocol on one.
+//! A board on a serial port, or another device that speaks the protocol there.
 
 use super::line::Line;
 use super::{Link, LinkError, Ram, ReportStream};
@@ -8,20 +8,20 @@ use std::time::Duration;
 
 /// The baud rate of every board's driver.
 const BAUD: u32 = 115_200;
-/// Longer than any command takes on a small board, its bytes on the line included.
+/// Longer than any command takes on a small board, including its bytes on the line.
 const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 1500 } else { 15_000 });
 
-/// What a path to something else is.
+/// The error for a path that is something else.
 const NO_PORT: &str = "not a serial port";
 
 /// A board on a serial port. Its weights are in its flash already.
 pub struct Serial(Line<Box<dyn SerialPort>>);
 
 impl Serial {
-    /// Opens the port. What the line holds from before is thrown away.
+    /// Opens the port. Bytes that are left on the line are discarded.
     pub fn open(path: &Path) -> Result<Self, LinkError> {
         let refused = |error: serialport::Error| {
-            // What the system says of a file that is no terminal is older than most of its readers.
+            // The system's message for a file that is not a terminal is obscure.
             let text = error.to_string();
             let text = if text == "Not a typewriter" { NO_PORT.to_owned() } else { text };
             LinkError::Port(path.display().to_string(), text)
@@ -57,7 +57,7 @@ impl ReportStream for Serial {
     }
 }
 
-// A pair of ports that are each other's ends exists on Unix alone.
+// Pairs of connected ports exist only on Unix.
 #[cfg(all(test, unix))]
 mod tests {
     use super::super::in_process::InProcess;
@@ -67,8 +67,8 @@ mod tests {
     use std::io::{Read, Write};
     use std::thread;
 
-    /// What a request brings from a device at the other end of a line.
-    /// The port that the device returns stays open until then.
+    /// The answer to a request over a serial line with `device` at its other end. The port that `device` returns stays
+    /// open until the answer has arrived.
     fn outcome(device: impl FnOnce(TTYPort) -> Option<TTYPort> + Send + 'static) -> Result<Vec<u8>, LinkError> {
         let (there, here) = TTYPort::pair().unwrap();
         let path = here.name().unwrap();
@@ -76,15 +76,15 @@ mod tests {
         let mut buffer = [0; 64];
         let request = frame::write(&Request { sequence: 7, command: Command::Info }, &mut buffer).unwrap();
         let outcome = Serial::open(path.as_ref()).and_then(|mut serial| serial.exchange(request).map(<[u8]>::to_vec));
-        drop(here); // held until now, or the line would be closed before it is opened
+        drop(here); // held until now, because a line without an open end is closed
         drop(device.join().unwrap());
         outcome
     }
 
     #[test]
-    fn frames_go_over_a_serial_line() {
+    fn a_device_answers_over_a_serial_line() {
         let answer = outcome(|mut there| {
-            there.write_all(b"what is left of something\0").unwrap();
+            there.write_all(b"bytes from before\0").unwrap();
             there.set_timeout(Duration::from_secs(3)).unwrap();
             let mut device = InProcess::boot(&[]).unwrap();
             let mut byte = [0];
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_a_device_of_ours_is_reported_in_one_line() {
+    fn a_silent_port_a_foreign_device_and_a_bad_path_are_reported_in_one_line() {
         let silent = outcome(|there| {
             thread::sleep(2 * PATIENCE);
             Some(there)

@@ -1,6 +1,9 @@
-//! A session with a device: it is opened, asked, and closed with a report. The board's memory is never exceeded.
+//! A session with a device: requests and replies, and a report at the end. A session fails if the board's memory is
+//! exceeded.
 
 mod requests;
+
+pub use requests::LayerDigest;
 
 use super::flashed::{Firmware, Flashed};
 use super::in_process::InProcess;
@@ -22,15 +25,15 @@ use autoencoder_device::{Command, Reply, frame, message};
 use requests::reply;
 use std::path::Path;
 
-/// A device that was asked what it is.
+/// A device that has been identified.
 pub struct Session<'w> {
     pub weights: &'w Weights,
     target: Target,
     link: Box<dyn Link + 'w>,
     learns: bool,
-    /// Number of the record that the parameters are from, if they were learned.
+    /// Number of the record that holds the parameters, if they were learned.
     record: Option<u32>,
-    /// Decodes in this process, for a device that holds only the encoder.
+    /// Decodes in this process if the device holds only the encoder.
     decoder: Option<InProcess<'w>>,
     /// Number of the last request; the greeting has 0.
     sequence: u32,
@@ -38,9 +41,9 @@ pub struct Session<'w> {
 }
 
 impl<'w> Session<'w> {
-    /// Boots a device with these weights, if they fit the board, and asks what it is.
+    /// Boots a device with these weights, if they fit the board, and identifies it.
     ///
-    /// A board with room for the encoder alone gets the encoder; this program then decodes.
+    /// If the board has room only for the encoder, it gets the encoder and this program decodes.
     pub fn open(target: Target, weights: &'w Weights) -> anyhow::Result<Self> {
         introduce(&target, weights);
         if target.board != board::UNLIMITED {
@@ -54,7 +57,8 @@ impl<'w> Session<'w> {
         Self::start(target, link, weights, false)
     }
 
-    /// As [`Self::open`], with a device that learns. Its flash has these contents; a board on a serial port has its own.
+    /// As [`Self::open`], with a device that learns. Its flash has these contents, except on a serial port: a board
+    /// there has its own.
     pub fn learning(target: Target, weights: &'w Weights, flash: Vec<u8>) -> anyhow::Result<Self> {
         introduce(&target, weights);
         ensure_learning_room(&target, weights, flash.len())?;
@@ -68,16 +72,16 @@ impl<'w> Session<'w> {
         Self::start(target, link, weights, true)
     }
 
-    /// A device with what it learned before, if a file is named that holds the contents of its flash.
+    /// Opens a device with the learned parameters in a flash file, if one is named.
     ///
-    /// A flash without a whole record of these weights is an error: whoever names the file expects to use it.
+    /// Returns an error if the file does not exist, is damaged, or holds only a record of other weights.
     pub fn with_flash(target: Target, weights: &'w Weights, flash: Option<&Path>) -> anyhow::Result<Self> {
         let quiet = target.quiet;
         let Some(path) = flash else {
             let session = Self::open(target, weights)?;
             let default = flash_file::DEFAULT;
             if !quiet && has_learned(default.as_ref(), weights) {
-                note(&format!("parameters: those of the blob; --flash {default} selects the learned ones"));
+                note(&format!("parameters: the blob's own; --flash {default} selects the learned ones"));
             }
             return Ok(session);
         };
@@ -108,8 +112,8 @@ impl<'w> Session<'w> {
         self.decoder.is_some()
     }
 
-    /// What the device has learned. Unless `replaced`, returns an error if the record is damaged or of other weights, or if the
-    /// file has what another board has learned.
+    /// The record in the device's flash. Unless `replaced`, returns an error if the record is damaged or of other
+    /// weights, or if the file holds the learned parameters of another board.
     pub fn kept(&mut self, file: &FlashFile, replaced: bool) -> anyhow::Result<RecordState> {
         let kept = self.status(LearningCommand::Status)?.kept?;
         if !replaced {
@@ -117,14 +121,14 @@ impl<'w> Session<'w> {
             let other = matches!(self.target.link, Kind::Serial(_)) && file.state != RecordState::Nothing;
             ensure!(
                 !other || self.flash()? == file.contents,
-                "{}: what another device has learned; give another --flash",
+                "{}: the learned parameters of another device; give another --flash",
                 file.path.display()
             );
         }
         Ok(kept)
     }
 
-    /// Ends the session and reports what the device used. An error if its board has less.
+    /// Ends the session and reports the memory that the device used. Returns an error if its board has less.
     pub fn finish(mut self) -> anyhow::Result<Report> {
         let (ram, flash) = self.within_budget()?;
         let weights = self.weights.path.display().to_string();
@@ -132,7 +136,7 @@ impl<'w> Session<'w> {
         Ok(Report { weights, record: self.record, board, emulated, flash, ram })
     }
 
-    /// The RAM and flash that the device has used. An error if its board has less.
+    /// The RAM and flash that the device has used. Returns an error if its board has less.
     fn within_budget(&mut self) -> anyhow::Result<(Ram, usize)> {
         let (board, weights, ram) = (self.target.board, self.weights, self.link.ram()?);
         let alone = self.decoder.as_ref().and_then(|_| weights.encoder().zip(weights.topology().encoder()));
@@ -150,16 +154,16 @@ impl<'w> Session<'w> {
         Ok((ram, needs.flash(board)))
     }
 
-    /// Asks the device whether it speaks this protocol and has these weights.
+    /// Checks that the device speaks this version of the protocol and has these weights.
     fn greet(&mut self) -> anyhow::Result<()> {
         self.sequence = 0;
         let mut frame = self.send(Command::Info)?;
         let Reply::Info(info) = reply(&mut frame, 0)?.with_context(|| self.weights.path.display().to_string())? else {
-            bail!("the device did not say what it is");
+            bail!("the device did not identify itself");
         };
         ensure!(
             info.version == message::VERSION,
-            "the device speaks version {} of the protocol, this program version {}",
+            "the device speaks version {} of the protocol; this program speaks version {}",
             info.version,
             message::VERSION
         );
@@ -177,7 +181,7 @@ impl<'w> Session<'w> {
     }
 }
 
-/// Says which weights are used, and what is emulated.
+/// Prints which weights are used, and which board is emulated.
 fn introduce(target: &Target, weights: &Weights) {
     if target.quiet {
         return;
@@ -186,7 +190,7 @@ fn introduce(target: &Target, weights: &Weights) {
     let other = target.emulated.filter(|board| *board != target.board);
     if let Some(Board { name, processor, .. }) = other {
         let board = target.board.name;
-        note(&format!("{board} is not emulated itself: {name} runs in its place; it is a {processor}, too"));
+        note(&format!("{board} is not emulated itself; {name} runs in its place, with the same {processor}"));
     }
 }
 

@@ -1,4 +1,4 @@
-//! A stack to run code on, painted, so that it shows how far the code has gone.
+//! A painted stack to run code on. The paint that is left shows the high-water mark.
 //!
 //! ```text
 //! base    | used ......... | paint ......................... | never painted ........ | guard page
@@ -7,10 +7,10 @@
 //!         |<---------------- BYTES ---------------------------------------------->|
 //! ```
 //!
-//! A [`Stack::guard`] that uses all that is painted is an error; one that goes beyond the whole stack ends the process at the
-//! guard page, before it changes memory of anybody else's.
+//! Code in [`Stack::guard`] that uses all of the painted part is an error. Code that exceeds the whole stack ends the
+//! process at the guard page, before it overwrites other memory.
 //!
-//! This module uses `unsafe` because the stack belongs to no object of Rust's that could be borrowed.
+//! This module uses `unsafe` because no Rust object owns the stack's memory, so it cannot be borrowed.
 #![allow(unsafe_code)]
 
 use super::LinkError;
@@ -22,11 +22,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::with_exposed_provenance;
 use std::thread;
 
-/// The whole stack. What is measured is need, not this limit.
+/// Bytes of the whole stack. The measurement does not depend on this limit.
 const BYTES: usize = 256 * 1024;
-/// The part that the application may use: as much as a small board has RAM.
+/// Bytes that the application may use, as many as the RAM of a small board.
 const PAINTED: usize = 64 * 1024;
-/// A word that no stack is likely to hold by itself.
+/// A word that a stack is unlikely to hold by chance.
 const PAINT: u128 = 0x5aa5_c33c_9669_f00f_0ff0_6996_3cc3_a55a;
 const WORD: usize = size_of::<u128>();
 
@@ -34,14 +34,14 @@ const WORD: usize = size_of::<u128>();
 pub struct Stack(DefaultStack);
 
 impl Stack {
-    /// A stack that is painted.
+    /// Maps and paints a stack.
     pub fn new() -> Result<Self, LinkError> {
         let mut stack = DefaultStack::new(BYTES).map_err(LinkError::Stack)?;
         on_stack(&mut stack, paint);
         Ok(Self(stack))
     }
 
-    /// Runs `f` on this stack. A panic in it is caught and returned, as `thread::join` would.
+    /// Runs `f` on this stack. A panic in it is caught and returned, as by `thread::join`.
     fn run<R>(&mut self, f: impl FnOnce() -> R) -> thread::Result<R> {
         on_stack(&mut self.0, || catch_unwind(AssertUnwindSafe(f)))
     }
@@ -59,12 +59,12 @@ impl Stack {
         if self.used() >= PAINTED { Err(LinkError::StackOverflow) } else { Ok(()) }
     }
 
-    /// Bytes from the base to the furthest word that was ever written, among those that are painted.
+    /// The high-water mark: bytes from the base to the furthest painted word that was overwritten.
     pub fn used(&self) -> usize {
         let base = self.0.base().get();
         let word = |address: usize| {
-            // SAFETY: the address is a multiple of 16 within the stack, which is mapped as long as `self` is there, and was
-            // committed when it was painted. No code runs on the stack while `self` is borrowed.
+            // SAFETY: the address is a multiple of 16 within the stack. The stack is mapped as long as `self` exists,
+            // and this part was committed when it was painted. No code runs on the stack while `self` is borrowed.
             unsafe { with_exposed_provenance::<u128>(address).read_volatile() }
         };
         let untouched = (base - PAINTED..base).step_by(WORD).take_while(|address| word(*address) == PAINT);
@@ -72,9 +72,9 @@ impl Stack {
     }
 }
 
-/// Leaves as much paint on the stack that it runs on as is looked at later.
+/// Paints the part of the current stack that [`Stack::used`] reads.
 #[inline(never)]
-#[expect(clippy::large_stack_arrays, reason = "it is there to fill the stack")]
+#[expect(clippy::large_stack_arrays, reason = "the array fills the stack")]
 fn paint() {
     black_box(&mut [PAINT; PAINTED / WORD]);
 }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_larger_local_is_a_deeper_stack_by_as_much() {
+    fn a_larger_local_deepens_the_stack_by_the_difference() {
         let (small, large) = (depth(with_local::<1024>), depth(with_local::<9216>));
         let difference = large - small;
         assert!((8192..8192 + 64).contains(&difference), "{difference}");
@@ -134,7 +134,7 @@ mod tests {
     fn code_that_leaves_the_whole_stack_ends_the_process() {
         use std::os::unix::process::ExitStatusExt;
         const CHILD: &str = "FIRMWARE_SIM_TEST_OVERFLOW";
-        const SIGNALS: [i32; 3] = [11, 10, 7]; // SIGSEGV; SIGBUS of one system or another
+        const SIGNALS: [i32; 3] = [11, 10, 7]; // SIGSEGV, and SIGBUS on different systems
 
         #[expect(unconditional_recursion, reason = "that is what is tested")]
         fn endless(depth: u64) -> u64 {

@@ -1,4 +1,4 @@
-//! Every command with networks that nobody thought of, on images and on rows that are none.
+//! Every command with unusual networks, on images and on other rows.
 
 use crate::net::{Net, crc, waves};
 use crate::place::{Place, json, stderr, stdout};
@@ -12,7 +12,7 @@ const NETWORKS: [(&str, [u32; 2]); 3] = [("70-9r-3-9r-70i", [1, 70]), ("64-32-8-
 
 const THRESHOLDS: Thresholds = Thresholds { lower: 1, upper: 1_000_000 };
 
-/// Rows that differ from each other, as a folder of training and test data: IDX files of two or of three dimensions.
+/// Writes a folder of training and test data, IDX files of two or three dimensions, in which no two rows are equal.
 fn write_data(place: &Place, [height, width]: [u32; 2]) {
     let file = |set: &str, count: u32| {
         let (dimensions, sizes) = if height == 1 { (2, vec![count, width]) } else { (3, vec![count, height, width]) };
@@ -25,7 +25,7 @@ fn write_data(place: &Place, [height, width]: [u32; 2]) {
     file("t10k", 24);
 }
 
-/// Each network with its data, in a folder of its own; with thresholds that most scores are between.
+/// Each network with its data in its own folder. Most scores are within its thresholds.
 fn places() -> impl Iterator<Item = (&'static str, [u32; 2], Net, Place)> {
     NETWORKS.into_iter().enumerate().map(|(i, (topology, size))| {
         let format = if i == 0 { Format::Int4 } else { Format::Int8 };
@@ -48,7 +48,7 @@ fn test_row(place: &Place, [height, width]: [u32; 2], i: usize) -> Vec<u8> {
 }
 
 #[test]
-fn rows_go_the_whole_way_and_through_packets() {
+fn rows_are_reconstructed_directly_and_through_packets() {
     for (topology, size, net, place) in places() {
         let rows: Vec<_> = (0..24).map(|i| test_row(&place, size, i)).collect();
         let report = json(&place.run("roundtrip --weights blob --data data --json").success());
@@ -103,7 +103,7 @@ fn images_are_drawn_as_images_and_rows_as_lines() {
 }
 
 #[test]
-fn they_are_measured_monitored_and_verified() {
+fn every_network_is_measured_monitored_and_verified() {
     for (topology, _, net, place) in places() {
         let bench = json(&place.run("bench --link in-process --weights blob --data data --rows 9 --json").success());
         assert_eq!((&bench["rows"], &bench["equal_rows"]), (&9.into(), &9.into()), "{topology}: {bench}");
@@ -122,8 +122,8 @@ fn they_are_measured_monitored_and_verified() {
     }
 }
 
-/// Bytes of the buffers that a network needs on this computer, from its sizes: the activations of all layers, each padded to a
-/// multiple of four, inputs and outputs in one place; and a frame in each direction.
+/// Bytes of the buffers that a network needs on this computer, from its sizes. They hold a frame in each direction, and
+/// the activations of all layers, each padded to a multiple of four; inputs and outputs share their memory.
 fn buffers(net: &Net) -> i64 {
     let padded = |size: usize| size.next_multiple_of(4);
     let topology = net.topology();
@@ -135,7 +135,7 @@ fn buffers(net: &Net) -> i64 {
 }
 
 #[test]
-fn what_is_measured_is_what_the_sizes_say() {
+fn the_measured_memory_follows_from_the_sizes() {
     let statics: Vec<i64> = places()
         .map(|(topology, _, net, place)| {
             let bench =
@@ -144,18 +144,18 @@ fn what_is_measured_is_what_the_sizes_say() {
             number("image_ram_bytes") - number("stack_bytes") - buffers(&net)
         })
         .collect();
-    // What is left is the application itself, whatever the network.
+    // The rest is the application itself, which is the same for every network.
     assert!(statics.iter().all(|rest| *rest == statics[0] && *rest > 0), "{statics:?}");
 }
 
-/// Each side's outputs by plain loops say which rows and layers have to differ.
+/// The outputs of both networks by plain loops determine the rows and layers that must differ.
 #[test]
 fn verify_finds_the_layer_of_a_flipped_bit_in_any_network() {
     for (topology, size, net, place) in places() {
         for layer in 0..net.layers.len() {
             let mut other = net.clone();
             let [inputs, outputs] = net.layers[layer].spec.sizes();
-            // A bit that stays one, in four bits, too.
+            // A bit that is also flipped in weights of four bits.
             other.layers[layer].weights[outputs / 2][inputs / 2] ^=
                 if net.header().format == Format::Int4 { 4 } else { 0x20 };
             let mut header = other.header();
@@ -164,7 +164,7 @@ fn verify_finds_the_layer_of_a_flipped_bit_in_any_network() {
             let (mut equal, mut first) = (0, None);
             for i in 0..24 {
                 let row = test_row(&place, size, i);
-                // In the order of the outputs: where the code is rounded, before the decoder.
+                // The outputs in order; the code is rounded before the decoder.
                 let outputs = |net: &Net| {
                     let code = net.rounded(&net.encode(&row));
                     let encoder = net.topology().encoder_layers();
@@ -187,7 +187,7 @@ fn verify_finds_the_layer_of_a_flipped_bit_in_any_network() {
             let assert = place.run(verify).code(i32::from(first.is_some()));
             let found = json(&assert);
             let expected = (equal.into(), first.map(|first| first.0).into(), first.map(|first| first.1).into());
-            let found = (found["equal_rows"].clone(), found["first_image"].clone(), found["first_layer"].clone());
+            let found = (found["equal_rows"].clone(), found["first_row"].clone(), found["first_layer"].clone());
             let expected: (Value, Value, Value) = expected;
             assert_eq!(found, expected, "{topology}, layer {}", layer + 1);
         }
@@ -195,7 +195,7 @@ fn verify_finds_the_layer_of_a_flipped_bit_in_any_network() {
 }
 
 #[test]
-fn they_learn_and_forget() {
+fn every_network_learns_and_is_reset() {
     for (topology, _, _, place) in places() {
         let flash = "--weights blob --flash flash --json";
         let learn = format!("learn --data data {flash} --out learned.png");
@@ -215,7 +215,7 @@ fn they_learn_and_forget() {
 }
 
 #[test]
-fn sensors_shift_in_images_and_in_rows() {
+fn shifts_apply_to_images_and_to_other_rows() {
     for (topology, [height, width], _, place) in places() {
         let data = "--weights blob --data data";
         for shift in ["gain-offset", "invert", "columns"] {
@@ -223,13 +223,13 @@ fn sensors_shift_in_images_and_in_rows() {
         }
         let rotate = format!("roundtrip --shift rotate {data}");
         match (height, width) {
-            (1, _) => place.refuses(&rotate, "--shift rotate: the rows are no images"),
+            (1, _) => place.refuses(&rotate, "--shift rotate: the rows are not images"),
             (8, 8) => drop(place.run(&rotate).success()),
             _ => place.refuses(&rotate, "--shift rotate: the images are not square, but 6 by 5"),
         }
         let _ = topology;
     }
-    // Rows shorter than the columns that stick.
+    // Rows that are too short for the stuck columns.
     let place = Place::new();
     for width in [1, 2, 11] {
         place.write("blob", &Net::new(&format!("{width}-3-{width}"), 1).blob());
@@ -258,7 +258,7 @@ fn data_of_another_width_is_refused_with_both_numbers() {
     assert!(!place.path("artifacts").exists());
 }
 
-/// A number of inputs that is a square need not be that of square images.
+/// If the number of inputs is a square number, the images may still have another shape.
 #[test]
 fn images_need_not_be_square() {
     let place = Place::new();
@@ -270,7 +270,7 @@ fn images_need_not_be_square() {
 }
 
 #[test]
-fn half_a_network_does_what_it_can_and_says_what_it_cannot() {
+fn half_a_network_runs_its_commands_and_refuses_the_others() {
     let (_, size, net, place) = places().next().unwrap();
     place.write("encoder", &net.encoder().blob());
     place.write("decoder", &net.decoder().blob());
@@ -280,15 +280,15 @@ fn half_a_network_does_what_it_can_and_says_what_it_cannot() {
     let bench =
         json(&place.run(&format!("bench --link in-process --rows 3 --weights encoder {data} --json")).success());
     assert_eq!((&bench["equal_rows"], &bench["decode_instructions"]), (&3.into(), &Value::Null), "{bench}");
-    // Whoever has both halves decodes what the encoder alone has encoded.
+    // The whole network decodes the codes of the encoder alone.
     place.write("whole", &net.blob());
     let decoded = json(&place.run("decode codes.bin --weights whole --out out.png --json").success());
     assert_eq!(decoded["rows"], 16, "{decoded}");
 
-    // Packets of the decoder's own.
+    // Packets with the identity of the decoder alone.
     let row = test_row(&place, size, 0);
     let code = net.packed(&net.encode(&row));
-    let reply = autoencoder_device::Reply::Code { weights: crc(&net.decoder().blob()), code: &code };
+    let reply = autoencoder_device::Reply::Code { identity: crc(&net.decoder().blob()), code: &code };
     let response = autoencoder_device::Response { sequence: 1, result: Ok(reply) };
     place.write("own.bin", autoencoder_device::frame::write(&response, &mut [0; 64]).unwrap());
     let decoded = json(&place.run("decode own.bin --weights decoder --out own.png --json").success());
@@ -310,7 +310,7 @@ fn half_a_network_does_what_it_can_and_says_what_it_cannot() {
 }
 
 #[test]
-fn a_topology_needs_no_weights() {
+fn budget_and_bench_accept_a_topology_without_weights() {
     let place = Place::new();
     let budget = json(&place.run("budget --layers 96-32-8-32-96 --json").success());
     let rows = budget["budget"].as_array().unwrap();
@@ -338,7 +338,7 @@ fn a_topology_needs_no_weights() {
 }
 
 #[test]
-fn a_large_network_is_refused_by_a_board_that_has_no_room_for_it() {
+fn a_board_without_enough_room_refuses_a_network() {
     let place = Place::new();
     place.write("blob", &Net::new("900-700-50-700-900", 1).blob());
     write_data(&place, [30, 30]);

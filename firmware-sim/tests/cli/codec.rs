@@ -1,4 +1,4 @@
-//! Rows on their way: encoded, decoded, in packets.
+//! Encoding, decoding, and packets.
 
 use crate::net::{Net, crc};
 use crate::place::{Place, cell, data, json, stderr, stdout};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::fs;
 
 #[test]
-fn decode_takes_sixteen_digits_the_whole_way() {
+fn decode_reconstructs_sixteen_digits() {
     let place = Place::new();
     let assert = place.with_blob("decode").success();
     let (text, err) = (stdout(&assert), stderr(&assert));
@@ -38,7 +38,7 @@ fn json_is_one_object_and_the_memory_adds_up() {
         assert_eq!(number("rows"), if command == "decode" { 16 } else { 40 });
         assert_eq!(number("ram_bytes"), number("static_bytes") + number("stack_bytes"));
         assert!(number("ram_bytes") <= 6 * 1024, "{object}");
-        // Less would mean that it was not measured: a frame's worth of buffers, a call or two.
+        // Less would mean that nothing was measured. There is at least a frame's buffers, and a call or two.
         assert!(number("static_bytes") > 3000 && number("stack_bytes") > 200, "{object}");
         assert_eq!(number("heap_bytes"), 0);
         let blob = fs::metadata(place.path("classic.blob")).unwrap().len();
@@ -62,7 +62,7 @@ fn the_error_is_that_of_the_integer_network() {
 }
 
 #[test]
-fn packets_decode_to_the_same_images_as_the_whole_way() {
+fn packets_decode_to_the_same_images_as_a_direct_run() {
     let place = Place::new();
     place.with_blob("decode --out whole.png").success();
     let object = json(&place.with_blob("encode --out codes.bin --json").success());
@@ -122,21 +122,21 @@ fn damaged_and_lost_packets_are_reported_and_the_rest_decodes() {
 
     // A code for another network, its CRC right: the device refuses it.
     let blob = fs::read(place.path("classic.blob")).unwrap();
-    let reply = autoencoder_device::Reply::Code { weights: crc(&blob), code: &[1; 4] };
+    let reply = autoencoder_device::Reply::Code { identity: crc(&blob), code: &[1; 4] };
     let response = autoencoder_device::Response { sequence: 2, result: Ok(reply) };
     let short = autoencoder_device::frame::write(&response, &mut [0; 64]).unwrap().to_vec();
     place.write("bad.bin", &[packets[0], &short].concat());
     let assert = place.run(decode).success();
     assert_eq!(json(&assert)["rows"], 1);
-    assert!(stderr(&assert).ends_with("skipped a packet: 4 bytes where the network takes 128\n"));
+    assert!(stderr(&assert).ends_with("skipped a packet: 4 bytes; the network takes 128\n"));
 
     fs::remove_file(place.path("out.png")).unwrap();
     place.write("bad.bin", &bad[start..][..packets[1].len()]);
-    place.refuses(decode, "bad.bin: no packet in it can be decoded");
+    place.refuses(decode, "bad.bin: no packet in it can be read; expected packets that `encode` wrote");
     place.write("bad.bin", b"");
     place.refuses(decode, "bad.bin: the file is empty");
     place.write("bad.bin", &[0xaa; 5000]);
-    place.refuses(decode, "bad.bin: no packet in it can be decoded");
+    place.refuses(decode, "bad.bin: no packet in it can be read; expected packets that `encode` wrote");
     place.refuses("decode none.bin --weights classic.blob", "none.bin: ");
     assert!(!place.path("out.png").exists());
 }
@@ -151,7 +151,8 @@ fn packets_made_with_other_weights_are_refused() {
     place.refuses(
         "decode codes.bin --weights other.blob --out out.png",
         &format!(
-            "codes.bin: refused 2 packets made with other weights or other learned parameters ({one:08x}; these are {:08x}, other.blob)",
+            "codes.bin: refused 2 packets made with other weights or other learned parameters \
+             ({one:08x}; the device has {:08x}, other.blob)",
             crc(&other)
         ),
     );

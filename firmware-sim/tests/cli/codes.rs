@@ -1,4 +1,4 @@
-//! Every topology with a name, with codes of 1 to 8 bits an element: whatever the length of a frame, there is room for it.
+//! Every named topology, with codes of 1 to 8 bits per element: the buffers have room for frames of every length.
 
 use crate::net::{Net, waves};
 use crate::place::{Place, json};
@@ -7,7 +7,7 @@ use autoencoder_core::blob::{Format, Thresholds};
 use autoencoder_core::topology::NAMES;
 use serde_json::Value;
 
-/// How many rows there are to test with, and to train with.
+/// The number of test rows, and of training rows.
 const ROWS: [usize; 2] = [3, 40];
 
 /// A folder with data for a topology.
@@ -41,7 +41,7 @@ fn every_command_has_room_for_every_frame() {
                 (&ROWS[0].into(), &0.into()),
                 "{name}, {code_bits} bits"
             );
-            // One of them with every other command: what differs is in the frames.
+            // Only one of the codes runs every other command, because they differ only in their frames.
             if code_bits == 1 + name.len() as u8 % 8 {
                 for command in ["decode --out out.png", "roundtrip", "monitor", "verify --link in-process"] {
                     assert_eq!(ask(command)["rows"], ROWS[0], "{name}, {code_bits} bits: {command}");

@@ -1,10 +1,10 @@
-//! Nothing that took long to make is lost.
+//! Commands do not replace files that took long to make.
 
 use crate::net::Net;
 use crate::place::{Place, data, json, stderr};
 use std::fs;
 
-/// A file that is worth more than what would replace it is refused before any work begins.
+/// An output that would replace a protected file is refused before any work begins.
 #[test]
 fn every_output_is_checked_before_the_work() {
     let place = Place::new();
@@ -28,7 +28,7 @@ fn every_output_is_checked_before_the_work() {
     ] {
         place.refuses(&command, &format!("error: {output}: {what} is there, which is not replaced"));
         let err = stderr(&place.run(&command).code(1));
-        assert!(err.starts_with("error: "), "{command}: something was done before: {err}");
+        assert!(err.starts_with("error: "), "{command}: the work began before the check: {err}");
     }
     for name in ["b.png", "b.bin"] {
         assert_eq!(fs::read(place.path(name)).unwrap(), blob);
@@ -39,7 +39,7 @@ fn every_output_is_checked_before_the_work() {
 }
 
 #[test]
-fn no_output_is_an_input_or_another_output() {
+fn an_output_that_is_an_input_or_another_output_is_refused() {
     let place = Place::new();
     fs::create_dir(place.path("folder")).unwrap();
     place.with_blob("encode --rows 2 --out codes").success();
@@ -50,7 +50,7 @@ fn no_output_is_an_input_or_another_output() {
             "folder/../same: the same file as another output",
         ),
         (format!("encode --out classic.blob {weights}"), "classic.blob: the output would replace an input"),
-        (format!("encode --out codes.png {weights}"), "codes.png: that is where the picture of the codes goes"),
+        (format!("encode --out codes.png {weights}"), "codes.png: this path is for the picture of the codes"),
         ("decode codes --weights classic.blob --out codes".to_owned(), "codes: the output would replace an input"),
         (
             "reset --weights classic.blob --flash classic.blob".to_owned(),
@@ -59,14 +59,14 @@ fn no_output_is_an_input_or_another_output() {
     ] {
         place.refuses(&command, because);
     }
-    // The picture of the codes is beside them, and names that begin alike are no others.
+    // The picture of the codes is beside them. A common prefix of two names is not a conflict.
     place.with_blob("encode --rows 2 --out codes").success();
     assert!(place.path("codes.png").is_file());
 }
 
 #[cfg(unix)]
 #[test]
-fn beside_a_pipe_there_is_no_picture() {
+fn codes_to_a_pipe_have_no_picture() {
     let place = Place::new();
     assert!(std::process::Command::new("mkfifo").arg(place.path("pipe")).status().unwrap().success());
     let pipe = place.path("pipe");

@@ -1,4 +1,4 @@
-//! A folder of a test's own, in which the program runs.
+//! A test's own folder, in which the program runs.
 
 use crate::net::Net;
 use assert_cmd::assert::Assert;
@@ -28,17 +28,17 @@ impl Place {
         fs::write(self.path(name), bytes).unwrap();
     }
 
-    /// Runs the program with these arguments, parted at spaces.
+    /// Runs the program with these arguments, which are separated by spaces.
     pub fn run(&self, arguments: &str) -> Assert {
         cargo_bin_cmd!("firmware-sim").current_dir(self.0.path()).args(arguments.split(' ')).assert()
     }
 
-    /// The same with the blob and the test images.
+    /// Runs the program with the blob and the test images.
     pub fn with_blob(&self, arguments: &str) -> Assert {
         self.run(&format!("{arguments} --weights classic.blob --data {}", data().display()))
     }
 
-    /// It fails with one line that says this, and prints nothing.
+    /// Checks that the program fails with one line that contains `because`, and prints nothing else.
     pub fn refuses(&self, arguments: &str, because: &str) {
         let assert = self.run(arguments).code(1);
         let (out, err) = (stdout(&assert), stderr(&assert));
@@ -46,7 +46,7 @@ impl Place {
         assert!(errors.len() == 1 && errors[0].contains(because), "{arguments}: expected {because:?} in {err:?}");
         assert!(err.ends_with(&format!("{}\n", errors[0])), "the error is the last line: {err:?}");
         let parts: Vec<&str> = errors[0].split(": ").collect();
-        assert!(parts.windows(2).all(|pair| pair[0] != pair[1]), "said twice: {err}");
+        assert!(parts.windows(2).all(|pair| pair[0] != pair[1]), "a part is repeated: {err}");
         assert!(out.is_empty() && !err.contains("panicked"), "{out}{err}");
     }
 }

@@ -1,4 +1,4 @@
-//! Input that is of no use: one line, no file.
+//! Invalid input is refused with one line, and no file is written.
 
 use crate::net::Net;
 use crate::place::{Place, data, json, shipped, stderr, stdout};
@@ -7,7 +7,7 @@ use autoencoder_io::picture::Gray;
 use std::fs;
 
 #[test]
-fn weights_of_ones_own_come_before_the_shipped_ones() {
+fn the_users_own_weights_take_precedence_over_the_shipped_ones() {
     let place = Place::new();
     let decode = format!("decode --json --data {}", data().display());
     place.refuses(&decode, "no weights: neither artifacts/model.int8.blob nor models/classic.int8.blob is here");
@@ -34,7 +34,7 @@ fn bad_weights_are_refused_by_name() {
         (&blob[..blob.len() / 2], "blob truncated: "),
         (&blob[..3], "no weights: the blob is empty"),
         (&flipped, "blob damaged: its CRC is "),
-        (&net.blob_with(&float), "an f32 blob; the device takes integers"),
+        (&net.blob_with(&float), "an f32 blob; the device needs integers"),
         (&net.blob_with(&unchecked), "weights too large for the integer kernels' accumulators"),
         (&net.blob_with(&malformed), "blob malformed"),
         (&net.blob_with(&signed), "made for inputs that are not pixels"),
@@ -85,7 +85,7 @@ fn bad_images_are_refused_by_name() {
         place.write("bad", &bytes);
         place.refuses("encode bad --weights classic.blob --out out", because);
     }
-    // What is not there is said before anything else is.
+    // A missing file is reported before any work begins.
     for (command, missing) in [
         ("encode nothing --out out", "nothing"),
         ("decode nothing --out out", "nothing"),
@@ -102,7 +102,7 @@ fn bad_images_are_refused_by_name() {
 }
 
 #[test]
-fn what_cannot_be_written_is_an_error_and_the_old_file_stays() {
+fn an_output_that_cannot_be_written_is_an_error_and_the_old_file_stays() {
     let place = Place::new();
     place.write("file", b"old");
     fs::create_dir(place.path("folder")).unwrap();
@@ -132,7 +132,7 @@ fn a_board_that_is_too_small_is_refused_with_what_would_fit() {
     }
     place.refuses(&format!("{decode} --board stm32f103"), "what would fit: the board nucleo-f401re");
     assert!(!place.path("out.png").exists());
-    // The encoder fits: what is decoded is decoded here.
+    // The encoder fits, so the program itself decodes.
     let assert = place.run(&format!("{decode} --board microbit")).success();
     let (text, err) = (stdout(&assert), stderr(&assert));
     assert!(err.contains("microbit holds the encoder alone; this program decodes"), "{err}");
@@ -144,8 +144,10 @@ fn a_board_that_is_too_small_is_refused_with_what_would_fit() {
     let small = format!("decode --board microbit --json --weights small.blob --data {}", data().display());
     assert_eq!(json(&place.run(&small).success())["board"], "microbit");
     for command in [&decode, "budget"] {
-        place
-            .refuses(&format!("{command} --board esp8266"), "no board is named \"esp8266\"; there are nucleo-f401re, ");
+        place.refuses(
+            &format!("{command} --board esp8266"),
+            "no board is named \"esp8266\"; expected one of nucleo-f401re, ",
+        );
     }
 }
 
@@ -159,13 +161,13 @@ fn an_option_that_asks_for_too_much_is_named() {
         ("learn --rows 1 --test-rows 10001", "--test-rows: "),
         (
             "decode --shift gainoffset",
-            "--shift gainoffset: neither gain-offset, invert, columns, rotate, contrast-N, dark, black or frozen nor a folder",
+            "--shift gainoffset: expected gain-offset, invert, columns, rotate, contrast-N, dark, black, frozen or a",
         ),
     ] {
         place.refuses(&format!("{command} {rest}"), because);
     }
-    place.refuses(&format!("monitor --rows 10001 {rest}"), "has 10000 test images, 10001 are needed");
+    place.refuses(&format!("monitor --rows 10001 {rest}"), "has 10000 test images; 10001 are needed");
     // Eight more are held out.
     place.refuses(&format!("learn --rows 59993 {rest}"), "--rows: ");
-    place.refuses(&format!("learn --rows 59993 {rest}"), "has 60000 training images, 60001 are needed");
+    place.refuses(&format!("learn --rows 59993 {rest}"), "has 60000 training images; 60001 are needed");
 }

@@ -1,4 +1,4 @@
-//! What a person reads: one line that names what was given and what was expected.
+//! The messages that a user reads: one line, with the given and the expected value.
 
 use crate::net::{Net, waves};
 use crate::place::{Place, data, json, shipped, stderr, stdout};
@@ -16,24 +16,24 @@ fn idx([height, width]: [u32; 2], count: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_value_that_makes_no_sense_is_named_with_its_option_and_what_is_expected() {
+fn an_invalid_value_is_named_with_its_option_and_the_expected_values() {
     let place = Place::new();
     for (arguments, because) in [
-        ("train --steps -1", "invalid value '-1' for '--steps <N>': -1 is not in 1..=4294967295"),
+        ("train --steps -1", "invalid value '-1' for '--steps <N>': expected a whole number from 1 to 4294967295"),
         ("learn --rate -1", "invalid value '-1' for '--rate <RATE>': expected a number from 0.000001 to 1"),
         ("learn --rate fast", "invalid value 'fast' for '--rate <RATE>': expected a number from 0.000001 to 1"),
-        ("learn --batch -3", "invalid value '-3' for '--batch <N>': -3 is not in 1..=8"),
+        ("learn --batch -3", "invalid value '-3' for '--batch <N>': expected a whole number from 1 to 8"),
         (
             "learn --optimizer adamw",
             "invalid value 'adamw' for '--optimizer <NAME>'; [possible values: adam, rmsprop, sgd]",
         ),
-        ("encode --rows 0", "invalid value '0' for '--rows <N>': 0 is not in 1..=4294967295"),
+        ("encode --rows 0", "invalid value '0' for '--rows <N>': expected a whole number from 1 to 4294967295"),
         ("budget --layers -8-64", "invalid value '-8-64' for '--layers <SIZES>': part 1 is not a size from 1 to 65535"),
         ("budget --layers 8-8*r-8", "it is \"8*r\", where one like 128, 128r or 128r* is expected"),
         ("bench --layers 64-1e3-64", "it is \"1e3\", where one like 128, 128r or 128r* is expected"),
         (
             "decode --link usb",
-            "invalid value 'usb' for '--link <in-process|qemu|serial:PATH>': there are in-process, qemu and",
+            "invalid value 'usb' for '--link <in-process|qemu|serial:PATH>': expected in-process, qemu or",
         ),
     ] {
         let err = stderr(&place.run(arguments).code(2));
@@ -43,7 +43,7 @@ fn a_value_that_makes_no_sense_is_named_with_its_option_and_what_is_expected() {
     let err = stderr(&command.args(["budget", "--layers", "64 - 8 - 64"]).assert().code(2));
     assert!(err.contains("it is \"64 \", where one like 128"), "{err}");
     for (arguments, because) in [
-        (format!("decode --shift classic.blob {}", rest()), "--shift classic.blob: neither gain-offset, invert"),
+        (format!("decode --shift classic.blob {}", rest()), "--shift classic.blob: expected gain-offset, invert"),
         (format!("decode --link serial:file {}", rest()), "file: not a serial port"),
         (
             format!("decode --shift folder {}", rest()),
@@ -55,7 +55,7 @@ fn a_value_that_makes_no_sense_is_named_with_its_option_and_what_is_expected() {
         ),
         (format!("decode --out file/below {}", rest()), "file/below: file is not a folder"),
     ] {
-        place.write("file", b"no folder");
+        place.write("file", b"not a folder");
         fs::create_dir_all(place.path("folder")).unwrap();
         let err = stderr(&place.run(&arguments).code(1));
         assert!(err.lines().last().unwrap().contains(because), "{arguments}: {err}");
@@ -83,13 +83,13 @@ fn data_and_weights_are_looked_for_in_the_folders_above() {
     let here = fs::canonicalize(place.path("a/b")).unwrap();
     let because = format!("data/mnist: neither in {} nor in a folder above it", here.display());
     assert!(err.contains("no --data was given") && err.trim_end().ends_with(&because), "{err}");
-    // A folder that was named is meant as it was named.
+    // A named folder is not looked for in the folders above.
     let err = stderr(&below("roundtrip --data data").code(1));
     assert!(err.ends_with("data: No such file or directory (os error 2)\n"), "{err}");
 }
 
 #[test]
-fn one_image_is_no_images() {
+fn one_image_is_counted_in_the_singular() {
     let place = Place::new();
     for (command, because) in [
         ("roundtrip --rows 1", "1 image encoded and decoded"),
@@ -105,14 +105,14 @@ fn one_image_is_no_images() {
     place.write("one/train-images-idx2-ubyte", &idx([1, 64], 1));
     place.write("rows.blob", &Net::new("64-8-64", 1).blob());
     let rows = "--weights rows.blob --data one";
-    place.refuses(&format!("roundtrip --rows 2 {rows}"), "--rows: one has 1 test row, 2 are needed");
-    place.refuses(&format!("learn {rows} --flash flash"), "one: 1 training row, of which 8 are held out to judge by");
-    let held_out = "--rows: one has 1 training row, 10 are needed: 2 and 8 to be held out";
+    place.refuses(&format!("roundtrip --rows 2 {rows}"), "--rows: one has 1 test row; 2 are needed");
+    place.refuses(&format!("learn {rows} --flash flash"), "one: 1 training row; 8 are held out to judge by");
+    let held_out = "--rows: one has 1 training row; 10 are needed: 2, and 8 to hold out";
     place.refuses(&format!("learn --rows 2 {rows} --flash flash"), held_out);
 }
 
 #[test]
-fn bytes_behind_a_blob_are_ignored_and_it_is_said() {
+fn bytes_after_a_blob_are_ignored_with_a_warning() {
     let place = Place::new();
     let mut blob = fs::read(place.path("classic.blob")).unwrap();
     let whole = stdout(&place.with_blob("roundtrip --rows 2 --json").success());
@@ -124,7 +124,7 @@ fn bytes_behind_a_blob_are_ignored_and_it_is_said() {
 }
 
 #[test]
-fn images_that_are_unlike_the_training_data_are_a_warning_and_in_the_json() {
+fn images_unlike_the_training_data_are_reported_as_text_and_json() {
     let place = Place::new();
     let net = Net::new("64-32-64", 1);
     let rows = waves(64, 12);
@@ -147,9 +147,9 @@ fn images_that_are_unlike_the_training_data_are_a_warning_and_in_the_json() {
     assert_eq!(json(&assert)["unlike_training"].as_array().unwrap(), &expected);
     let err = stderr(&place.run(encode).success());
     assert_eq!(err.lines().filter(|line| line.starts_with("warning: packet ")).count(), 5, "{err}");
-    let first = format!("warning: packet {}: a score of {}, not within ", expected[0]["packet"], expected[0]["score"]);
+    let first = format!("warning: packet {}: its score {} is outside ", expected[0]["packet"], expected[0]["score"]);
     assert!(err.contains(&first), "{err}");
-    // Without thresholds, or without a decoder, there is nothing to say.
+    // Without thresholds or without a decoder, there is no warning.
     for blob in [net.blob(), net.encoder().blob()] {
         place.write("blob", &blob);
         let assert = place.run(&format!("{encode} --json")).success();
@@ -159,7 +159,7 @@ fn images_that_are_unlike_the_training_data_are_a_warning_and_in_the_json() {
 }
 
 #[test]
-fn what_is_drawn_on_the_screen_is_cut_and_it_is_said() {
+fn the_drawing_in_the_terminal_is_limited_and_says_so() {
     let place = Place::new();
     for command in ["encode --rows 100", "decode --rows 100"] {
         let text = stdout(&place.with_blob(&format!("{command} --out out")).success());
@@ -172,7 +172,7 @@ fn what_is_drawn_on_the_screen_is_cut_and_it_is_said() {
 }
 
 #[test]
-fn packets_are_drawn_as_the_rows_that_they_were() {
+fn decoded_packets_are_drawn_in_the_shape_of_their_rows() {
     for (topology, size) in [("30-7-30", [5, 6]), ("64-8-64", [1, 64]), ("64-8-64", [8, 8]), ("64-8-64", [4, 16])] {
         let place = Place::new();
         place.write("blob", &Net::new(topology, 1).blob());
@@ -181,7 +181,7 @@ fn packets_are_drawn_as_the_rows_that_they_were() {
         place.run("decode --weights blob --data data --rows 20 --out rows.png").success();
         place.run("decode codes --weights blob --data data --out codes.png").success();
         let [rows, codes] = ["rows.png", "codes.png"].map(|name| Gray::read(&place.path(name)).unwrap());
-        // Of two kinds of rows above each other, the second.
+        // The picture of the packets equals the lower half of the picture with originals.
         assert_eq!((codes.width, 2 * (codes.height - 2)), (rows.width, rows.height - 2), "{topology} {size:?}");
         assert!(codes.width <= 16 * 58 + 2, "{topology}: {} pixels wide", codes.width);
         let cell = if size[0] > 1 { size[0] as usize * (56 / size[1] as usize) } else { 56 } + 2;
@@ -189,7 +189,7 @@ fn packets_are_drawn_as_the_rows_that_they_were() {
             let line = |picture: &Gray, y: usize| picture.pixels[y * picture.width..][..picture.width].to_vec();
             assert_eq!(line(&codes, y), line(&rows, y + cell), "{topology} {size:?}: line {y}");
         }
-        // Without data it is a guess; data that was named has to fit.
+        // Without data, the shape is a guess. Named data must fit.
         place.run("decode codes --weights blob --out guess.png").success();
         place.write("other/t10k-images-idx3-ubyte", &idx([3, 3], 2));
         place.refuses("decode codes --weights blob --data other", "other: an image of 3 by 3, 9 pixels; the network ");
@@ -201,5 +201,5 @@ fn the_shades_of_the_chart_are_explained() {
     let place = Place::new();
     let monitor = format!("monitor --rows 100 --weights {} --data {}", shipped().display(), data().display());
     let text = stdout(&place.run(&monitor).success());
-    assert!(text.contains("of the images of a column  · some  ▒ 10 % or more  █ 40 % or more"), "{text}");
+    assert!(text.contains("share of the images in a column  · some  ▒ 10 % or more  █ 40 % or more"), "{text}");
 }

@@ -33,7 +33,7 @@ impl Place {
         place
     }
 
-    /// Data that can be learned.
+    /// Writes data that can be learned.
     fn write_waves(&self, width: usize) {
         for (set, count) in [("train", 200), ("t10k", 12)] {
             let header = [0x802, count as u32, width as u32].map(u32::to_be_bytes);
@@ -52,7 +52,7 @@ impl Place {
     }
 }
 
-/// The image of a board, and where it is.
+/// The path of a board's image, and its bytes.
 fn image(board: &str) -> (PathBuf, Vec<u8>) {
     let path = Path::new(ROOT).join(format!("firmware-sim/cortex-m/target/images/{board}/cortex-m-image"));
     let bytes = fs::read(&path).unwrap();
@@ -60,7 +60,7 @@ fn image(board: &str) -> (PathBuf, Vec<u8>) {
 }
 
 #[test]
-fn one_image_runs_five_networks_one_after_the_other() {
+fn one_image_runs_five_networks_in_turn() {
     let networks = [
         Net::new("784-256-128-256-784", 1),
         Net::new("70-9r-3-9r-70i", 2),
@@ -74,7 +74,7 @@ fn one_image_runs_five_networks_one_after_the_other() {
             let topology = net.topology().to_string();
             let small = matches!(board, "lm3s6965evb" | "microbit");
             if small && topology.starts_with("784") {
-                continue; // its encoder alone fits: another test
+                continue; // only its encoder fits, which another test covers
             }
             let place = Place::new(net);
             let both = ["qemu", "in-process"].map(|link| {
@@ -90,11 +90,11 @@ fn one_image_runs_five_networks_one_after_the_other() {
             let layers = net.topology().layers().len();
             let counted = ["encode", "decode"].map(|half| bench["layers"][half].as_array().unwrap().len());
             assert_eq!(counted.iter().sum::<usize>(), layers, "{topology} on {board}: {bench}");
-            // The same bytes of the same file: nothing was built in between.
+            // The file has not changed, so no image was built in between.
             let (path, bytes) = image(board);
-            assert!(before.is_none_or(|before| before == bytes), "{} was built anew for {topology}", path.display());
+            assert!(before.is_none_or(|before| before == bytes), "{} was rebuilt for {topology}", path.display());
             before = Some(bytes);
-            // What this network uses, and what the image has besides.
+            // The RAM that this network uses, and the spare RAM of the image.
             let number = |key: &str| bench[key].as_u64().unwrap();
             assert_eq!(number("ram_bytes"), number("static_bytes") + number("stack_bytes"), "{bench}");
             assert!(number("spare_bytes") > 0, "{bench}");
@@ -104,7 +104,7 @@ fn one_image_runs_five_networks_one_after_the_other() {
 
 #[test]
 fn a_network_that_is_too_large_is_refused_with_both_numbers() {
-    /// The last line of an error, and how many numbers it has.
+    /// The last line of an error, and the number of numbers in it.
     fn refusal(place: &Place, arguments: &str) -> (String, usize) {
         let assert = place.run(arguments).code(1);
         let err = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
@@ -124,8 +124,8 @@ fn a_network_that_is_too_large_is_refused_with_both_numbers() {
     }
     // The image that learns has its own capacities and its own flash.
     for (topology, part) in [
-        ("64-900-4-1000-64", "blob: network too large: it needs 1968 channels that learn, there are "),
-        ("64-1000-4-1000-64", "what is learned has 40960 bytes, the image has room for 32768"),
+        ("64-900-4-1000-64", "blob: network too large: it needs 1968 channels that learn; "),
+        ("64-1000-4-1000-64", "the learned parameters: 40960 bytes; the image has room for 32768"),
     ] {
         let place = Place::new(&Net::new(topology, 1));
         let (line, numbers) = refusal(&place, "learn --data data --link qemu --flash flash --out png");
@@ -151,7 +151,7 @@ fn odd_networks_learn_the_same_bytes_in_process_and_in_the_emulator() {
         for key in ["mse_before", "mse_after", "mse_old_data", "record"] {
             assert_eq!(there.1[key], here.1[key], "{topology}: {key}");
         }
-        // Each goes on with what the other has learned.
+        // Each device continues with the parameters that the other has learned.
         let resumed =
             object(place.run("roundtrip --data data --shift invert --link qemu --flash in-process.flash --json"));
         assert_eq!(resumed["mse"], here.1["mse_after"], "{topology}: {resumed}");

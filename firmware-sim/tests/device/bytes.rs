@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{Write, stderr};
 use tests::net::Net;
 
-/// A Cortex-M4 and a Cortex-M33: where the layers are assembly.
+/// A Cortex-M4 and a Cortex-M33, which run the assembly kernel.
 const WITH_THE_KERNEL: [&str; 2] = ["mps2-an386", "mps2-an505"];
 
 #[test]
@@ -27,8 +27,8 @@ fn codes_and_images_are_the_same_bytes() {
     }
 }
 
-/// The kernel leaves out zeros as long as the rest fits its scratch: images of every number of pairs that are not
-/// zero, none beside another, and then of fewer and fewer zeros.
+/// The kernel skips zeros as long as the program fits its scratch. The images have every number of nonzero pairs, no
+/// two of them adjacent, and then fewer and fewer zeros.
 #[test]
 fn images_of_any_sparsity_have_the_same_codes() {
     let folder = tempfile::tempdir().unwrap();
@@ -83,7 +83,7 @@ fn training_in_f32_gives_the_same_bits() {
 }
 
 #[test]
-fn training_from_a_weight_of_another_bit_is_found_and_its_layer_named() {
+fn training_with_one_flipped_bit_is_found_and_its_layer_named() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = [1.0, -1.0].map(|sign| {
         let mut net = autoencoder_io::zeroed_box::<Small>();
@@ -103,7 +103,7 @@ fn training_from_a_weight_of_another_bit_is_found_and_its_layer_named() {
 }
 
 #[test]
-fn a_drift_is_noticed_at_the_same_image() {
+fn a_drift_is_detected_at_the_same_image() {
     let [emulated, here] = ["qemu", "in-process"].map(|link| {
         let mut command = cargo_bin_cmd!("firmware-sim");
         command.current_dir(ROOT).args(["monitor", "--rows", "60", "--json", "--link", link]);
@@ -130,14 +130,14 @@ fn five_hundred_steps_of_learning_leave_the_same_bytes_in_flash() {
     for key in ["mse_before", "mse_after", "mse_old_data", "record"] {
         assert_eq!(there[key], report[key], "{key}");
     }
-    // And the other way round: the board goes on with what this process learned.
+    // The other way round, the board continues with the parameters that this process learned.
     let flash = folder.path().join("in-process.flash").display().to_string();
     let resumed = run(&format!("learn --rows 1 --test-rows 20 --flash {flash}"), "qemu", &folder.path().join("png"));
     assert_eq!(resumed["mse_before"], report["mse_after"]);
     assert!(there["ram_bytes"].as_u64().unwrap() <= 48 * 1024, "{there}");
     let decode = format!("decode --rows 10 --shift gain-offset --flash {flash}");
     let [emulated, here] = both(&decode, folder.path());
-    assert!(emulated == here, "what is decoded with the learned parameters differs");
+    assert!(emulated == here, "the images decoded with the learned parameters differ");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_smaller_board_encodes_and_this_program_decodes() {
     assert!(fs::read(&there).unwrap() == fs::read(&here).unwrap(), "the images differ");
     assert!(report["ram_bytes"].as_u64().unwrap() <= 16 * 1024, "{report}");
     assert!(report["flash_bytes"].as_u64().unwrap() <= 256 * 1024, "{report}");
-    // Its codes carry the CRC of the encoder's part; whoever has the whole decodes them.
+    // Its codes carry the CRC of the encoder alone. A device with the whole network decodes them.
     run("encode --rows 5 --board microbit", "qemu", &there);
     let codes = there.display().to_string();
     run(&format!("decode {codes}"), "in-process", &here);

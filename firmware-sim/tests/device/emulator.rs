@@ -1,5 +1,5 @@
-//! An emulator that this process starts and talks to itself, byte by byte: nothing is built, and no part of the program
-//! stands between a test and the board.
+//! An emulator that the test itself starts and talks to, byte by byte. Nothing is built, and no part of the program is
+//! between the test and the board.
 
 use autoencoder_device::frame::{self, frame_bytes};
 use autoencoder_device::{Command, Error, Reply, Request, Response};
@@ -54,7 +54,7 @@ impl Emulator {
         Self { process, line: BufReader::new(line), sequence: 0 }
     }
 
-    /// Sends a command, and has the answer looked at.
+    /// Sends a command and passes the result to `look`.
     pub fn ask<T>(&mut self, command: Command<'_>, look: impl FnOnce(Result<Reply<'_>, Error>) -> T) -> T {
         self.sequence += 1;
         let request = Request { sequence: self.sequence, command };
@@ -62,7 +62,7 @@ impl Emulator {
         self.line.get_mut().write_all(frame::write(&request, &mut buffer).unwrap()).unwrap();
         let mut answer = Vec::new();
         while answer.len() <= 1 {
-            answer.clear(); // a zero alone is no frame
+            answer.clear(); // a zero alone is not a frame
             assert!(self.line.read_until(0, &mut answer).unwrap() > 0, "the emulator has ended");
         }
         let response = Response::read(frame::read(&mut answer).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! The emulator ends when the program does, however that ends.
+//! The emulator ends with the program, however the program ends.
 
 use crate::run::ROOT;
 use std::fs;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 #[test]
 fn the_emulator_ends_with_the_program() {
-    // INT is Ctrl-C. After KILL nothing of the program's own is carried out any more.
+    // INT is Ctrl-C. After KILL, the program executes nothing more.
     ["INT", "TERM", "KILL"].into_iter().for_each(ends_with);
 }
 
 fn ends_with(signal: &str) {
     let own = tempfile::tempdir().unwrap();
-    // A shell that starts the tests in the background has them ignore Ctrl-C: where `env` can undo that, it does.
+    // If a shell starts the tests in the background, they ignore Ctrl-C. `env` undoes that where it can.
     let program = env!("CARGO_BIN_EXE_firmware-sim");
     let undo = ["env", "--default-signal=INT"];
     let works = Command::new(undo[0]).args([undo[1], "true"]).status().is_ok_and(|status| status.success());
@@ -27,7 +27,7 @@ fn ends_with(signal: &str) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // The folder is there as long as the emulator is.
+    // The folder exists as long as the emulator runs.
     let folders = || fs::read_dir(own.path()).unwrap().count();
     let wait = |folder: usize| {
         (0..6000).any(|_| {

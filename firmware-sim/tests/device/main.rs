@@ -15,7 +15,7 @@ mod run;
 #[cfg(feature = "emulator")]
 mod serial;
 
-/// Says what is left out, past the test harness, which keeps what passing tests print.
+/// Reports the tests that are left out. It writes past the test harness, which captures the output of passing tests.
 #[cfg(not(feature = "emulator"))]
 #[test]
 fn left_out() {

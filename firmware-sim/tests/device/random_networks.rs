@@ -1,5 +1,5 @@
-//! Random networks, one after the other, on one image of a Cortex-M4: every layer, code and reconstruction has the bytes of
-//! plain loops.
+//! Random networks, in turn, on one image of a Cortex-M4. Every layer, code and reconstruction has the bytes of plain
+//! loops.
 
 use crate::emulator::Emulator;
 use crate::run::{ROOT, run};
@@ -8,21 +8,20 @@ use autoencoder_device::{Command, Error, Reply};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
-use std::sync::LazyLock;
 use tempfile::TempDir;
 use tests::net::{Net, Random, crc};
 use tests::networks::{cases, formats, layer_outputs, net, topologies};
 
-/// A copy of the image, which nobody can build anew, and room for a blob.
-static PLACE: LazyLock<TempDir> = LazyLock::new(|| {
-    let place = tempfile::tempdir().unwrap();
-    run("encode --rows 1", "qemu", &place.path().join("codes")); // builds the image
+/// A folder with a copy of the image, which no other process can rebuild.
+fn folder_with_image() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    run("encode --rows 1", "qemu", &folder.path().join("codes")); // builds the image
     let image = Path::new(ROOT).join("firmware-sim/cortex-m/target/images/mps2-an386/cortex-m-image");
-    fs::copy(image, place.path().join("image")).unwrap();
-    place
-});
+    fs::copy(image, folder.path().join("image")).unwrap();
+    folder
+}
 
-/// Noise, two rows with more and more zeros, which the kernel leaves out, and the two ends of the range.
+/// Noise, two rows with more and more zeros, which the kernel skips, and the two ends of the range.
 fn rows(width: usize, seed: u64) -> Vec<Vec<u8>> {
     let random = &mut Random::new(seed);
     let noise = random.bytes(width);
@@ -33,17 +32,17 @@ fn rows(width: usize, seed: u64) -> Vec<Vec<u8>> {
     vec![noise, half, eighth, vec![0; width], vec![255; width]]
 }
 
-/// A row on its way through the board, layer by layer and there and back.
+/// Checks the code, the reconstruction and each layer of a row on the board.
 fn check_row(board: &mut Emulator, net: &Net, weights: u32, row: &[u8]) {
     let topology = net.topology();
     let outputs = layer_outputs(net, row);
     let code = net.packed(&net.encode(row));
     board.ask(Command::Encode { row }, |result| {
-        assert_eq!(result, Ok(Reply::Code { weights, code: &code }), "{topology}: the code");
+        assert_eq!(result, Ok(Reply::Code { identity: weights, code: &code }), "{topology}: the code");
     });
     let has_decoder = topology.has_decoder();
     let expected = |reply| if has_decoder { Ok(reply) } else { Err(Error::Absent) };
-    board.ask(Command::Decode { weights, code: &code }, |result| {
+    board.ask(Command::Decode { identity: weights, code: &code }, |result| {
         assert_eq!(result, expected(Reply::Row(&outputs[outputs.len() - 1])), "{topology}: the reconstruction");
     });
     for layers in 1..=outputs.len() {
@@ -54,23 +53,18 @@ fn check_row(board: &mut Emulator, net: &Net, weights: u32, row: &[u8]) {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 100, ..cases(40) })]
-
-    #[test]
-    fn random_networks_on_one_image_have_the_bytes_of_plain_loops(
-        topology in topologies(),
-        format in formats(),
-        bits in 1..=8u8,
-        seed in any::<u64>(),
-    ) {
+#[test]
+fn random_networks_on_one_image_have_the_bytes_of_plain_loops() {
+    let folder = folder_with_image();
+    let (image, blob) = (folder.path().join("image"), folder.path().join("blob"));
+    let config = ProptestConfig { max_shrink_iters: 100, ..cases(40) };
+    proptest!(config, |(topology in topologies(), format in formats(), bits in 1..=8u8, seed in any::<u64>())| {
         let net = net(&topology, format, bits, seed);
         let bytes = net.blob();
-        let blob = PLACE.path().join("blob");
         fs::write(&blob, &bytes).unwrap();
-        let mut board = Emulator::boot(&PLACE.path().join("image"), &blob);
+        let mut board = Emulator::boot(&image, &blob);
         for row in rows(net.topology().inputs(), seed) {
             check_row(&mut board, &net, crc(&bytes), &row);
         }
-    }
+    });
 }

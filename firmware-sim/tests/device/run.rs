@@ -7,10 +7,10 @@ use std::fs;
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 
-/// The repository.
+/// The path of the repository.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Runs a command in the repository, its output in a folder; the object that it prints.
+/// Runs a command in the repository, with its output file at `out`. Returns the object that it prints.
 pub fn run(arguments: &str, link: &str, out: &Path) -> Value {
     let mut command = cargo_bin_cmd!("firmware-sim");
     command.current_dir(ROOT).args(arguments.split(' ')).args(["--json", "--link", link, "--weights"]);
@@ -18,24 +18,24 @@ pub fn run(arguments: &str, link: &str, out: &Path) -> Value {
     serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap()
 }
 
-/// The file that a command writes with either link.
+/// The files that a command writes over the two links.
 pub fn both(arguments: &str, folder: &Path) -> [Vec<u8>; 2] {
     ["qemu", "in-process"].map(|link| {
         let out: PathBuf = folder.join(link);
         let mut report = run(arguments, link, &out);
-        report.as_object_mut().unwrap().remove("unlike_training"); // hundreds of rows where that is what is tested
+        report.as_object_mut().unwrap().remove("unlike_training"); // hundreds of rows in some tests
         let _ = writeln!(stderr(), "{link}: {report}");
         fs::read(out).unwrap()
     })
 }
 
-/// What `verify` prints, as it ends.
+/// Runs `verify` over the emulator.
 pub fn verify(arguments: &str) -> Assert {
     let mut command = cargo_bin_cmd!("firmware-sim");
     command.current_dir(ROOT).arg("verify").args(arguments.split_whitespace()).assert()
 }
 
-/// Runs a command in the repository over a link; how it ends.
+/// Runs a command in the repository over a link.
 pub fn over(link: &str, arguments: &str) -> Assert {
     let mut command = cargo_bin_cmd!("firmware-sim");
     command.current_dir(ROOT).args(arguments.split(' ')).args(["--link", link]).assert()

@@ -1,4 +1,4 @@
-//! A board on a serial port: an emulator whose UART is a terminal of the system's.
+//! A board on a serial port, which is an emulator whose UART is a pseudo-terminal.
 
 use crate::run::{ROOT, object, over, run};
 use assert_cmd::cargo::cargo_bin_cmd;
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// An emulator whose UART is a terminal of the system's, as a board on a serial port is.
+/// An emulator whose UART is a pseudo-terminal, in place of a board on a serial port.
 struct Board {
     emulator: Child,
     port: String,
@@ -22,7 +22,7 @@ impl Board {
         Self::with("mps2-an386/cortex-m-image", "models/classic.int8.blob".as_ref())
     }
 
-    /// With a built image and the contents of its flash.
+    /// Boots an image that is already built, with these contents of its flash.
     fn with(image: &str, flash: &Path) -> Self {
         let image = format!("firmware-sim/cortex-m/target/images/{image}");
         let mut emulator = Command::new("qemu-system-arm")
@@ -62,7 +62,7 @@ fn a_board_on_a_serial_port_trains_to_the_same_bits() {
     let board = Board::with("mps2-an386-training/training", &flash);
     let link = format!("serial:{}", board.port);
     for _ in 0..2 {
-        // The second time nothing is left of the first.
+        // The second run does not depend on the first.
         let text = over(&link, "verify --training").success().get_output().stdout.clone();
         assert_eq!(text, b"75 arrays of three training steps in f32: the same bits as in process\n");
     }
@@ -73,7 +73,7 @@ fn a_board_on_a_serial_port_trains_to_the_same_bits() {
     let link = format!("serial:{}", board.port);
     for _ in 0..2 {
         let mut there = object(over(&link, &train));
-        // Counted in ticks of 40: where in a tick a step begins depends on how long the board waited.
+        // Counted in ticks of 40. The phase of a step within a tick depends on how long the board waited.
         let instructions = |report: &Value| report["instructions_per_step"].as_i64().unwrap();
         assert!((instructions(&there) - instructions(&emulated)).abs() <= 80, "{there} {emulated}");
         there["instructions_per_step"] = emulated["instructions_per_step"].clone();
@@ -96,7 +96,7 @@ fn a_board_on_a_serial_port_trains_to_the_same_bits() {
 }
 
 #[test]
-fn a_board_on_a_serial_port_says_what_it_takes() {
+fn a_board_on_a_serial_port_reports_its_usage() {
     let board = Board::boot();
     let serial = format!("serial:{}", board.port);
     let weights = "--json --weights models/classic.int8.blob --board mps2-an386";
@@ -118,7 +118,7 @@ fn a_board_on_a_serial_port_says_what_it_takes() {
 }
 
 #[test]
-fn over_a_serial_port_they_are_the_same_bytes_and_a_board_that_is_unplugged_is_reported() {
+fn bytes_over_a_serial_port_are_the_same_and_an_unplugged_board_is_reported() {
     let mut board = Board::boot();
     let link = format!("serial:{}", board.port);
     let folder = tempfile::tempdir().unwrap();
@@ -126,7 +126,7 @@ fn over_a_serial_port_they_are_the_same_bytes_and_a_board_that_is_unplugged_is_r
     run("encode --rows 20", &link, &there);
     run("encode --rows 20", "in-process", &here);
     assert!(fs::read(&there).unwrap() == fs::read(&here).unwrap(), "the codes differ");
-    // And again: the line was left as it was found.
+    // A second command also works, because the first has left the line clean.
     run("decode --rows 5", &link, &there);
     run("decode --rows 5", "in-process", &here);
     assert!(fs::read(&there).unwrap() == fs::read(&here).unwrap(), "the images differ");

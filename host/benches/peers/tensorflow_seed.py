@@ -28,6 +28,8 @@ loss = tf.reduce_mean(tf.square(y - x))
 update = tf.train.RMSPropOptimizer(0.01).minimize(loss)
 
 clock = mnist.Clock()
+if every <= steps:
+    print("step,batch_loss")
 with tf.Session() as session:
     session.run(tf.global_variables_initializer())
     for step, batch in zip(range(1, steps + 1), mnist.batches(train, 256)):

@@ -42,7 +42,7 @@ impl Pca {
     /// Rows that choose the stretch.
     const CHOICE: usize = 5000;
 
-    /// Mean, components and their variances.
+    /// Fits mean, components and variances to the training images.
     pub fn fit(train: &Images) -> Self {
         const BLOCK: usize = 4096;
         let width = train.image_size();
@@ -61,7 +61,7 @@ impl Pca {
         let components = Array2::from_shape_fn((width, width), |(k, i)| eigen.eigenvectors[(i, order[k])] as f32);
         let deviations = order.iter().map(|k| eigen.eigenvalues[*k].max(0.0).sqrt() as f32).collect();
         let mut pca = Self { mean: mean.mapv(|m| m as f32), components, deviations, stretch: 1.0 };
-        // Coefficients are not normal: how much wider the intervals should be is seen on the training images.
+        // Coefficients are not normal. The training images determine how much wider the intervals should be.
         let x = rows(train, 0, Self::CHOICE);
         let bits = pca.allocate(8 * 64);
         let error = |stretch: f32| pca.error(&x, &bits, stretch);
@@ -78,7 +78,7 @@ impl Pca {
         for _ in 0..bits {
             let Some(worst) = (0..errors.len()).max_by(|a, b| errors[*a].total_cmp(&errors[*b])) else { break };
             if errors[worst] == 0.0 {
-                break; // no component has anything left to tell
+                break; // every component is exact
             }
             allocated[worst] += 1;
             errors[worst] = if allocated[worst] + 1 < Self::STEPS.len() { errors[worst] / 4.0 } else { 0.0 };
@@ -86,7 +86,7 @@ impl Pca {
         allocated
     }
 
-    /// The MSE of rows with these numbers of bits, clipped to [0, 1].
+    /// The MSE of rows whose components have these numbers of bits. Reconstructions are clipped to [0, 1].
     fn error(&self, x: &Array2<f32>, bits: &[usize], stretch: f32) -> f64 {
         let used = bits.iter().rposition(|bits| *bits > 0).map_or(0, |last| last + 1);
         let components = self.components.slice(s![..used, ..]);
@@ -111,7 +111,7 @@ impl Pca {
         self.measure(test, &vec![bits.into(); components])
     }
 
-    /// The test error with codes of `bytes` bytes whose bits are where they gain most, and the number of components with bits.
+    /// The test error with codes of `bytes` bytes whose bits are allocated best, and the number of components with bits.
     pub fn measure_best(&self, test: &Images, bytes: usize) -> (Cost, usize) {
         let bits = self.allocate(8 * bytes);
         (self.measure(test, &bits), bits.iter().filter(|bits| **bits > 0).count())
@@ -133,7 +133,7 @@ fn rows(images: &Images, first: usize, count: usize) -> Array2<f32> {
     x
 }
 
-/// PNG, which loses nothing: of every filter at the strongest compression, the smallest file of each image.
+/// PNG, which is lossless: for each image, the smallest file of all filters at the strongest compression.
 pub fn png(test: &Images) -> anyhow::Result<Cost> {
     /// Signature; length, kind and CRC of IHDR, IDAT and IEND; IHDR.
     const CONTAINER: f64 = 8.0 + 3.0 * 12.0 + 13.0;
@@ -159,8 +159,8 @@ pub fn png(test: &Images) -> anyhow::Result<Cost> {
     Ok(Cost { bytes, container: CONTAINER, mse: 0.0 })
 }
 
-/// JPEG at a quality from 1 to 100, with its standard tables: everything before the first byte of the scan is
-/// container, a decoder that expects these images could do without it.
+/// JPEG at a quality from 1 to 100, with its standard tables. Everything before the first byte of the scan is container, because
+/// a decoder of these images could do without it.
 pub fn jpeg(test: &Images, quality: u8) -> anyhow::Result<Cost> {
     let measure = |i: usize| -> anyhow::Result<[f64; 3]> {
         let (image, size) = (test.image(i), (test.width as u16, test.height as u16));

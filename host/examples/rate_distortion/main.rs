@@ -1,4 +1,4 @@
-//! Bytes an image against reconstruction error, of this codec, PCA, PNG and JPEG: a table, a picture and their data.
+//! The bytes of an image against its reconstruction error, for this codec, PCA, PNG and JPEG: a table, a picture and their data.
 //!
 //!     cargo run -p host --example rate_distortion -- --out docs
 
@@ -13,6 +13,7 @@ use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::data_folder::DataFolder;
 use autoencoder_io::formats::PROTECTED;
 use autoencoder_io::idx::Images;
+use autoencoder_io::number::counted;
 use autoencoder_io::{files, program};
 use baselines::{Cost, Pca};
 use clap::Parser;
@@ -65,12 +66,12 @@ const MODELS: [Model; 6] = [
         command: "train --from artifacts/checkpoint --quantise-aware int4 --out artifacts/int4",
     },
 ];
-/// The codes that PCA is given, too: elements and their bits.
+/// The codes that PCA gets as well: elements and their bits.
 const CODES: [(usize, u8); 5] = [(128, 8), (128, 5), (128, 4), (128, 3), (32, 8)];
 /// PCA in the codec's own form of code, and at its best.
 const EQUAL: &str = "PCA";
-const BEST: &str = "PCA, transform coding";
-/// JPEG's qualities.
+const BEST: &str = "PCA transform coding";
+/// The qualities of JPEG.
 const QUALITIES: [u8; 7] = [1, 5, 10, 20, 40, 60, 80];
 
 /// A line of the table.
@@ -95,7 +96,11 @@ fn run(args: &Args) -> anyhow::Result<String> {
     let [train, test] = Images::both(&folder)?;
     let (data, pixels) = (folder.display(), train.image_size());
     let components = CODES.map(|(elements, _)| elements).into_iter().max().unwrap_or_default();
-    ensure!(pixels >= components, "{data}: images of {pixels} pixels, PCA takes at least {components}");
+    ensure!(
+        pixels >= components,
+        "{data}: images of {}; PCA takes at least {components} pixels",
+        counted(pixels, "pixel")
+    );
     let mut others = (1..train.len()).map(|i| train.image(i));
     ensure!(others.any(|image| image != train.image(0)), "{data}: all training images are the same");
     let (mut lines, mut missing) = (Vec::new(), Vec::new());
@@ -132,7 +137,7 @@ fn run(args: &Args) -> anyhow::Result<String> {
     Ok(format!("{table}\nwritten: {}\n", args.out.join("rate-distortion.{md,png}, data/rate-distortion.csv").display()))
 }
 
-/// A codec from its blob, through the device's own integer code.
+/// Measures a codec from its blob, with the integer code of the device.
 fn codec(path: &Path, data: &Path, test: &Images) -> anyhow::Result<Line> {
     let file = BlobFile::read(path)?;
     let blob = file.open()?;
@@ -167,7 +172,7 @@ fn table(lines: &[Line], missing: &[String]) -> Result<String, std::fmt::Error> 
     Ok(table)
 }
 
-/// The page; of the default blobs, with the commands that make them.
+/// The page. For the default blobs, it has the commands that make them.
 fn page(table: &str, test: &Images, default: bool) -> String {
     let commands =
         MODELS.map(|Model { blob, command }| format!("  cargo run -p host -- {command:82} # {blob}\n")).concat();
@@ -198,7 +203,7 @@ fn page(table: &str, test: &Images, default: bool) -> String {
     )
 }
 
-/// A curve for each method, its container not counted.
+/// A curve for each method, without the bytes of its container.
 fn curves(lines: &[Line]) -> Vec<Curve<'static>> {
     let of = |name: &'static str, choose: &dyn Fn(&Line) -> bool| {
         let chosen = lines.iter().filter(|line| choose(line) && line.cost.mse > 0.0);
@@ -241,7 +246,7 @@ mod tests {
         let blank = error(40, 28, 28, &vec![0; 784 * 40]);
         assert!(blank.ends_with("all training images are the same"), "{blank}");
         let small = error(2, 5, 3, &(0..30).collect::<Vec<u8>>());
-        assert!(small.ends_with("images of 15 pixels, PCA takes at least 128"), "{small}");
+        assert!(small.ends_with("images of 15 pixels; PCA takes at least 128 pixels"), "{small}");
         assert!(!out.exists());
     }
 }

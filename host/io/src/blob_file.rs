@@ -8,7 +8,7 @@ use autoencoder_core::{Error, Topology};
 use std::path::{Path, PathBuf};
 use zerocopy::IntoBytes;
 
-/// A file whose bytes lie at a multiple of 16.
+/// The bytes of a file, aligned to 16 bytes.
 #[derive(Clone, Debug)]
 pub struct BlobFile {
     path: PathBuf,
@@ -16,10 +16,10 @@ pub struct BlobFile {
     length: usize,
 }
 
-/// A file that cannot be opened as a blob, and why.
+/// The reason that a file cannot be opened as a blob.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobFileError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
     /// The file is not a blob, or is damaged, or cannot be used here.
@@ -27,7 +27,7 @@ pub enum BlobFileError {
     Blob {
         /// Which file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error of the blob.
         source: Error,
     },
 }
@@ -55,7 +55,7 @@ impl BlobFile {
         Blob::open(self.bytes()).map_err(|source| self.error(source))
     }
 
-    /// `source` was found in this file.
+    /// An error that was found in this file.
     pub fn error(&self, source: Error) -> BlobFileError {
         BlobFileError::Blob { path: self.path.clone(), source }
     }
@@ -71,7 +71,7 @@ pub fn write_blob<'a>(
     Ok(bytes)
 }
 
-/// A network in `f32` as a blob: its parameters in the order of its layers, weights and bias of each in turn.
+/// Writes a network in `f32` as a blob. The parameters are those of the layers in order, the weights of each before its bias.
 pub fn f32_blob(topology: &Topology, steps: u32, code_bits: u8, parameters: &[f32]) -> Result<Vec<u8>, Error> {
     let header = Header {
         format: Format::F32,
@@ -107,7 +107,7 @@ pub fn half<'a>(blob: &Blob<'a>, half: Half) -> Result<Option<(Header, Vec<RawLa
 
 /// The encoder of a network as a separate blob, for a device that only encodes: the same header, and the encoder's layers
 /// unchanged. Returns [`Error::Topology`] if the network is a decoder alone, or if its encoder is one layer whose code is as
-/// long as the row: alone, that would be a whole network.
+/// long as the row, because that alone would be a whole network.
 pub fn encoder_blob(blob: &Blob<'_>) -> Result<Vec<u8>, Error> {
     let (header, layers) = half(blob, Half::Encoder)?.ok_or(Error::Topology)?;
     if header.topology.has_decoder() && header.topology != blob.header().topology {

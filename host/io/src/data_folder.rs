@@ -3,7 +3,7 @@
 use crate::files::{FileError, find_upwards};
 use std::path::{Path, PathBuf};
 
-/// Where rows come from.
+/// The folder of the rows.
 #[derive(clap::Args)]
 pub struct DataFolder {
     /// Folder of IDX files, plain or gzip. If it holds several data sets, give DIR/NAME, where NAME is the prefix of one set's
@@ -12,18 +12,18 @@ pub struct DataFolder {
     data: Option<PathBuf>,
 }
 
-/// There is no such folder as the default one.
+/// The default folder does not exist.
 #[derive(Debug, thiserror::Error)]
-#[error("no --data was given, and the default is not there")]
+#[error("no --data was given, and the default folder does not exist")]
 pub struct NoData(#[from] FileError);
 
 impl DataFolder {
-    /// Whether a folder was named.
+    /// Whether the command line names a folder.
     pub fn is_given(&self) -> bool {
         self.data.is_some()
     }
 
-    /// The folder that was named, or the one that comes with the repository.
+    /// The folder that the command line names, or else the one of the repository.
     pub fn path(&self) -> Result<PathBuf, NoData> {
         match &self.data {
             Some(folder) => Ok(folder.clone()),

@@ -1,40 +1,36 @@
-//! Files that are either the old or the new, never half of one.
+//! Files that are replaced whole or not at all.
 
+mod error;
+mod folder;
 mod lock;
 
+pub use error::FileError;
+pub use folder::{find_upwards, folder_of};
 pub use lock::{DirLock, FileLock};
 
 use crate::formats::FileFormat;
+use crate::heap;
 use atomic_write_file::AtomicWriteFile;
+use folder::{ensure_folder, make};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::iter;
 use std::path::{self, Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// A larger file, or a device node, is refused before it fills the memory. A checkpoint of the largest network that can be
-/// trained takes 3 GiB.
+/// A larger file is refused before it fills the memory, and so is an endless device. A checkpoint of the largest network that
+/// can be trained takes 3 GiB.
 const MAX_BYTES: u64 = 4 << 30;
 
-/// A file that could not be read or written, and which.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", path.display())]
-pub struct FileError {
-    path: PathBuf,
-    source: io::Error,
-}
-
-impl FileError {
-    /// `source` happened at `path`.
-    pub fn new(path: &Path, source: io::Error) -> Self {
-        Self { path: path.to_owned(), source }
-    }
-}
-
-/// The whole file.
+/// Reads a whole file.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    let mut bytes = Vec::new();
     let error = |e| FileError::new(path, e);
-    open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(error)?;
+    let file = open(path)?;
+    let length = file.metadata().map_err(error)?.len().min(MAX_BYTES) as usize; // 0 of a pipe
+    if !heap::is_available(length) {
+        return Err(error(io::ErrorKind::OutOfMemory.into()));
+    }
+    let mut bytes = Vec::with_capacity(length);
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(error)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(error(io::Error::new(io::ErrorKind::FileTooLarge, "file too large")));
     }
@@ -76,9 +72,12 @@ pub fn open(path: &Path) -> Result<File, FileError> {
 /// Replaces the file at `path` whole or not at all.
 ///
 /// The bytes are written to a file without a name, which is synced and renamed; then the folder is synced. The folder is
-/// made if it does not exist. A link that leads somewhere stays a link; a pipe or a device is written to as it is. A file
-/// that begins with one of the `protected` formats is only replaced by one of the same format.
+/// made if it does not exist. A link stays a link, and the file that it leads to is replaced. Bytes for a pipe or a device are
+/// written into it. A file of one of the `protected` formats is only replaced by one of the same format.
 pub fn replace(path: &Path, bytes: &[u8], protected: &[FileFormat]) -> Result<(), FileError> {
+    if is_stdout(path) {
+        STDOUT_USED.store(true, Relaxed);
+    }
     let write = || match Target::of(path, bytes, protected)? {
         Target::Stream(path) => fs::OpenOptions::new().write(true).open(path)?.write_all(bytes),
         Target::File(path) => {
@@ -89,6 +88,29 @@ pub fn replace(path: &Path, bytes: &[u8], protected: &[FileFormat]) -> Result<()
         }
     };
     write().map_err(|e: io::Error| FileError::new(path, e))
+}
+
+/// Whether [`replace`] has written to standard output, as to `/dev/stdout`. Text does not belong there then.
+pub fn stdout_used() -> bool {
+    STDOUT_USED.load(Relaxed)
+}
+
+static STDOUT_USED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a path leads to the standard output of this process.
+#[cfg(unix)]
+fn is_stdout(path: &Path) -> bool {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
+    let stdout = io::stdout().as_fd().try_clone_to_owned().and_then(|stdout| File::from(stdout).metadata());
+    let [stdout, file] = [stdout, fs::metadata(path)].map(|found| found.map(|it| (it.dev(), it.ino())).ok());
+    stdout.is_some() && stdout == file
+}
+
+/// Elsewhere standard output has no path.
+#[cfg(not(unix))]
+fn is_stdout(_: &Path) -> bool {
+    false
 }
 
 /// Returns an error if [`replace`] would refuse to write bytes that begin with `start`, or if no file can be made there.
@@ -103,7 +125,7 @@ pub fn ensure_replaceable(path: &Path, start: &[u8], protected: &[FileFormat]) -
     check().map_err(|e: io::Error| FileError::new(path, e))
 }
 
-/// What is written to.
+/// The destination of a write.
 enum Target {
     /// A file, which is replaced.
     File(PathBuf),
@@ -112,22 +134,24 @@ enum Target {
 }
 
 impl Target {
-    /// What bytes with this beginning are written to at `path`; an error if they are not.
+    /// The destination of bytes that begin with `start`; an error if they must not be written to `path`.
     fn of(path: &Path, start: &[u8], protected: &[FileFormat]) -> io::Result<Self> {
-        let path = match fs::canonicalize(path) {
-            Err(_) if path.is_symlink() => return Err(io::Error::new(io::ErrorKind::NotFound, "a link to nothing")),
-            Err(_) => path.to_owned(),
-            Ok(path) => path,
-        };
-        if path.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into()); // found only after writing, it would leave the new file there
+        let found = fs::metadata(path).ok();
+        if found.as_ref().is_some_and(fs::Metadata::is_dir) {
+            return Err(io::ErrorKind::IsADirectory.into()); // a rename would fail only after the new file was written
         }
-        if path.exists() && !path.is_file() {
-            return Ok(Self::Stream(path));
+        if found.as_ref().is_some_and(|found| !found.is_file()) {
+            return Ok(Self::Stream(path.to_owned())); // as it is: a pipe may have no path of its own
         }
-        let mut there = [0; 4];
-        let read = File::open(&path).and_then(|mut file| file.read_exact(&mut there)).is_ok();
-        match protected.iter().find(|format| read && format.magic == there && !start.starts_with(&there)) {
+        if found.is_none() && path.is_symlink() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "a link to nothing"));
+        }
+        let path = if found.is_some() { fs::canonicalize(path)? } else { path.to_owned() };
+        let mut old = Vec::new();
+        if let Ok(file) = File::open(&path) {
+            file.take(4).read_to_end(&mut old)?;
+        }
+        match protected.iter().find(|format| old.starts_with(format.magic) && !start.starts_with(format.magic)) {
             Some(FileFormat { name, .. }) => {
                 let what = format!("{name} is there, which is not replaced: give another name, or delete it");
                 Err(io::Error::new(io::ErrorKind::AlreadyExists, what))
@@ -135,44 +159,6 @@ impl Target {
             None => Ok(Self::File(path)),
         }
     }
-}
-
-/// The file or folder of this name in the current folder or in the nearest folder above it that has one. The error says where
-/// it was looked for.
-pub fn find_upwards(name: &Path) -> Result<PathBuf, FileError> {
-    let error = |e| FileError::new(name, e);
-    let here = std::env::current_dir().map_err(error)?;
-    find_above(&here, name).ok_or_else(|| {
-        let what = format!("neither in {} nor in a folder above it", here.display());
-        error(io::Error::new(io::ErrorKind::NotFound, what))
-    })
-}
-
-/// The same from any folder; the path is as seen from there.
-fn find_above(here: &Path, name: &Path) -> Option<PathBuf> {
-    let depth = here.ancestors().position(|folder| folder.join(name).exists())?;
-    Some(iter::repeat_n("..", depth).collect::<PathBuf>().join(name))
-}
-
-/// The folder of a file.
-pub fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Makes a folder, and those above it, unless it is there.
-fn make(folder: &Path) -> io::Result<()> {
-    if folder.exists() {
-        ensure_folder(folder)?;
-    }
-    fs::create_dir_all(folder)
-}
-
-/// An error if what is there is no folder.
-fn ensure_folder(path: &Path) -> io::Result<()> {
-    if path.is_dir() || path.as_os_str().is_empty() {
-        return Ok(());
-    }
-    Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a folder", path.display())))
 }
 
 #[cfg(test)]
@@ -216,7 +202,31 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_known_before_and_knowing_it_changes_nothing() {
+    fn data_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        let gzip: &[u8] = b"\x1f\x8b\x08\0";
+        let types = [0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e].map(|kind| [0, 0, kind, 1]);
+        for old in types.iter().map(|start| &start[..]).chain([gzip]) {
+            fs::write(&path, old).unwrap();
+            for start in [&b""[..], b"AENC", b"\x89PNG"] {
+                for refused in [replace(&path, start, &PROTECTED), ensure_replaceable(&path, start, &PROTECTED)] {
+                    let said = refused.unwrap_err().source.to_string();
+                    let name = if old == gzip { "a gzip file" } else { "an IDX file" };
+                    assert!(said.starts_with(&format!("{name} is there, which is not replaced")), "{said}");
+                }
+            }
+            assert_eq!(read(&path).unwrap(), old);
+        }
+        // Two zeros and another byte, or less than that, are some other file.
+        for old in [&[0, 0, 7, 1][..], &[0, 0], &[0x1f], &[]] {
+            fs::write(&path, old).unwrap();
+            replace(&path, b"new", &PROTECTED).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_check_finds_outputs_that_cannot_be_written_and_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "one").unwrap();
@@ -231,26 +241,6 @@ mod tests {
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert_eq!(read(&file).unwrap(), b"one");
-    }
-
-    #[test]
-    fn a_folder_is_found_here_or_above() {
-        let root = tempfile::tempdir().unwrap();
-        let below = root.path().join("a/b");
-        fs::create_dir_all(&below).unwrap();
-        fs::create_dir_all(root.path().join("data/found by this test")).unwrap();
-        let name = Path::new("data/found by this test");
-        for (here, expected) in [(root.path(), ""), (below.parent().unwrap(), ".."), (&below, "../..")] {
-            let found = find_above(here, name).unwrap();
-            assert_eq!(found, Path::new(expected).join(name));
-            assert!(here.join(found).is_dir());
-        }
-        fs::create_dir_all(below.join("data/found by this test")).unwrap();
-        assert_eq!(find_above(&below, name).unwrap(), name, "the nearest");
-        let nowhere = find_upwards(Path::new("no folder of this name")).unwrap_err();
-        let here = std::env::current_dir().unwrap();
-        let said = format!("neither in {} nor in a folder above it", here.display());
-        assert_eq!((nowhere.to_string(), nowhere.source.to_string()), ("no folder of this name".into(), said));
     }
 
     #[test]

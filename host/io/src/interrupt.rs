@@ -1,8 +1,8 @@
-//! Ctrl-C, the end of the terminal and a request to terminate, during work that has to end in good order.
+//! Signals during work that must not just end: Ctrl-C, the end of the terminal, a request to terminate.
 
 use anyhow::bail;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::{fs, io};
 
@@ -12,19 +12,23 @@ const SIGNALS: [i32; 4] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP, signal_
 const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+/// The number of the last such signal; 0 before the first.
+static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
-/// From now on, the first such signal only makes [`requested`] true. A second one ends the process. On Linux, a signal that
-/// was ignored, by `nohup` or in the background of a script, stays ignored.
+/// From now on, the first such signal only makes [`requested`] true, and the second one ends the process. Either way the exit
+/// code is customary: 128 and the number of the signal, 130 after Ctrl-C. On Linux, a signal that was ignored before, under
+/// `nohup` or in the background of a script, stays ignored.
 pub fn watch() -> io::Result<()> {
     let ignored = ignored();
     for signal in SIGNALS.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&STOP))?;
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&STOP))?;
+        signal_hook::flag::register_usize(signal, Arc::clone(&SIGNAL), signal.unsigned_abs() as usize)?;
         signal_hook::flag::register(signal, Arc::clone(&STOP))?;
     }
     Ok(())
 }
 
-/// The signals that are ignored, a bit each from the lowest; none where the system does not say.
+/// The ignored signals, a bit for each from the lowest; 0 on a system that does not list them.
 fn ignored() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -42,6 +46,11 @@ pub fn explain<T>(outcome: anyhow::Result<T>, what: impl FnOnce() -> String) -> 
 /// Whether such a signal has come.
 pub fn requested() -> bool {
     STOP.load(Relaxed)
+}
+
+/// The exit code of a program that such a signal has stopped.
+pub fn exit_code() -> Option<u8> {
+    requested().then(|| 128 + SIGNAL.load(Relaxed) as u8)
 }
 
 /// Returns an error if such a signal has come.

@@ -1,18 +1,20 @@
-//! The part that `host` and `firmware-sim` share: the command line, files, images and weights blobs in memory.
+//! The modules that `host` and `firmware-sim` share: the command line, files, images and weights blobs in memory.
 
 pub mod blob_file;
 pub mod data_folder;
 pub mod files;
 pub mod formats;
+pub mod heap;
 pub mod idx;
 pub mod interrupt;
+pub mod number;
 pub mod picture;
 pub mod program;
 pub mod topology;
 
 use autoencoder_core::Zeroed;
 
-/// Allocates a zeroed value on the heap: a network never passes over the stack.
+/// Allocates a zeroed value on the heap. A network is too large for the stack.
 pub fn zeroed_box<T: Zeroed>() -> Box<T> {
     T::new_box_zeroed().expect("memory for a network")
 }

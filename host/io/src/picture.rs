@@ -26,10 +26,10 @@ pub struct Gray {
 /// Errors of PNG files.
 #[derive(Debug, thiserror::Error)]
 pub enum PngError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// It is not a PNG, or a broken one.
+    /// The file is not a PNG, or it is damaged.
     #[error("{}", path.display())]
     Png {
         /// Which file.
@@ -40,13 +40,13 @@ pub enum PngError {
 }
 
 impl Gray {
-    /// Black.
+    /// A black image.
     pub fn new(width: usize, height: usize) -> Self {
         Self { width, height, pixels: vec![0; width * height] }
     }
 
-    /// Rows of pixels, those of one kind (originals, reconstructions) beside each other: a grid of images of `width` pixels
-    /// from left to right, or of line plots if `width` is all that a row has.
+    /// A sheet of rows, with those of one kind (originals, reconstructions) beside each other. It is a grid of images with a
+    /// width of `width` pixels, or of line plots if a row has only `width` values.
     pub fn sheet(kinds: &[Vec<&[u8]>], width: usize, zoom: usize) -> Self {
         if kinds.iter().flatten().any(|row| is_image(row, width)) {
             return Self::grid(kinds, width, zoom);
@@ -62,7 +62,7 @@ impl Gray {
         let [width, height] = PLOT;
         let mut plot = Self::new(width, height);
         let Some(last) = values.len().checked_sub(1) else { return plot };
-        // A column shows what lies between its left and its right edge, as a vertical stroke from lowest to highest.
+        // A column is a vertical stroke from the lowest to the highest value between its edges.
         let edge = |column: usize| column as f32 * last as f32 / width as f32;
         let value = |at: f32| {
             let (before, after) = (values[at as usize], values[(at as usize + 1).min(last)]);
@@ -107,8 +107,8 @@ impl Gray {
         encode(path, self.width, self.height, png::ColorType::Grayscale, &self.pixels)
     }
 
-    /// Reads a PNG of any colour type as gray. What is transparent lets white through, as on a page or in a browser: black
-    /// ink on a transparent ground is black on white.
+    /// Reads a PNG of any colour type as gray. Its background is white, as on a page or in a browser: black ink on a transparent
+    /// ground becomes black on white.
     pub fn read(path: &Path) -> Result<Self, PngError> {
         let error = |source| PngError::Png { path: path.to_owned(), source };
         let mut decoder = png::Decoder::new(BufReader::new(files::open(path)?));
@@ -162,13 +162,14 @@ fn is_image(row: &[u8], width: usize) -> bool {
     row.len() > width
 }
 
-/// Whether a stream, standard output or standard error, takes colours: a terminal that is not `dumb`, and `NO_COLOR` not set.
+/// Whether a stream, standard output or standard error, shows colours: it is a terminal, `TERM` is not `dumb`, and `NO_COLOR` is
+/// not set.
 pub fn colours(stream: &impl IsTerminal) -> bool {
     let [no_color, term] = ["NO_COLOR", "TERM"].map(|name| std::env::var_os(name).unwrap_or_default());
     stream.is_terminal() && has_colours(&no_color, &term)
 }
 
-/// The same of a terminal in this environment. On Windows, terminals have no `TERM`.
+/// The same for a terminal, from its environment. On Windows, terminals do not set `TERM`.
 fn has_colours(no_color: &OsStr, term: &OsStr) -> bool {
     no_color.is_empty() && term != "dumb" && (cfg!(windows) || !term.is_empty())
 }
@@ -178,7 +179,7 @@ pub fn columns() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
 }
 
-/// Draws `top` above `bottom` for a terminal: images as half blocks, rows that are no images as lines of blocks.
+/// Draws `top` above `bottom` for a terminal: images as half blocks, other rows as lines of blocks.
 pub fn draw(top: &[&[u8]], bottom: &[&[u8]], width: usize, columns: usize, colours: bool) -> String {
     if top.iter().chain(bottom).any(|row| is_image(row, width)) {
         return half_blocks(top, bottom, width, columns, colours);
@@ -194,15 +195,15 @@ pub fn draw(top: &[&[u8]], bottom: &[&[u8]], width: usize, columns: usize, colou
     out
 }
 
-/// A row as blocks of eight heights. Each is the mean of as many values as the number of columns requires.
+/// Draws a row as blocks of eight heights. If there are more values than columns, a block is the mean of several.
 fn blocks(values: &[u8], columns: usize) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let mean = |values: &[u8]| values.iter().map(|value| usize::from(*value)).sum::<usize>() / values.len();
     values.chunks(values.len().div_ceil(columns.max(1)).max(1)).map(|values| BLOCKS[mean(values) / 32]).collect()
 }
 
-/// Draws `top` above `bottom`, image by image, as many beside each other as fit, at half size: a character is two
-/// pixels wide and four high, its upper and lower halves drawn as half blocks.
+/// Draws `top` above `bottom`, image by image, with as many beside each other as fit. Images have half their size: a character
+/// is two pixels wide and four high, and its halves are half blocks.
 fn half_blocks(top: &[&[u8]], bottom: &[&[u8]], width: usize, columns: usize, colours: bool) -> String {
     let per_line = (columns / (width.div_ceil(2) + 1)).max(1);
     let mut out = String::new();
@@ -259,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_that_is_no_image_is_plotted() {
+    fn a_row_that_is_not_an_image_is_plotted() {
         let [width, height] = PLOT;
         let column =
             |plot: &Gray, x: usize| -> Vec<usize> { (0..height).filter(|y| plot.pixels[y * width + x] > 0).collect() };
@@ -268,7 +269,7 @@ mod tests {
         assert_eq!((column(&ramp, 0).last(), column(&ramp, width - 1).first()), (Some(&(height - 1)), Some(&0)));
         let flat = Gray::plot(&[255]);
         assert!((0..width).all(|x| column(&flat, x) == [0]));
-        // More values than columns: none is passed over, and neighbouring strokes meet.
+        // With more values than columns, every value is shown and neighbouring strokes meet.
         let mut spike = vec![0; 50 * width];
         spike[25 * width + 3] = 255;
         let spike = Gray::plot(&spike);
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_transparent_lets_white_through() {
+    fn the_background_of_a_transparent_image_is_white() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ink.png");
         let rgba = [[0, 0, 0, 255], [0, 0, 0, 0], [255, 255, 255, 0], [100, 100, 100, 128], [255, 0, 0, 255]];

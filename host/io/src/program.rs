@@ -1,11 +1,14 @@
 //! The frame of both programs: arguments in, text out, and one line for each error.
 
+use crate::{files, interrupt};
 use clap::{Command, Parser};
 use std::ffi::OsString;
-use std::io::{ErrorKind, Write, stderr, stdout};
+use std::io::{self, ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 
-/// Parses the command line, runs, and prints what comes back.
+/// Parses the command line, runs, and prints the text that `run` returns.
+///
+/// The exit code is 0 after success, 1 after an error, 2 after a wrong command line, and 128 and its number after a signal.
 pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<String>) -> ExitCode {
     let args = match parse::<A>(std::env::args_os()) {
         Ok(args) => args,
@@ -13,15 +16,15 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<String>) -> ExitCod
             let _ = writeln!(stderr(), "{}", usage_error(&error.to_string()));
             return ExitCode::from(2);
         }
-        // The help that was asked for.
+        // `--help` or `--version`.
         Err(error) => {
             let _ = error.print();
             return ExitCode::SUCCESS;
         }
     };
-    match run(args).map(|text| stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush())) {
+    match run(args).map(|text| print(&text)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
-        // Whoever reads has seen enough.
+        // The reader has seen enough.
         Ok(Err(e)) if e.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Ok(Err(e)) => fail(&e.into()),
         Err(e) => fail(&e),
@@ -42,12 +45,21 @@ fn take_negative_numbers(command: Command) -> Command {
     })
 }
 
-fn fail(error: &anyhow::Error) -> ExitCode {
-    let _ = writeln!(stderr(), "error: {error:#}");
-    ExitCode::FAILURE
+/// Prints on standard output, or on standard error if the bytes of a file went to standard output.
+fn print(text: &str) -> io::Result<()> {
+    if files::stdout_used() {
+        return stderr().write_all(text.as_bytes());
+    }
+    stdout().write_all(text.as_bytes())?;
+    stdout().flush()
 }
 
-/// Reduces clap's message to one line. Called without a command, it explains itself at length: that stays.
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let _ = writeln!(stderr(), "error: {error:#}");
+    interrupt::exit_code().map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// Reduces clap's message to one line, except the help that it prints if there is no command.
 fn usage_error(text: &str) -> String {
     if !text.starts_with("error: ") {
         return text.trim_end().to_owned();
@@ -60,13 +72,14 @@ fn usage_error(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::number::whole;
     use clap::Subcommand;
 
     #[derive(Debug, Parser)]
     struct Args {
         #[arg(long, value_parser = ["a", "b"])]
         letter: Option<String>,
-        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=9))]
+        #[arg(long, value_parser = whole(1..=9u32))]
         number: Option<u32>,
         #[command(subcommand)]
         command: Sub,
@@ -101,10 +114,15 @@ mod tests {
 
     #[test]
     fn a_negative_number_is_a_value_and_is_named() {
-        assert_eq!(
-            usage_error(&arguments("program --number -1 file x").unwrap_err().to_string()),
-            "error: invalid value '-1' for '--number <NUMBER>': -1 is not in 1..=9 (see --help)"
-        );
+        for number in ["-1", "0", "10", "99999999999999999999", "1.5", "x", "1x"] {
+            assert_eq!(
+                usage_error(&arguments(&format!("program --number {number} file x")).unwrap_err().to_string()),
+                format!(
+                    "error: invalid value '{number}' for '--number <NUMBER>': expected a whole number from 1 to 9 (see --help)"
+                )
+            );
+        }
+        assert_eq!(arguments("program --number 9 file x").unwrap().number, Some(9));
         let Sub::File { rate, file } = arguments("program file --rate -0.5 x").unwrap().command;
         assert_eq!((rate, file.as_str()), (Some(-0.5), "x"));
         let said = usage_error(&arguments("program file --rate x x").unwrap_err().to_string());

@@ -1,4 +1,4 @@
-//! A topology as the programs' arguments and messages name it.
+//! Topologies in arguments and in messages.
 
 use autoencoder_core::Topology;
 use autoencoder_core::topology::{NAMES, TopologyError};
@@ -9,7 +9,7 @@ pub fn named() -> impl TypedValueParser<Value = Topology> {
     PossibleValuesParser::new(NAMES).try_map(|name| name.parse::<Topology>())
 }
 
-/// Reads the sizes of a topology from the command line. An error quotes the part that makes no sense.
+/// Reads the sizes of a topology from the command line. An error quotes the wrong part.
 pub fn layers(text: &str) -> Result<Topology, String> {
     text.parse().map_err(|error: TopologyError| match error {
         TopologyError::Size(number) | TopologyError::Suffix(number) | TopologyError::SecondCode(number) => {
@@ -20,23 +20,23 @@ pub fn layers(text: &str) -> Result<Topology, String> {
     })
 }
 
-/// A network that decodes to something other than what it encodes.
+/// A network whose numbers of inputs and outputs differ.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: an autoencoder has as many outputs as inputs, not {} and {}", describe(.0), .0.outputs(), .0.inputs())]
 pub struct NotAnAutoencoder(Topology);
 
-/// Returns an error if a network has both halves, and another number of outputs than of inputs.
+/// Returns an error if a network has both halves and its numbers of inputs and outputs differ.
 pub fn ensure_autoencoder(topology: &Topology) -> Result<(), NotAnAutoencoder> {
     let both = topology.has_encoder() && topology.has_decoder();
     if both && topology.outputs() != topology.inputs() { Err(NotAnAutoencoder(topology.clone())) } else { Ok(()) }
 }
 
-/// `small`, or without a name `64-32-8-32-64`: what tables and keys call it.
+/// The name of a topology in tables and keys: `small`, or its sizes if it has no name.
 pub fn name(topology: &Topology) -> String {
     topology.name().map_or_else(|| topology.to_string(), str::to_owned)
 }
 
-/// `784-128-32-128-784 (small)`, or without a name `64-32-8-32-64`: what sentences call it.
+/// The name of a topology in sentences: `784-128-32-128-784 (small)`, or its sizes if it has no name.
 pub fn describe(topology: &Topology) -> String {
     match topology.name() {
         Some(name) => format!("{topology} ({name})"),
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_quotes_the_part_that_makes_no_sense() {
+    fn an_error_quotes_the_wrong_part() {
         for (text, number, part) in [
             ("8-8*r-8", 2, "8*r"),
             ("64 - 8 - 64", 1, "64 "),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_decodes_what_it_encodes_has_as_many_outputs_as_inputs() {
+    fn an_autoencoder_has_as_many_outputs_as_inputs() {
         let outcome = |text: &str| ensure_autoencoder(&text.parse().unwrap()).map_err(|error| error.to_string());
         let expected = "784-16-100: an autoencoder has as many outputs as inputs, not 100 and 784".to_owned();
         assert_eq!(outcome("784-16-100"), Err(expected));

@@ -1,7 +1,8 @@
-//! `host eval`
+//! `eval`: measures a weights blob on the test rows.
 
 use crate::args;
-use crate::commands::{by_format, ensure_fits, optional_labels};
+use crate::commands::figures::by_format;
+use crate::commands::rows::{ensure_fits, optional_labels};
 use anyhow::Context;
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::blob::{Blob, Format};
@@ -10,6 +11,7 @@ use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::files::find_upwards;
 use autoencoder_io::formats::ensure_not_checkpoint;
 use autoencoder_io::idx::{Images, test_labels};
+use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
 use host::evaluate;
 use host::export::BlobMeta;
@@ -46,16 +48,17 @@ pub fn run(args: &args::Eval) -> anyhow::Result<String> {
         let mut summary = measured.of(None).json();
         summary["steps"] = steps.into();
         summary["seconds"] = seconds.into();
-        summary["ms_per_step"] = Value::Null; // how long the steps took is not in a blob
+        summary["ms_per_step"] = Value::Null; // a blob does not hold the time of its training
         summary["digits"] = measured.labels().map(|label| measured.of(Some(label)).json()).collect();
         return Ok(format!("{summary}\n"));
     }
     let topology = describe(&blob.header().topology);
-    let title = format!("{}: {topology} after {steps} steps, on {} test rows", path.display(), test.len());
+    let (steps, rows) = (counted(steps, "step"), counted(test.len(), "test row"));
+    let title = format!("{}: {topology} after {steps}, on {rows}", path.display());
     Ok(measured.table(&title)?)
 }
 
-/// Measures the blob, and an f32 blob as the int8 network that would be made of it, too.
+/// Measures a blob. An f32 blob is also measured as the int8 network that `export` would make of it.
 fn measure(
     file: &BlobFile,
     blob: &Blob<'_>,
@@ -96,7 +99,7 @@ struct Measured {
 
 /// The mean errors of some test rows.
 struct Figures {
-    /// Their label; `None` for all rows.
+    /// The label of these rows; `None` for all rows.
     label: Option<u8>,
     rows: usize,
     float: Option<f64>,
@@ -105,13 +108,13 @@ struct Figures {
 }
 
 impl Measured {
-    /// The labels that occur.
+    /// The labels that occur, each once.
     fn labels(&self) -> impl Iterator<Item = u8> {
         let all = self.labels.as_deref().unwrap_or_default();
         (0..=u8::MAX).filter(|label| all.contains(label))
     }
 
-    /// The figures of one label's rows, or of all.
+    /// The figures of the rows with one label, or of all rows.
     fn of(&self, label: Option<u8>) -> Figures {
         let labels = self.labels.as_deref().unwrap_or_default();
         let choose = |errors: &[f32]| -> Vec<f32> {
@@ -124,7 +127,7 @@ impl Measured {
         Figures { label, rows: integers.len(), float, format, integers: evaluate::mean(&integers) }
     }
 
-    /// The figures of all rows, then of each label's.
+    /// The figures of all rows, then those of the rows with each label.
     fn table(&self, title: &str) -> Result<String, std::fmt::Error> {
         let all = self.of(None);
         let mut text = format!("{title}\n\n  label    rows");
@@ -153,7 +156,7 @@ impl Figures {
         let mut object = serde_json::json!({
             "test_mse": self.float, "test_mse_int8": int8, "test_mse_int4": int4,
             "test_psnr": self.float.map(loss::psnr), "test_psnr_int8": int8.map(loss::psnr),
-            "test_psnr_int4": int4.map(loss::psnr), "images": self.rows,
+            "test_psnr_int4": int4.map(loss::psnr), "rows": self.rows,
         });
         if let Some(label) = self.label {
             object["label"] = label.into();

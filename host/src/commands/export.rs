@@ -1,8 +1,8 @@
-//! `host export`
+//! `export`: writes a weights blob from a checkpoint or an f32 blob.
 
 use crate::args;
-use crate::commands::ensure_fits;
-use crate::commands::parameters::Parameters;
+use crate::commands::network_file::NetworkFile;
+use crate::commands::rows::ensure_fits;
 use anyhow::{Context, ensure};
 use autoencoder_core::blob::MAGIC;
 use autoencoder_core::{Network, Topology};
@@ -10,6 +10,7 @@ use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::files;
 use autoencoder_io::formats::PROTECTED;
 use autoencoder_io::idx::Images;
+use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
 use host::data::{Dataset, Sample};
 use host::evaluate;
@@ -26,12 +27,12 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     let data = args.data.path();
     files::ensure_not_input(&path, iter::once(args.source.as_path()).chain(data.as_deref().ok()))?;
     files::ensure_replaceable(&path, &MAGIC, &PROTECTED)?;
-    let parameters = Parameters::read(&args.source)?;
-    ensure_same_network(&path, parameters.topology(), args.force)?;
-    // What the training rows are needed for, if they are.
+    let source = NetworkFile::read(&args.source)?;
+    ensure_same_network(&path, source.topology(), args.force)?;
+    // The reason to read the training rows.
     let needed = match integers {
         Some(_) => Some("the calibration of an integer blob"),
-        None if parameters.is_rounded()? => Some("a checkpoint of rounded weights"),
+        None if source.is_rounded()? => Some("a checkpoint of rounded weights"),
         None => None,
     };
     let images = match needed {
@@ -40,13 +41,13 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
             let data = data?;
             let images = Images::train(&data);
             let images = images.with_context(|| format!("{what} needs the training images (--data)"))?;
-            ensure_fits(parameters.topology(), &images, &data)?;
+            ensure_fits(source.topology(), &images, &data)?;
             Some(images)
         }
     };
-    let network = parameters.rounded(images.as_ref())?;
-    let code_bits = args.code_bits.map_or_else(|| parameters.code_bits(), Ok)?;
-    let meta = BlobMeta { steps: parameters.steps(), code_bits };
+    let network = source.rounded(images.as_ref())?;
+    let code_bits = args.code_bits.map_or_else(|| source.code_bits(), Ok)?;
+    let meta = BlobMeta { steps: source.steps(), code_bits };
     let blob = match (integers, &images) {
         (Some(format), Some(images)) => integer_blob(&network, format, meta, images)?,
         _ => f32_blob(&network, meta)?,
@@ -59,18 +60,21 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     if let Some(warning) = warning {
         eprintln!("{warning}");
     }
-    let (bytes, topology) = (blob.len(), describe(network.topology()));
-    Ok(format!("{}: {bytes} bytes, {format}, {topology} after {} steps\n", path.display(), meta.steps))
+    let (bytes, topology, steps) = (blob.len(), describe(network.topology()), counted(meta.steps, "step"));
+    Ok(format!("{}: {bytes} bytes, {format}, {topology} after {steps}\n", path.display()))
 }
 
-/// Returns an error if a blob of another network is at `path`, unless it is to be replaced.
+/// Returns an error if a blob of another network is at `path`, unless `--force` allows its replacement.
 fn ensure_same_network(path: &Path, topology: &Topology, force: bool) -> anyhow::Result<()> {
+    if !path.is_file() {
+        return Ok(()); // to read from a pipe would wait for its writer
+    }
     let Ok(there) = BlobFile::read(path) else { return Ok(()) };
     let Ok(blob) = there.open() else { return Ok(()) };
     let found = &blob.header().topology;
     ensure!(
         force || found == topology,
-        "{}: a blob of {}, not of {}; give another --out, or --force to replace it",
+        "{}: a blob of {} is there, and the new one is of {}; give another --out, or --force to replace it",
         path.display(),
         describe(found),
         describe(topology)
@@ -78,7 +82,7 @@ fn ensure_same_network(path: &Path, topology: &Topology, force: bool) -> anyhow:
     Ok(())
 }
 
-/// A warning if rounding makes the network clearly worse: it was not trained for these numbers.
+/// Returns a warning if rounding makes the network clearly worse, because it was not trained for these numbers.
 fn rounding_warning(
     network: &FloatNetwork,
     blob: &[u8],
@@ -94,11 +98,11 @@ fn rounding_warning(
     let integers = Network::new(file.open()?)?;
     let float = evaluate::mean(&evaluate::errors(network, 8, &rows));
     let rounded = evaluate::mean(&evaluate::errors_int8(&integers, &rows));
-    let (name, count) = (format.name(), rows.rows());
+    let (name, count) = (format.name(), counted(rows.rows(), "training row"));
     let code = if code_bits < 8 { format!(" --code-bits {code_bits}") } else { String::new() };
     let text = format!(
-        "warning: rounding takes the MSE over {count} training rows from {float:.6} to {rounded:.6}; the network can be \
-         trained for it: train --from {} --quantise-aware {name}{code}",
+        "warning: rounding raises the MSE over {count} from {float:.6} to {rounded:.6}; the network can be trained for it: \
+         train --from {} --quantise-aware {name}{code}",
         source.display()
     );
     Ok((rounded > TOLERANCE * float).then_some(text))

@@ -1,4 +1,4 @@
-//! `host inspect`
+//! `inspect`: shows the contents of a weights blob.
 
 use crate::args;
 use autoencoder_core::LayerSpec;
@@ -6,6 +6,7 @@ use autoencoder_core::blob::{Format, Thresholds, VERSION};
 use autoencoder_core::quant::{Int4Tile, Int8Tile, padded};
 use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::formats::ensure_not_checkpoint;
+use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
 use std::fmt::Write;
 use zerocopy::FromBytes;
@@ -23,14 +24,16 @@ pub fn run(args: &args::Inspect) -> anyhow::Result<String> {
     writeln!(text, "{}", args.blob.display())?;
     writeln!(text, "  format version   {VERSION}")?;
     writeln!(text, "  length           {} bytes", blob.bytes().len())?;
-    writeln!(text, "  after it         {} bytes, ignored", file.bytes().len() - blob.bytes().len())?;
+    let after = file.bytes().len() - blob.bytes().len();
+    writeln!(text, "  after it         {}, ignored", counted(after, "byte"))?;
     writeln!(text, "  CRC-32           {:08x}", blob.crc())?;
     writeln!(text, "  numbers          {:?}", header.format)?;
     writeln!(text, "  accumulators     {}", if header.accumulators_checked { "checked" } else { "not checked" })?;
     writeln!(text, "  topology         {}", describe(topology))?;
-    writeln!(text, "  trained for      {} steps", header.steps)?;
+    writeln!(text, "  trained for      {}", counted(header.steps, "step"))?;
     writeln!(text, "  input            real = {:.6} · (q - {})", header.input.scale, header.input.zero_point)?;
-    writeln!(text, "  code             {} elements, {} bits an element", topology.code(), header.code_bits)?;
+    let (elements, bits) = (counted(topology.code(), "element"), counted(header.code_bits, "bit"));
+    writeln!(text, "  code             {elements}, {bits} an element")?;
     match header.thresholds {
         Thresholds::NONE => writeln!(text, "  thresholds       none")?,
         Thresholds { lower, upper } => writeln!(text, "  thresholds       scores from {lower} to {upper}")?,
@@ -59,7 +62,7 @@ pub fn run(args: &args::Inspect) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// The weights of a layer as numbers, without those that pad it.
+/// The weights of a layer as numbers, without its padding.
 fn weights(format: Format, spec: LayerSpec, bytes: &[u8]) -> Vec<f32> {
     match format {
         Format::F32 => {
@@ -76,7 +79,7 @@ fn weights(format: Format, spec: LayerSpec, bytes: &[u8]) -> Vec<f32> {
     }
 }
 
-/// The weights of tiles of four rows by `N` inputs that belong to an input and an output.
+/// The weights in tiles of four rows by `N` inputs, without those that pad inputs and outputs.
 fn unpadded<const N: usize>(spec: LayerSpec, tiles: impl Iterator<Item = [[i16; N]; 4]>) -> Vec<f32> {
     let [inputs, outputs] = spec.sizes();
     let tiles_a_group = padded(inputs) / N;
@@ -90,7 +93,7 @@ fn unpadded<const N: usize>(spec: LayerSpec, tiles: impl Iterator<Item = [[i16; 
     numbers
 }
 
-/// How many numbers lie in each of [`BINS`] equal intervals between the largest and its negative.
+/// Writes the histogram of some numbers: [`BINS`] equal intervals from minus the largest absolute value to that value.
 fn histogram(text: &mut String, numbers: &[f32]) -> anyhow::Result<()> {
     let largest = numbers.iter().fold(f32::MIN_POSITIVE, |largest, x| largest.max(x.abs()));
     let mut counts = [0usize; BINS];

@@ -23,7 +23,7 @@ impl Dataset for Images {
         vectorise(Normalise { pixels: self.image(index), row });
     }
 
-    /// Pixels that enter at an edge repeat the edge. A row that is not an image stays where it is.
+    /// Pixels that enter at an edge repeat the edge. A row that is not an image is not shifted.
     fn copy_moved(&self, index: usize, [down, right]: [isize; 2], row: &mut [f32]) {
         if self.height == 1 {
             return self.copy(index, row);
@@ -31,7 +31,7 @@ impl Dataset for Images {
         let (image, width) = (self.image(index), self.width);
         let [(down, lines, inner_line), (right, columns, inner_column)] =
             [(down, self.height), (right, width)].map(edge);
-        // All of it in one loop, which vectorises; then what that took from beyond an edge.
+        // One loop copies all pixels, which vectorises. The others then replace the pixels from beyond an edge.
         let by = down * width.cast_signed() + right;
         let [to, from] = [by, -by].map(|by| by.max(0).cast_unsigned());
         vectorise(Normalise { pixels: &image[from..], row: &mut row[to..] });
@@ -47,7 +47,7 @@ impl Dataset for Images {
     }
 }
 
-/// From pixels to numbers in [0, 1], compiled for this machine's vector instructions.
+/// Scales pixels to numbers in [0, 1], compiled for this machine's vector instructions.
 struct Normalise<'a> {
     pixels: &'a [u8],
     row: &'a mut [f32],
@@ -64,8 +64,8 @@ impl WithSimd for Normalise<'_> {
     }
 }
 
-/// A shift by `by` of `count` lines, limited to those that make a difference: the lines that it leaves empty, and the line
-/// beside them.
+/// A shift of `count` lines by `by`, limited to the size of the image. Returns the shift, the lines that it leaves empty, and
+/// the line beside them.
 #[inline(always)]
 fn edge((by, count): (isize, usize)) -> (isize, Range<usize>, usize) {
     let most = count.saturating_sub(1);
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(moved([0, 1]), [0, 0, 1, 3, 3, 4]);
         assert_eq!(moved([0, -1]), [1, 2, 2, 4, 5, 5]);
         assert_eq!(moved([-1, 9]), [3, 3, 3, 3, 3, 3]);
-        // However far: each pixel is the nearest there is of where it comes from.
+        // At any distance, a pixel comes from the nearest place within the image.
         let nearest = |at: isize, count: usize| at.clamp(0, count as isize - 1) as usize;
         for (down, right) in (-4..=4).flat_map(|down| (-5..=5).map(move |right| (down, right))) {
             let from = |i: isize| nearest(i / 3 - down, 2) * 3 + nearest(i % 3 - right, 3);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_no_images_stay_where_they_are() {
+    fn rows_that_are_not_images_are_not_shifted() {
         let pixels: Vec<u8> = vec![0, 51, 102, 153, 204, 255];
         let array = Array2::from_shape_fn((1, 6), |(_, i)| f32::from(pixels[i]));
         let mut row = [0.0; 6];

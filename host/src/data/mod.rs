@@ -12,22 +12,22 @@ pub trait Dataset: Sync {
     /// Numbers in a row.
     fn width(&self) -> usize;
 
-    /// Brings a row that will soon be copied into the cache.
+    /// Loads a row into the cache, because it will soon be copied.
     fn prefetch(&self, index: usize) {
         let _ = index;
     }
 
-    /// Copies a row out.
+    /// Copies a row into `row`.
     fn copy(&self, index: usize, row: &mut [f32]);
 
-    /// Copies a row out. An image is shifted down and to the right by `by` pixels; other rows stay as they are.
+    /// Copies a row into `row`. An image is shifted down and to the right by `by` pixels; other rows stay as they are.
     fn copy_moved(&self, index: usize, by: [isize; 2], row: &mut [f32]) {
         let _ = by;
         self.copy(index, row);
     }
 }
 
-/// Numbers as they are.
+/// The rows of an array, without a change.
 impl Dataset for Array2<f32> {
     fn rows(&self) -> usize {
         self.nrows()
@@ -44,14 +44,14 @@ impl Dataset for Array2<f32> {
     }
 }
 
-/// Rows of another set, spread evenly over it.
+/// A sample of the rows of another data set, spread evenly over it.
 pub struct Sample<'a> {
     data: &'a dyn Dataset,
     rows: usize,
 }
 
 impl<'a> Sample<'a> {
-    /// At most `limit` rows.
+    /// A sample of at most `limit` rows.
     pub fn new(data: &'a dyn Dataset, limit: usize) -> Self {
         Self { data, rows: data.rows().min(limit) }
     }

@@ -1,6 +1,6 @@
 //! The reconstructions of a network in `f32`, and their errors.
 
-use super::mean_squared_error;
+use super::mse::mean_squared_error;
 use crate::data::Dataset;
 use crate::kernels::{F32, SHARD};
 use crate::network::FloatNetwork;
@@ -37,7 +37,8 @@ pub fn errors(network: &FloatNetwork, code_bits: u8, data: &dyn Dataset) -> Vec<
 
 /// The reconstructions of `rows`, one after the other. A code element has `code_bits` bits.
 ///
-/// The core's plain loops compute them, on this thread: enough for the few rows of a picture, and the oracle of [`errors`].
+/// The core's plain loops compute them on this thread. They are fast enough for the few rows of a picture, and they are the
+/// oracle of [`errors`].
 pub fn reconstruct(network: &FloatNetwork, code_bits: u8, rows: &[f32]) -> Vec<f32> {
     let mut x = rows.to_vec();
     for (boundary, layer) in (1..).zip(network.layers()) {

@@ -1,6 +1,6 @@
 //! The reconstruction error of a network of integers, computed as a device computes it.
 
-use super::mean_squared_error;
+use super::mse::mean_squared_error;
 use crate::data::Dataset;
 use crate::kernels::Fast;
 use autoencoder_core::Network;
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 /// Rows that one thread measures at a time.
 const ROWS: usize = 128;
 
-/// A network of integers, its layers wherever they lie: in a blob, or in memory before there is one.
+/// A network of integers. Its layers lie in a blob, or in memory before the blob is made.
 #[derive(Clone, Debug)]
 pub struct IntegerNetwork<'a> {
     encoder: Vec<Dense<'a>>,
@@ -26,17 +26,17 @@ pub struct IntegerNetwork<'a> {
 
 /// One row on its way through a network.
 struct Row {
-    /// As the source has it.
+    /// The row of the data.
     x: Vec<f32>,
-    /// As the device is given it.
+    /// The row for the device, quantised.
     q: Vec<u8>,
-    /// Inputs of the next layer, and room for its outputs.
+    /// The inputs of the next layer, and room for its outputs.
     activations: [Vec<u8>; 2],
     scratch: Vec<u8>,
 }
 
 impl<'a> IntegerNetwork<'a> {
-    /// The layers that `header` describes, in order. Panics unless they reconstruct their input.
+    /// A network of the layers that `header` describes, in order. Panics unless it has as many outputs as inputs.
     pub fn new(header: &Header, mut layers: Vec<Dense<'a>>) -> Self {
         let topology = &header.topology;
         assert!(topology.has_encoder() && topology.outputs() == topology.inputs(), "{topology} reconstructs nothing");
@@ -59,7 +59,7 @@ impl<'a> IntegerNetwork<'a> {
         self.measure(data, |row, y| row.q.iter().zip(y).map(|(q, y)| u32::from(q.abs_diff(*y)).pow(2)).sum())
     }
 
-    /// A figure of each row and its reconstruction.
+    /// Computes a figure from each row and its reconstruction.
     fn measure<T: Send>(&self, data: &dyn Dataset, figure: impl Fn(&Row, &[u8]) -> T + Sync) -> Vec<T> {
         assert_eq!(data.width(), self.row, "row width");
         let chunks = (0..data.rows()).into_par_iter().with_min_len(ROWS);
@@ -99,7 +99,7 @@ impl Row {
         }
     }
 
-    /// The padding of the inputs may hold anything: its weights are zeros.
+    /// Runs some layers. The padding of the inputs may hold anything, because its weights are 0.
     fn forward(&mut self, layers: &[Dense<'_>]) {
         for layer in layers {
             let [inputs, outputs] = layer.padded_sizes();
@@ -110,13 +110,13 @@ impl Row {
     }
 }
 
-/// The MSE of each row, reconstructed by a blob's integers as on a device: quantised, encoded, its code packed, unpacked and
-/// decoded, and compared with what it was before.
+/// The MSE of each row, reconstructed with a blob's integers as on a device: the row is quantised and encoded, and its code is
+/// packed, unpacked and decoded. The reconstruction is compared with the row before it was quantised.
 pub fn errors_int8(network: &Network<'_>, data: &dyn Dataset) -> Vec<f32> {
     IntegerNetwork::new(network.blob().header(), network.layers().collect()).errors(data)
 }
 
-/// The values nearest to `x`, to be compiled for this machine's vector instructions.
+/// Quantises `x` to the nearest values, compiled for this machine's vector instructions.
 struct Quantise<'a> {
     x: &'a [f32],
     input: QuantParams,

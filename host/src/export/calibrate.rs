@@ -6,8 +6,8 @@
 //! easier to reconstruct. Quantiles farther out would be set by a handful of rows, and change with the sample; quantiles
 //! farther in would call more known rows odd.
 //!
-//! Measured with the integers themselves. Ten thousand rows determine a quantile well enough: of the rows not looked at,
-//! between 0.36 and 0.64 % are beyond it (two standard deviations), and they take a second where all MNIST takes six.
+//! The integers themselves compute the scores. Ten thousand rows determine a quantile well enough: between 0.36 and 0.64 % of
+//! the other rows are beyond it (two standard deviations). They take a second; all of MNIST takes six.
 
 use crate::data::{Dataset, Sample};
 use crate::evaluate::IntegerNetwork;
@@ -15,7 +15,7 @@ use autoencoder_core::blob::Thresholds;
 
 /// The most rows that are scored: spread evenly over the training data.
 pub const ROWS: usize = 10_000;
-/// One score in so many may be below the lower threshold, and one above the upper.
+/// One score in this many may be below the lower threshold, and one above the upper.
 const ONE_IN: usize = 200;
 
 /// The thresholds for rows like those of `data`.
@@ -23,8 +23,8 @@ pub fn thresholds(network: &IntegerNetwork<'_>, data: &dyn Dataset) -> Threshold
     quantiles(network.scores(&Sample::new(data, ROWS)))
 }
 
-/// The narrowest thresholds below and above which there is no more than one score in [`ONE_IN`]. Without scores, those
-/// of no calibration.
+/// The narrowest thresholds with at most one score in [`ONE_IN`] below them, and at most one above. Without scores,
+/// [`Thresholds::NONE`].
 fn quantiles(mut scores: Vec<u32>) -> Thresholds {
     scores.sort_unstable();
     let beyond = scores.len() / ONE_IN;
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_quantiles_are_the_scores_that_one_in_two_hundred_is_beyond() {
+    fn one_score_in_two_hundred_is_beyond_each_quantile() {
         let of = |scores: Vec<u32>| {
             let Thresholds { lower, upper } = quantiles(scores);
             (lower, upper)
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(of((1..=1000).rev().collect()), (6, 995));
         assert_eq!(of((1..=10_000).collect()), (51, 9950));
         assert_eq!(of((1..=200).collect()), (2, 199));
-        assert_eq!(of((1..=199).collect()), (1, 199), "fewer than 200 cannot tell");
+        assert_eq!(of((1..=199).collect()), (1, 199), "fewer than 200 scores");
         assert_eq!(of(vec![7]), (7, 7));
         assert_eq!(quantiles(Vec::new()), Thresholds::NONE);
     }

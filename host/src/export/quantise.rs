@@ -3,11 +3,12 @@
 //! A network of sigmoids over inputs in [0, 1] needs no calibration: every range is known. The range of a ReLU or of
 //! a signed input or output is that of [`CALIBRATION_ROWS`] rows.
 //!
-//! Layers are padded to multiples of four inputs and outputs with weights, biases and multipliers of 0: what the padding
-//! computes never reaches an output.
+//! Layers are padded to multiples of four inputs and outputs with weights, biases and multipliers of 0. The results of the
+//! padding never reach an output.
 
+use super::error::ExportError;
+use super::header::{BlobMeta, header};
 use super::tiles::Tiles;
-use super::{BlobMeta, ExportError, header};
 use crate::data::{Dataset, Sample};
 use crate::evaluate::IntegerNetwork;
 use crate::network::{FloatNetwork, LayerView};
@@ -20,10 +21,10 @@ use autoencoder_io::blob_file::write_blob;
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use zerocopy::IntoBytes;
 
-/// Rows that calibrate ranges which cannot be known.
+/// Rows that calibrate the ranges that are not known.
 pub const CALIBRATION_ROWS: usize = 1024;
 
-/// A network in integers: all that its blob will hold.
+/// A network in integers: the contents of its blob.
 #[derive(Clone, Debug)]
 pub struct Quantised {
     /// The blob's header.
@@ -66,7 +67,7 @@ impl Quantised {
     }
 }
 
-/// The network in integers, calibrated where it has to be on the rows of `data`. It has no thresholds yet.
+/// Quantises a network. Ranges that are not known are calibrated on the rows of `data`. The result has no thresholds yet.
 pub fn quantise(
     network: &FloatNetwork,
     format: WeightFormat,
@@ -90,7 +91,8 @@ pub fn quantise(
         }
         let activation = layer.spec.activation;
         let reconstruction = i == last && topology.outputs() == topology.inputs();
-        // A reconstruction is of the input's kind; anything else has the range it shows, and weights of any size fit that.
+        // A reconstruction has the range of the input. Other outputs have the range of their calibration, which fits weights of
+        // any size.
         let known = match activation {
             ActivationKind::Sigmoid => Some(QuantParams::UNIT),
             ActivationKind::Identity if reconstruction => Some(header.input),
@@ -124,7 +126,7 @@ impl Rows {
     }
 }
 
-/// The rows of a layer in integers, for inputs that stand for `from`, with scales of at most `limit`. The error is an output
+/// Quantises the rows of a layer whose inputs have the parameters `from`, with scales of at most `limit`. The error is an output
 /// whose weights do not fit.
 fn quantise_rows(layer: LayerView<'_>, format: WeightFormat, from: QuantParams, limit: f32) -> Result<Rows, usize> {
     let rows = layer.weights.chunks_exact(layer.spec.inputs.into()).zip(layer.bias).enumerate();
@@ -136,7 +138,7 @@ fn quantise_rows(layer: LayerView<'_>, format: WeightFormat, from: QuantParams, 
 }
 
 /// The scale and the integers of one row. Weights that a scale of `limit` does not reach are clipped. `None` if the sum of
-/// the row then still leaves the accumulator.
+/// the row still exceeds the accumulator then.
 fn quantise_row(
     weights: &[f32],
     bias: f32,
@@ -163,7 +165,7 @@ fn quantise_row(
     }
 }
 
-/// Bias and multiplier of each output, padded. The error is an output whose bias or multiplier does not fit.
+/// Computes bias and multiplier of each output, padded. The error is an output whose bias or multiplier does not fit.
 fn channels(
     layer: LayerView<'_>,
     rows: &Rows,
@@ -210,14 +212,14 @@ fn sample(data: &dyn Dataset) -> Array2<f32> {
     x
 }
 
-/// Smallest and largest.
+/// The smallest and the largest number, or 0 if that is smaller or larger.
 fn range(x: &Array2<f32>) -> (f32, f32) {
     x.iter().fold((0.0, 0.0), |(low, high), x| (x.min(low), x.max(high)))
 }
 
-/// 256 steps from `low <= 0` to `high >= 0`, none of them smaller than `finest`.
+/// Parameters of 256 steps from `low <= 0` to `high >= 0`. A step is not smaller than `finest`.
 fn params((low, high): (f32, f32), finest: f32) -> QuantParams {
-    // Nothing but zeros, which any scale holds.
+    // Any scale fits if all numbers are 0.
     let scale = if high <= low { QuantParams::UNIT.scale } else { (high - low) / 255.0 };
     let scale = scale.max(finest);
     QuantParams { scale, zero_point: (-low / scale).round() as u8 }
@@ -278,12 +280,12 @@ mod tests {
         let (scale, row) = quantise_row(&weights, 0.0, WeightFormat::Int8, QuantParams::UNIT, limit).unwrap();
         assert!((scale - 255.0 / 128.0).abs() < 0.001, "{scale}");
         assert_eq!(row, [127, -127, 127, -100, 2, 0]);
-        // So many of them leave the accumulator's range.
+        // The sum of 600 such weights exceeds the accumulator.
         let error = quantise(&self::network("600-3-600", 2000.0), WeightFormat::Int8, META, &rows(600)).unwrap_err();
         assert!(matches!(error, ExportError::Range { layer: 1, output: 0 }), "{error}");
     }
 
-    /// One weight of 2.5 among small ones: as coarse as it is, its own size as the step would not fit a multiplier.
+    /// One weight of 2.5 is among zeros. With a step of 2.5, the multiplier would not fit the smaller limits.
     #[test]
     fn four_bits_take_the_finest_of_equal_scales_and_one_that_fits() {
         let mut weights = vec![0.0; 20];

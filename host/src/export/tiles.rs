@@ -1,5 +1,5 @@
-//! Rows of integer weights in the layouts of a blob, which have multiples of four inputs and outputs: what is missing is
-//! padded with weights of 0.
+//! Rows of integer weights in the layouts of a blob. Layouts have multiples of four inputs and outputs; weights of 0 pad
+//! them.
 
 use crate::train::qat::WeightFormat;
 use autoencoder_core::quant::{Int4Tile, Int8Tile, Weights};

@@ -1,4 +1,4 @@
-//! Products in `f32`: those of the `gemm-f32` crate, and lists of non-zero numbers where a batch is mostly zeros.
+//! Products in `f32`: those of the `gemm-f32` crate, and lists of non-zero numbers for a batch that is mostly zeros.
 //!
 //! | product | at least half of `x` is 0 | otherwise |
 //! |---|---|---|
@@ -6,15 +6,15 @@
 //! | `dx = dz·W` | | a dense product |
 //! | `dW = dzᵀ·x` | lists of the columns of `x`, times `dz`: rows of `dWᵀ` | a dense product for each shard, added up |
 //!
-//! Lists are also left aside where the other operand does not fill whole tiles, which [`sparse`] explains.
+//! Lists need another operand that fills whole tiles: see [`sparse`].
 //!
-//! Only the order in which products are added differs from the plain loops, and some are fused with their addition. So a sum of
-//! `n` products differs by at most `n·2⁻²³` of the sum of their absolute values.
+//! The plain loops add the same products in another order and do not fuse any with its addition. So a sum of `n` products
+//! differs by at most `n·2⁻²³` of the sum of their absolute values.
 
 use super::gemm::{View, multiply};
+use super::products::{Products, ShardOperands};
 use super::sparse::{self, Lists};
 use super::transpose::transpose;
-use super::{Products, ShardOperands};
 use crate::aligned::Aligned;
 use crate::network::LayerView;
 use crate::profile::{Phase, timed};
@@ -25,9 +25,9 @@ use std::ops::Range;
 
 /// With fewer rows than this, transposing or listing costs more than it saves.
 const FEW: usize = 16;
-/// The most rows of a gradient at a time: with 784 inputs, these fill less than half of a second level cache.
+/// The most rows of a gradient at a time. With 784 inputs, they fill less than half of a second level cache.
 const GRADIENT_ROWS: usize = 128;
-/// Rows of a gradient come in multiples of this where there are as many: whole vectors.
+/// The number of rows of a gradient at a time is a multiple of this: whole vectors.
 const MULTIPLE: usize = 16;
 
 /// Fast products for any x86-64 or aarch64 machine.
@@ -38,7 +38,7 @@ pub struct F32 {
 
 impl Products for F32 {
     type Layer<'a> = LayerView<'a>;
-    /// None: they read the activations and their gradients as they are.
+    /// There are none: these products read the activations and their gradients directly.
     type Operands = ();
 
     fn operands(self, _: usize, _: LayerSpec) {}
@@ -87,7 +87,7 @@ impl F32 {
                     lists[0].multiply(arch, wt, tile, &mut y[first..], outputs, false);
                 }
             } else {
-                // Transposed here, because the product would read each row of `w` one number at a time.
+                // The product would read each row of `w` one number at a time, so `w` is transposed first.
                 let wt = transposed.scratch(inputs * outputs);
                 transpose(arch, w, inputs, inputs, wt);
                 multiply(x_rows, inputs, View::rows(wt, outputs), outputs, y, false);

@@ -11,7 +11,7 @@ use std::time::Instant;
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) numbers: &'a [f32],
-    /// From one row, and from one column, to the next.
+    /// The distances between the starts of two rows and of two columns.
     pub(super) strides: [usize; 2],
 }
 
@@ -26,7 +26,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// `out = left · right`, or that added to `out`, where `left` has `inner` columns and `right` has `columns`.
+/// Computes `out = left · right`, or `out += left · right` if `add`. `left` has `inner` columns, and `right` has `columns`.
 pub(super) fn multiply(left: View<'_>, inner: usize, right: View<'_>, columns: usize, out: &mut [f32], add: bool) {
     let rows = out.len() / columns;
     if rows == 0 || inner == 0 {
@@ -35,13 +35,13 @@ pub(super) fn multiply(left: View<'_>, inner: usize, right: View<'_>, columns: u
         }
         return;
     }
-    // The last element each matrix is read or written at lies within its slice.
+    // The last element that is read of each matrix lies within its slice.
     let last = |view: View<'_>, r: usize, c: usize| (r - 1) * view.strides[0] + (c - 1) * view.strides[1];
     assert!(last(left, rows, inner) < left.numbers.len() && last(right, inner, columns) < right.numbers.len());
     let (l, r) = (left.strides.map(usize::cast_signed), right.strides.map(usize::cast_signed));
-    // SAFETY: the assertion above bounds every read. `out` has room for `rows` rows of `columns` numbers, is read only
-    // where `add` is, and cannot overlap the others: it is borrowed mutably, they are shared.
-    // The kernels prefer a column-major product, so that this asks for `outᵀ = rightᵀ · leftᵀ`.
+    // SAFETY: the assertion above bounds every read. `out` has room for `rows` rows of `columns` numbers, is read only if
+    // `add` is true, and cannot overlap the others, because it is borrowed mutably.
+    // The kernels prefer a column-major product, so this computes `outᵀ = rightᵀ · leftᵀ`.
     unsafe {
         get_gemm_fn()(
             columns,
@@ -67,8 +67,8 @@ pub(super) fn multiply(left: View<'_>, inner: usize, right: View<'_>, columns: u
     }
 }
 
-/// The operations per second of a dense product of the default network's size, on all threads of the current rayon pool at
-/// once. A multiply-add counts as two. The median of 200 runs.
+/// Measures the operations per second of a dense product of the default network's size, on all threads of the current rayon pool
+/// at once: the median of 200 runs. A multiply-add counts as two operations.
 pub fn dense_rate() -> f64 {
     const ROWS: usize = 128;
     const INNER: usize = 784;

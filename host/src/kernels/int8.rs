@@ -1,8 +1,8 @@
-//! The integer layer on AVX2: the bytes of the plain loops, many times as fast. Weights of 4 bits go through the plain loops,
-//! compiled for AVX2.
+//! The integer layer on AVX2. It computes the bytes of the plain loops many times as fast. Weights of 4 bits go through the
+//! plain loops, compiled for AVX2.
 //!
-//! The weights stay as the blob has them, in tiles for a Cortex-M4 ([`autoencoder_core::quant::int8`]): two rows in a lane.
-//! AVX2 multiplies the lanes by the inputs and adds neighbours as that does, eight words at a time:
+//! The weights stay in the blob's tiles for a Cortex-M4 ([`autoencoder_core::quant::int8`]): two rows in a lane. Like that
+//! processor, AVX2 multiplies the lanes by the inputs and adds neighbours, eight words at a time:
 //!
 //! ```text
 //! both += VPMADDWD(words, x)                   Σ (256·high + low)·x, modulo 2^32
@@ -29,7 +29,7 @@ impl Kernel for Fast {
     }
 }
 
-/// No other processor has it.
+/// Other processors do not have AVX2.
 #[cfg(not(target_arch = "x86_64"))]
 mod avx2 {
     use autoencoder_core::quant::Dense;
@@ -47,7 +47,7 @@ mod avx2 {
     use std::arch::x86_64::__m256i;
     use zerocopy::IntoBytes;
 
-    /// `y = σ(x · Wᵀ + b)`; false, and nothing is done, without AVX2.
+    /// Computes `y = σ(x · Wᵀ + b)`. Without AVX2, does nothing and returns false.
     pub(super) fn dense(layer: &Dense<'_>, x: &[u8], y: &mut [u8], scratch: &mut [u8]) -> bool {
         match (Arch::default(), layer.weights()) {
             (Arch::V3(simd), Weights::Int8(tiles)) => {
@@ -79,7 +79,7 @@ mod avx2 {
         fn call(self) {
             let Self { avx2, layer, tiles, x, y, scratch } = self;
             let (x, _) = x.as_chunks::<4>();
-            // What each word of a tile is multiplied by: inputs 0 and 1 twice, inputs 2 and 3 twice.
+            // The factors of the words of a tile: inputs 0 and 1 twice, inputs 2 and 3 twice.
             let (words, _) = scratch[..16 * x.len()].as_chunks_mut::<16>();
             for (words, x) in words.iter_mut().zip(x) {
                 let [a, b, c, d] = x.map(i16::from);
@@ -128,7 +128,7 @@ mod avx2 {
             both = avx2._mm256_add_epi32(both, avx2._mm256_madd_epi16(words, x));
             low = avx2._mm256_add_epi32(low, avx2._mm256_madd_epi16(lows, x));
         }
-        // Words 0, 2, 4, 6 are of rows 0 and 1, the others of rows 2 and 3.
+        // Words 0, 2, 4, 6 belong to rows 0 and 1, the others to rows 2 and 3.
         let [both, low]: [[i32; 8]; 2] = [cast(both), cast(low)];
         let sums = |[a, b, c, d, e, f, g, h]: [i32; 8]| {
             let sum = |words: [i32; 4]| words.into_iter().fold(0, i32::wrapping_add);

@@ -1,4 +1,4 @@
-//! A hint that memory will be read soon.
+//! Prefetching: a hint that memory will be read soon.
 //!
 //! `unsafe`, because the instruction takes a pointer.
 #![allow(unsafe_code)]
@@ -13,7 +13,7 @@ pub(crate) fn prefetch(bytes: &[u8]) {
         #[cfg(target_arch = "x86_64")]
         {
             use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-            // SAFETY: every x86-64 processor has the instruction, and no program can observe what it reads.
+            // SAFETY: every x86-64 processor has the instruction, and it does not change what a program computes.
             unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
         }
         #[cfg(not(target_arch = "x86_64"))]

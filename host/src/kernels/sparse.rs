@@ -2,25 +2,25 @@
 //!
 //! Four fifths of a digit's pixels are 0, and multiplying by 0 can be skipped. In `out = left · right`, `left` is given as
 //! lists of its non-zero numbers: a row of `out` is the sum of the rows of `right` that its list names, each multiplied by its
-//! number. Some rows of `right` are taken at a time, as wide as [`VECTORS`] registers, and packed into a tile, which stays in
-//! the first level cache while every row of `out` passes over it.
+//! number. Some rows of `right` at a time, as wide as [`VECTORS`] registers, are packed into a tile. It stays in the first level
+//! cache while every row of `out` reads it.
 
 use super::gemm::View;
-use super::lanes;
 use super::transpose::transpose;
+use super::vectorise::lanes;
 use crate::aligned::Aligned;
 use pulp::{Arch, Simd, WithSimd};
 
 /// Bytes of a tile.
 const TILE: usize = 28 * 1024;
-/// How many vector registers hold a part of a row of `out`.
+/// The number of vector registers that hold a part of a row of `out`.
 const VECTORS: usize = 8;
 /// Numbers in the widest vector register.
 const WIDEST: usize = 16;
-/// The largest share of non-zero numbers at which lists are used. In AVX2 `dzᵀ · x` is as fast without them at two thirds,
-/// `x · wᵀ` at four fifths.
+/// The largest share of non-zero numbers at which lists are used. With AVX2, a dense product is as fast at two thirds for
+/// `dzᵀ · x`, and at four fifths for `x · wᵀ`.
 const DENSITY: f32 = 0.5;
-/// So many numbers are skipped at once if all of them are 0.
+/// The number of zeros that are skipped at once.
 const GROUP: usize = 8;
 
 /// A row of a tile, and the number to multiply it by.
@@ -31,13 +31,13 @@ type Entry = (u32, f32);
 pub(crate) struct Lists {
     /// Rows of `left`.
     rows: usize,
-    /// Its columns, which are rows of `right`.
+    /// Columns of `left`, which are rows of `right`.
     inner: usize,
-    /// How many of them are in a tile.
+    /// The number of inner columns in a tile.
     block: usize,
-    /// Where each row's list begins and ends, tile after tile.
+    /// The start and the end of each row's list, tile after tile.
     ranges: Vec<[u32; 2]>,
-    /// The lists, with room left between those of columns.
+    /// The lists. Those of columns have gaps between them.
     entries: Vec<Entry>,
 }
 
@@ -101,7 +101,7 @@ impl Lists {
         arch.dispatch(Op(self, left, columns));
     }
 
-    /// Forgets what was listed.
+    /// Removes all lists.
     fn clear(&mut self, arch: Arch, rows: usize, inner: usize) {
         let most = TILE / (width(arch) * size_of::<f32>());
         let block = inner.div_ceil(inner.div_ceil(most)).next_multiple_of(GROUP);
@@ -132,8 +132,8 @@ impl Lists {
                         continue;
                     }
                     let free = &mut self.entries[at..][..GROUP];
-                    // No branch: a 0 is written as well, and the next number over it. The remainder is `count` itself,
-                    // but known to be in bounds.
+                    // Without a branch: a 0 is written as well, and the next number overwrites it. The remainder equals
+                    // `count`, but the compiler knows that it is in bounds.
                     let mut count = 0;
                     for (j, x) in numbers.iter().enumerate() {
                         free[count % GROUP] = ((i * GROUP + j) as u32, *x);
@@ -149,7 +149,7 @@ impl Lists {
     #[inline(always)]
     fn list_columns(&mut self, left: &[f32], columns: usize) {
         let block = self.block;
-        // An odd number of cache lines from one column's list to the next: no two of eight in the same place of a cache.
+        // The lists of two columns are an odd number of cache lines apart, so that eight of them lie in eight sets of the cache.
         let room = block | GROUP;
         let padded_columns = columns.next_multiple_of(GROUP);
         self.reserve(left.len().div_ceil(columns * block) * padded_columns * room);
@@ -176,7 +176,8 @@ impl Lists {
         }
     }
 
-    /// The first [`width`] columns of `out = left · right`, or of that added to `out`, whose rows are `stride` apart.
+    /// Computes the first [`width`] columns of `out = left · right`, or of `out += left · right` if `add`. The rows of `out` are
+    /// `stride` apart.
     pub(crate) fn multiply(
         &self,
         arch: Arch,
@@ -211,7 +212,7 @@ fn pack(arch: Arch, right: View<'_>, first: usize, tile: &mut [f32], rows: usize
     }
 }
 
-/// The first of these numbers; if there are too few, a copy in `padded`, followed by zeros.
+/// The first [`GROUP`] numbers. If there are fewer, a copy in `padded`, followed by zeros.
 #[inline(always)]
 fn group<'a>(numbers: &'a [f32], padded: &'a mut [f32; GROUP]) -> &'a [f32; GROUP] {
     if let Some(numbers) = numbers.first_chunk() {

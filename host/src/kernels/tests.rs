@@ -3,7 +3,9 @@
 use super::left_out::or_left_out;
 use super::*;
 use crate::network::FloatNetwork;
-use autoencoder_core::Topology;
+use autoencoder_core::activation::ActivationKind;
+use autoencoder_core::{LayerSpec, Topology, kernels};
+use pulp::Arch;
 use rand::RngExt;
 use rand_pcg::Pcg32;
 
@@ -13,7 +15,7 @@ struct Rows {
     dz: Vec<f32>,
 }
 
-/// A layer of a network, and shards of so many rows.
+/// A layer of a network, and shards with these numbers of rows.
 struct Case {
     network: FloatNetwork,
     index: usize,
@@ -48,7 +50,7 @@ impl Case {
         self.network.topology().layers()[self.index]
     }
 
-    /// What an implementation computes. The gradient is asked for in blocks of so many rows.
+    /// The results of an implementation. The gradient is computed in blocks of `block` rows.
     fn run<P: Products>(&self, products: P, layer: P::Layer<'_>, block: usize) -> Results {
         let spec = self.spec();
         let [inputs, outputs] = spec.sizes();
@@ -71,7 +73,7 @@ impl Case {
         [y, dx, dw]
     }
 
-    /// What the plain loops compute.
+    /// The results of the plain loops.
     fn plain(&self) -> Results {
         let (spec, w) = (self.spec(), self.network.layer(self.index).weights);
         let (mut y, mut dx, mut dw) = (Vec::new(), Vec::new(), vec![0.0; spec.weights()]);
@@ -98,8 +100,8 @@ impl Case {
         case.plain()
     }
 
-    /// Checks both implementations: `f32` with each of this machine's instruction sets, and bfloat16 where there is such a thing.
-    /// An error is counted in parts of the sum of absolute products.
+    /// Checks both implementations: `f32` with each of this machine's instruction sets, and bfloat16 if the processor has it.
+    /// Errors are fractions of the sum of absolute products.
     fn check(&self, f32_error: f32, bf16_error: f32) {
         let (spec, plain, sizes) = (self.spec(), self.plain(), self.sizes_of_sums());
         let close = |found: &Results, error: f32, name: &str| {
@@ -156,7 +158,7 @@ fn small_integer(rng: &mut Pcg32) -> f32 {
 /// Each product has two factors, rounded to eight bits.
 const BF16: f32 = 1.0 / 127.0;
 
-/// Sums of so many terms, in any order.
+/// The error of a sum of this many terms, in any order.
 fn rounding(terms: usize) -> f32 {
     terms as f32 * f32::EPSILON
 }
@@ -213,7 +215,7 @@ fn check_sparse(rows: usize, inputs: usize, outputs: usize, every: usize) {
     let x = &mut case.shards[0].x;
     x.iter_mut().enumerate().filter(|(i, _)| i * i % every != 0).for_each(|(_, x)| *x = 0.0);
     x[0] = -0.0;
-    assert!(sparse::is_sparse_enough(Arch::default(), x, outputs), "the lists are what is tested");
+    assert!(sparse::is_sparse_enough(Arch::default(), x, outputs), "this must test the lists");
     case.check(rounding(rows.max(inputs)), BF16);
 }
 
@@ -234,7 +236,7 @@ fn a_column_without_zeros_fills_its_list() {
     let mut case = Case::new([0, 9, 128], &[ROWS], &mut Pcg32::new(5, 0), small_integer);
     let x = &mut case.shards[0].x;
     x.iter_mut().enumerate().for_each(|(i, x)| *x = if i % 9 % 4 == 0 { 1.0 } else { 0.0 });
-    assert!(sparse::is_sparse_enough(Arch::default(), x, 128), "the lists are what is tested");
+    assert!(sparse::is_sparse_enough(Arch::default(), x, 128), "this must test the lists");
     case.check(0.0, 0.0);
 }
 

@@ -1,7 +1,7 @@
 //! Transposing a matrix, 8 × 8 numbers at a time in vector registers.
 //!
-//! A product that reads a matrix down its columns takes one number of each cache line; transposing it first takes a fraction of
-//! that time. Without AVX, and for the rows and columns that fill no block, plain loops do it.
+//! A product that reads a matrix down its columns takes one number of each cache line. Transposing the matrix first takes a
+//! fraction of that time. Plain loops transpose without AVX, and the rows and columns outside whole blocks.
 
 use pulp::Arch;
 #[cfg(target_arch = "x86_64")]
@@ -13,7 +13,8 @@ use std::arch::x86_64::__m256;
 #[cfg(target_arch = "x86_64")]
 const SIDE: usize = 8;
 
-/// `to = fromᵀ`. The rows of `from` have `columns` numbers and begin `stride` apart; there are as many as `to` has room for.
+/// `to = fromᵀ`. The rows of `from` have `columns` numbers and begin `stride` numbers apart. The length of `to` determines their
+/// number.
 pub(crate) fn transpose(arch: Arch, from: &[f32], stride: usize, columns: usize, to: &mut [f32]) {
     assert!(0 < columns && columns <= stride && to.len().is_multiple_of(columns), "whole rows");
     let rows = to.len() / columns;
@@ -28,7 +29,7 @@ pub(crate) fn transpose(arch: Arch, from: &[f32], stride: usize, columns: usize,
     plain(from, stride, columns, to, 0, 0);
 }
 
-/// Transposes what lies from row `row` or from column `column` on.
+/// Transposes the rows from `row` on, and the columns from `column` on.
 #[inline(always)]
 fn plain(from: &[f32], stride: usize, columns: usize, to: &mut [f32], row: usize, column: usize) {
     let rows = to.len() / columns;
@@ -58,7 +59,7 @@ impl NullaryFnOnce for Blocks<'_> {
         let Self { avx, from, stride, columns, to } = self;
         let rows = to.len() / columns;
         let (last_row, last_column) = (rows / SIDE * SIDE, columns / SIDE * SIDE);
-        // Rows are read one after the other, and what is written twice, half a cache line each time, is still there.
+        // Rows are read in order. Each line of `to` is written in two halves, and is still in the cache for the second.
         for r in (0..last_row).step_by(SIDE) {
             let lines: [&[[f32; SIDE]]; SIDE] =
                 std::array::from_fn(|i| from[(r + i) * stride..][..last_column].as_chunks().0);

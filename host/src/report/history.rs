@@ -1,6 +1,6 @@
-//! The losses of a run.
+//! The losses of a run, as a table and as curves.
 
-use super::Curve;
+use super::plot::Curve;
 use crate::train::checkpoint::Point;
 use std::fmt::Write;
 

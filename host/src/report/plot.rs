@@ -10,7 +10,7 @@ use std::sync::Once;
 pub struct Curve<'a> {
     /// Its name in the legend.
     pub name: &'a str,
-    /// Steps and values; where they are few, each is marked.
+    /// Steps and values. A curve with few points marks each of them.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -25,7 +25,7 @@ pub fn plot_over(path: &Path, title: &str, over: &str, curves: &[Curve<'_>]) -> 
     const SIZE: (u32, u32) = (800, 480);
     static FONT: Once = Once::new();
     FONT.call_once(|| {
-        // Fails only if a font of that name is there, which is as good.
+        // Fails only if the system has a font of that name, which will do.
         let _ = register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
     });
     let points = || curves.iter().flat_map(|curve| &curve.points).filter(|(_, y)| *y > 0.0);

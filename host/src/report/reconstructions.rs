@@ -8,11 +8,11 @@ use autoencoder_io::picture::Gray;
 
 /// Rows in the picture.
 const SHOWN: usize = 16;
-/// Picture pixels that a pixel of an image is wide and high.
+/// Pixels of the picture for a pixel of an image, in each direction.
 const ZOOM: usize = 2;
 
-/// The first rows above what the network makes of them: images, or line plots of rows that are no images. A code element
-/// has `code_bits` bits.
+/// The first rows above their reconstructions: images, or line plots if the rows are not images. A code element has `code_bits`
+/// bits.
 pub fn reconstructions(network: &FloatNetwork, code_bits: u8, rows: &Images) -> Gray {
     let (shown, size) = (SHOWN.min(rows.len()), rows.image_size());
     let mut x = vec![0.0; shown * size];

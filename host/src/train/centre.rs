@@ -1,4 +1,4 @@
-//! Training as if every layer's inputs were centred.
+//! Training as if every layer's inputs were [centred](autoencoder_core::centre), and those of hidden layers scaled.
 //!
 //! The mean of a pixel is not 0, and a sigmoid's output is usually near 1/2. So `Σ w·x` depends on what the weights have in
 //! common, and the gradients of weights and bias pull at the same thing. The same network written as
@@ -8,22 +8,21 @@
 //! ```
 //!
 //! where `c` is the mean of the inputs (the mean image; 1/2 for the outputs of a sigmoid) computes the same function, but
-//! learns several times faster. The network itself stays as it is: the trainer turns the gradients of `W` and `b` into those
-//! of this form, takes the optimizer's steps there, and turns the steps back:
+//! learns several times faster. The network itself stays as it is: the trainer turns gradients and steps as
+//! [`autoencoder_core::centre`] explains, with the scale:
 //!
 //! ```text
 //! dW̃ = dW - db ⊗ c        W -= scale · steps(dW̃)        b -= steps(db) - scale · steps(dW̃) · c
 //! ```
 //!
-//! (`dW̃` lacks a factor of `scale`, because the optimizer's steps do not depend on it).
-//!
-//! Centring: LeCun, Bottou, Orr and Müller, "Efficient Backprop", 1998; for gradients: Schraudolph,
-//! "Centering neural network gradient factors", 1998.
+//! (`dW̃` lacks a factor of `scale`, because the optimizer's steps do not depend on it). `update.rs` does this in one
+//! pass over each row of weights.
 
 use crate::data::Dataset;
 use crate::kernels::vectorise;
 use crate::network::FloatNetwork;
 use autoencoder_core::activation::ActivationKind;
+use autoencoder_core::centre::fold_mean;
 use autoencoder_core::{LayerSpec, Topology};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -73,9 +72,7 @@ pub fn initial_biases(network: &mut FloatNetwork, centres: &[Option<Centre>]) {
             }
         }
         if let Some(Centre { mean, .. }) = centre {
-            for (b, row) in bias.iter_mut().zip(weights.chunks_exact(spec.inputs.into())) {
-                *b -= row.iter().zip(mean).map(|(w, c)| w * c).sum::<f32>();
-            }
+            fold_mean(weights, mean, bias);
         }
     }
 }

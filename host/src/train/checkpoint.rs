@@ -1,4 +1,4 @@
-//! A training run on disk: everything that a stopped run needs to end with the same bytes as one without a stop.
+//! A training run on disk. A run that stops and continues from its checkpoint ends with the same bytes as one that never stopped.
 
 use super::qat::{Qat, WeightFormat};
 use super::recipe::Recipe;
@@ -7,7 +7,10 @@ use crate::network::FloatNetwork;
 use autoencoder_core::Topology;
 use autoencoder_io::files::{self, FileError};
 use autoencoder_io::formats::{CHECKPOINT, PROTECTED};
+use autoencoder_io::number::counted;
 use crc::{CRC_32_ISO_HDLC, Crc};
+use postcard::ser_flavors::ExtendFlavor;
+use postcard::ser_flavors::crc::CrcModifier;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -23,20 +26,20 @@ pub struct Run {
     pub recipe: String,
     /// The network's layers.
     pub topology: Topology,
-    /// Steps in all.
+    /// All steps of the run.
     pub steps: u32,
     /// Rows a step.
     pub batch: usize,
-    /// Seed of weights and order.
+    /// Seed of the initial weights and of the order of the rows.
     pub seed: u64,
     /// CRC-32 of the training images.
     pub data: u32,
-    /// The format that the last steps round the weights for, if they do.
+    /// The format that the last steps round the weights for; `None` if they do not round.
     pub quantise_aware: Option<WeightFormat>,
     /// Bits of a code element in those steps.
     pub code_bits: u8,
-    /// The network it began with, unless with a fresh one: CRC-32 of its file, and its training steps. Every step of such a
-    /// run is quantisation-aware.
+    /// The network that the run fine-tunes: CRC-32 of its file, and its training steps. Every step of such a run is
+    /// quantisation-aware. `None` for a fresh network.
     pub from: Option<(u32, u32)>,
 }
 
@@ -51,8 +54,8 @@ impl Run {
         })
     }
 
-    /// The training steps of the network after `step` steps of this run.
-    pub fn steps_behind(&self, step: u32) -> u32 {
+    /// The training steps of the network after `step` steps of this run, those before the run included.
+    pub fn network_steps(&self, step: u32) -> u32 {
         self.from.map_or(0, |(_, steps)| steps).saturating_add(step)
     }
 }
@@ -71,14 +74,14 @@ pub struct Point {
     pub loss: f32,
     /// Learning rate.
     pub learning_rate: f32,
-    /// MSE over the test images, where it was measured.
+    /// MSE over the test images, if it was measured.
     pub test_mse: Option<f64>,
 }
 
-/// A run and how far it has come.
+/// A run and its state after some steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// The settings of its run.
+    /// The settings of the run.
     pub run: Run,
     /// Steps done.
     pub step: u32,
@@ -90,16 +93,32 @@ pub struct Checkpoint {
     pub pending: (f64, u32),
     /// Parameters, first and second moments, each as a flat array.
     state: [Vec<f32>; 3],
-    /// The scales of rounded rows; none before the first quantisation-aware step.
+    /// The scales of the rounded rows; empty before the first quantisation-aware step.
     scales: Vec<f32>,
 }
 
 /// Errors of checkpoints.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The file is too short for a checkpoint.
+    #[error("{}: a file of {}; expected a checkpoint", path.display(), counted(bytes, "byte"))]
+    Short {
+        /// Which file.
+        path: PathBuf,
+        /// Its length.
+        bytes: usize,
+    },
+    /// Bytes follow the checkpoint.
+    #[error("{}: {} after the end of the checkpoint", path.display(), counted(bytes, "byte"))]
+    Longer {
+        /// Which file.
+        path: PathBuf,
+        /// Bytes after the end.
+        bytes: usize,
+    },
     /// The file does not begin like a checkpoint.
     #[error("{}: not a checkpoint", path.display())]
     NotACheckpoint {
@@ -107,7 +126,7 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// Written by another version of this program.
-    #[error("{}: a checkpoint of version {found}, this program knows {VERSION}", path.display())]
+    #[error("{}: a checkpoint of version {found}; this program reads version {VERSION}", path.display())]
     Version {
         /// Which file.
         path: PathBuf,
@@ -126,22 +145,22 @@ pub enum CheckpointError {
         /// Which file.
         path: PathBuf,
     },
-    /// It is of another run.
-    #[error("{}: the checkpoint is of a run with {what} {found}, not {expected}", path.display())]
+    /// The checkpoint is of another run.
+    #[error("{}: the stored run has {what} {found}, this command has {expected}", path.display())]
     OtherRun {
         /// Which file.
         path: PathBuf,
-        /// What differs.
+        /// The name of the setting that differs.
         what: &'static str,
-        /// As asked for.
+        /// The setting of the command line.
         expected: String,
-        /// As stored.
+        /// The setting of the checkpoint.
         found: String,
     },
 }
 
 impl Checkpoint {
-    /// The state of `trainer`.
+    /// A checkpoint of the state of `trainer`.
     pub fn new(run: Run, trainer: &mut Trainer) -> Self {
         let state = trainer.state().map(|network| network.parameters().to_vec());
         let (step, scales) = (trainer.steps_done(), trainer.scales().to_vec());
@@ -153,7 +172,7 @@ impl Checkpoint {
         trainer.restore(self.step, &self.scales, self.state.each_ref().map(Vec::as_slice));
     }
 
-    /// The scales of the rounded rows; none before the first quantisation-aware step.
+    /// The scales of the rounded rows; empty before the first quantisation-aware step.
     pub fn scales(&self) -> &[f32] {
         &self.scales
     }
@@ -174,21 +193,25 @@ impl Checkpoint {
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
         let bytes = files::read(path)?;
         let path = || path.to_owned();
-        if !Self::is_one(&bytes) {
+        let Some((magic, [version, ..])) = bytes.split_first_chunk::<4>() else {
+            return Err(CheckpointError::Short { path: path(), bytes: bytes.len() });
+        };
+        if *magic != CHECKPOINT {
             return Err(CheckpointError::NotACheckpoint { path: path() });
         }
-        let damaged = || CheckpointError::Damaged { path: path() };
-        match bytes.get(CHECKPOINT.len()) {
-            Some(&VERSION) => {}
-            Some(&found) => return Err(CheckpointError::Version { path: path(), found }),
-            None => return Err(damaged()),
+        if *version != VERSION {
+            return Err(CheckpointError::Version { path: path(), found: *version });
         }
-        let (_, _, checkpoint): ([u8; 4], u8, Self) =
-            postcard::from_bytes_crc32(&bytes, CRC.digest()).map_err(|_| damaged())?;
+        let damaged = || CheckpointError::Damaged { path: path() };
+        let ((_, _, checkpoint), rest): (([u8; 4], u8, Self), _) =
+            postcard::take_from_bytes_crc32(&bytes, CRC.digest()).map_err(|_| damaged())?;
+        if !rest.is_empty() {
+            return Err(CheckpointError::Longer { path: path(), bytes: rest.len() });
+        }
         if checkpoint.is_possible() { Ok(checkpoint) } else { Err(damaged()) }
     }
 
-    /// Whether a run can be in such a state.
+    /// Whether a run can have this state.
     fn is_possible(&self) -> bool {
         let Run { topology, steps, batch, .. } = &self.run;
         // A deserialised topology may hold layers that do not fit each other.
@@ -207,16 +230,28 @@ impl Checkpoint {
         if !self.state.iter().chain([&self.scales]).flatten().all(|number| number.is_finite()) {
             return Err(CheckpointError::NotFinite { path: path.to_owned() });
         }
-        let bytes = postcard::to_allocvec_crc32(&(CHECKPOINT, VERSION, self), CRC.digest()).expect("enough memory");
+        // Room for all, because a vector that grows takes up to three times its length.
+        let rest = 1024 + 4 * self.scales.len() + 32 * self.history.len();
+        let room = Vec::with_capacity(Self::memory_bytes(&self.run.topology) / 2 + rest);
+        let flavor = CrcModifier::new(ExtendFlavor::new(room), CRC.digest());
+        let bytes = postcard::serialize_with_flavor(&(CHECKPOINT, VERSION, self), flavor).expect("a vector takes all");
         Ok(files::replace(path, &bytes, &PROTECTED)?)
     }
 
-    /// An error unless the checkpoint is of `run`.
+    /// The memory of a checkpoint of a network while it is written, to within some kilobytes: the numbers of its state, and
+    /// their bytes.
+    pub fn memory_bytes(topology: &Topology) -> usize {
+        2 * 3 * size_of::<f32>() * topology.parameters()
+    }
+
+    /// Returns an error unless the checkpoint is of `run`.
     pub fn expect(&self, path: &Path, run: &Run) -> Result<(), CheckpointError> {
         let qat = |run: &Run| run.quantise_aware.map_or("none", WeightFormat::name).to_owned();
         let topology = |run: &Run| run.topology.name().map_or_else(|| run.topology.to_string(), str::to_owned);
         let encoder_layers = |run: &Run| run.topology.encoder_layers().to_string();
-        let from = |run: &Run| run.from.map_or("none".into(), |(crc, steps)| format!("{crc:08x} after {steps} steps"));
+        let from = |run: &Run| {
+            run.from.map_or("none".into(), |(crc, steps)| format!("{crc:08x} after {}", counted(steps, "step")))
+        };
         let pairs = [
             ("recipe", run.recipe.clone(), self.run.recipe.clone()),
             ("topology", topology(run), topology(&self.run)),
@@ -320,7 +355,7 @@ mod tests {
             let mut run = checkpoint.run.clone();
             change(&mut run);
             let error = checkpoint.expect(Path::new("checkpoint"), &run).unwrap_err().to_string();
-            assert!(error.contains(&format!("a run with {what}")), "{error}");
+            assert!(error.contains(&format!("the stored run has {what}")), "{error}");
         }
     }
 }

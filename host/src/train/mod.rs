@@ -1,8 +1,8 @@
 //! Training a network on the host.
 //!
-//! A [`Trainer`] takes the steps of a [`Recipe`]: each step runs
-//! every shard of a batch forward and backward (`pass.rs`), then updates the parameters some rows at a time (`update.rs`).
-//! [`centre`] and [`qat`] explain what the default recipe adds to that. [`checkpoint`] stores a run.
+//! A [`Trainer`] takes the steps of a [`Recipe`]. Each step runs every shard of a batch forward and backward (`pass.rs`), then
+//! updates the parameters some rows at a time (`update.rs`). [`centre`] and [`qat`] explain two additions of the default
+//! recipe. [`checkpoint`] stores a run.
 
 pub mod centre;
 pub mod checkpoint;

@@ -5,10 +5,11 @@
 //! backward, from the last layer:    dz = dy ⊙ σ'(z)       db = Σ dz       dx = dz·W, the dy of the layer before
 //! ```
 //!
-//! Where a code has fewer than 8 bits, its elements are rounded on their way from the encoder to the decoder; the encoder's own
+//! If a code has fewer than 8 bits, its elements are rounded on their way from the encoder to the decoder. The encoder's own
 //! outputs stay exact, because the derivative of its activation needs them.
 //!
-//! The gradients of weights are left out here: `update` makes them from all shards together, some rows of a layer at a time.
+//! The gradients of weights are not computed here: `update` computes them from all shards together, some rows of a layer at a
+//! time.
 
 use super::qat::round_code;
 use super::spin_join::SpinJoin;
@@ -29,7 +30,7 @@ pub(crate) struct Pass<'a, P: Products> {
     network: &'a FloatNetwork,
     /// The weights as the products read them.
     layers: Vec<P::Layer<'a>>,
-    /// Bits that code elements are rounded to; 8 leave them as they are.
+    /// Bits that code elements are rounded to; 8 bits mean no rounding.
     code_bits: u8,
 }
 
@@ -53,11 +54,11 @@ impl<'a> Pass<'a, Bf16> {
     }
 }
 
-/// The rows of a batch, and what is done to them before a step sees them.
+/// The rows of a batch, and their shift.
 pub(crate) struct Batch<'a> {
-    /// Where they are copied from.
+    /// The source of the rows.
     pub(crate) data: &'a dyn Dataset,
-    /// Their indices there.
+    /// The indices of the rows in `data`.
     pub(crate) rows: &'a [u32],
     /// The shift of the second half of the rows, down and to the right.
     pub(crate) translation: [isize; 2],
@@ -82,21 +83,21 @@ impl Batch<'_> {
     }
 }
 
-/// Up to [`SHARD`] rows of a batch, with everything that is computed from them forward and backward.
+/// Up to [`SHARD`] rows of a batch, and the results of their forward and backward passes.
 pub(crate) struct Shard<P: Products> {
     activations: Activations,
     /// For each layer, first `dL/dy`, then `dL/dz`: `[rows, outputs]`.
     d: Vec<Aligned>,
     /// For each layer, the gradient of its bias: `[outputs]`.
     db: Vec<Aligned>,
-    /// For each layer, what its products write down.
+    /// For each layer, the operands that its products store.
     operands: Vec<P::Operands>,
     /// The sum of `(y - x)²` over all rows.
     squared_error: f32,
 }
 
 impl<P: Products> Shard<P> {
-    /// Room for a shard.
+    /// A shard without rows.
     pub(crate) fn new(products: P, topology: &Topology) -> Self {
         let layers = topology.layers();
         let outputs =
@@ -116,7 +117,7 @@ impl<P: Products> Shard<P> {
         let width = self.activations.size(0);
         let x = &mut self.activations.boundaries[0][..rows.len() * width];
         timed(Phase::Gather, || {
-            // Rows lie anywhere in memory. Requested one by one, each would wait for the one before it.
+            // Rows lie anywhere in memory. Copied without a request, each would wait for the one before it.
             for index in rows {
                 data.prefetch(*index as usize);
             }
@@ -165,18 +166,18 @@ impl<P: Products> Shard<P> {
             let (before, own) = d.split_at_mut(index);
             let d = &mut own[0][..outputs];
             activation_backward(spec.activation, activations.exact(index + 1), d, db); // dz = dy ⊙ σ'(z);  db = Σ dz
-            // Rounding of the code is taken for the identity: this is the gradient of its exact elements, too.
+            // The backward pass takes the rounding of the code for the identity, so this is also the gradient of the exact code.
             let dx = before.last_mut().map(|dx| &mut dx[..inputs]);
             pass.products.input_gradient(pass.layers[index], d, operands, dx); // dx = dz·W
         }
     }
 
-    /// The outputs of the last layer, as many rows as there are.
+    /// The outputs of the last layer, `[rows, outputs]`.
     pub(crate) fn output(&self) -> &[f32] {
         self.activations.given(self.d.len())
     }
 
-    /// The rows themselves.
+    /// The rows, `[rows, inputs]`.
     pub(crate) fn x(&self) -> &[f32] {
         self.activations.exact(0)
     }
@@ -194,13 +195,13 @@ impl<P: Products> Shard<P> {
     }
 }
 
-/// The inputs and the outputs of all layers. Boundary 0 are the inputs, boundary `n` the outputs of the first `n` layers.
+/// The inputs and the outputs of all layers. Boundary 0 is the input, boundary `n` the output of layer `n`, counted from 1.
 struct Activations {
     rows: usize,
     boundaries: Vec<Aligned>,
-    /// The rounded code, where it is rounded.
+    /// The rounded code, if it is rounded.
     code: Aligned,
-    /// At which boundary.
+    /// The boundary of the rounded code; `None` if it is not rounded.
     rounded: Option<usize>,
 }
 
@@ -221,7 +222,7 @@ impl Activations {
         &self.boundaries[boundary][..self.rows * self.size(boundary)]
     }
 
-    /// The rows as the next layer gets them: a code may be rounded.
+    /// The rows at a boundary as inputs of the next layer: a code may be rounded.
     fn given(&self, boundary: usize) -> &[f32] {
         let rows = if self.rounded == Some(boundary) { &self.code } else { &self.boundaries[boundary] };
         &rows[..self.rows * self.size(boundary)]

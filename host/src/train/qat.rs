@@ -1,11 +1,11 @@
 //! Quantisation-aware training (QAT): the last steps compute with the numbers that the blob will hold.
 //!
-//! Forward and backward run with rounded weights, and with a rounded code where its elements have fewer than 8 bits. The
-//! gradients found there move the exact weights. The backward pass takes rounding for the identity (the straight-through
+//! Forward and backward passes use rounded weights, and a rounded code if its elements have fewer than 8 bits. Their gradients
+//! update the exact weights. The backward pass takes rounding for the identity (the straight-through
 //! estimator: Bengio, Léonard and Courville, "Estimating or Propagating Gradients Through Stochastic Neurons", 2013). The
-//! derivative of the code's sigmoid is that of its exact output, which is kept beside the rounded one.
+//! derivative of the code's sigmoid is that of its exact output, which is stored beside the rounded one.
 //!
-//! The rounded network is what is trained, measured and written: the `f32` blob and the integer blob are one network.
+//! The rounded network is measured and written, so the `f32` blob and the integer blob are one network.
 
 use super::centre::Centre;
 use crate::kernels::vectorise;
@@ -20,11 +20,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::f32::consts::PI;
 
-/// Adding and subtracting it rounds to an integer.
+/// Adding and then subtracting this number rounds to an integer.
 const ROUND: f32 = 12_582_912.0;
-/// Numbers at a time in sums, which then stay in vector registers.
+/// Numbers that a loop takes at a time, so that its sums stay in vector registers.
 const LANES: usize = 16;
-/// Rows of weights that one thread rounds at a time.
+/// Rows of weights in a piece of parallel work.
 const ROWS: usize = 32;
 
 /// The format of an integer network's weights.
@@ -79,14 +79,15 @@ impl WeightFormat {
 
     /// The scale of one row of weights whose inputs are quantised by `from`.
     ///
-    /// With 8 bits it is the finest scale at which the weights fit, the sum `Σ|w|·255` stays within the kernels' accumulator and
-    /// the bias within 2^24 of its steps. With 4 bits it is the scale with the least squared error, because clipping a few large
-    /// weights pays there; of equal errors, the finest scale. Rounded weights keep their scale, which is among those tried.
+    /// With 8 bits it is the finest scale at which the weights fit, the sum `Σ|w|·255` stays within the kernels' accumulator, and
+    /// the bias stays within 2^24 of its steps. With 4 bits it is the scale with the least squared error, because clipping a few
+    /// large weights reduces the error; of equal errors, the finest scale. Weights that are rounded already get the same scale
+    /// again, because it is among those tried.
     ///
-    /// No scale is larger than `limit`, up to which a multiplier fits.
+    /// No scale exceeds `limit`, beyond which a multiplier does not fit.
     #[inline(always)]
     pub(crate) fn scale(self, weights: &[f32], bias: f32, from: QuantParams, limit: f32) -> f32 {
-        /// The largest weight becomes one of these many steps.
+        /// The numbers of steps to try for the largest weight.
         const LARGEST: [f32; 20] = [
             1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 7.5, 8.0, 8.5, 9.0, 9.5, 10.0, 11.0, 12.0, 13.0, 14.0, 16.0, 18.0, 22.0,
         ];
@@ -146,7 +147,7 @@ impl WeightFormat {
     }
 }
 
-/// Table indices or output steps for one unit of `z`.
+/// The number of table indices (sigmoid) or of output steps in one unit of `z`.
 pub(crate) fn resolution(activation: ActivationKind, output: QuantParams) -> f64 {
     match activation {
         ActivationKind::Sigmoid => f64::from(STEPS),
@@ -154,7 +155,7 @@ pub(crate) fn resolution(activation: ActivationKind, output: QuantParams) -> f64
     }
 }
 
-/// The largest scale of weights whose multiplier fits: a step of the accumulator is half a step of the output.
+/// The largest scale of weights at which the multiplier fits: a step of the accumulator is then half a step of the output.
 pub(crate) fn scale_limit(activation: ActivationKind, from: QuantParams, output: QuantParams) -> f32 {
     (0.4999 / (f64::from(from.scale) * resolution(activation, output))) as f32
 }
@@ -162,11 +163,11 @@ pub(crate) fn scale_limit(activation: ActivationKind, from: QuantParams, output:
 /// The quantisation-aware steps of a run: the last ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Qat {
-    /// The format that weights are rounded for, if they are.
+    /// The format that weights are rounded for; `None` if they are not rounded.
     pub weights: Option<WeightFormat>,
-    /// Bits that a code element is rounded to; 8 are as good as exact.
+    /// Bits that a code element is rounded to; 8 bits mean no rounding.
     pub code_bits: u8,
-    /// Which fraction of the steps these are.
+    /// The fraction of the steps that are quantisation-aware.
     pub fraction: f32,
 }
 
@@ -174,14 +175,14 @@ impl Qat {
     /// No such steps.
     pub const NONE: Self = Self { weights: None, code_bits: 8, fraction: 0.0 };
 
-    /// A thirtieth of the steps, where there is anything to round. With 4 bits, more steps were no better.
+    /// A thirtieth of the steps, if weights or code are rounded. With 4 bits, more steps were not better.
     pub fn new(weights: Option<WeightFormat>, code_bits: u8) -> Self {
         let fraction = if weights.is_none() && code_bits >= 8 { 0.0 } else { 1.0 / 30.0 };
         Self { weights, code_bits, fraction }
     }
 
-    /// The learning rate at `step` (from 1) of `steps` such steps. It falls along half a cosine, from a rate that moves a
-    /// weight or a code to its next step down to a hundredth of that.
+    /// The learning rate at `step` (from 1) of `steps` such steps. It falls along half a cosine to a hundredth of its peak, at
+    /// which a weight or a code moves to its next step.
     pub fn rate(&self, step: u32, steps: u32) -> f32 {
         let peak = match self {
             Self { code_bits: ..8, .. } => 0.004,
@@ -201,12 +202,12 @@ pub fn round_code(bits: u8, exact: &[f32], code: &mut [f32]) {
     }
 }
 
-/// Writes each weight of `network` as the blob will hold it, in `f32`, to `to`.
+/// Writes the weights of `network` to `to`, in `f32` and rounded as the blob will hold them.
 ///
-/// `scales` holds one scale for each row of each layer. They are chosen anew if it is empty, otherwise taken as they are.
+/// `scales` holds one scale for each row of each layer. If it is empty, the scales are chosen and written there.
 ///
-/// Where the inputs have a centre `c`, the bias makes up for what rounding takes from `W·c`: it becomes `b - (W̃ - W)·c`. Then
-/// rounded weights multiply `x - c`, which is what training sees.
+/// If the inputs have a centre `c`, the bias compensates the change of `W·c` by rounding: it becomes `b - (W̃ - W)·c`. The
+/// rounded weights then multiply `x - c`, as in training.
 pub fn round(
     network: &FloatNetwork,
     format: WeightFormat,
@@ -222,7 +223,7 @@ pub fn round(
         let inputs = usize::from(layer.spec.inputs);
         let limit = match layer.spec.activation {
             ActivationKind::Sigmoid => scale_limit(ActivationKind::Sigmoid, QuantParams::UNIT, QuantParams::UNIT),
-            // `export` chooses the outputs' range by the weights.
+            // `export` chooses the range of the outputs to suit the weights.
             ActivationKind::Relu | ActivationKind::Identity => f32::INFINITY,
         };
         let (own, others) = scales.split_at_mut(to_bias.len());

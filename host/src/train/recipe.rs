@@ -46,22 +46,22 @@ pub struct Recipe {
     pub optimizer: OptimizerKind,
     /// Learning rate.
     pub schedule: Schedule,
-    /// Whether to take the gradients of a network with centred inputs in every layer: [`super::centre`].
+    /// Whether the gradients are those of a network with centred inputs in every layer: see [`super::centre`].
     pub centred: bool,
     /// The fraction of the steps, counted from the first, in which half of each batch is shifted by up to a pixel each way.
     pub augment_fraction: f32,
-    /// The last steps, which compute with weights and codes rounded as the blob will hold them.
+    /// The last steps, which are quantisation-aware.
     pub qat: Qat,
-    /// Whether products may be in bfloat16, where the processor has it.
+    /// Whether products may be in bfloat16 on a processor that has it.
     pub bfloat16: bool,
     /// The number of training rows to use, from the first.
     pub rows: usize,
-    /// The seed of a run that is given none.
+    /// The default seed.
     pub seed: u64,
 }
 
 impl Recipe {
-    /// The best one known for these networks.
+    /// The best recipe known for these networks.
     pub const DEFAULT: Self = Self {
         name: "default",
         init: Init::GlorotNormal,
@@ -75,8 +75,8 @@ impl Recipe {
         seed: 1,
     };
 
-    /// The classic TensorFlow 1 tutorial's, number for number. How its loss falls depends strongly on the seed; with this one it
-    /// stays within 15 % of the published run.
+    /// The recipe of the classic TensorFlow 1 tutorial, number for number. The course of its loss depends strongly on the seed;
+    /// with this one it stays within 15 % of the published run.
     pub const SEED: Self = Self {
         name: "seed",
         init: Init::UnitNormal,
@@ -122,9 +122,9 @@ impl Recipe {
 mod tests {
     use super::*;
 
-    /// They were computed in `f32` at first: runs and figures of that time keep their steps.
+    /// An earlier version computed them in `f32`. Its runs and figures keep their steps.
     #[test]
-    fn exact_steps_are_what_they_were_and_right_beyond_the_integers_of_a_float() {
+    fn exact_steps_stay_the_same_and_are_right_beyond_the_integers_of_a_float() {
         let with = |fraction| Recipe { qat: Qat { fraction, ..Qat::NONE }, ..Recipe::DEFAULT };
         for fraction in [0.0, 1.0 / 30.0, 1.0] {
             for steps in 1..=30_000 {

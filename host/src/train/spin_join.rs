@@ -1,7 +1,7 @@
 //! A parallel loop whose threads spin at its end instead of going to sleep.
 //!
-//! A thread of the pool that finds no work is soon parked, and waking a parked thread takes longer than the last pieces of a
-//! loop, after which there is work for every thread again.
+//! A thread of the pool that finds no work is soon parked. Waking it takes longer than the last pieces of a loop, and after
+//! these there is work for every thread again.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The number of times a thread checks the others: about a tenth of a millisecond.
 const LOOKS: u32 = 5_000;
 
-/// The pieces of a loop: how many there are, how many were begun, how many are done.
+/// Counts the pieces of a loop: all, those begun, those done.
 pub(crate) struct SpinJoin {
     all: usize,
     begun: AtomicUsize,
@@ -22,7 +22,7 @@ impl SpinJoin {
         Self { all, begun: AtomicUsize::new(0), done: AtomicUsize::new(0) }
     }
 
-    /// Does one of the pieces. If the other threads are busy with the last ones then, waits a while for them.
+    /// Runs one of the pieces. If the other threads are still busy with the last pieces then, waits a while for them.
     pub(crate) fn run(&self, piece: impl FnOnce()) {
         self.begun.fetch_add(1, Ordering::Relaxed);
         piece();

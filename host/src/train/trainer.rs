@@ -18,7 +18,7 @@ use super::recipe::Recipe;
 use super::update::{Step, update};
 use crate::data::Dataset;
 use crate::kernels::bf16::PackedNetwork;
-use crate::kernels::bf16::moments::{AdamStep, bf16_moments_ok};
+use crate::kernels::bf16::adam::{AdamStep, bf16_moments_ok};
 use crate::kernels::{Bf16, F32, SHARD};
 use crate::network::FloatNetwork;
 use crate::profile::{Phase, timed};
@@ -36,9 +36,9 @@ pub struct Trainer {
     seed: u64,
     steps_done: u32,
     network: FloatNetwork,
-    /// The network as its blob will be: the quantisation-aware steps compute with it.
+    /// The network as its blob will hold it. The quantisation-aware steps compute with it.
     rounded: FloatNetwork,
-    /// The scales of its rows.
+    /// The scales of the rounded rows.
     scales: Vec<f32>,
     /// Stale for weights while `backend` holds their moments in bfloat16; `state()` refreshes them.
     first_moment: FloatNetwork,
@@ -58,7 +58,7 @@ enum Backend {
 }
 
 impl Backend {
-    /// The fastest one that the recipe allows and this machine has.
+    /// The fastest backend that the recipe allows and this machine has.
     fn new(recipe: &Recipe, topology: &Topology, shards: usize) -> Self {
         match Bf16::detect().filter(|_| recipe.bfloat16) {
             Some(bf16) => {
@@ -69,14 +69,14 @@ impl Backend {
         }
     }
 
-    /// The packed weights, where products are in bfloat16.
+    /// The packed weights, if products are in bfloat16.
     fn packed(&mut self) -> Option<&mut PackedNetwork> {
         if let Self::Bf16(_, _, packed) = self { Some(packed) } else { None }
     }
 }
 
 impl Trainer {
-    /// A fresh network, to be trained for `steps` steps of `batch` rows of `data`, or of all of them if there are fewer.
+    /// A trainer of a fresh network for `steps` steps. A step takes `batch` rows of `data`, or all rows if there are fewer.
     ///
     /// The network must have as many outputs as inputs, and the rows that width. `seed` determines the initial weights, the
     /// order of the rows and how they are shifted.
@@ -113,7 +113,7 @@ impl Trainer {
         trainer
     }
 
-    /// The memory that a trainer takes, to within some ten per cent: parameters, moments, rounded and packed weights, and the
+    /// The memory of a trainer, to within some ten per cent: parameters, moments, rounded and packed weights, and the
     /// activations and gradients of all shards.
     pub fn memory_bytes(topology: &Topology, batch: usize) -> usize {
         let boundaries = topology.layers().iter().map(|spec| usize::from(spec.outputs)).sum::<usize>();
@@ -121,12 +121,12 @@ impl Trainer {
         size_of::<f32>() * (5 * topology.parameters() + batch.div_ceil(SHARD) * shard)
     }
 
-    /// The network as it is now; in the quantisation-aware steps, as its blob will be.
+    /// The present network; in the quantisation-aware steps, the rounded one.
     pub fn network(&self) -> &FloatNetwork {
         if self.qat() && self.recipe.qat.weights.is_some() { &self.rounded } else { &self.network }
     }
 
-    /// Bits that an element of its code has now.
+    /// The present number of bits of a code element.
     pub fn code_bits(&self) -> u8 {
         if self.qat() { self.recipe.qat.code_bits } else { 8 }
     }
@@ -136,7 +136,7 @@ impl Trainer {
         self.steps_done
     }
 
-    /// Steps in all.
+    /// All steps of the run.
     pub fn steps(&self) -> u32 {
         self.steps
     }
@@ -146,18 +146,19 @@ impl Trainer {
         self.recipe.rate(self.steps_done, self.steps)
     }
 
-    /// Exact parameters, first and second moments. With the number of steps done and the scales, training goes on from these.
+    /// Exact parameters, first and second moments. Together with the number of steps done and the scales, they are the whole
+    /// state of training.
     pub fn state(&mut self) -> [&FloatNetwork; 3] {
         self.unpack_moments();
         [&self.network, &self.first_moment, &self.second_moment]
     }
 
-    /// The scales of the rounded rows; none before the first quantisation-aware step. They belong to the state.
+    /// The scales of the rounded rows; empty before the first quantisation-aware step. They belong to the state.
     pub fn scales(&self) -> &[f32] {
         &self.scales
     }
 
-    /// Goes on from the state of another trainer of the same topology, recipe and data: [`Self::steps_done`],
+    /// Continues from the state of another trainer with the same topology, recipe and data: its [`Self::steps_done`],
     /// [`Self::scales`] and [`Self::state`].
     pub fn restore(&mut self, steps_done: u32, scales: &[f32], state: [&[f32]; 3]) {
         self.steps_done = steps_done;
@@ -232,7 +233,7 @@ impl Trainer {
         self.steps_done >= self.recipe.exact_steps(self.steps)
     }
 
-    /// Makes everything that is derived from the parameters and the moments.
+    /// Derives rounded and packed weights and packed moments from the parameters and the moments.
     fn prepare(&mut self) {
         if let Some(packed) = self.backend.packed() {
             packed.pack(&self.network);
@@ -241,7 +242,7 @@ impl Trainer {
         self.round();
     }
 
-    /// The optimizer, if the moments of weights are in bfloat16.
+    /// The optimizer, if it has the moments of weights in bfloat16.
     fn bf16_adam(&self) -> Option<Adam> {
         match (&self.backend, self.recipe.optimizer) {
             (Backend::Bf16(..), OptimizerKind::Adam(adam)) if bf16_moments_ok(adam) => Some(adam),
@@ -249,7 +250,7 @@ impl Trainer {
         }
     }
 
-    /// Moves the moments of weights to where the steps take them from.
+    /// Moves the moments of weights into the packed form that the steps use.
     fn pack_moments(&mut self) {
         if self.bf16_adam().is_some()
             && let Some(packed) = self.backend.packed()
@@ -267,7 +268,7 @@ impl Trainer {
         }
     }
 
-    /// Rounds the parameters in the quantisation-aware steps: products read the rounded ones then.
+    /// Rounds the parameters in the quantisation-aware steps. Products then read the rounded ones.
     fn round(&mut self) {
         let Some(format) = self.recipe.qat.weights.filter(|_| self.qat()) else { return };
         if format.rescales() {
@@ -279,7 +280,7 @@ impl Trainer {
         }
     }
 
-    /// Lets the moments start afresh: those of the exact steps are too small for the error that rounding adds.
+    /// Resets the moments. Those of the exact steps are too small for the error that rounding adds.
     fn reset_moments(&mut self) {
         self.first_moment.parameters_mut().fill(0.0);
         self.second_moment.parameters_mut().fill(self.recipe.initial_second_moment());
@@ -288,7 +289,7 @@ impl Trainer {
 
     /// The shift of the step's shifted rows, down and to the right. It follows from the seed and the step.
     fn translation(&self) -> [isize; 2] {
-        /// Above the streams that the orders are made from.
+        /// The first stream above those of the orders.
         const STREAMS: u64 = 1 << 32;
         if self.steps_done as f32 > self.recipe.augment_fraction * self.steps as f32 {
             return [0, 0];
@@ -297,8 +298,8 @@ impl Trainer {
         [(); 2].map(|()| rng.random_range(0..3u32) as isize - 1)
     }
 
-    /// Where the step's rows begin in `order`. Each pass over the rows has its own order, which follows from the seed and the
-    /// number of the pass. Rows that do not fill a batch are left out of a pass.
+    /// Returns the index in `order` of the step's first row. Each pass over the rows has its own order, which follows from the
+    /// seed and the number of the pass. A pass leaves out rows that do not fill a batch.
     fn shuffle(&mut self, rows: usize, batch: usize) -> usize {
         let steps_a_pass = rows / batch;
         let (pass, step) = (self.steps_done as usize / steps_a_pass, self.steps_done as usize % steps_a_pass);

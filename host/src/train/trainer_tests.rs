@@ -1,4 +1,5 @@
-//! The trainer with plain products against the typed network of the core, and with fast products against that.
+//! The trainer with plain products against the typed network of the core, and the trainer with fast products against that with
+//! plain ones.
 
 use super::*;
 use crate::evaluate::{errors, reconstruct};
@@ -11,7 +12,7 @@ use autoencoder_core::{Autoencoder, Backward, Dense, Identity, Parameters, Relu,
 use autoencoder_io::zeroed_box;
 use ndarray::Array2;
 
-/// Plain steps: no centring, nothing shifted, nothing rounded.
+/// Plain steps, without centring, shifts or rounding.
 const PLAIN: Recipe = Recipe {
     init: Init::GlorotNormal,
     schedule: Schedule::Constant(0.01),
@@ -36,7 +37,7 @@ fn plain_trainer(topology: &Topology, recipe: Recipe, batch: usize, source: &Arr
     trainer
 }
 
-/// Trains a network for three steps with its shape as a type, and demands the same bits of the trainer after each.
+/// Trains a network whose topology is a type for three steps, and checks that the trainer has the same bits after each.
 fn check_typed<E, D, const I: usize>(topology: &str, optimizer: OptimizerKind, code_bits: u8)
 where
     E: Backward<In = [f32; I]> + Parameters + Zeroed,

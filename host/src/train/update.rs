@@ -1,5 +1,5 @@
-//! Gradients and update of all parameters, some rows of a layer at a time: a thread makes the gradient of these rows from
-//! all shards and updates them with it while it is still in its cache.
+//! Gradients and update of all parameters, some rows of a layer at a time. A thread computes the gradient of these rows from
+//! all shards and updates the rows while the gradient is still in its cache.
 //!
 //! ```text
 //! dW = Σ dzᵀ·x             db = Σ dz                     over the shards, in their order
@@ -7,14 +7,14 @@
 //! W -= scale · steps(dW̃)   b -= steps(db) - scale · steps(dW̃) · c
 //! ```
 //!
-//! with `steps` the optimizer's. A layer is split into at most 32 blocks of rows, whatever the number of threads. Where products
-//! are in bfloat16, the thread also packs the new weights for them, while it has them.
+//! where `steps` are those of the optimizer. A layer is split into at most 32 blocks of rows, on any number of threads. If
+//! products are in bfloat16, the thread also packs the new weights while they are in its cache.
 
 use super::centre::Centre;
 use super::pass::Shard;
 use super::spin_join::SpinJoin;
 use crate::aligned::Aligned;
-use crate::kernels::bf16::moments::AdamStep;
+use crate::kernels::bf16::adam::AdamStep;
 use crate::kernels::bf16::{PackedNetwork, PackedRows, STRIP};
 use crate::kernels::{Products, ShardOperands, vectorise};
 use crate::network::FloatNetwork;
@@ -28,14 +28,14 @@ use std::cell::RefCell;
 
 /// The most blocks of rows that a layer is split into.
 const SPLIT: usize = 32;
-/// Numbers at a time.
+/// Numbers that a loop takes at a time.
 const LANES: usize = 16;
 
 /// The settings of a step.
 #[derive(Clone, Copy)]
 pub(crate) struct Step<'a> {
     pub(crate) optimizer: OptimizerKind,
-    /// Adam with moments in bfloat16, where the moments of weights are.
+    /// Adam with moments in bfloat16, if the moments of weights are.
     pub(crate) bf16_adam: Option<AdamStep>,
     /// The number of the step, from 1.
     pub(crate) number: u32,
@@ -43,27 +43,27 @@ pub(crate) struct Step<'a> {
     pub(crate) centres: &'a [Option<Centre>],
 }
 
-/// An optimizer at one step: from a gradient and its moments to what is subtracted from the parameter.
+/// An optimizer at one step. It updates the moments of a gradient and returns the difference to subtract from the parameter.
 trait Rule: Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync {}
 impl<R: Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync> Rule for R {}
 
 /// Some rows of one layer, to be updated.
 struct Rows<'a> {
-    /// Which layer.
+    /// The layer's index, counted from 0.
     index: usize,
     spec: LayerSpec,
     /// The first of the rows.
     first: usize,
     /// Parameters, first and second moments, `[rows, inputs]` each.
     weights: [&'a mut [f32]; 3],
-    /// The same three, `[rows]` each.
+    /// The same three for the biases, `[rows]` each.
     bias: [&'a mut [f32]; 3],
-    /// The same weights as products in bfloat16 read them, with their moments where these are in bfloat16.
+    /// The same weights packed for products in bfloat16, with their moments if these are in bfloat16.
     packed: Option<PackedRows<'a>>,
 }
 
 thread_local! {
-    /// The gradients of some rows: of their weights, of their biases.
+    /// The gradients of the weights and of the biases of some rows.
     static GRADIENTS: RefCell<[Aligned; 2]> = RefCell::default();
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn update<P: Products>(
     }
 }
 
-/// The gradients of all blocks, and their updates.
+/// Computes the gradients of all blocks and updates them.
 fn all_blocks<P: Products>(products: P, rule: impl Rule, step: Step<'_>, blocks: &mut [Rows<'_>], shards: &[Shard<P>]) {
     let layers = blocks.last().map_or(0, |block| block.index + 1);
     let operands: Vec<Vec<_>> =
@@ -111,7 +111,7 @@ fn all_blocks<P: Products>(products: P, rule: impl Rule, step: Step<'_>, blocks:
 }
 
 impl<'a> Rows<'a> {
-    /// So many rows at a time.
+    /// Splits the rows into chunks of `rows` rows.
     fn chunks(self, rows: usize) -> impl Iterator<Item = Self> + use<'a> {
         let Self { index, spec, first, weights: [p, m, v], bias: [pb, mb, vb], packed } = self;
         let size = rows * usize::from(spec.inputs);
@@ -133,7 +133,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The gradient of some rows, and their update.
+/// Computes the gradient of some rows and updates them.
 fn some_rows<P: Products>(
     products: P,
     rule: impl Rule,
@@ -212,7 +212,7 @@ fn plain(rule: impl Rule, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]
     }
 }
 
-/// Updates one row whose bias has the gradient `db`; returns `Σ steps·c`.
+/// Updates the weights of a row whose bias has the gradient `db`; returns `Σ steps·c`.
 #[inline(always)]
 fn centred(
     rule: impl Rule,
@@ -222,7 +222,7 @@ fn centred(
     (m, v): (&mut [f32], &mut [f32]),
     db: f32,
 ) -> f32 {
-    // Sixteen at a time and copied from memory, so that all of it stays in vector registers.
+    // Sixteen numbers at a time, copied from memory, so that all of them stay in vector registers.
     let mut sums = [0.0; LANES];
     let [(w, w_rest), (m, m_rest), (v, v_rest)] = [w, m, v].map(<[f32]>::as_chunks_mut::<LANES>);
     let [(dw, dw_rest), (c, c_rest)] = [dw, &c[..]].map(<[f32]>::as_chunks::<LANES>);

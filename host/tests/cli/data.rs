@@ -1,12 +1,12 @@
-//! Any set of IDX files, and none that is broken.
+//! Sets of IDX files: any good one is read, a broken one is refused.
 
 use crate::sandbox::{Sandbox, json, shipped};
 use std::fs;
 
 #[test]
-fn any_folder_of_idx_files_will_do() {
+fn any_folder_of_idx_files_is_read() {
     let sandbox = Sandbox::new();
-    // Named as EMNIST names them, one of them compressed beside its plain self.
+    // Names of EMNIST. One file is there plain and compressed.
     for file in fs::read_dir(sandbox.path("data")).unwrap() {
         fs::remove_file(file.unwrap().path()).unwrap();
     }
@@ -26,7 +26,7 @@ fn any_folder_of_idx_files_will_do() {
 
 /// EMNIST is one folder of six such sets, compressed.
 #[test]
-fn one_data_set_of_a_folder_is_named_by_what_its_files_begin_with() {
+fn the_start_of_its_file_names_selects_a_data_set() {
     let sandbox = Sandbox::new();
     let digits = shipped("t10k-images-idx3-ubyte.gz");
     let folder = sandbox.path("emnist");
@@ -58,14 +58,14 @@ fn one_data_set_of_a_folder_is_named_by_what_its_files_begin_with() {
     for (data, images) in [("emnist/emnist-letters", 7), ("emnist/emnist-letters-e", 1), ("emnist/emnist-m", 2)] {
         sandbox.host(&format!("{train} {data}")).assert().success();
         let measured = json(&sandbox.host(&format!("eval --data {data} --json")).output().unwrap());
-        assert_eq!(measured["images"], images, "{data}");
+        assert_eq!(measured["rows"], images, "{data}");
         assert_eq!(measured["digits"][0]["label"], 1, "{data}");
     }
     let error = sandbox.error(&format!("{train} emnist/emnist-digits"));
     assert!(error.contains("emnist/emnist-digits: No such file"), "{error}");
     let error = sandbox.error(&format!("{train} emnist/emnist-letters-train"));
     assert!(error.contains("emnist/emnist-letters-train: no IDX file of training images"), "{error}");
-    // Its files are spared as those of a folder are.
+    // The files of the data set are protected like those of a folder.
     let blob = "artifacts/model.f32.blob --format int8 --data emnist/emnist-mnist";
     let error = sandbox.error(&format!("export {blob} --out emnist/emnist-mnist-train-images-idx3-ubyte.gz"));
     assert!(error.contains("the output would replace an input"), "{error}");
@@ -141,7 +141,7 @@ fn bad_data_is_one_line_and_nothing_is_written() {
     assert!(!sandbox.path("out").exists());
 }
 
-/// Sizes whose product is 0 or 19 images of 784 pixels if 64 bits are all that is left of it.
+/// In 64 bits, the products of these sizes overflow to 0 and to 19 images of 784 pixels.
 #[test]
 fn sizes_whose_product_overflows_are_refused() {
     let sandbox = Sandbox::new();
@@ -161,7 +161,7 @@ fn sizes_whose_product_overflows_are_refused() {
 fn the_default_data_is_found_from_a_folder_below() {
     let sandbox = Sandbox::new();
     let error = sandbox.error("train --steps 1");
-    let message = "error: no --data was given, and the default is not there: data/mnist: neither in ";
+    let message = "error: no --data was given, and the default folder does not exist: data/mnist: neither in ";
     assert!(error.starts_with(message) && error.ends_with(" nor in a folder above it\n"), "{error}");
     sandbox.train("--steps 2").assert().success();
     fs::rename(sandbox.path("data"), sandbox.path("rows")).unwrap();
@@ -171,12 +171,12 @@ fn the_default_data_is_found_from_a_folder_below() {
     let mut command = std::process::Command::new(crate::sandbox::program());
     let output =
         command.current_dir(sandbox.path("far/below")).args(["eval", "../../artifacts/model.f32.blob", "--json"]);
-    assert_eq!(json(&output.output().unwrap())["images"], 50);
+    assert_eq!(json(&output.output().unwrap())["rows"], 50);
 }
 
 /// Labels only make figures more detailed.
 #[test]
-fn labels_of_no_use_are_left_out() {
+fn labels_that_cannot_be_used_are_left_out() {
     let sandbox = Sandbox::new();
     for (name, labels) in [("train", "train-labels-idx1-ubyte"), ("test", "t10k-labels-idx1-ubyte")] {
         fs::write(sandbox.path("data").join(labels), "<html>").unwrap();

@@ -1,4 +1,4 @@
-//! Trained weights are never lost: stops, divergence, crashes, damage, a second run.
+//! Trained weights are never lost by a stop, divergence, a crash, damage or a second run.
 
 use crate::sandbox::{Sandbox, program};
 use autoencoder_core::Topology;
@@ -16,8 +16,8 @@ fn ctrl_c_saves_and_resume_ends_in_the_same_bytes() {
     sandbox.train("--steps 1000 --out whole --json").assert().success();
 
     let train = "train --data data --topology small --batch 100 --steps 1000 --out parts";
-    let (success, rest) = signalled(&sandbox, "--default-signal=INT", train, "-INT");
-    assert!(!success);
+    let (code, rest) = signalled(&sandbox, "--default-signal=INT", train, "-INT");
+    assert_eq!(code, Some(130));
     assert!(rest.contains("error: stopped at step ") && rest.contains("--resume"), "{rest}");
     assert!(!sandbox.path("parts/model.int8.blob").exists());
 
@@ -27,11 +27,11 @@ fn ctrl_c_saves_and_resume_ends_in_the_same_bytes() {
         assert!(whole == parts, "{file} differs");
     }
     let other = sandbox.error("train --resume --data data --out parts --seed 9");
-    assert!(other.contains("seed 1, not 9"), "{other}");
+    assert!(other.contains("the stored run has seed 1, this command has 9"), "{other}");
 }
 
-/// The program with a signal's treatment as `env` sets it. A shell that starts the tests in the background has them ignore
-/// Ctrl-C.
+/// The program, with the treatment of a signal that `env` sets. A shell that starts the tests in the background makes them
+/// ignore Ctrl-C.
 #[cfg(unix)]
 fn interruptible(signals: &str) -> std::process::Command {
     let mut command = std::process::Command::new("env");
@@ -50,14 +50,14 @@ fn interruptible(signals: &str) -> std::process::Command {
 fn a_signal_that_is_ignored_stays_ignored() {
     let sandbox = Sandbox::new();
     let train = "train --data data --topology small --batch 100 --steps 2000 --out nohup";
-    let (success, rest) = signalled(&sandbox, "--ignore-signal=HUP", train, "-HUP");
-    assert!(success && sandbox.path("nohup/model.int8.blob").exists(), "{rest}");
+    let (code, rest) = signalled(&sandbox, "--ignore-signal=HUP", train, "-HUP");
+    assert!(code == Some(0) && sandbox.path("nohup/model.int8.blob").exists(), "{rest}");
 }
 
-/// Sends a signal to a run under way; whether it ends well, and what it says after that. The first line comes at step 1,000,
-/// and then a checkpoint: a run is killed before.
+/// Sends a signal to a run under way. Returns its exit code and the rest of its messages. The first line of progress comes at
+/// step 1,000, and then a checkpoint. A run is killed before that.
 #[cfg(unix)]
-fn signalled(sandbox: &Sandbox, treatment: &str, train: &str, signal: &str) -> (bool, String) {
+fn signalled(sandbox: &Sandbox, treatment: &str, train: &str, signal: &str) -> (Option<i32>, String) {
     let mut child = interruptible(treatment)
         .current_dir(sandbox.folder.path())
         .args(train.split(' '))
@@ -74,7 +74,7 @@ fn signalled(sandbox: &Sandbox, treatment: &str, train: &str, signal: &str) -> (
     assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
-    (child.wait().unwrap().success(), rest)
+    (child.wait().unwrap().code(), rest)
 }
 
 /// Reads the lines about the data and the first of progress: then training is under way.
@@ -102,7 +102,8 @@ fn restore(trainer: &mut Trainer, step: u32, state: &[Vec<f32>; 3]) {
     trainer.restore(step, &[], state.each_ref().map(Vec::as_slice));
 }
 
-/// A weight overflows in the step after `step`: of a pixel that is always black, so that step's loss is still a number.
+/// A checkpoint whose next step makes a weight infinite. The weight is that of a pixel that is always black, so the loss of that
+/// step is still a number.
 fn about_to_diverge(sandbox: &Sandbox, step: u32) -> Checkpoint {
     let path = sandbox.path("artifacts/checkpoint");
     let good = Checkpoint::read(&path).unwrap();
@@ -125,12 +126,12 @@ fn a_run_that_diverges_stops_and_keeps_the_last_good_files() {
     let read = || files.map(|file| fs::read(sandbox.path("artifacts").join(file)).unwrap());
     for (step, message) in [
         // The last step's checkpoint is due with an infinite weight in it.
-        (3, "a weight or a moment is not finite at step 4: training diverged; the checkpoint of step 3 stands"),
-        (2, "the loss is NaN at step 4: training diverged; the checkpoint of step 2 stands"),
+        (3, "a weight or a moment is not finite at step 4: training diverged; the checkpoint of step 3 is still"),
+        (2, "the loss is NaN at step 4: training diverged; the checkpoint of step 2 is still"),
     ] {
         let checkpoint = about_to_diverge(&sandbox, step);
         let before = read();
-        // Twice: what stands is taken up again.
+        // The second run continues from the checkpoint that the first one left.
         for _ in 0..2 {
             let output = sandbox.host("train --data data --resume").output().unwrap();
             let stderr = String::from_utf8(output.stderr).unwrap();
@@ -168,25 +169,31 @@ fn no_number_that_is_not_finite_is_written() {
 }
 
 #[test]
-fn a_checkpoint_that_is_none_says_what_it_is() {
+fn a_file_that_is_not_a_good_checkpoint_is_named() {
     let sandbox = Sandbox::new();
     sandbox.train("--steps 2 --json").assert().success();
     let path = sandbox.path("artifacts/checkpoint");
     let good = fs::read(&path).unwrap();
     let with = |at: usize, byte: u8| [&good[..at], &[byte], &good[at + 1..]].concat();
+    let longer = format!("{} bytes after the end of the checkpoint", good.len());
     for (bytes, message) in [
-        (Vec::new(), "not a checkpoint"),
+        (Vec::new(), "a file of 0 bytes; expected a checkpoint"),
+        (good[..1].to_vec(), "a file of 1 byte; expected a checkpoint"),
+        (good[..3].to_vec(), "a file of 3 bytes; expected a checkpoint"),
+        (good[..4].to_vec(), "a file of 4 bytes; expected a checkpoint"),
+        ([&good[..], &[0]].concat(), "1 byte after the end of the checkpoint"),
+        (good.repeat(2), &longer),
         (with(0, b'x'), "not a checkpoint"),
         (fs::read(sandbox.path("artifacts/model.f32.blob")).unwrap(), "not a checkpoint"),
-        (with(4, 2), "a checkpoint of version 2, this program knows 3"),
+        (with(4, 2), "a checkpoint of version 2; this program reads version 3"),
         (with(5000, !good[5000]), "a damaged checkpoint"),
-        (good[..4].to_vec(), "a damaged checkpoint"),
+        (good[..5].to_vec(), "a damaged checkpoint"),
         (good[..good.len() / 2].to_vec(), "a damaged checkpoint"),
     ] {
         fs::write(&path, bytes).unwrap();
         let error = sandbox.error("train --data data --resume");
         assert_eq!(error, format!("error: artifacts/checkpoint: {message}\n"));
-        // Nor does a new run replace it.
+        // A new run does not replace the file either.
         let before = fs::read(&path).unwrap();
         let error = sandbox.error("train --data data --steps 2");
         assert_eq!(
@@ -197,9 +204,9 @@ fn a_checkpoint_that_is_none_says_what_it_is() {
     }
 }
 
-/// What it was started with decides what its steps do.
+/// The settings of a run determine its steps.
 #[test]
-fn a_run_goes_on_only_as_it_was_started() {
+fn a_run_continues_only_with_its_own_settings() {
     let sandbox = Sandbox::new();
     sandbox.train("--steps 4").assert().success();
     let files = ["checkpoint", "loss.csv", "model.f32.blob", "model.int8.blob"];
@@ -207,16 +214,16 @@ fn a_run_goes_on_only_as_it_was_started() {
     let before = read();
     let resume = "train --resume --data data";
     for (option, message) in [
-        ("--batch 50", "a run with batch 100, not 50"),
-        ("--steps 5", "a run with steps 4, not 5"),
-        ("--seed 9", "a run with seed 1, not 9"),
-        ("--recipe seed", "a run with recipe default, not seed"),
-        ("--topology classic", "a run with topology small, not classic"),
-        ("--quantise-aware none", "a run with quantise-aware int8, not none"),
-        ("--code-bits 4", "a run with code-bits 8, not 4"),
+        ("--batch 50", "batch 100, this command has 50"),
+        ("--steps 5", "steps 4, this command has 5"),
+        ("--seed 9", "seed 1, this command has 9"),
+        ("--recipe seed", "recipe default, this command has seed"),
+        ("--topology classic", "topology small, this command has classic"),
+        ("--quantise-aware none", "quantise-aware int8, this command has none"),
+        ("--code-bits 4", "code-bits 8, this command has 4"),
     ] {
         let error = sandbox.error(&format!("{resume} {option}"));
-        assert_eq!(error, format!("error: artifacts/checkpoint: the checkpoint is of {message}\n"));
+        assert_eq!(error, format!("error: artifacts/checkpoint: the stored run has {message}\n"));
     }
     // One pixel of one training image.
     let images = sandbox.path("data/train-images-idx3-ubyte");
@@ -225,7 +232,7 @@ fn a_run_goes_on_only_as_it_was_started() {
     *other.last_mut().unwrap() ^= 1;
     fs::write(&images, other).unwrap();
     let error = sandbox.error(resume);
-    assert!(error.contains("artifacts/checkpoint: the checkpoint is of a run with training images of CRC "), "{error}");
+    assert!(error.contains("artifacts/checkpoint: the stored run has training images of CRC "), "{error}");
     assert!(read() == before);
     // The test images only measure.
     fs::write(&images, good).unwrap();
@@ -234,24 +241,24 @@ fn a_run_goes_on_only_as_it_was_started() {
     assert!(read() == before);
 }
 
-/// Killed before its first checkpoint, a run leaves all that an earlier one wrote; stopped, here by a terminal that is gone,
-/// it says what is whose.
+/// A run that is killed before its first checkpoint leaves all files of an earlier one. A run that is stopped, here by the end
+/// of its terminal, says which files are those of the earlier one.
 #[cfg(unix)]
 #[test]
-fn what_an_earlier_run_wrote_stays_together() {
+fn the_files_of_an_earlier_run_stay_together() {
     let sandbox = Sandbox::new();
     sandbox.train("--steps 4 --json").assert().success();
     let files = ["checkpoint", "loss.csv", "model.f32.blob", "model.int8.blob"];
     let read = || files.map(|file| fs::read(sandbox.path("artifacts").join(file)).unwrap());
     let before = read();
-    for signal in ["-KILL", "-HUP"] {
+    for (signal, expected) in [("-KILL", None), ("-HUP", Some(129)), ("-TERM", Some(143)), ("-QUIT", Some(131))] {
         let train = "train --data data --topology small --batch 100 --steps 900000 --force";
-        let (success, rest) = signalled(&sandbox, "--default-signal=HUP", train, signal);
-        assert!(!success);
+        let (code, rest) = signalled(&sandbox, "--default-signal=HUP,QUIT", train, signal);
+        assert_eq!(code, expected, "{signal}: {rest}");
         if signal == "-KILL" {
             assert!(read() == before);
         } else {
-            assert!(rest.ends_with("(the blobs there are an earlier run's)\n"), "{rest}");
+            assert!(rest.ends_with("(the blobs there are those of an earlier run)\n"), "{rest}");
         }
     }
 }
@@ -269,7 +276,7 @@ fn two_runs_do_not_write_into_one_folder() {
     sandbox.train("--steps 2").assert().success();
 }
 
-/// A write that is cut off, here by a limit on the size of files as well as by `kill -9`, leaves the old file and no other.
+/// A process that is killed while it writes, here by a limit on the size of files, leaves the old file and no other.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_process_that_is_killed_while_it_writes_leaves_nothing_behind() {

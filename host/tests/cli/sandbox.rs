@@ -1,4 +1,4 @@
-//! A place to run the program in, and what it said.
+//! A folder to run the program in, and checks of its output.
 
 use assert_cmd::Command;
 use flate2::read::GzDecoder;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use tempfile::TempDir;
 
-/// A folder with a small data set of real digits, of which each test has its own.
+/// A folder with a small data set of real digits. Each test has its own.
 pub struct Sandbox {
     pub folder: TempDir,
 }
@@ -43,7 +43,7 @@ impl Sandbox {
         self.host(&format!("train --data data --topology small --batch 100 {args}"))
     }
 
-    /// The one line on standard error of a command that has to fail.
+    /// The line that a failing command prints on standard error.
     pub fn error(&self, args: &str) -> String {
         one_line(&self.host(args).output().unwrap(), args)
     }

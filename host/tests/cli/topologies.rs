@@ -1,4 +1,4 @@
-//! Networks of any shape, on images and on rows that are none.
+//! Networks of any shape, on images and on other rows.
 
 use crate::sandbox::{Sandbox, json};
 use autoencoder_core::Network;
@@ -12,7 +12,7 @@ fn text(output: &Output) -> [String; 2] {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8(bytes.clone()).unwrap())
 }
 
-/// The whole way of one network: train, measure, export, inspect, tune, go on.
+/// All commands with one network: train, measure, export, inspect, fine-tune, continue.
 fn whole_way(sandbox: &Sandbox, layers: &str, code_bits: u8) {
     let name = layers.replace(['-', '*'], "_");
     let train = format!("train --data data --layers {layers} --batch 100");
@@ -52,12 +52,12 @@ fn whole_way(sandbox: &Sandbox, layers: &str, code_bits: u8) {
     let tuned = json(&sandbox.host(&tune).output().unwrap());
     let [float, int4] = ["test_mse", "test_mse_int4"].map(|key| tuned[key].as_f64().unwrap());
     assert!((int4 / float - 1.0).abs() < 0.05, "{layers}: {tuned}");
-    // A run that is finished is gone on with to the same files.
+    // A finished run that continues writes the same files.
     let before = fs::read(sandbox.path(&name).join("tuned/model.int4.blob")).unwrap();
     sandbox.host(&format!("train --data data --resume --out {name}/tuned")).assert().success();
     assert!(fs::read(sandbox.path(&name).join("tuned/model.int4.blob")).unwrap() == before, "{layers}");
     let other = sandbox.error(&format!("train --data data --resume --out {name}/tuned --layers 784-9-784"));
-    assert!(other.contains(&format!("a run with topology {layers}, not 784-9-784")), "{other}");
+    assert!(other.contains(&format!("the stored run has topology {layers}, this command has 784-9-784")), "{other}");
 }
 
 #[test]
@@ -73,9 +73,9 @@ fn odd_networks_go_the_whole_way() {
     whole_way(&sandbox, "784-33*-11i-784r", 8);
 }
 
-/// Rows of 61 values, labelled, which no rectangle holds.
+/// The rows have labels and 61 values, which do not form a rectangle.
 #[test]
-fn rows_that_are_no_images_are_trained_on_and_plotted() {
+fn rows_that_are_not_images_are_trained_on_and_plotted() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("fan")).unwrap();
     let value = |row: usize, i: usize| (127.5 + 100.0 * (row as f32 * 2.4 + i as f32 * 0.3).sin()) as u8;
@@ -94,11 +94,11 @@ fn rows_that_are_no_images_are_trained_on_and_plotted() {
     assert_eq!(lines[1..4], ["training rows of label  0: 225  9: 75", "test rows of label  0: 30  9: 10", ""]);
     assert!(lines[4].chars().count() == 61 && lines[4].starts_with("▄▅▆"), "{}", lines[4]);
     assert!(stdout.starts_with("61-5-61 trained for 120 steps"), "{stdout}");
-    // Two rows of sixteen plots, not of sixteen lines one pixel high.
+    // The picture has two rows of sixteen plots, instead of sixteen lines one pixel high.
     let picture = Gray::read(&sandbox.path("artifacts/reconstructions.png")).unwrap();
     assert!(picture.height > 80 && picture.width > 16 * 80, "{} × {}", picture.width, picture.height);
     let measured = json(&sandbox.host("eval --data fan --json").output().unwrap());
-    assert_eq!((&measured["digits"][1]["label"], &measured["digits"][1]["images"]), (&9.into(), &10.into()));
+    assert_eq!((&measured["digits"][1]["label"], &measured["digits"][1]["rows"]), (&9.into(), &10.into()));
     assert!(measured["test_mse"].as_f64().unwrap() < 0.05, "{measured}");
 
     let error = sandbox.error("train --data fan --layers 60-5-60 --out never");
@@ -121,7 +121,7 @@ fn an_encoder_alone_is_inspected_and_not_measured() {
 }
 
 #[test]
-fn training_begins_with_what_was_read() {
+fn training_begins_with_a_description_of_the_rows() {
     let sandbox = Sandbox::new();
     let [_, stderr] = text(&sandbox.train("--steps 2 --force").output().unwrap());
     let mut lines = stderr.lines();
@@ -134,7 +134,7 @@ fn training_begins_with_what_was_read() {
 }
 
 #[test]
-fn a_topology_that_makes_no_sense_is_one_line_that_names_the_part() {
+fn an_error_in_a_topology_is_one_line_that_names_the_part() {
     let sandbox = Sandbox::new();
     for (layers, message) in [
         (
@@ -164,6 +164,6 @@ fn a_topology_that_makes_no_sense_is_one_line_that_names_the_part() {
     let error = sandbox.error(&format!("{train} 784-32r-784 --code-bits 4"));
     assert_eq!(error, "error: a code of 4 bits an element needs a sigmoid before it\n");
     let error = sandbox.error(&format!("{train} 784-65535-65535-784"));
-    assert!(error.ends_with("parameters, of which at most 268435456 can be trained\n"), "{error}");
+    assert!(error.ends_with("parameters; at most 268435456 can be trained\n"), "{error}");
     assert!(!sandbox.path("never").exists());
 }

@@ -11,15 +11,15 @@ use autoencoder_device::{App, Buffers, Codec, Command, Frozen, Learner, Reply, R
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 use zerocopy::{FromZeros, IntoBytes};
 
-/// A network that is small enough to be tried a thousand times a second: 16-8-4-8-16.
+/// A network that is small enough for a thousand runs a second: 16-8-4-8-16.
 const BLOB: &[u8] = include_bytes!("../corpus/blob/int8");
-/// Bytes of a frame: a piece of the flash is the longest answer.
+/// Bytes of a frame. A piece of the flash is the longest answer.
 const FRAME: usize = frame_bytes(128);
-/// Bytes of a page of the flash that keeps what is learned.
+/// Bytes of a page of the flash for the learned channels.
 const PAGE: usize = 512;
 
-/// Bytes on the line to a device, and to one that learns: as they are, then each of their frames with the CRC made right,
-/// so that mutations of a message pass it. Whatever it was, every answer is a response, and the next request is served.
+/// Sends bytes to a device, and to one that learns. Then sends each of their frames with a right CRC, so that mutations
+/// of a message pass the check. Every answer must be a response, and the next request must be served.
 pub fn line(bytes: &[u8]) {
     let mut flash = Flash::default();
     let blob = flash.hold(BLOB);
@@ -41,7 +41,7 @@ pub fn with_learner<R>(lend: impl FnOnce(&mut LearnerApp<'_>) -> R) -> R {
     let network = Network::open(blob).expect("a good blob");
     let mut channels = vec![FromZeros::new_zeroed(); network.channels()];
     let mut moments = vec![FromZeros::new_zeroed(); network.channels()];
-    let mut gradients = vec![0.0; adapt::gradients(&network)];
+    let mut gradients = vec![0.0; adapt::gradients(network.topology())];
     let mut held_out = vec![0; HELD_OUT * network.topology().row()];
     let learning = LearningMemory { channels: &mut channels, moments: &mut moments, gradients: &mut gradients };
     let mut buffers = vec![0; network.memory_bytes() + 2 * FRAME];
@@ -75,8 +75,8 @@ fn talk<L: Learn>(app: &mut App<'_, '_, L>, bytes: &[u8]) {
     served(app);
 }
 
-/// Bytes in flash: as they are, then with magic, version, length and CRC made right, so that mutations of a header or a
-/// layer pass them. A blob of integers that opens runs, whatever its network.
+/// Opens bytes as a blob in flash. Then opens them with right magic, version, length and CRC, so that mutations of a
+/// header or a layer pass these checks. An integer blob that opens must run, whatever its network.
 pub fn blob(bytes: &[u8]) {
     const PREFIX: usize = MAGIC.len() + 1 + 4;
     const TRAILER: usize = 4;
@@ -117,7 +117,7 @@ fn run(bytes: &[u8]) {
     assert_eq!(codec.digest(&row, 255).is_ok(), topology.has_encoder() && topology.has_decoder());
 }
 
-/// Sends bytes; each answer is a whole frame with a response in it.
+/// Sends bytes and checks that each answer is a whole frame with a response.
 fn send<L: Learn>(app: &mut App<'_, '_, L>, bytes: &[u8]) {
     for byte in bytes {
         if let Some(frame) = app.push(*byte) {
@@ -130,7 +130,7 @@ fn send<L: Learn>(app: &mut App<'_, '_, L>, bytes: &[u8]) {
     }
 }
 
-/// Ends the frame that was begun, if one was, and asks: the answer is that to the question.
+/// Ends any frame that was begun, sends a request, and checks that the answer is for this request.
 fn served<L: Learn>(app: &mut App<'_, '_, L>) {
     const SEQUENCE: u32 = 0x00c0_ffee;
     send(app, &[0]);
@@ -143,7 +143,7 @@ fn served<L: Learn>(app: &mut App<'_, '_, L>) {
     assert!(matches!(response.result, Ok(Reply::Info(_))));
 }
 
-/// The reader of a frame and the reader of a line agree on what is a message.
+/// Checks that the reader of a frame and the reader of a line agree on the message.
 fn both_readers(frame: &[u8]) {
     let mut buffer = [0; 4096];
     let mut receiver = Receiver::new(&mut buffer);
@@ -159,7 +159,7 @@ fn both_readers(frame: &[u8]) {
     }
 }
 
-/// Bytes at a multiple of 16, as in flash.
+/// Bytes aligned to 16, as in flash.
 #[derive(Default)]
 struct Flash(Vec<u128>);
 
@@ -171,7 +171,7 @@ impl Flash {
     }
 }
 
-/// A message that is already bytes.
+/// A message that is already serialised.
 struct Raw<'a>(&'a [u8]);
 
 impl Serialize for Raw<'_> {

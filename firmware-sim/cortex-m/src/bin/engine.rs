@@ -1,7 +1,7 @@
-//! The network alone: it opens the blob, encodes, decodes and scores, over and over.
+//! The network alone. It opens the blob, then encodes, decodes and scores in a loop.
 //!
-//! Its size is that of the engine, for every network: it has neither driver nor protocol, and only the start-up code of
-//! cortex-m-rt.
+//! Its size is that of the engine, which is the same for every network. It has neither driver nor protocol, and only
+//! the start-up code of cortex-m-rt.
 #![no_std]
 #![no_main]
 
@@ -17,7 +17,7 @@ use cortex_m_rt::entry;
 fn main() -> ! {
     static mut MEMORY: [u8; capacity::ENGINE] = [0; capacity::ENGINE];
     let mut engine = Codec::new(MEMORY, Frozen);
-    // The compiler must not see the contents.
+    // The compiler must not know the contents.
     let flash = black_box(chip::blob());
     engine.load(flash);
     loop {

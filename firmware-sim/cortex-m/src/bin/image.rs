@@ -1,7 +1,7 @@
-//! The image: start-up, the driver of the line, the application, and nothing else.
+//! The image: start-up code, the line's driver and the application.
 //!
-//! The blob is not part of the image. It has its own region of the flash and can be replaced alone, also by the blob of another
-//! network. If it is missing, bad or too large, the image still boots and answers with the reason.
+//! The blob is not part of the image. It has its own region of the flash and can be replaced alone, even by the blob of
+//! another network. If it is missing, bad or too large, the image still boots and answers with the reason.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The image that learns: the application, with channels and moments in RAM and a flash that keeps what was learned.
+//! The image that learns: the application, with channels and moments in RAM and a flash for the learned channels.
 #![no_std]
 #![no_main]
 

@@ -1,7 +1,7 @@
-//! The image that counts the instructions of each layer. It answers `Encode` and `Decode` with counts instead of a row: two
-//! little-endian `u32` for each layer, for the whole layer and for the part of it that prepares the inputs.
+//! The image that counts the instructions of each layer. It answers `Encode` and `Decode` with counts instead of a row.
+//! Each layer has two little-endian `u32`: for the whole layer, and for the part of it that prepares the inputs.
 //!
-//! The layers run as they do in the application's image.
+//! The layers run as in the application's image.
 #![no_std]
 #![no_main]
 
@@ -25,7 +25,7 @@ use cortex_m_rt::entry;
 static COUNTS: [[AtomicU32; 2]; MAX_LAYERS] = [const { [const { AtomicU32::new(0) }; 2] }; MAX_LAYERS];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// The board's kernel, counted.
+/// The board's kernel, with counts.
 struct Counted;
 
 impl Kernel for Counted {
@@ -67,7 +67,7 @@ fn main() -> ! {
                     Command::Decode { code, .. } => count(network, Half::Decoder, code, ACTIVATION_MEMORY, &mut answer),
                     _ => Err(Error::Malformed),
                 };
-                (sequence, counts.map(|counts| Reply::Code { weights: network.blob().crc(), code: counts }))
+                (sequence, counts.map(|counts| Reply::Code { identity: network.blob().crc(), code: counts }))
             }
             (Ok(Ok(Request { sequence, .. })), Err(error)) => (sequence, Err(Error::Weights(*error))),
             (Ok(Err((sequence, error))), _) => (sequence, Err(error)),

@@ -1,5 +1,5 @@
-//! The image that trains a small network whole. When it is told to begin, it trains on the images in flash and reports the
-//! error and the trained network in frames. Then it waits for the next line feed.
+//! The image that trains a small network from random weights. After a line feed, it trains on the images in flash and
+//! reports the error and the trained network in frames. Then it waits for the next line feed.
 #![no_std]
 #![no_main]
 

@@ -1,7 +1,7 @@
-//! Training in `f32` on the device, for comparison with the host. When it is told to begin, it trains on the blob and the
+//! Training in `f32` on the device, for comparison with the host. After a line feed, it trains on the blob and the
 //! images in flash and writes a line of text for every array, and a zero at the end.
 //!
-//! A network, its gradients and its moments take 3.4 MB: this program has all of the emulated board's memory.
+//! A network, its gradients and its moments need 3.4 MB, so this program has all of the emulated board's memory.
 #![no_std]
 #![no_main]
 
@@ -41,7 +41,7 @@ impl Write for Line {
     }
 }
 
-/// The compiler cannot exclude that formatting panics. The host would notice the missing lines.
+/// The compiler cannot prove that formatting does not panic. The host would notice the missing lines.
 #[panic_handler]
 fn panic(_: &PanicInfo) -> ! {
     chip::reset()

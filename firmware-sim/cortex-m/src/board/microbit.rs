@@ -1,19 +1,19 @@
 //! micro:bit: the nRF51822's UART on the pins of its USB interface, and its timers.
-#![allow(unsafe_code)] // where devices are, no type knows
+#![allow(unsafe_code)] // devices are at raw addresses
 
 use crate::chip::Peripheral;
 
 /// Instructions for two ticks of the 16 MHz timer in the emulator's time (`-icount shift=0`: one takes 1 ns).
 const INSTRUCTIONS_PER_TWO_TICKS: u64 = 125;
 
-// SAFETY: by the part's manual, these devices are there. This UART, unlike later parts', has no access to memory, nor have
-// the others.
+// SAFETY: by the part's manual, these devices are at these addresses. None of them accesses memory; unlike on later
+// parts, this includes the UART.
 const CRYSTAL: Peripheral = unsafe { Peripheral::at(0x4000_0000) };
 const UART: Peripheral = unsafe { Peripheral::at(0x4000_2000) };
 const PINS: Peripheral = unsafe { Peripheral::at(0x5000_0000) };
-/// Counts as long as the device is on.
+/// The timer that counts as long as the device is on.
 const CLOCK: Peripheral = unsafe { Peripheral::at(0x4000_8000) };
-/// Ends every ten microseconds: that is when the emulator looks at its line.
+/// The timer that expires every ten microseconds, because the emulator then polls its line.
 const BEAT: Peripheral = unsafe { Peripheral::at(0x4000_9000) };
 
 mod crystal {
@@ -39,7 +39,7 @@ mod uart {
     pub const RECEIVED: usize = 0x108;
     pub const SENT: usize = 0x11c;
     pub const ENABLE: usize = 0x500;
-    /// Which pin sends, which receives.
+    /// The pin that sends and the pin that receives.
     pub const PINS: [(usize, u32); 2] = [(0x50c, 24), (0x514, 25)];
     pub const RECEIVE: usize = 0x518;
     pub const SEND: usize = 0x51c;
@@ -49,11 +49,11 @@ mod uart {
 }
 
 mod pins {
-    /// Sets an output, and makes it one.
+    /// Sets a pin high, and makes it an output.
     pub const OUTPUT: [usize; 2] = [0x508, 0x518];
 }
 
-/// Starts the clock, and the line: 115,200 baud.
+/// Starts the clock and the line, at 115,200 baud.
 pub fn init() {
     CRYSTAL.write(crystal::START, 1);
     while CRYSTAL.read(crystal::RUNS) == 0 {}
@@ -67,10 +67,10 @@ pub fn init() {
     start_line();
 }
 
-/// Starts the line alone.
+/// Starts only the line.
 pub fn start_line() {
     for register in pins::OUTPUT {
-        PINS.write(register, 1 << 24); // high, as a line is when nothing is sent
+        PINS.write(register, 1 << 24); // an idle line is high
     }
     for (register, pin) in uart::PINS {
         UART.write(register, pin);

@@ -1,16 +1,16 @@
-//! Arm MPS2 with AN386, MPS2+ with AN505: CMSDK APB timer and UART.
-#![allow(unsafe_code)] // where devices are, no type knows
+//! Arm MPS2 with AN386 and MPS2+ with AN505: CMSDK APB timer and UART.
+#![allow(unsafe_code)] // devices are at raw addresses
 
 use crate::chip::{Peripheral, systick};
 
-/// Where its first timer and UART are, and its clock in Hz.
+/// The addresses of its first timer and UART, and its clock in Hz.
 #[cfg(not(feature = "mps2-an505"))]
 const BOARD: (usize, usize, u32) = (0x4000_0000, 0x4000_4000, 25_000_000);
-/// The same; the addresses are the secure ones.
+/// The secure addresses of its first timer and UART, and its clock in Hz.
 #[cfg(feature = "mps2-an505")]
 const BOARD: (usize, usize, u32) = (0x5000_0000, 0x5020_0000, 20_000_000);
 
-// SAFETY: by the board's manual, its first timer and UART are there. Neither has access to memory.
+// SAFETY: by the board's manual, its first timer and UART are at these addresses. Neither accesses memory.
 const TIMER: Peripheral = unsafe { Peripheral::at(BOARD.0) };
 const UART: Peripheral = unsafe { Peripheral::at(BOARD.1) };
 
@@ -24,9 +24,9 @@ mod timer {
 }
 
 mod uart {
-    /// What is received or sent.
+    /// The byte that is received or sent.
     pub const DATA: usize = 0;
-    /// Bit 0: the transmitter is full. Bit 1: the receiver is.
+    /// Bit 0: the transmitter is full. Bit 1: the receiver is full.
     pub const STATE: usize = 4;
     /// Bit 0: transmit. Bit 1: receive.
     pub const CONTROL: usize = 8;
@@ -34,9 +34,9 @@ mod uart {
     pub const DIVIDER: usize = 16;
 }
 
-/// Starts the clock, and the line as fast as it goes.
+/// Starts the clock, and the line at its highest speed.
 pub fn init() {
-    // 32 bits, downwards, no interrupt.
+    // The timer has 32 bits, counts downwards and raises no interrupt.
     TIMER.write(timer::RELOAD, u32::MAX);
     TIMER.write(timer::VALUE, u32::MAX);
     TIMER.write(timer::CONTROL, 1);
@@ -44,13 +44,13 @@ pub fn init() {
     start_line();
 }
 
-/// Starts the line alone.
+/// Starts only the line.
 pub fn start_line() {
     UART.write(uart::DIVIDER, 16);
     UART.write(uart::CONTROL, 0b11);
 }
 
-/// Sends a byte. It waits for whoever does not read.
+/// Sends a byte. Waits while the transmitter is full.
 pub fn put(byte: u8) {
     while UART.read(uart::STATE) & 1 != 0 {}
     UART.write(uart::DATA, byte.into());

@@ -1,13 +1,13 @@
-//! The network that learns: a run of learning from its first row to the record in flash.
+//! The network that learns: a run of learning, from its first row to its record in flash.
 //!
 //! ```text
-//! begin    run := its optimizer, rate and batch; channels as kept in flash, or the blob's
-//! learn    a row may take a place in the sample; a row that does not, or that loses its place: score, then one step of
-//!          adapt::backward
-//! end      after  := the scores of the sample, by the learned channels
-//!          the learned channels go where the moments were; those from before the run come back
-//!          before := the scores of the sample, by these
-//!          if it helped: the learned channels come back and go to flash, with their thresholds
+//! begin    set the optimizer, rate and batch; the channels are those in flash, or the blob's
+//! learn    the row may take a place in the sample; a row that takes none, or that loses its place, is scored, followed
+//!          by one step of adapt::backward
+//! end      after  := the scores of the sample, with the learned channels
+//!          move the learned channels to the memory of the moments; load those from before the run
+//!          before := the scores of the sample, with these
+//!          if the run helped, restore the learned channels and write them to flash, with their thresholds
 //! ```
 
 use super::judge::{self, Scores};
@@ -26,8 +26,8 @@ use zerocopy::{FromZeros, IntoBytes};
 
 /// The buffers of a learner as arrays, for a `static`.
 ///
-/// `CHANNELS` is that of [`Network::channels`], `GRADIENTS` that of [`adapt::gradients`], and `HELD_OUT_BYTES` is
-/// [`HELD_OUT`] times the length of a row. A channel takes 8 bytes of parameters and 16 of moments, a gradient 4.
+/// `CHANNELS` is [`Network::channels`], `GRADIENTS` is [`adapt::gradients`], and `HELD_OUT_BYTES` is [`HELD_OUT`] times
+/// the length of a row. A channel needs 8 bytes of parameters and 16 of moments, a gradient 4.
 pub struct LearnerMemory<const CHANNELS: usize, const GRADIENTS: usize, const HELD_OUT_BYTES: usize> {
     channels: [ChannelParams; CHANNELS],
     moments: [[Moments; 2]; CHANNELS],
@@ -68,16 +68,16 @@ impl<const CHANNELS: usize, const GRADIENTS: usize, const HELD_OUT_BYTES: usize>
 pub struct LearnerBuffers<'m> {
     /// Channels, moments and gradients.
     pub learning: LearningMemory<'m>,
-    /// The [`HELD_OUT`] rows that a run holds out, one after another.
+    /// The [`HELD_OUT`] held-out rows of a run, concatenated.
     pub held_out: &'m mut [u8],
 }
 
-/// Learns scale and bias of each channel of a network, and keeps them in a flash.
+/// Learns the scale and bias of each channel of a network, and keeps them in flash.
 pub struct Learner<'m, F> {
     memory: LearningMemory<'m>,
     sample: Sample<'m>,
     store: Option<Store<F>>,
-    /// What the flash holds, or why it is of no use.
+    /// The state of the flash, or the reason why it cannot be used.
     kept: Result<RecordState, StoreError>,
     run: LearningRun,
     running: bool,
@@ -85,7 +85,7 @@ pub struct Learner<'m, F> {
     rows: u32,
     /// The thresholds that were learned with the channels.
     thresholds: Option<Thresholds>,
-    /// CRC of the learned channels; 0 for the blob's.
+    /// CRC of the learned channels; 0 if they are the blob's.
     identity: u32,
     /// The piece of the flash that is being sent.
     piece: [u8; PIECE],
@@ -94,7 +94,7 @@ pub struct Learner<'m, F> {
 /// Bytes of the flash in one response.
 const PIECE: usize = 128;
 
-/// Bytes that a record holds of a network with so many channels, the thresholds included: see
+/// Bytes of the contents of a record for a network with this many channels, including the thresholds: see
 /// [`slot_bytes`](crate::store::slot_bytes).
 pub const fn record_bytes(channels: usize) -> usize {
     channels * size_of::<ChannelParams>() + 2 * size_of::<u32>()
@@ -118,8 +118,8 @@ impl<'m, F: NorFlash> Learner<'m, F> {
         }
     }
 
-    /// Takes the flash, and loads from it what was learned with these weights. A flash that is too small is dropped, and
-    /// `kept` says so.
+    /// Takes the flash, and loads the channels that were learned with these weights. A flash that is too small is
+    /// dropped, and `kept` holds the error.
     pub(crate) fn attach_flash(&mut self, network: &Network<'_>, flash: F) {
         match Store::new(flash, network.blob().crc(), record_bytes(network.channels())) {
             Ok(store) => self.store = Some(store),
@@ -128,7 +128,7 @@ impl<'m, F: NorFlash> Learner<'m, F> {
         self.go_back(network);
     }
 
-    /// Returns to the channels in flash or, where there are none, to the blob's. Ends a run.
+    /// Returns to the channels in flash or, if there are none, to the blob's. Ends a run.
     fn go_back(&mut self, network: &Network<'_>) {
         self.use_base(network);
         if self.store.is_some() {
@@ -145,7 +145,7 @@ impl<'m, F: NorFlash> Learner<'m, F> {
         (self.running, self.rows, self.thresholds, self.identity) = (false, 0, None, 0);
     }
 
-    /// Loads the channels and the thresholds in flash over the blob's.
+    /// Replaces the blob's channels and thresholds by those in flash.
     fn load(&mut self, channels: usize) -> Result<RecordState, StoreError> {
         let store = self.store.as_mut().ok_or(StoreError::Missing)?;
         let channels = self.memory.channels.get_mut(..channels).unwrap_or_default();
@@ -168,7 +168,7 @@ impl<'m, F: NorFlash> Learner<'m, F> {
         Ok(record)
     }
 
-    /// The scores of the rows held out, by the channels as they are.
+    /// The scores of the held-out rows with the current channels.
     fn scores(&self, network: &Network<'_>, memory: &mut [u8]) -> Result<Scores, Error> {
         let mut scores = Scores::default();
         let rows = self.sample.rows(network.topology().row());
@@ -180,7 +180,8 @@ impl<'m, F: NorFlash> Learner<'m, F> {
         Ok(scores)
     }
 
-    /// Copies the channels to where the moments are, or back: at the end of a run nothing else needs these.
+    /// Copies the channels to the memory of the moments, or back. At the end of a run, the moments are no longer
+    /// needed.
     fn stash(&mut self, network: &Network<'_>, back: bool) {
         let channels = self.memory.channels.get_mut(..network.channels()).unwrap_or_default().as_mut_bytes();
         let moments = self.memory.moments.as_mut_bytes();
@@ -216,7 +217,7 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
 
     fn spare_bytes(&self, network: &Network<'_>) -> usize {
         let channels = network.channels() * (size_of::<ChannelParams>() + size_of::<[Moments; 2]>());
-        let gradients = adapt::gradients(network) * size_of::<f32>();
+        let gradients = adapt::gradients(network.topology()) * size_of::<f32>();
         self.memory_bytes().saturating_sub(channels + gradients + HELD_OUT * network.topology().row())
     }
 
@@ -240,16 +241,16 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
     }
 
     fn begin(&mut self, network: &Network<'_>, begin: Begin) -> Result<(), Error> {
-        let Begin { method, rate, batch, rows: images } = begin;
+        let Begin { method, rate, batch, rows } = begin;
         if self.running {
             self.go_back(network);
         }
-        // A run that does not help is undone from the flash.
+        // A run that does not help is undone from flash.
         match &self.store {
             Some(store) => store.check_capacity()?,
             None => return Err(self.kept.err().unwrap_or(StoreError::Missing).into()),
         }
-        self.run = LearningRun::new(method.optimizer(), rate as f32 * 1e-6, batch.min(MAX_BATCH), images);
+        self.run = LearningRun::new(method.optimizer(), rate as f32 * 1e-6, batch.min(MAX_BATCH), rows);
         self.running = true;
         self.memory.moments.zero();
         self.rows = 0;
@@ -295,7 +296,7 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
         if !self.running || self.sample.count() == 0 && self.rows == 0 {
             return Err(Error::NotLearning);
         }
-        let images = self.rows;
+        let rows = self.rows;
         let after = self.scores(network, memory)?;
         self.stash(network, false);
         self.go_back(network);
@@ -307,7 +308,7 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
         let thresholds = judge::thresholds(network.blob().header().thresholds, &after);
         match self.save(network.channels(), thresholds) {
             Ok(record) => {
-                (self.rows, self.thresholds) = (images, Some(thresholds));
+                (self.rows, self.thresholds) = (rows, Some(thresholds));
                 self.identity = crc::checksum(self.learned(network).as_bytes());
                 Ok(judge::judgement(&before, &after, Ok(record)))
             }

@@ -1,23 +1,23 @@
 //! Learning on the device, and the rule by which the result is kept.
 //!
-//! A run of learning holds [`HELD_OUT`] rows out: a sample that is spread evenly over the whole of the run, and that it
-//! does not learn from. At its end it scores them twice:
+//! A run of learning holds out [`HELD_OUT`] rows, a sample that is spread evenly over the whole run. It does not learn
+//! from them. At its end, it scores them twice:
 //!
 //! ```text
-//! before = the scores of the rows held out, by the channels at the beginning
-//! after  = the same, by the channels at the end
-//! clearly better, and telling the rows apart:  the new channels are written to flash
-//! otherwise:                                   the channels at the beginning come back, from flash or from the blob
+//! before = the scores of the held-out rows, with the channels from the beginning
+//! after  = the scores of the held-out rows, with the channels from the end
+//! clearly better, and the rows are told apart:  the new channels are written to flash
+//! otherwise:                                    the channels from the beginning are restored from flash or the blob
 //! ```
 //!
-//! `judge.rs` has the rule. So any stream can be tried: a run that cannot be shown to help leaves no trace, and RAM needs
-//! no second copy of the channels during the run.
+//! `judge.rs` has the rule. So any stream can be tried: a run that does not clearly help leaves no trace. RAM needs no
+//! second copy of the channels during the run.
 //!
-//! What this promises is about rows like those of the run. The sample is of the run: a stream of one class cannot be told
-//! from a world of one class, and what was learned from it may be worse for all others. A sensor that shows something else
-//! during a small part of the run is hardly in the sample.
+//! The rule covers only rows like those of the run, because the sample is from the run. If the stream has only one
+//! class, the learned channels may be worse for all other classes. If the sensor shows something else during a small
+//! part of the run, the sample hardly contains it.
 //!
-//! The channels are kept with thresholds of their own for the [`monitor`](crate::monitor).
+//! The channels are kept with their own thresholds for the [`monitor`](crate::monitor).
 
 mod judge;
 mod learner;
@@ -38,12 +38,13 @@ pub use sample::HELD_OUT;
 /// The largest batch, in rows.
 pub const MAX_BATCH: u8 = 8;
 
-/// How a codec learns: not at all ([`Frozen`], the default bodies) or as a [`Learner`] does.
+/// The learning of a codec: none ([`Frozen`], the default bodies) or that of a [`Learner`].
 pub trait Learn: Sized {
     /// Bytes of the longest answer about learning, apart from rows and codes.
     const ROW: usize = 0;
 
-    /// Takes a network that was loaded. [`WeightsError::Capacity`] if the memory is too small to learn it.
+    /// Prepares for a network that was loaded. Returns [`WeightsError::Capacity`] if the memory is too small for
+    /// learning.
     fn start(&mut self, _: &Network<'_>) -> Result<(), WeightsError> {
         Ok(())
     }
@@ -58,12 +59,12 @@ pub trait Learn: Sized {
         0
     }
 
-    /// The learned channels, padding included; `None` for those of the blob.
+    /// The learned channels, including padding; `None` for those of the blob.
     fn channels(&self, _: &Network<'_>) -> Option<&[ChannelParams]> {
         None
     }
 
-    /// The thresholds that were learned, if any were.
+    /// The learned thresholds, if there are any.
     fn thresholds(&self) -> Option<Thresholds> {
         None
     }
@@ -78,19 +79,19 @@ pub trait Learn: Sized {
         Err(Error::Frozen)
     }
 
-    /// Begins a run. A run that is under way ends without a trace.
+    /// Begins a run. A run in progress is discarded.
     fn begin(&mut self, _: &Network<'_>, _: Begin) -> Result<(), Error> {
         Err(Error::Frozen)
     }
 
-    /// Takes the next row of the run: holds it out, or learns from it or from the row whose place it takes. `memory` is
-    /// that of a pass. Returns the score of the row that was learned from, before it was, and `false`; if none was, the
-    /// score of this row and `true`.
+    /// Processes the next row of the run: holds it out, learns from it, or learns from the held-out row that it
+    /// replaces. `memory` is that of a pass. Returns the score before the step of the row that was learned from, and
+    /// `false`. If there was no step, returns the score of this row and `true`.
     fn learn(&mut self, _: &Network<'_>, _memory: &mut [u8], _row: &[u8]) -> Result<(u32, bool), Error> {
         Err(Error::Frozen)
     }
 
-    /// Ends the run: keeps the channels if they help and can be written to flash, undoes the run otherwise.
+    /// Ends the run. Keeps the channels if they help and can be written to flash; otherwise undoes the run.
     fn end(&mut self, _: &Network<'_>, _memory: &mut [u8]) -> Result<Judgement, Error> {
         Err(Error::Frozen)
     }
@@ -100,7 +101,7 @@ pub trait Learn: Sized {
         Err(Error::Frozen)
     }
 
-    /// Bytes of the flash from `at` on, as many as fit a response; none beyond its end.
+    /// Bytes of the flash from `at` on, as many as fit a response. There are none beyond its end.
     fn read_flash(&mut self, _at: u32) -> Result<&[u8], Error> {
         Err(Error::Frozen)
     }
@@ -119,7 +120,7 @@ pub enum Method {
     Sgd,
     /// RMSProp with decay 0.95.
     RmsProp,
-    /// Adam with `β₁ = 0.9` and `β₂ = 0.95`: gradients of single rows differ much, so `v` should not look far back.
+    /// Adam with `β₁ = 0.9` and `β₂ = 0.95`. The gradients of single rows differ much, so `v` is a short average.
     Adam,
 }
 
@@ -146,7 +147,7 @@ impl Method {
 pub struct Begin {
     /// The optimizer.
     pub method: Method,
-    /// The learning rate at the first step, in millionths. Over `rows: images` rows it falls linearly to a hundredth of this.
+    /// The learning rate at the first step, in millionths. Over `rows` rows, it falls linearly to a hundredth of this.
     pub rate: u32,
     /// Rows of each step, 1 to [`MAX_BATCH`].
     pub batch: u8,
@@ -157,35 +158,36 @@ pub struct Begin {
 /// The state of learning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// What the flash holds, or why it is of no use.
+    /// The state of the flash, or the reason why it cannot be used.
     pub kept: Result<RecordState, StoreError>,
     /// Rows learned from since the last run began.
     pub rows: u32,
-    /// The thresholds of the monitor: rows whose score is outside are unlike those that the network knows.
+    /// The thresholds of the monitor. Rows whose score is outside are unlike those that the network knows.
     pub thresholds: Thresholds,
 }
 
 /// The result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {
-    /// The sum of the scores of the rows held out, by the channels at the beginning.
+    /// The sum of the scores of the held-out rows, with the channels from the beginning.
     pub before: u32,
-    /// The same by the channels at the end.
+    /// The sum of the scores of the held-out rows, with the channels from the end.
     pub after: u32,
-    /// The number of the record in flash, or why there is none. The channels are then those from before the run.
+    /// The number of the record in flash. If the run was rejected, the reason; the channels are then those from before
+    /// it.
     pub kept: Result<u32, Rejection>,
 }
 
-/// Why the result of a run is not kept.
+/// The reason why the result of a run is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u32)]
 pub enum Rejection {
-    /// Fewer than [`HELD_OUT`] different rows came that are not constant: nothing can be judged by.
+    /// There were fewer than [`HELD_OUT`] different rows that are not constant, which are too few to judge by.
     TooFewRows,
-    /// The scores of the rows held out are not lower, or not by more than chance.
+    /// The scores of the held-out rows are not lower, or not by more than chance.
     NotBetter,
-    /// The reconstructions of the rows held out are hardly nearer to their own row than to the others: all that was
-    /// learned is what the rows have in common. So it is with noise, with one row again and again, and at the beginning.
+    /// The reconstructions of the held-out rows are hardly nearer to their own rows than to the others. Only what the
+    /// rows have in common was learned. This happens with noise, with a repeated row, and early in a run.
     NothingEncoded,
 }
 
@@ -193,8 +195,8 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TooFewRows => "too few different rows to judge by",
-            Self::NotBetter => "it did not clearly help on the rows held out",
-            Self::NothingEncoded => "its reconstructions do not tell the rows held out apart",
+            Self::NotBetter => "it did not clearly help on the held-out rows",
+            Self::NothingEncoded => "its reconstructions do not tell the held-out rows apart",
         })
     }
 }

@@ -1,42 +1,42 @@
-//! The rows that a run holds out: a sample spread evenly over the whole of it.
+//! The held-out rows of a run: a sample that is spread evenly over the whole run.
 //!
-//! Reservoir sampling (Vitter, 1985, algorithm R) from a stream that is seen once and whose length nobody knows:
+//! This is reservoir sampling (Vitter, 1985, algorithm R) from a stream of unknown length that is seen once:
 //!
 //! ```text
 //! rows 1 to HELD_OUT:  each is held out
-//! row n after these:   with probability HELD_OUT / n it takes the place of one of those held out
+//! row n after these:   with probability HELD_OUT / n, it takes the place of a held-out row
 //! ```
 //!
-//! At any time, each row so far is held out with the same probability, and no row that is held out was learned from. A row
-//! that loses its place is learned from at that moment, so a run learns from every row except those held out at its end.
+//! At any time, each row so far is held out with the same probability, and no held-out row was learned from. A row that
+//! loses its place is learned from at that moment. So a run learns from every row except those held out at its end.
 //!
-//! A row whose elements are all equal is never held out: a sensor that is covered for a while tells nothing about what was
-//! learned. A row equal to one that is held out is left alone, so that the judges are not learned from. A copy of a row that
-//! was learned from earlier is not recognised, because no memory of those rows remains.
+//! A row whose elements are all equal is never held out, because a covered sensor says nothing about the result. A row
+//! that is equal to a held-out row is skipped, so that the run does not learn from its held-out rows. A copy of a row
+//! that was learned from earlier is not recognised, because those rows are not stored.
 
 /// The number of rows that a run holds out.
 pub const HELD_OUT: usize = 8;
 
-/// What a run does with a row.
+/// The place of a row in the sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// It is learned from.
+    /// None: the run learns from the row.
     None,
-    /// It is held out here, where no row was.
+    /// The row is held out in this free place.
     Free(usize),
-    /// It is held out here, and the row that was here is learned from.
+    /// The row is held out in this place, and the run learns from the row that was there.
     Taken(usize),
-    /// A row equal to it is held out: nothing is done.
+    /// None: an equal row is held out, so this one is skipped.
     Known,
 }
 
-/// The places of the rows held out, and the numbers that decide who takes them.
+/// The held-out rows, and the random numbers that choose them.
 pub(super) struct Sample<'m> {
-    /// One row after the other.
+    /// The rows, concatenated.
     bytes: &'m mut [u8],
-    /// Places that are taken.
+    /// The number of held-out rows.
     count: usize,
-    /// Rows so far that could have been held out.
+    /// The number of rows so far that could be held out.
     candidates: u32,
     /// The state of a generator, never 0.
     random: u32,
@@ -48,10 +48,10 @@ impl<'m> Sample<'m> {
         Self { bytes, count: 0, candidates: 0, random: Self::SEED }
     }
 
-    /// The same run on every device: 2³² divided by the golden ratio.
+    /// 2³² divided by the golden ratio. A fixed seed gives the same run on every device.
     const SEED: u32 = 0x9e37_79b9;
 
-    /// Empties the sample. What follows is the same in every run.
+    /// Empties the sample and restarts the random numbers.
     pub(super) fn clear(&mut self) {
         (self.count, self.candidates, self.random) = (0, 0, Self::SEED);
     }
@@ -61,12 +61,12 @@ impl<'m> Sample<'m> {
         self.bytes.len()
     }
 
-    /// How many rows are held out.
+    /// The number of held-out rows.
     pub(super) const fn count(&self) -> usize {
         self.count
     }
 
-    /// The rows held out, of `length` bytes each.
+    /// The held-out rows, of `length` bytes each.
     pub(super) fn rows(&self, length: usize) -> impl Iterator<Item = &[u8]> + Clone {
         self.bytes.chunks_exact(length.max(1)).take(self.count)
     }
@@ -94,7 +94,7 @@ impl<'m> Sample<'m> {
         self.bytes.chunks_exact_mut(length.max(1)).nth(place).unwrap_or_default()
     }
 
-    /// Xorshift with 32 bits of state: Marsaglia, 2003.
+    /// Xorshift with 32 bits of state (Marsaglia, 2003).
     fn next_random(&mut self) -> u32 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 17;
@@ -110,7 +110,7 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
-    /// The numbers of the rows that are held out of a run, and those that were learned from, in order.
+    /// The numbers of the held-out rows of a run, and those of the rows that were learned from, in order.
     fn run(sample: &mut Sample<'_>, rows: impl IntoIterator<Item = u16>) -> (Vec<u16>, Vec<u16>) {
         let number = |row: &[u8]| u16::from_le_bytes([row[0], row[1]]);
         let mut learned = Vec::new();
@@ -139,20 +139,21 @@ mod tests {
         let mut all = [held.clone(), learned].concat();
         all.sort_unstable();
         assert_eq!(all, rows.clone().collect::<Vec<_>>());
-        // The same again.
+        // A second run has the same sample.
         sample.clear();
         assert_eq!(sample.count(), 0);
         assert_eq!(run(&mut sample, rows).0, held);
     }
 
-    /// `χ²` of 20 tenths of the run in 400 samples: 19 degrees of freedom, so beyond 43.8 once in a thousand.
+    /// `χ²` over 20 equal parts of the run in 400 samples. With 19 degrees of freedom, it exceeds 43.8 once in a
+    /// thousand.
     #[test]
-    fn each_part_of_a_run_is_held_out_as_often() {
+    fn each_part_of_a_run_is_held_out_equally_often() {
         let mut memory = vec![0; 2 * HELD_OUT];
         let mut sample = Sample::new(&mut memory);
         let mut counts = [0u32; 20];
         for _ in 0..400 {
-            // The generator goes on, so that each sample is another.
+            // The generator is not restarted, so each sample is different.
             (sample.count, sample.candidates) = (0, 0);
             let (held, _) =
                 run(&mut sample, (0..1000u16).map(|i| i + 1).filter(|i| i.to_le_bytes()[0] != i.to_le_bytes()[1]));
@@ -172,14 +173,14 @@ mod tests {
         let constant = [0, 0x0101, 0xffff];
         assert_eq!(run(&mut sample, constant), (vec![], constant.to_vec()));
         assert_eq!(run(&mut sample, [7; 100]), (vec![7], vec![]));
-        assert_eq!(sample.candidates, 1, "nor do they make it less likely that another one does");
+        assert_eq!(sample.candidates, 1, "they do not change the probability of other rows");
         let (held, _) = run(&mut sample, 1..=HELD_OUT as u16);
         assert_eq!(held, [7, 1, 2, 3, 4, 5, 6, 8]);
     }
 
-    /// A sensor that shows the same few frames again and again: none of those held out has been learned from since it was.
+    /// A sensor repeats a few frames. The run does not learn from a frame while it is held out.
     #[test]
-    fn rows_that_come_again_are_not_learned_from_while_they_are_held_out() {
+    fn repeated_rows_are_not_learned_from_while_they_are_held_out() {
         let mut memory = vec![0; 2 * HELD_OUT];
         for frames in 9..=12u16 {
             let mut sample = Sample::new(&mut memory);
@@ -193,6 +194,49 @@ mod tests {
                 }
             }
             assert_eq!(sample.count(), HELD_OUT);
+        }
+    }
+
+    /// A row of one element is never constant.
+    #[test]
+    fn rows_of_one_element_are_held_out() {
+        let mut memory = vec![0; HELD_OUT];
+        let mut sample = Sample::new(&mut memory);
+        for number in 0..HELD_OUT as u8 {
+            assert_eq!(sample.place(&[number]), Place::Free(number.into()));
+            sample.row_mut(number.into(), 1)[0] = number;
+            assert_eq!(sample.place(&[number]), Place::Known);
+        }
+        assert!(sample.rows(1).flatten().copied().eq(0..HELD_OUT as u8));
+    }
+
+    /// The next state as a matrix over GF(2): the state after each single bit.
+    fn matrix() -> [u32; 32] {
+        core::array::from_fn(|bit| {
+            let mut sample = Sample { bytes: &mut [], count: 0, candidates: 0, random: 1 << bit };
+            sample.next_random()
+        })
+    }
+
+    /// One matrix after another.
+    fn product(first: [u32; 32], second: [u32; 32]) -> [u32; 32] {
+        let image = |state: u32| (0..32).filter(|bit| state >> bit & 1 == 1).fold(0, |sum, bit| sum ^ second[bit]);
+        first.map(image)
+    }
+
+    /// The generator goes through all states except 0: the order of its matrix is 2³² - 1 = 3 · 5 · 17 · 257 · 65,537.
+    #[test]
+    fn the_generator_has_the_longest_period() {
+        let one: [u32; 32] = core::array::from_fn(|bit| 1 << bit);
+        let power = |exponent: u32| {
+            (0..32).rev().fold(one, |power, bit| {
+                let square = product(power, power);
+                if exponent >> bit & 1 == 1 { product(square, matrix()) } else { square }
+            })
+        };
+        assert_eq!(power(u32::MAX), one);
+        for prime in [3, 5, 17, 257, 65_537] {
+            assert_ne!(power(u32::MAX / prime), one, "the period divides (2^32 - 1) / {prime}");
         }
     }
 }

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Consistent overhead byte stuffing (COBS; Cheshire and Baker, 1999) leaves no zero within a frame. So the receiver
-//! finds the next frame after the next zero, whatever was lost or changed before: damage costs only the frames that it
-//! hits.
+//! finds the next frame after the next zero, whatever was lost or changed before. Damage affects only the frames that
+//! it hits.
 
 use crate::Error;
 use autoencoder_core::crc::{self, Digest};
@@ -14,18 +14,21 @@ use cobs::{CobsEncoder, DecodeResult, DecoderState};
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 
-/// The most bytes that a message takes besides its row: sequence number, three enum tags, CRC of the weights, length of
-/// the row, and the message's own CRC.
+/// The most bytes of a message besides its row: sequence number, three enum tags, CRC of the weights, length of the
+/// row, and the message's own CRC.
 const OVERHEAD: usize = 5 + 3 + 5 + 3 + CRC_BYTES;
+/// The most bytes of a message without a row.
+const LONGEST_WITHOUT_ROW: usize = 40;
 const CRC_BYTES: usize = 4;
 
 /// Bytes of the longest frame if the longest row or packed code has `row` bytes.
 pub const fn frame_bytes(row: usize) -> usize {
-    let message = row + OVERHEAD;
+    let with_row = row + OVERHEAD;
+    let message = if with_row > LONGEST_WITHOUT_ROW { with_row } else { LONGEST_WITHOUT_ROW };
     message + message / 254 + 2 // COBS: one byte, and one for every 254; the final zero
 }
 
-/// Writes a message as a frame, final zero included. [`Error::Oversize`] if the buffer is too small.
+/// Writes a message as a frame, including the final zero. Returns [`Error::Oversize`] if the buffer is too small.
 pub fn write<'b>(message: &impl Serialize, buffer: &'b mut [u8]) -> Result<&'b [u8], Error> {
     let framed = Framed { encoder: CobsEncoder::new(buffer), digest: Digest::new() };
     let end = postcard::serialize_with_flavor(message, framed).map_err(|_| Error::Oversize)?;
@@ -87,7 +90,7 @@ impl<'m> Receiver<'m> {
         self.buffer.len()
     }
 
-    /// Takes one byte. If it ends a frame, returns the message without its CRC, which has been checked.
+    /// Processes one byte. If it ends a frame, checks the CRC and returns the message without it.
     ///
     /// Errors: [`Error::Frame`], [`Error::Crc`], and [`Error::Oversize`] for a frame that does not fit the buffer.
     pub fn push(&mut self, byte: u8) -> Option<Result<&[u8], Error>> {
@@ -120,7 +123,7 @@ pub fn read(frame: &mut [u8]) -> Result<&[u8], Error> {
     checked(frame.get(..length).unwrap_or_default())
 }
 
-/// Cuts off the CRC and checks it.
+/// Checks the CRC and returns the message without it.
 fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
     let (message, crc) = bytes.split_last_chunk::<CRC_BYTES>().ok_or(Error::Frame)?;
     if crc::checksum(message) == u32::from_le_bytes(*crc) { Ok(message) } else { Err(Error::Crc) }
@@ -130,7 +133,13 @@ fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::{Command, Request};
+    use crate::learn::{Judgement, Status};
+    use crate::message::Usage;
+    use crate::monitor::Verdict;
+    use crate::store::{Record, RecordState};
+    use crate::{Command, Info, Reply, Request, Response};
+    use autoencoder_core::blob::Thresholds;
+    use autoencoder_core::{Error as WeightsError, Resource};
     use std::vec::Vec;
 
     const N: usize = frame_bytes(784);
@@ -162,8 +171,38 @@ mod tests {
         assert_eq!(frame(1, &[7, 0]), expected);
     }
 
+    /// Every reply that carries no row, its fields as large as can be, in a device for rows of one byte.
     #[test]
-    fn the_longest_frame_fits_and_has_no_zero_but_its_last() {
+    fn every_reply_without_a_row_fits_however_short_the_rows_are() {
+        let most = u32::MAX;
+        let thresholds = Thresholds { lower: most, upper: most };
+        let record = Record { sequence: most, slot: 255, other_damaged: true };
+        let verdict = Verdict { above: 255, below: 255, repeats: 255, drifted: true };
+        let usage = Usage { static_bytes: most, stack_bytes: most, spare_bytes: most, instructions: most };
+        let info =
+            Info { version: 255, weights: most, inputs: u16::MAX, code: u16::MAX, code_bits: 255, static_bytes: most };
+        let capacity = WeightsError::Capacity { resource: Resource::HeldOut, needed: most, available: most };
+        for result in [
+            Ok(Reply::Info(info)),
+            Ok(Reply::Usage(usage)),
+            Ok(Reply::Score { score: most }),
+            Ok(Reply::Monitored { score: most, verdict }),
+            Ok(Reply::Digest { crc: most, score: most }),
+            Ok(Reply::Status(Status { kept: Ok(RecordState::Base(record)), rows: most, thresholds })),
+            Ok(Reply::Status(Status { kept: Ok(RecordState::OtherWeights { found: most }), rows: most, thresholds })),
+            Ok(Reply::Learned { score: most, held_out: true }),
+            Ok(Reply::Judged(Judgement { before: most, after: most, kept: Ok(most) })),
+            Err(Error::Weights(capacity)),
+            Err(Error::OtherWeights { expected: most, found: most }),
+            Err(Error::Length { expected: most, found: most }),
+        ] {
+            let response = Response { sequence: most, result };
+            assert!(write(&response, &mut [0; frame_bytes(1)]).is_ok(), "{response:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_frame_fits_and_its_only_zero_is_the_last_byte() {
         for value in [0, 1, 255] {
             let frame = frame(u32::MAX, &[value; 784]);
             assert!(frame.len() <= N);
@@ -174,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_costs_the_frame_it_falls_into() {
+    fn damage_affects_only_the_frame_that_it_hits() {
         let (a, b, c) = (frame(1, &[0, 1, 2, 0, 3]), frame(2, &[9; 300]), frame(3, &[4; 5]));
         for at in 0..b.len() {
             for flip in [1, 0x10, 0x80, 0xff] {
@@ -182,8 +221,8 @@ mod tests {
                 damaged[at] ^= flip;
                 let got = receive(&[&a[..], &damaged, &c].concat());
                 assert_eq!(got[0], Ok(1));
-                assert!(got[1..].iter().all(|message| *message != Ok(2)), "byte {at}: the damage was not seen");
-                // Without its zero, a frame runs into the next one and takes it along.
+                assert!(got[1..].iter().all(|message| *message != Ok(2)), "byte {at}: the damage was not detected");
+                // Without its zero, a frame runs into the next one, and both are lost.
                 if at < b.len() - 1 {
                     assert_eq!(got.last(), Some(&Ok(3)), "byte {at}");
                 }
@@ -197,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_too_long_is_dropped_whole_and_reported_once() {
+    fn an_oversize_frame_is_dropped_whole_and_reported_once() {
         let mut long = std::vec![7u8; 5 * N];
         long.push(0);
         for start in [1, 255] {
@@ -208,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_between_frames_are_nothing() {
+    fn zeros_between_frames_are_ignored() {
         let a = frame(1, &[1]);
         assert_eq!(receive(&[&[0, 0, 0], &a[..], &[0, 0], &a].concat()), [Ok(1), Ok(1)]);
     }

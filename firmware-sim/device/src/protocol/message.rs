@@ -1,8 +1,8 @@
 //! The messages between host and device.
 //!
 //! The device answers each [`Request`] with one [`Response`] that has the same sequence number. Rows and codes are
-//! borrowed from their frame, so a message is a few words however long its row. New variants go to the end of their
-//! enum: the variants before them keep their numbers on the wire.
+//! borrowed from their frame, so a message is a few words, however long its row is. New variants go to the end of their
+//! enum, so that existing variants keep their numbers on the wire.
 //!
 //! A row has one `u8` for each input of the network.
 
@@ -40,7 +40,7 @@ pub enum Command<'a> {
     Decode {
         /// The network that made the code, as [`Reply::Code`] identifies it.
         #[serde(serialize_with = "wire::number")]
-        weights: u32,
+        identity: u32,
         /// The elements of the code, packed: [`autoencoder_core::quant::code`].
         code: &'a [u8],
     },
@@ -60,7 +60,7 @@ pub enum Command<'a> {
     Digest {
         /// One `u8` for each input.
         row: &'a [u8],
-        /// The number of layers, from the first of the encoder on. A number above that of the layers stands for all.
+        /// The number of layers, from the encoder's first. If it exceeds the number of layers, all of them count.
         layers: u8,
     },
     /// A command about learning; [`Error::Frozen`] from a device that does not learn.
@@ -84,11 +84,11 @@ pub enum LearningCommand<'a> {
     Begin(Begin),
     /// Learn from the next row of the run: [`Reply::Learned`].
     Row(&'a [u8]),
-    /// End the run: keep the channels if they help, undo the run otherwise: [`Reply::Judged`].
+    /// End the run, keeping the channels if they help and undoing the run otherwise: [`Reply::Judged`].
     End,
-    /// Forget what was learned, in RAM and in flash: [`Reply::Status`].
+    /// Discard the learned channels, in RAM and in flash: [`Reply::Status`].
     Reset,
-    /// Read the flash that keeps what was learned: [`Reply::Flash`].
+    /// Read the flash that keeps the learned channels: [`Reply::Flash`].
     Flash {
         /// The first byte to read.
         #[serde(serialize_with = "wire::number")]
@@ -102,7 +102,7 @@ pub struct Response<'a> {
     /// The number of the request; 0 if the request could not be read.
     #[serde(serialize_with = "wire::number")]
     pub sequence: u32,
-    /// The reply, or why the command was refused.
+    /// The reply, or the reason why the command was refused.
     #[serde(borrow)]
     pub result: Result<Reply<'a>, Error>,
 }
@@ -112,12 +112,12 @@ pub struct Response<'a> {
 pub enum Reply<'a> {
     /// Answers [`Command::Info`].
     Info(Info),
-    /// Answers [`Command::Encode`]. A file of codes is a sequence of these responses, as they came over the line.
+    /// Answers [`Command::Encode`]. A file of codes is a sequence of these responses, as received on the line.
     Code {
         /// The network that made the code: CRC of the weights; after learning, combined by XOR with the CRC of the
         /// channels.
         #[serde(serialize_with = "wire::number")]
-        weights: u32,
+        identity: u32,
         /// The elements of the code, packed: [`autoencoder_core::quant::code`].
         code: &'a [u8],
     },
@@ -152,8 +152,8 @@ pub enum Reply<'a> {
     Status(Status),
     /// Answers [`LearningCommand::Row`].
     Learned {
-        /// Of the row that was learned from, before the step; of this row if none was. The device may learn from a row that
-        /// it held out so far, when this row takes its place.
+        /// The score before the step of the row that was learned from. That is this row, or a held-out row whose place
+        /// this row takes. Without a step, the score of this row.
         #[serde(serialize_with = "wire::number")]
         score: u32,
         /// Whether this row was held out and none was learned from.
@@ -161,20 +161,20 @@ pub enum Reply<'a> {
     },
     /// Answers [`LearningCommand::End`].
     Judged(Judgement),
-    /// Answers [`LearningCommand::Flash`]: bytes of the flash, none beyond its end.
+    /// Answers [`LearningCommand::Flash`] with bytes of the flash. There are none beyond its end.
     Flash(&'a [u8]),
 }
 
-/// Memory and instructions, as the board measures them. 0 stands for what it cannot measure.
+/// Memory and instructions, as the board measures them. A quantity that it cannot measure is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Bytes of RAM of the firmware image without the stack.
     #[serde(serialize_with = "wire::number")]
     pub static_bytes: u32,
-    /// Bytes of the stack that were ever written.
+    /// High-water mark of the stack, in bytes.
     #[serde(serialize_with = "wire::number")]
     pub stack_bytes: u32,
-    /// Bytes of the buffers that this network leaves unused, because the device takes larger networks as well.
+    /// Bytes of the buffers that this network leaves unused, because the device also accepts larger networks.
     #[serde(serialize_with = "wire::number")]
     pub spare_bytes: u32,
     /// Instructions of the last command, from reading its request to before writing its reply.
@@ -202,8 +202,9 @@ pub struct Info {
 }
 
 impl<'a> Request<'a> {
-    /// Reads a request. The error comes with the sequence number, which is known even if the command is not; otherwise 0.
-    #[inline(never)] // smaller: the decoder of commands is long
+    /// Reads a request. An error carries the sequence number, which may be known even if the command is not; otherwise
+    /// 0.
+    #[inline(never)] // for size: the decoder of commands is long
     pub fn read(message: &'a [u8]) -> Result<Self, (u32, Error)> {
         let (sequence, command) = postcard::take_from_bytes(message).map_err(|_| (0, Error::Malformed))?;
         let command = read_all(command).map_err(|error| (sequence, error))?;
@@ -212,13 +213,13 @@ impl<'a> Request<'a> {
 }
 
 impl<'a> Response<'a> {
-    /// Reads a response; [`Error::Malformed`] if the bytes are none.
+    /// Reads a response. Returns [`Error::Malformed`] if the bytes are not a response.
     pub fn read(message: &'a [u8]) -> Result<Self, Error> {
         read_all(message)
     }
 }
 
-/// Deserialises a value that takes all of the bytes; [`Error::Malformed`] otherwise.
+/// Deserialises a value from all of the bytes. Returns [`Error::Malformed`] if that fails or bytes are left.
 pub(crate) fn read_all<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),

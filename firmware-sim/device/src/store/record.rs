@@ -8,32 +8,33 @@ use embedded_storage::nor_flash::NorFlashErrorKind;
 pub enum RecordState {
     /// Neither slot was ever written.
     Nothing,
-    /// Channels that were learned.
+    /// A record of learned channels.
     Learned(Record),
-    /// A record that says to use the blob's channels: what was learned was [reset](super::Store::reset).
+    /// A record that selects the blob's channels, after a [reset](super::Store::reset).
     Base(Record),
     /// Only a record of other weights.
     OtherWeights {
         /// CRC of those weights.
         found: u32,
     },
-    /// Bytes that are no whole record of this version.
+    /// Bytes that are not a whole record of this version.
     Damaged,
 }
 
 /// The latest record of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Record {
-    /// The number of the record: how many were written so far, modulo 2³².
+    /// The number of the record, which is the number of records written so far, modulo 2³².
     pub sequence: u32,
-    /// The slot that it lies in, 0 or 1.
+    /// The slot that holds it, 0 or 1.
     pub slot: u8,
     /// Whether the other slot is damaged: power was cut during a save, or bits have changed.
     pub other_damaged: bool,
 }
 
 impl Record {
-    /// The most times that any page was erased: the slots take turns. Saves that a power cut ended are not counted.
+    /// The most erasures of any page, because records alternate between the slots. Saves that a power cut interrupted
+    /// are not counted.
     pub const fn erasures(&self) -> u32 {
         self.sequence.div_ceil(2)
     }
@@ -49,20 +50,20 @@ impl RecordState {
     }
 }
 
-/// Why the flash could not be read or written. Flat and `Copy`: a response carries it as it is.
+/// The reason why the flash could not be read or written. Flat and `Copy`: a response carries it unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(u32)]
 pub enum StoreError {
     /// Half of the flash is too small for a record.
     Capacity,
-    /// The channels have another length than the store was made for.
+    /// The length of the channels differs from that of the store.
     Length,
     /// The driver refused the address or the alignment.
     Refused,
     /// The driver reported a failure.
     Flash,
-    /// The flash does not hold what was written: it is worn out. A save that ends so leaves the record before it
-    /// untouched.
+    /// The flash does not hold the bytes that were written, because it is worn out. The record before the failed save
+    /// is untouched.
     Verify,
     /// There is no flash.
     Missing,
@@ -71,12 +72,12 @@ pub enum StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Capacity => "the flash is too small for what was learned",
+            Self::Capacity => "the flash is too small for the learned parameters",
             Self::Length => "the channels have another length",
             Self::Refused => "the flash refused the address or the alignment",
             Self::Flash => "the flash failed",
             Self::Verify => "the flash does not keep what is written to it",
-            Self::Missing => "there is no flash to keep what is learned",
+            Self::Missing => "there is no flash for the learned parameters",
         })
     }
 }

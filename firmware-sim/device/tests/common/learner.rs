@@ -1,4 +1,4 @@
-//! A device that learns, asked over frames. Its buffers are longer than any network of these tests needs.
+//! A device that learns, tested over frames. Its buffers are longer than any network of these tests needs.
 #![allow(dead_code, missing_docs)] // each test program uses a part of it
 
 use crate::line;
@@ -18,7 +18,7 @@ pub const TOPOLOGY: &str = "16-8-4-8-16";
 pub const FRAME: usize = frame_bytes(256);
 
 pub const IMAGES: u32 = 300;
-/// Few rows are within as long as the network has learned nothing.
+/// Few rows have scores within these as long as the network has not learned.
 pub const THRESHOLDS: Thresholds = Thresholds { lower: 100, upper: 10_000 };
 
 /// A source of rows with a given number of elements.
@@ -74,7 +74,7 @@ impl<'b, F: NorFlash> Device<'b, F> {
         assert_eq!(status.rows, 0);
     }
 
-    /// Takes the next row of a run; the score of the row that was learned from, and whether none was.
+    /// Sends the next row of a run. Returns the fields of [`Reply::Learned`].
     pub fn learn(&mut self, rows: Rows, random: &mut Random) -> (u32, bool) {
         let row = rows(random, self.row);
         self.ask(Command::Learn(LearningCommand::Row(&row)), |reply| match reply {
@@ -121,7 +121,7 @@ impl<'b, F: NorFlash> Device<'b, F> {
         }
     }
 
-    /// What the monitor says at the end of a stream.
+    /// Whether the monitor reports a drift at the end of a stream.
     pub fn drifted(&mut self, rows: Rows) -> bool {
         let mut random = Random::new(6);
         let mut last = false;
@@ -135,16 +135,16 @@ impl<'b, F: NorFlash> Device<'b, F> {
         last
     }
 
-    /// The codes of a few rows: what the network computes now.
+    /// The codes of a few rows, which depend on the current channels.
     pub fn codes(&mut self) -> Vec<Vec<u8>> {
         let mut random = Random::new(4);
         (0..20).map(|_| self.code(&random.bytes(self.row)).1).collect()
     }
 
-    /// The code of a row, and what it belongs to.
+    /// The code of a row, and the identity of the network that made it.
     pub fn code(&mut self, image: &[u8]) -> (u32, Vec<u8>) {
         self.ask(Command::Encode { row: image }, |reply| match reply {
-            Ok(Reply::Code { weights, code }) => (weights, code.to_vec()),
+            Ok(Reply::Code { identity: weights, code }) => (weights, code.to_vec()),
             other => panic!("{other:?}"),
         })
     }
@@ -178,9 +178,9 @@ pub fn erased() -> Vec<u8> {
     vec![0xff; 8192]
 }
 
-/// Rows of two kinds around a level, with a little noise: either the first half is lighter or the second.
+/// A row around a level, with a little noise, in which either the first or the second half is lighter.
 ///
-/// A scale and a bias for each output are enough to learn that, whatever the weights are.
+/// A scale and a bias for each output are enough to learn this, whatever the weights are.
 fn around(random: &mut Random, row: usize, level: i32) -> Vec<u8> {
     let first = random.range(0, 1) == 0;
     let mut value = |i| level + if (i < row / 2) == first { 40 } else { -40 } + random.range(-4, 4);
@@ -195,7 +195,7 @@ pub fn dark(random: &mut Random, row: usize) -> Vec<u8> {
     around(random, row, 60)
 }
 
-/// There is nothing in it that a network could learn, but its mean.
+/// Noise, from which a network can learn only the mean.
 pub fn noise(random: &mut Random, row: usize) -> Vec<u8> {
     random.bytes(row).into_iter().map(|pixel| 190 + pixel / 4).collect()
 }

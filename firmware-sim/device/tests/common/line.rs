@@ -1,11 +1,11 @@
-//! A command over the line, from the request's frame to the response's.
+//! Sends a command over the line and receives its response.
 #![allow(dead_code, missing_docs)] // each test program uses a part of it
 
 use autoencoder_device::frame::{self, frame_bytes};
 use autoencoder_device::learn::Learn;
 use autoencoder_device::{App, Command, Error, Reply, Request, Response};
 
-/// Sends one command and hands what comes back to `take`.
+/// Sends one command and passes the result to `take`.
 pub fn ask<L: Learn, R>(
     app: &mut App<'_, '_, L>,
     command: Command<'_>,

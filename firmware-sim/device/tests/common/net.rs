@@ -1,5 +1,5 @@
-//! Networks of pseudo-random integers, of any shape: their blob, and what they compute, by plain loops over unpadded
-//! rows.
+//! Networks of pseudo-random integers, of any shape: their blobs, and their outputs, computed by plain loops over
+//! unpadded rows.
 #![allow(dead_code, missing_docs)] // each test program uses a part of it
 
 use autoencoder_core::activation::ActivationKind;
@@ -8,7 +8,7 @@ use autoencoder_core::quant::{ChannelParams, Int4Tile, Int8Tile, QuantParams};
 use autoencoder_core::{LayerSpec, Topology};
 use zerocopy::IntoBytes;
 
-/// A small linear congruential generator: the same numbers everywhere.
+/// A linear congruential generator: the same numbers on every machine.
 pub struct Random(u64);
 
 impl Random {
@@ -16,7 +16,7 @@ impl Random {
         Self(seed)
     }
 
-    /// `low..=high`
+    /// A number in `low..=high`.
     pub fn range(&mut self, low: i32, high: i32) -> i32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         low + ((self.0 >> 33) % u64::from(low.abs_diff(high) + 1)) as i32
@@ -47,12 +47,12 @@ pub struct Net {
 }
 
 impl Net {
-    /// With weights of 8 bits; `topology` as [`Topology`] reads it.
+    /// A network with weights of 8 bits. [`Topology`] parses `topology`.
     pub fn new(topology: &str, seed: u64) -> Self {
         Self::of(topology, Format::Int8, seed)
     }
 
-    /// With weights of 8 or 4 bits.
+    /// A network with weights of 8 or 4 bits.
     pub fn of(topology: &str, format: Format, seed: u64) -> Self {
         let topology: Topology = topology.parse().unwrap();
         let (least, most) = if format == Format::Int4 { (-8, 7) } else { (-127, 127) };
@@ -60,7 +60,7 @@ impl Net {
         let layers = topology.layers().iter().map(|spec| {
             let mut row = || (0..spec.inputs).map(|_| random.range(least, most) as i8).collect::<Vec<_>>();
             let weights: Vec<_> = (0..spec.outputs).map(|_| row()).collect();
-            // So that the sums reach over the whole of the outputs' range and a little beyond.
+            // Scales the sums to the whole range of the outputs and a little beyond.
             let (indices, zero_point) = match spec.activation {
                 ActivationKind::Sigmoid => (256.0, 0),
                 ActivationKind::Relu => (150.0, 0),
@@ -80,8 +80,8 @@ impl Net {
         Self { format, code_bits: 8, topology, layers }
     }
 
-    /// A network that hands on its inputs, each unit those at its own place, and besides something random of all others.
-    /// It can learn rows whose neighbours are alike; random weights alone hand on too little.
+    /// A network that passes its inputs on: each unit averages the inputs at its own place, plus random contributions
+    /// of all others. It can learn rows whose neighbouring elements are alike. Random weights alone pass on too little.
     pub fn relay(topology: &str, format: Format, seed: u64) -> Self {
         let mut net = Self::of(topology, format, seed);
         let (own, others) = if format == Format::Int4 { (7, 8) } else { (100, 10) };
@@ -93,7 +93,8 @@ impl Net {
                     *weight = if is_own { own } else { *weight / others };
                 }
                 let sum: i32 = weights.iter().map(|w| i32::from(*w)).sum();
-                // The middle of the inputs becomes the middle of the outputs, and the mean of its own inputs the output.
+                // Maps the middle of the inputs to the middle of the outputs, and the mean of a unit's own inputs to
+                // its output.
                 let (bias, slope) = match layer.spec.activation {
                     ActivationKind::Sigmoid => (-128 * sum, 2.0),
                     ActivationKind::Relu => (0, 1.0),
@@ -106,7 +107,7 @@ impl Net {
         net
     }
 
-    /// The same network with a code of so many bits an element.
+    /// The same network with `code_bits` bits for each element of the code.
     pub fn with_code_bits(self, code_bits: u8) -> Self {
         Self { code_bits, ..self }
     }
@@ -131,7 +132,7 @@ impl Net {
     pub fn flip(&mut self, layer: usize, row: usize, input: usize) {
         let weight = &mut self.layers[layer].weights[row][input];
         *weight ^= 0x20;
-        assert_ne!(*weight, i8::MIN, "no weight of a blob");
+        assert_ne!(*weight, i8::MIN, "not a weight of a blob");
     }
 
     pub fn header(&self) -> Header {
@@ -150,7 +151,7 @@ impl Net {
         self.blob_with(&self.header())
     }
 
-    /// Its layers under any header.
+    /// The blob of its layers with any header.
     pub fn blob_with(&self, header: &Header) -> Vec<u8> {
         let stored: Vec<_> = self.layers.iter().map(|layer| layer.stored(self.format)).collect();
         let layers = self.layers.iter().zip(&stored).map(|(layer, (channels, weights))| RawLayer {
@@ -163,7 +164,7 @@ impl Net {
         buffer
     }
 
-    /// The code of a row, an element a byte.
+    /// The code of a row, one byte for each element.
     pub fn encode(&self, row: &[u8]) -> Vec<u8> {
         forward(&self.layers[..self.topology.encoder_layers()], row)
     }
@@ -172,24 +173,24 @@ impl Net {
         forward(&self.layers[self.topology.encoder_layers()..], code)
     }
 
-    /// The levels of a code: its elements with as many bits as the blob says.
+    /// The levels of a code: its elements, rounded to the code bits of the blob.
     pub fn levels(&self, code: &[u8]) -> Vec<u32> {
         code.iter().map(|element| (f64::from(*element) / 255.0 * self.steps()).round() as u32).collect()
     }
 
-    /// A code on its way, each level behind the one before it, the lowest bit first.
+    /// A packed code: the levels in order, the lowest bit first.
     pub fn packed(&self, code: &[u8]) -> Vec<u8> {
         let bits = self.levels(code).into_iter().flat_map(|level| (0..self.code_bits).map(move |bit| level >> bit & 1));
         let bits: Vec<u32> = bits.collect();
         bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |byte, bit| byte << 1 | *bit as u8)).collect()
     }
 
-    /// What the decoder is given of a code.
+    /// The code as the decoder receives it, after rounding.
     pub fn rounded(&self, code: &[u8]) -> Vec<u8> {
         self.levels(code).iter().map(|level| (f64::from(*level) / self.steps() * 255.0).round() as u8).collect()
     }
 
-    /// What a row becomes on its way through a code.
+    /// The reconstruction of a row through a rounded code.
     pub fn reconstruct(&self, row: &[u8]) -> Vec<u8> {
         self.decode(&self.rounded(&self.encode(row)))
     }
@@ -199,12 +200,12 @@ impl Net {
         row.iter().zip(self.reconstruct(row)).map(|(x, y)| u32::from(x.abs_diff(y)).pow(2)).sum()
     }
 
-    /// The outputs of every layer, where the code is not rounded.
+    /// The outputs of every layer, without rounding of the code.
     pub fn layer_outputs(&self, row: &[u8]) -> Vec<Vec<u8>> {
         (1..=self.layers.len()).map(|count| forward(&self.layers[..count], row)).collect()
     }
 
-    /// The channels of all layers as a blob has them, padding included.
+    /// The channels of all layers as a blob holds them, including padding.
     pub fn padded_channels(&self) -> Vec<ChannelParams> {
         self.layers.iter().flat_map(|layer| layer.stored(self.format).0).collect()
     }
@@ -215,7 +216,7 @@ impl Net {
 }
 
 impl Layer {
-    /// Channels and weights as a blob has them: padded with zeros to multiples of four.
+    /// Channels and weights as a blob holds them, padded with zeros to multiples of four.
     fn stored(&self, format: Format) -> (Vec<ChannelParams>, Vec<u8>) {
         let [inputs, outputs] = self.spec.sizes().map(|size| size.div_ceil(4) * 4);
         let mut channels = self.channels.clone();
@@ -241,7 +242,7 @@ impl Layer {
         (channels, weights)
     }
 
-    /// `index = offset + floor((acc · multiplier + 2^31) / 2^32)`, and the output that it stands for.
+    /// `index = offset + floor((acc · multiplier + 2^31) / 2^32)`, and the output for that index.
     pub fn forward(&self, x: &[u8]) -> Vec<u8> {
         let outputs = self.weights.iter().zip(&self.channels).map(|(row, channel)| {
             let sum: i128 = row.iter().zip(x).map(|(w, x)| i128::from(*w) * i128::from(*x)).sum();
@@ -257,7 +258,7 @@ impl Layer {
     }
 }
 
-/// Rows of a slow wave, each going on where the one before it ends: neighbours are alike, rows are not.
+/// Rows of a slow wave, each of which continues the one before it. Neighbouring elements are alike, rows are not.
 pub fn waves(row: usize, count: usize) -> Vec<u8> {
     (0..row * count).map(|i| (60.0 * (i as f64 * 0.037).sin() + 128.0) as u8).collect()
 }

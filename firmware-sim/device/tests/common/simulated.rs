@@ -1,4 +1,4 @@
-//! A flash that wears, and whose power can be cut at any moment.
+//! A flash that counts its wear and whose power can be cut at any moment.
 #![allow(dead_code, missing_docs)] // each test program uses a part of it
 
 use autoencoder_device::flash::Nor;
@@ -6,9 +6,9 @@ use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
 };
 
-/// [`Nor`] flash of `PAGES` pages that counts its erasures and stops where it is told to.
+/// [`Nor`] flash of `PAGES` pages that counts its erasures and stops at a chosen step.
 ///
-/// Its time is counted in steps: one for each byte that is written, [`Self::ERASE_STEPS`] for each page that is erased.
+/// A step is a byte that is written. An erased page counts as [`Self::ERASE_STEPS`] steps.
 #[derive(Clone, Debug)]
 pub struct Simulated<M, const PAGES: usize, const PAGE: usize = 4096, const WORD: usize = 4> {
     nor: Nor<M, PAGE, WORD>,
@@ -25,19 +25,19 @@ where
     /// Moments inside the erasure of a page at which the power can be cut.
     pub const ERASE_STEPS: u32 = 16;
 
-    /// A flash with the contents of this memory, never erased before.
+    /// A flash with the contents of this memory and no wear.
     pub const fn new(memory: M) -> Self {
         Self { nor: Nor::new(memory), erasures: [0; PAGES], steps: 0, cut: None, on: true }
     }
 
-    /// Cuts the power after this many more steps, in the middle of the next one. Of a byte, half of the bits that were to
-    /// be cleared are; of a page that is being erased, some bits everywhere are ones already. Then every operation
-    /// fails until [`Self::power_on`].
+    /// Cuts the power after this many more steps, in the middle of the next one. In a byte that is being written, half
+    /// of the bits to clear are cleared. In a page that is being erased, some bits everywhere are already ones.
+    /// Afterwards, every operation fails until [`Self::power_on`].
     pub const fn cut_after(&mut self, steps: u32) {
         self.cut = Some(self.steps + steps);
     }
 
-    /// The power is back, and stays.
+    /// Restores the power and cancels a pending cut.
     pub const fn power_on(&mut self) {
         (self.on, self.cut) = (true, None);
     }
@@ -62,7 +62,7 @@ where
         self.nor.bytes()
     }
 
-    /// The contents, for bits that change by themselves.
+    /// The contents, for simulating bit rot.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.nor.bytes_mut()
     }
@@ -71,7 +71,7 @@ where
         if self.on { Ok(()) } else { Err(NorFlashErrorKind::Other) }
     }
 
-    /// The number of the next `steps` that can be taken. If it is not all of them, the power is off afterwards.
+    /// The number of the next `steps` for which there is power. If it is less than `steps`, the power is then off.
     fn take(&mut self, steps: u32) -> u32 {
         let left = self.cut.map_or(steps, |cut| cut - self.steps);
         self.on = left >= steps;
@@ -148,7 +148,7 @@ where
     }
 }
 
-/// A pseudo-random number for each number (Wellons' `lowbias32`).
+/// Hashes a number to a pseudo-random one (Wellons' `lowbias32`).
 fn noise(x: u32) -> u32 {
     let x = (x ^ x >> 16).wrapping_mul(0x7feb_352d);
     let x = (x ^ x >> 15).wrapping_mul(0x846c_a68b);

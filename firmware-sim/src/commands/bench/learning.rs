@@ -23,10 +23,11 @@ use std::path::Path;
 /// The measurements of an image that learns.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Figures {
-    /// For a row and its step, on average; of training a whole network, for a batch and its step.
+    /// The mean for one step. A step of the learning device takes one row; a step that trains a whole network takes a
+    /// batch.
     step_instructions: u64,
     image_code_bytes: usize,
-    /// What this network uses of the image.
+    /// RAM of the image that this network uses.
     image_ram_bytes: usize,
     stack_bytes: usize,
 }
@@ -34,7 +35,7 @@ struct Figures {
 pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     ensure!(
         args.common.link == Kind::Qemu,
-        "bench --learning counts instructions, which only the emulator can: --link qemu"
+        "bench --learning counts instructions, which only the emulator can do (--link qemu)"
     );
     let budget = args.budget.as_deref().map(BudgetFile::read).transpose()?;
     let weights = Weights::find(args.common.weights.as_deref())?;
@@ -60,7 +61,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     Ok(if args.common.json { format!("{object}\n") } else { text })
 }
 
-/// A run of learning from its beginning to the record that keeps it.
+/// Measures a run of learning, from its beginning until its record is saved.
 fn adapting(args: &args::Bench, data: &Path, weights: &Weights) -> anyhow::Result<Figures> {
     let count = Count::or("--rows", args.rows, ROWS);
     let Rows { rows: stream, shape } = Shift::default().rows(data, Set::Training, count.and(HELD_OUT), weights)?;
@@ -75,7 +76,10 @@ fn adapting(args: &args::Bench, data: &Path, weights: &Weights) -> anyhow::Resul
             instructions += u64::from(session.instructions()?);
         }
     }
-    ensure!(session.judge()?.kept.is_ok(), "learning did not help: its end, which takes most stack, is not measured");
+    ensure!(
+        session.judge()?.kept.is_ok(),
+        "learning did not help: its end, which needs the most stack, is not measured"
+    );
     let ram = session.finish()?.ram;
     Ok(Figures {
         step_instructions: instructions / u64::from(images),
@@ -85,7 +89,7 @@ fn adapting(args: &args::Bench, data: &Path, weights: &Weights) -> anyhow::Resul
     })
 }
 
-/// A whole network trained for a while.
+/// Measures some steps that train a whole network.
 fn training(data: &Path) -> anyhow::Result<Figures> {
     let (ram, instructions) = train::emulate(data, 1000)?;
     Ok(Figures {

@@ -1,8 +1,8 @@
-//! `firmware-sim bench`: instructions by layer, code size and RAM of the device, and whether it computes the same bytes as
-//! this process.
+//! `firmware-sim bench`: instructions by layer, code size and RAM of the device, and whether it computes the same bytes
+//! as this process.
 //!
-//! Only the emulator counts instructions: the timer that counts them there counts time on a board. The size of the code is
-//! read from the images that the emulator runs. Over the other links, RAM and stack are measured, and the bytes compared.
+//! Only the emulator counts instructions, with a timer that counts time on a real board. The code size is read from the
+//! images that the emulator runs. Over the other links, the command measures RAM and stack and compares the bytes.
 
 mod learning;
 mod profile;
@@ -15,13 +15,14 @@ use crate::link::report::Report;
 use crate::link::session::Session;
 use crate::link::{Kind, Target};
 use crate::random::{self, Random};
-use crate::rows::{self, Count, counted};
+use crate::rows::{self, Count};
 use crate::terminal::progress;
 use crate::weights::Weights;
 use crate::{args, codes};
 use anyhow::{Context, ensure};
 use autoencoder_core::LayerSpec;
 use autoencoder_device::Command;
+use autoencoder_io::number::counted;
 use autoencoder_io::topology::{ensure_autoencoder, name};
 use profile::{Mean, Profile};
 use serde::Serialize;
@@ -31,32 +32,32 @@ use std::fmt::Write;
 /// The default number of test rows.
 const ROWS: usize = 100;
 
-/// The measurements of an image. Only the emulator gives instructions and code size.
+/// The measurements of an image. Instructions and code size are available only in the emulator.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Figures {
     encode_instructions: Option<u64>,
-    /// For a row without a zero.
+    /// To encode a row without zeros.
     encode_dense_instructions: Option<u64>,
-    /// `None`, too, if the device holds the encoder alone.
+    /// Also `None` if the device holds only the encoder.
     decode_instructions: Option<u64>,
-    /// Where nothing is left out.
+    /// For encoding a row without zeros and for decoding.
     instructions_per_mac: Option<f64>,
-    /// The network and the reader of its blob, without driver and protocol.
+    /// Code of the network and of the blob reader, without driver and protocol.
     engine_code_bytes: Option<usize>,
     image_code_bytes: Option<usize>,
     /// The engine's statics, and the stack.
     engine_ram_bytes: Option<usize>,
-    /// What this network uses of the image.
+    /// RAM of the image that this network uses.
     image_ram_bytes: usize,
     stack_bytes: usize,
 }
 
-/// The result of the rows.
+/// The measurements over all rows.
 struct Measured {
     encode: Mean,
     dense: Mean,
     decode: Mean,
-    /// How many rows gave the same bytes as in process.
+    /// The number of rows that gave the same bytes as in process.
     equal: usize,
     report: Report,
 }
@@ -73,7 +74,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
         Some(topology) => {
             ensure_autoencoder(topology)?;
             let Estimate { footprint, .. } = Estimate::of_sizes(topology)?;
-            ensure_room(&target, topology, &footprint, &name(topology))?; // before they are made
+            ensure_room(&target, topology, &footprint, &name(topology))?; // before the weights are made
             random::weights(topology)?
         }
         None => Weights::find(args.common.weights.as_deref())?,
@@ -129,7 +130,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// Sends the rows through the device, through this process and, in the emulator, through the image that counts layers.
+/// Sends the rows through the device, through this process and, in the emulator, through the profiler.
 fn measure(
     mut device: Session<'_>,
     firmware: Option<&Firmware<'_>>,
@@ -157,7 +158,7 @@ fn measure(
         }
         equal += usize::from(same);
     }
-    // The first row again, no value of it zero: nothing can be left out.
+    // The first row again, without zeros, so that the kernel skips nothing.
     let first = rows.first().context("no rows")?;
     let full: Vec<u8> = first.iter().map(|value| (*value).max(1)).collect();
     let mut dense = Mean::default();
@@ -168,9 +169,9 @@ fn measure(
     Ok(Measured { encode, dense, decode, equal, report: device.finish()? })
 }
 
-/// Whether two frames carry the same code, whether the whole network made it or the encoder alone.
+/// Whether two frames carry the same code. Either may be from the whole network or from the encoder alone.
 fn same_code(a: &[u8], b: &[u8]) -> bool {
-    let [a, b] = [a, b].map(|frame| codes::read(frame).0);
+    let [a, b] = [a, b].map(|frame| codes::read(frame).codes);
     a.len() == 1 && b.len() == 1 && a[0].packed == b[0].packed
 }
 
@@ -180,11 +181,11 @@ impl Measured {
         if let Some(per_mac) = figures.instructions_per_mac {
             writeln!(text, "instructions on {name}, the mean of {}", counted(count, "row"))?;
             encode.text(text, "encode")?;
-            dense.text(text, "encode a row without a zero")?;
+            dense.text(text, "encode a row without zeros")?;
             if figures.decode_instructions.is_some() {
                 decode.text(text, "decode")?;
             }
-            writeln!(text, "{per_mac:.3} instructions for each multiply-accumulate where nothing is left out")?;
+            writeln!(text, "{per_mac:.3} instructions for each multiply-accumulate if the row has no zeros")?;
         } else {
             writeln!(text, "{name}: only the emulator counts instructions and bytes of code (--link qemu)")?;
         }

@@ -1,4 +1,4 @@
-//! The instructions of each layer, counted by a separate image.
+//! Counts the instructions of each layer with a separate image, the profiler.
 
 use crate::board::firmware::Program;
 use crate::codes;
@@ -12,10 +12,10 @@ use autoencoder_device::{Command, Reply, Request, Response, frame};
 use serde_json::json;
 use std::fmt::Write;
 
-/// Instructions of a layer: all of it, and the preparation of its inputs, which is a part of it.
+/// Instructions of a layer: the total, and the part of it that prepares the inputs.
 type Layer = [u32; 2];
 
-/// The image that counts the instructions of each layer.
+/// The profiler, which counts the instructions of each layer.
 pub struct Profile {
     device: Qemu,
     buffer: Vec<u8>,
@@ -31,20 +31,20 @@ impl Profile {
         let request = frame::write(&Request { sequence: 1, command }, &mut self.buffer)?;
         let mut answer = self.device.exchange(request)?.to_vec();
         let Ok(Reply::Code { code, .. }) = Response::read(frame::read(&mut answer)?)?.result else {
-            bail!("the image that counts layers sent no counts");
+            bail!("the profiler sent no counts");
         };
         let words: Vec<u32> = code.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
         Ok(words.as_chunks::<2>().0.to_vec())
     }
 
-    /// The same for the code in a frame; its elements are sent one to a byte.
+    /// The instructions of each layer to decode the code in a frame. Its elements are sent one per byte.
     pub fn decode(&mut self, frame: &[u8], weights: &Weights) -> anyhow::Result<Vec<Layer>> {
-        let (codes, _) = codes::read(frame);
+        let codes = codes::read(frame).codes;
         let code = codes.first().context("the device sent no code")?;
         let mut elements = code.packed.clone();
         elements.resize(weights.topology().code(), 0);
         code::unpack(&mut elements, weights.header.code_bits);
-        self.layers(Command::Decode { weights: code.weights, code: &elements })
+        self.layers(Command::Decode { identity: code.identity, code: &elements })
     }
 }
 
@@ -70,13 +70,13 @@ impl Mean {
         self.total / self.count.max(1)
     }
 
-    /// Each layer: the preparation of its inputs, and its rows of weights.
+    /// For each layer, the instructions that prepare its inputs, and those for its rows of weights.
     fn layers(&self) -> impl Iterator<Item = [u64; 2]> {
         let count = self.count.max(1);
         self.layers.iter().map(move |[whole, prepare]| [prepare / count, whole.saturating_sub(*prepare) / count])
     }
 
-    /// Everything outside the layers: finding the command, copying the row or the code.
+    /// The instructions outside the layers: finding the command, and copying the row or the code.
     fn rest(&self) -> u64 {
         self.total().saturating_sub(self.layers().flatten().sum())
     }

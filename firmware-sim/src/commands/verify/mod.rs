@@ -1,5 +1,6 @@
-//! `firmware-sim verify`: whether a device computes what this process computes, layer by layer.
+//! `firmware-sim verify`: whether a device computes the bytes that plain loops compute, layer by layer.
 
+mod plain;
 mod training;
 
 use crate::args;
@@ -11,6 +12,7 @@ use crate::rows::{self, Count};
 use crate::terminal::progress;
 use crate::weights::Weights;
 use anyhow::{Context, bail, ensure};
+use plain::{PlainNetwork, digest};
 use serde_json::json;
 use std::io::{Write, stdout};
 use std::thread::{Builder, ScopedJoinHandle, available_parallelism, scope};
@@ -31,17 +33,19 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         weights.name()
     );
     let rows::Rows { rows, shape } = rows::test(&args.data.path()?, Count::of("--rows", args.rows), &weights)?;
+    let reference = PlainNetwork::new(against)?;
     let target = args.common.target()?;
     ensure_whole_fits(target.board, &weights)?;
-    // As many emulators as there are cores: what takes most of their time is the line.
+    // One emulator for each core, because each spends most of its time on the line.
     let devices = if target.link == Kind::Qemu { available_parallelism().map_or(1, usize::from) } else { 1 };
     let chunk = rows.len().div_ceil(devices);
     let parts: Vec<anyhow::Result<Part>> = scope(|scope| {
         let chunks = rows.chunks(chunk).enumerate();
         let parts: Vec<_> = chunks
             .map(|(i, rows)| {
-                let (weights, target) = (&weights, Target { quiet: target.quiet || i > 0, ..target.clone() });
-                let compare = move || compare(target, [weights, against], rows, i * chunk);
+                let (weights, reference) = (&weights, &reference);
+                let target = Target { quiet: target.quiet || i > 0, ..target.clone() };
+                let compare = move || compare(target, weights, reference, rows, i * chunk);
                 Builder::new().spawn_scoped(scope, compare).context("a thread for an emulator")
             })
             .collect();
@@ -58,21 +62,20 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
     let Some(report) = report else { bail!("no rows") };
     let layers = weights.topology().layers().len();
     let (all, path) = (shape.counted(rows.len()), against.path.display());
-    let here = if args.against.is_some() { format!("as {path} in process") } else { "as in process".to_owned() };
-    let summary =
-        format!("{equal} of {all}: the outputs of {} and the score are the same bytes {here}", layers_of(layers));
+    let of = if args.against.is_some() { format!("of plain loops over {path}") } else { "of plain loops".to_owned() };
+    let summary = format!("{equal} of {all}: the outputs of {} and the score are the bytes {of}", layers_of(layers));
     if args.common.json {
         let object = report.json(json!({
             "rows": rows.len(),
             "layers": layers,
             "equal_rows": equal,
-            "first_image": first.map(|first| first.row),
+            "first_row": first.map(|first| first.row),
             "first_layer": first.and_then(|first| first.layer),
         }));
         if first.is_none() {
             return Ok(object);
         }
-        let _ = write!(stdout(), "{object}"); // nobody may be listening
+        let _ = write!(stdout(), "{object}"); // standard output may be closed
     }
     if let Some(first) = first {
         let (noun, row) = (shape.noun(), first.row);
@@ -83,16 +86,16 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// The first row of which the device makes something else, and the first layer that does.
+/// The first row for which the device computes something else, and the first layer that differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Difference {
     row: usize,
-    /// From 1, the encoder's first; `None` if all layers agree and only the score does not.
+    /// Counted from 1, the encoder's first layer. `None` if all layers agree and only the score differs.
     layer: Option<u8>,
 }
 
 impl Difference {
-    /// What of the row differs.
+    /// The name of the part that differs.
     fn what(&self) -> String {
         self.layer.map_or_else(|| "the score".to_owned(), |layer| format!("layer {layer}"))
     }
@@ -103,39 +106,40 @@ fn layers_of(layers: usize) -> String {
     if layers == 1 { "the one layer".to_owned() } else { format!("all {layers} layers") }
 }
 
-/// The result of some of the rows.
+/// The result over a part of the rows.
 struct Part {
     equal: usize,
     first: Option<Difference>,
     report: Report,
 }
 
-/// Compares a device with the first weights to this process with the second. `at` is the number of the first row.
-fn compare(target: Target, [weights, against]: [&Weights; 2], rows: &[Vec<u8>], at: usize) -> anyhow::Result<Part> {
+/// Compares a device with plain loops over the weights of `reference`. `at` is the number of the first row.
+fn compare(
+    target: Target,
+    weights: &Weights,
+    reference: &PlainNetwork,
+    rows: &[Vec<u8>],
+    at: usize,
+) -> anyhow::Result<Part> {
     let mut device = Session::open(target, weights)?;
-    let mut here = Session::open(Target::reference(), against)?;
-    let layers = weights.topology().layers().len() as u8;
+    let layers = weights.topology().layers().len();
     let (mut equal, mut first) = (0, None);
     for (number, row) in (at..).zip(progress(rows)) {
-        if device.digest(row, layers)? == here.digest(row, layers)? {
+        let outputs = reference.outputs(row);
+        if device.digest(row, layers as u8)? == digest(row, &outputs, layers) {
             equal += 1;
         } else if first.is_none() {
-            first = Some(Difference { row: number, layer: differing_layer(row, layers, &mut device, &mut here)? });
+            first = Some(Difference { row: number, layer: differing_layer(&mut device, row, &outputs)? });
         }
     }
     Ok(Part { equal, first, report: device.finish()? })
 }
 
-/// The first layer whose outputs differ, found by asking for one more layer at a time.
-fn differing_layer(
-    row: &[u8],
-    layers: u8,
-    device: &mut Session<'_>,
-    here: &mut Session<'_>,
-) -> anyhow::Result<Option<u8>> {
-    for layer in 1..=layers {
-        if device.digest(row, layer)?.crc != here.digest(row, layer)?.crc {
-            return Ok(Some(layer));
+/// Finds the first layer whose outputs differ, by asking for one more layer at a time.
+fn differing_layer(device: &mut Session<'_>, row: &[u8], outputs: &[Vec<u8>]) -> anyhow::Result<Option<u8>> {
+    for layer in 1..=outputs.len() {
+        if device.digest(row, layer as u8)?.crc != digest(row, outputs, layer).crc {
+            return Ok(Some(layer as u8));
         }
     }
     Ok(None)

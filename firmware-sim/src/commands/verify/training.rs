@@ -4,7 +4,7 @@ use crate::args;
 use crate::board::STAND_IN;
 use crate::board::firmware::Program;
 use crate::link::{Kind, report_stream};
-use crate::rows::{Folder, Set, counted};
+use crate::rows::{Folder, Set};
 use crate::writable::ensure_writable;
 use anyhow::{Context, bail, ensure};
 use autoencoder_core::init::Init;
@@ -18,6 +18,7 @@ use autoencoder_io::blob_file::{self, BlobFile};
 use autoencoder_io::files;
 use autoencoder_io::formats::{PROTECTED, ensure_not_checkpoint};
 use autoencoder_io::idx::Images;
+use autoencoder_io::number::counted;
 use autoencoder_io::zeroed_box;
 use rand_pcg::Pcg32;
 use serde_json::json;
@@ -28,6 +29,10 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         let (named, has) = (board.name, STAND_IN.name);
         ensure!(board == STAND_IN, "--board {named}: no image for it trains in f32; --board {has} has one");
     }
+    ensure!(
+        args.common.link != Kind::InProcess || args.against.is_some() || args.export.is_some(),
+        "verify --training --link in-process compares this process with itself; expected another --link, or --against"
+    );
     let folder = args.data.path()?;
     let images = Folder::data(&folder).images(Set::Test)?;
     let (data, inputs) = (folder.display(), <Small as Layer>::In::LEN);

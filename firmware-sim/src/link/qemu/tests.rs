@@ -12,7 +12,7 @@ use autoencoder_device::{Command as Ask, Error, Reply, Request, Response, frame}
 use elf::ElfBytes;
 use elf::endian::LittleEndian;
 
-/// Boards of each kind of processor, with a topology of which each has room for the whole or for the encoder.
+/// A board for each kind of processor, with a topology that fits it whole or as the encoder alone.
 const EACH: [(&str, &str); 4] =
     [("mps2-an386", "small"), ("mps2-an505", "small"), ("lm3s6965evb", "small"), ("microbit", "classic")];
 
@@ -25,7 +25,7 @@ fn board_and_images(name: &str) -> (&'static Board, BoardImages) {
     (board, BoardImages::application(board).unwrap())
 }
 
-/// Asks for something; what comes back, as text if it is a value, or the error.
+/// Sends a command and returns its reply as text, or the error.
 fn ask(device: &mut Qemu, command: Ask<'_>) -> Result<String, Error> {
     let mut buffer = [0; 1024];
     let request = frame::write(&Request { sequence: 9, command }, &mut buffer).unwrap();
@@ -36,7 +36,7 @@ fn ask(device: &mut Qemu, command: Ask<'_>) -> Result<String, Error> {
 }
 
 #[test]
-fn every_board_boots_without_a_blob_and_with_a_bad_one_and_says_so() {
+fn every_board_boots_without_a_blob_or_with_a_bad_one_and_reports_it() {
     for (name, topology) in EACH {
         let (board, images) = board_and_images(name);
         let weights = weights(topology);
@@ -68,12 +68,12 @@ fn a_stack_overflow_is_reported_on_every_board() {
     for (name, topology) in EACH {
         let (board, images) = board_and_images(name);
         let weights = weights(topology);
-        // The same image, its stack begun near its end: the first word of the vectors.
+        // The same image with a tiny stack: the first word of the vectors is the initial stack pointer.
         let path = images.path(Program::Application);
         let mut bytes = fs::read(&path).unwrap();
         let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
         let at = file.section_header_by_name(".vector_table").unwrap().unwrap().sh_offset as usize;
-        bytes[at..at + 2].copy_from_slice(&0x0280_u16.to_le_bytes()); // the RAM begins where the other half says
+        bytes[at..at + 2].copy_from_slice(&0x0280_u16.to_le_bytes()); // the upper half keeps the base of the RAM
         let folder = tempfile::tempdir().unwrap();
         let small = BoardImages::in_folder(folder.path());
         fs::write(small.path(Program::Application), bytes).unwrap();
@@ -86,9 +86,9 @@ fn a_stack_overflow_is_reported_on_every_board() {
     }
 }
 
-/// What an image refuses, and the words that it does it in, are known without it.
+/// The table of boards predicts what an image refuses, and with which error.
 #[test]
-fn an_image_has_room_for_what_the_table_of_boards_says() {
+fn an_image_refuses_what_the_table_of_boards_predicts() {
     let info = |device: &mut Qemu| match ask(device, Ask::Info) {
         Ok(_) => Ok(()),
         Err(Error::Weights(error)) => Err(error),
@@ -103,7 +103,7 @@ fn an_image_has_room_for_what_the_table_of_boards_says() {
         };
         let mut cases = vec![format!("{row}-1-{row}"), format!("{0}-1-{0}", row + 1)];
         if most > 0 {
-            // The widest hidden layer for which there is memory, and the next that takes more.
+            // The widest hidden layer for which there is memory, and the next one that needs more.
             let hidden = |size: usize| format!("8-{size}-1*-8");
             let fitting = (1..most).rfind(|size| needs(&hidden(*size)).is_ok()).unwrap();
             cases.extend([hidden(fitting), hidden(fitting + 1)]);
@@ -116,7 +116,7 @@ fn an_image_has_room_for_what_the_table_of_boards_says() {
         let refused = cases.iter().filter(|sizes| needs(sizes).is_err()).count();
         assert_eq!(refused, cases.len() / 2, "{name}: {cases:?}");
     }
-    // The image that learns has limits of its own.
+    // The image that learns has its own limits.
     let board = board::find(Some("mps2-an386")).unwrap();
     let images = BoardImages::learner(board).unwrap();
     let channels = board.learner().unwrap().channels;

@@ -1,4 +1,4 @@
-//! The requests of a session: each has a number, and its reply is checked.
+//! The requests of a session. Each request has a number, and its reply is checked.
 
 use super::Session;
 use crate::link::line::OWN_SEQUENCE;
@@ -13,7 +13,7 @@ use autoencoder_device::monitor::Verdict;
 use autoencoder_device::{Command, Error, Reply, Request, Response, frame};
 use autoencoder_io::interrupt;
 
-/// What a device computes for a row, condensed.
+/// A digest of a device's computation for a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerDigest {
     /// CRC-32 of the outputs of the first layers.
@@ -33,12 +33,15 @@ impl Session<'_> {
     }
 
     /// Decodes a code. The inner error is the device's refusal of this code.
-    pub fn decode(&mut self, weights: u32, code: &[u8]) -> anyhow::Result<Result<Vec<u8>, Error>> {
+    pub fn decode(&mut self, identity: u32, code: &[u8]) -> anyhow::Result<Result<Vec<u8>, Error>> {
         if frame::frame_bytes(code.len()) > self.buffer.len() {
-            return Ok(Err(Error::Oversize)); // as the device would say
+            // Too long for the device, which would not even read it.
+            let expected = self.weights.crc;
+            let other = Error::OtherWeights { expected, found: identity };
+            return Ok(Err(if identity == expected { Error::Oversize } else { other }));
         }
-        let weights = if self.weights.is_encoder(weights) { self.weights.crc } else { weights };
-        let mut frame = self.exchange(Command::Decode { weights, code })?;
+        let identity = if self.weights.is_encoder(identity) { self.weights.crc } else { identity };
+        let mut frame = self.exchange(Command::Decode { identity, code })?;
         match reply(&mut frame, self.sequence)? {
             Ok(Reply::Row(row)) => Ok(Ok(row.to_vec())),
             Err(error @ (Error::Length { .. } | Error::OtherWeights { .. })) => Ok(Err(error)),
@@ -59,10 +62,11 @@ impl Session<'_> {
 
     /// Decodes the code that a frame carries.
     pub fn decode_frame(&mut self, frame: &mut [u8]) -> anyhow::Result<Vec<u8>> {
-        let Ok(Response { result: Ok(Reply::Code { weights, code }), .. }) = Response::read(frame::read(frame)?) else {
+        let Ok(Response { result: Ok(Reply::Code { identity, code }), .. }) = Response::read(frame::read(frame)?)
+        else {
             bail!("the device sent no code");
         };
-        Ok(self.decode(weights, code)??)
+        Ok(self.decode(identity, code)??)
     }
 
     /// The score of the next row of a stream, and the device's verdict on the stream so far.
@@ -101,7 +105,8 @@ impl Session<'_> {
         Ok(mse(sum, rows.len() * self.weights.row()))
     }
 
-    /// Begins a run of learning, resets what was learned, or only asks; returns the state of learning.
+    /// Begins a run of learning, resets the learned parameters, or only asks for the state. Returns the state of
+    /// learning.
     pub fn status(&mut self, command: LearningCommand<'_>) -> anyhow::Result<Status> {
         let mut frame = self.exchange(Command::Learn(command))?;
         match reply(&mut frame, self.sequence)? {
@@ -138,7 +143,7 @@ impl Session<'_> {
         }
     }
 
-    /// Reads the flash in which the device keeps what it learned.
+    /// Reads the flash in which the device keeps its learned parameters.
     pub fn flash(&mut self) -> anyhow::Result<Vec<u8>> {
         let mut contents = Vec::new();
         loop {
@@ -156,10 +161,10 @@ impl Session<'_> {
         Ok(self.link.instructions()?)
     }
 
-    /// Sends the next request and returns the frame that came back. If the line damaged either of them, and the device may
-    /// carry the request out twice, sends it once more.
+    /// Sends the next request and returns the frame that answers it. If the line damaged either frame, sends the
+    /// request once more, provided that the device may execute it twice.
     fn exchange(&mut self, command: Command<'_>) -> anyhow::Result<Vec<u8>> {
-        // An interrupt between the end of a run and the writing of its file would lose what was learned.
+        // An interrupt between the end of a run and the writing of its file would lose the learned parameters.
         if !matches!(
             command,
             Command::Learn(LearningCommand::End | LearningCommand::Status | LearningCommand::Flash { .. })
@@ -194,7 +199,8 @@ fn next(sequence: u32) -> u32 {
     if sequence >= OWN_SEQUENCE - 1 { 1 } else { sequence + 1 }
 }
 
-/// Whether the line has damaged a request or its answer: the answer cannot be read, or it says that the request could not.
+/// Whether the line has damaged a request or its answer: the answer cannot be read, or it reports that the request
+/// could not be read.
 fn damaged(answer: &Result<Vec<u8>, LinkError>) -> bool {
     let read = |frame: &mut [u8]| {
         let response = Response::read(frame::read(frame)?)?;
@@ -202,7 +208,7 @@ fn damaged(answer: &Result<Vec<u8>, LinkError>) -> bool {
     };
     match answer {
         Ok(frame) => matches!(read(&mut frame.clone()), Err(Error::Frame | Error::Crc | Error::Oversize)),
-        // Its final zero was changed or lost.
+        // The final zero of a frame was changed or lost.
         Err(error) => matches!(error, LinkError::Foreign | LinkError::TimeOut(_)),
     }
 }
@@ -210,9 +216,9 @@ fn damaged(answer: &Result<Vec<u8>, LinkError>) -> bool {
 /// The reply in a frame, if it answers request number `sequence`.
 pub(super) fn reply(frame: &mut [u8], sequence: u32) -> anyhow::Result<Result<Reply<'_>, Error>> {
     let read = |frame| Response::read(frame::read(frame)?);
-    let response = read(frame).context("what the device answered")?;
+    let response = read(frame).context("the device's answer")?;
     match response.result {
-        // The device cannot know the number of a request that it could not read.
+        // The device does not know the number of a request that it could not read.
         Err(error) if response.sequence == 0 => Ok(Err(error)),
         result if response.sequence == sequence => Ok(result),
         _ => bail!("the device answered request {} when asked {sequence}", response.sequence),

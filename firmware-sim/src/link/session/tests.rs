@@ -1,4 +1,4 @@
-//! Devices that misbehave, and lines that do.
+//! Devices and lines that misbehave.
 
 use super::*;
 use crate::link::LinkError;
@@ -9,7 +9,7 @@ fn weights() -> Weights {
     Weights::find(Some(&shipped)).unwrap()
 }
 
-/// A device that does as it is told.
+/// A device that answers with a function.
 struct Fake<F> {
     device: F,
     answer: Vec<u8>,
@@ -26,7 +26,7 @@ impl<F: FnMut(&[u8]) -> Result<Vec<u8>, LinkError>> Link for Fake<F> {
     }
 }
 
-/// A session with such a device, request number 1 the next.
+/// A session with such a device. Its next request has number 1.
 fn session(weights: &Weights, device: impl FnMut(&[u8]) -> Result<Vec<u8>, LinkError> + 'static) -> Session<'_> {
     let link = Box::new(Fake { device, answer: Vec::new() });
     let buffer = vec![0; frame::frame_bytes(weights.row())];
@@ -47,12 +47,12 @@ fn response(sequence: u32, result: Result<Reply<'_>, Error>) -> Vec<u8> {
 }
 
 #[test]
-fn what_a_device_does_wrong_is_reported_in_one_line() {
+fn a_wrong_answer_is_reported_in_one_line() {
     let weights = weights();
-    let code = Reply::Code { weights: weights.crc, code: &[7; 128] };
+    let code = Reply::Code { identity: weights.crc, code: &[7; 128] };
     let mut damaged = response(1, Ok(code));
     damaged[20] ^= 0x10;
-    let answered = |error: Error| format!("what the device answered: {error}");
+    let answered = |error: Error| format!("the device's answer: {error}");
     let cases = [
         (vec![], answered(Error::Frame)),
         (vec![0], answered(Error::Frame)),
@@ -77,7 +77,7 @@ fn what_a_device_does_wrong_is_reported_in_one_line() {
 }
 
 #[test]
-fn a_device_of_another_protocol_or_with_other_weights_is_not_talked_to() {
+fn a_device_of_another_protocol_or_with_other_weights_is_refused() {
     let weights = weights();
     let own = Info {
         code_bits: 8,
@@ -101,7 +101,7 @@ fn a_device_of_another_protocol_or_with_other_weights_is_not_talked_to() {
 }
 
 #[test]
-fn requests_are_numbered_for_ever() {
+fn request_numbers_wrap_around_the_reserved_ones() {
     let weights = weights();
     let seen = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
     let numbers = seen.clone();
@@ -115,11 +115,11 @@ fn requests_are_numbered_for_ever() {
     for _ in 0..4 {
         assert_eq!(session.score(&[0; 784]).unwrap(), 3);
     }
-    // The last number is the line's own, 0 that of the greeting.
+    // The highest number is the line's own, and 0 is that of the greeting.
     assert_eq!(*seen.borrow(), [u32::MAX - 2, u32::MAX - 1, 1, 2]);
 }
 
-// A pair of ports that are each other's ends exists on Unix alone.
+// Pairs of connected ports exist only on Unix.
 #[cfg(unix)]
 mod on_a_bad_line;
 

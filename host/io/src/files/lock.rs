@@ -1,15 +1,19 @@
-//! Locks between processes: on a folder that is written into, on a file that is replaced.
+//! Locks between processes: on a folder that one writes into, and on a file that one replaces.
 
-use super::{FileError, folder_of, make};
+use super::error::FileError;
+use super::folder::{folder_of, make};
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A lock on a folder, held until it is dropped or the process ends in whatever way.
+/// A lock on a folder. It ends when it is dropped, and when its process ends in any way.
+///
+/// Windows does not open folders as files, so there this is no lock: two runs can write into one folder. Each of their files
+/// is then still the whole file of one of them.
 #[derive(Debug)]
 pub struct DirLock {
-    /// `None` where folders cannot be locked: on some network drives, on Windows.
+    /// `None` where folders cannot be locked: on Windows and on some network drives.
     _lock: Option<File>,
 }
 
@@ -33,8 +37,10 @@ impl DirLock {
     }
 }
 
-/// A lock on a file that is replaced, held until it is dropped or the process ends in whatever way. The lock lies on a hidden
-/// file beside it, which is removed when the lock is dropped; one that a killed process has left locks nothing.
+/// A lock on a file that will be replaced. It ends when it is dropped, and when its process ends in any way.
+///
+/// The lock is that of a hidden file beside the other one. Dropping the lock removes the hidden file. A killed process leaves
+/// it there, but no longer locks it.
 #[derive(Debug)]
 pub struct FileLock {
     path: PathBuf,
@@ -56,11 +62,11 @@ impl FileLock {
         loop {
             let lock = File::options().write(true).create(true).truncate(false).open(&path).map_err(error)?;
             if lock.metadata().is_ok_and(|metadata| metadata.len() > 0) {
-                let what = format!("{} is there, which is no lock", path.display());
+                let what = format!("{} is in the way: it is not a lock", path.display());
                 return Err(error(io::Error::new(io::ErrorKind::AlreadyExists, what)));
             }
             match lock.try_lock() {
-                // Whoever held it may have removed it between the two calls: then it locks nothing.
+                // Another process may have removed the file between the two calls. Its lock is then of no use.
                 Ok(()) if is_same(&lock, &path) => return Ok(Self { path, lock: Some(lock) }),
                 Ok(()) => {}
                 Err(TryLockError::Error(_)) => return Ok(Self { path, lock: None }),
@@ -75,13 +81,13 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // Removed while it is locked: nobody else can hold it.
+        // While this process holds the lock, no other can.
         let _ = fs::remove_file(&self.path);
         drop(self.lock.take());
     }
 }
 
-/// Whether an open file is the one that a path leads to.
+/// Whether an open file is the one at `path`.
 #[cfg(unix)]
 fn is_same(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -89,7 +95,8 @@ fn is_same(file: &File, path: &Path) -> bool {
     open == there
 }
 
-/// Elsewhere a file that is open stays where it is.
+/// Windows removes the name of an open file at once. The standard library cannot compare two files there, so a file that was
+/// removed and made again between two calls passes for the same.
 #[cfg(not(unix))]
 fn is_same(_: &File, path: &Path) -> bool {
     path.exists()
@@ -129,10 +136,14 @@ mod tests {
             drop((first, other));
             assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
         }
-        // What is no lock is not removed. What a killed process has left locks nothing.
+        // A file that is not a lock stays. One that a killed process left does not lock.
         fs::write(folder.path().join("new/.file.lock"), "one").unwrap();
         assert!(
-            FileLock::new(&file).unwrap_err().source.to_string().ends_with(".file.lock is there, which is no lock")
+            FileLock::new(&file)
+                .unwrap_err()
+                .source
+                .to_string()
+                .ends_with(".file.lock is in the way: it is not a lock")
         );
         assert_eq!(fs::read(folder.path().join("new/.file.lock")).unwrap(), b"one");
         fs::write(folder.path().join("new/.file.lock"), "").unwrap();
@@ -140,7 +151,7 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
     }
 
-    /// Many threads at once, each of which holds the lock alone.
+    /// Many threads compete, and one at a time holds the lock.
     #[test]
     fn a_lock_that_is_removed_by_one_is_not_held_by_another() {
         use std::sync::atomic::{AtomicU32, Ordering::SeqCst};

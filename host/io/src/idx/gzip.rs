@@ -3,7 +3,7 @@
 use flate2::bufread::GzDecoder;
 use std::io::{self, BufRead, Read};
 
-/// How each member begins.
+/// The first bytes of each member.
 pub(super) const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// The contents of all members. Zeros after the last one are padding, as on tape; `gzip` skips them, too.
@@ -31,7 +31,7 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
-/// The member that begins after any number of zeros.
+/// The next member, after any number of zeros.
 fn next_member<R: BufRead>(file: Option<R>) -> io::Result<Option<GzDecoder<R>>> {
     let Some(mut file) = file else { return Ok(None) };
     loop {
@@ -49,7 +49,7 @@ fn next_member<R: BufRead>(file: Option<R>) -> io::Result<Option<GzDecoder<R>>> 
     Ok(Some(GzDecoder::new(file)))
 }
 
-/// What the decompressor says, in words for whoever has the file.
+/// Puts an error of the decompressor into plain words.
 fn explain(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "the gzip file is cut short"),

@@ -1,138 +1,28 @@
 //! The IDX files of MNIST and its relatives, plain or gzip: images, other rows of bytes, labels.
 //!
-//! `find` knows how the files are called, `parse` what is in them.
+//! `find` finds the files of a data set by their names, and `parse` reads one.
 
+mod error;
 mod find;
 mod gzip;
 mod parse;
 
-use crate::files::FileError;
-use find::{Set, TEST, TRAIN, find, folder};
-use parse::{MAX_BYTES, Type, parse};
-use std::cmp::Ordering;
-use std::path::{Path, PathBuf};
+pub use error::IdxError;
+
+use find::{Set, TEST, TRAIN, find};
+use parse::{Type, parse};
+use std::path::Path;
 use std::thread;
 
-/// Rows of one size: images, or rows of numbers, which have a height of 1.
+/// The rows of a data set, all of one size: images, or rows of bytes, which have a height of 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Images {
     /// Pixels, `[images · height · width]`, 0 black to 255 white.
     pub pixels: Vec<u8>,
-    /// Pixels from top to bottom; 1 where the rows are no images.
+    /// Pixels from top to bottom; 1 if the rows are not images.
     pub height: usize,
     /// Pixels from left to right.
     pub width: usize,
-}
-
-/// Errors of IDX files.
-#[derive(Debug, thiserror::Error)]
-pub enum IdxError {
-    /// It cannot be read.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The file is not an IDX file of the expected kind.
-    #[error("{}: {found}; expected an IDX file of {what}", path.display())]
-    Kind {
-        /// Which file.
-        path: PathBuf,
-        /// The set that was to be read.
-        what: &'static str,
-        /// What it looks like.
-        found: String,
-    },
-    /// There are more or fewer bytes than the header says.
-    #[error("{}: {}", path.display(), match found.cmp(expected) {
-        Ordering::Less => format!("cut short: {found} bytes of the {expected} that its header announces"),
-        _ => format!("more than the {expected} bytes that its header announces"),
-    })]
-    Length {
-        /// Which file.
-        path: PathBuf,
-        /// Header and contents.
-        expected: u64,
-        /// Bytes in the file, after decompression; where there are more than expected, those that were read.
-        found: u64,
-    },
-    /// The header announces more than can be read.
-    #[error("{}: {bytes} bytes by its header; at most {MAX_BYTES} are read", path.display())]
-    TooLarge {
-        /// Which file.
-        path: PathBuf,
-        /// Header and contents.
-        bytes: u64,
-    },
-    /// A class is outside 0 to 255.
-    #[error("{}: class {class} of row {row}; classes go from 0 to 255", path.display())]
-    Class {
-        /// Which file.
-        path: PathBuf,
-        /// As it stands there.
-        class: i32,
-        /// From 0.
-        row: usize,
-    },
-    /// There is nothing in it.
-    #[error("{}: no images, or images without pixels", path.display())]
-    Empty {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// The numbers of labels and images differ.
-    #[error("{}: {labels} labels for {images} images", path.display())]
-    Labels {
-        /// Which file.
-        path: PathBuf,
-        /// Labels found.
-        labels: usize,
-        /// Images they belong to.
-        images: usize,
-    },
-    /// Training and test images are of two sizes.
-    #[error("{}: training images of {} × {} pixels, test images of {} × {}", data.display(),
-        train[0], train[1], test[0], test[1])]
-    Sizes {
-        /// Where they are.
-        data: PathBuf,
-        /// Height and width of the first.
-        train: [usize; 2],
-        /// Height and width of the others.
-        test: [usize; 2],
-    },
-    /// No file name matches.
-    #[error("{}: no IDX file of {set} {what}; give --data a folder with one (.gz or not)", data.display())]
-    Missing {
-        /// The folder, or what the names begin with.
-        data: PathBuf,
-        /// Training or test.
-        set: &'static str,
-        /// Images or labels.
-        what: &'static str,
-    },
-    /// The files of more than one data set.
-    #[error("{}: {set} {what} of several data sets; give --data {}/NAME, NAME one of {}", data.display(),
-        folder(data).display(), names.join(", "))]
-    Several {
-        /// The folder, or what the names begin with.
-        data: PathBuf,
-        /// Training or test.
-        set: &'static str,
-        /// Images or labels.
-        what: &'static str,
-        /// What the names of each data set's files begin with.
-        names: Vec<String>,
-    },
-    /// More than one such file of one data set.
-    #[error("{}: more than one IDX file of {set} {what}: {}", data.display(), files.join(", "))]
-    Ambiguous {
-        /// The folder, or what the names begin with.
-        data: PathBuf,
-        /// Training or test.
-        set: &'static str,
-        /// Images or labels.
-        what: &'static str,
-        /// The files found.
-        files: Vec<String>,
-    },
 }
 
 impl Images {
@@ -152,23 +42,27 @@ impl Images {
         Ok(Self { pixels, height: height as usize, width: width as usize })
     }
 
-    /// The training images of a folder. Of a folder with several data sets, `data` has the beginning of one's names as
-    /// its last part: `emnist/emnist-letters`.
+    /// Reads the training images of a folder. If the folder has several data sets, the last part of `data` is the start of the
+    /// names of one set: `emnist/emnist-letters`.
     pub fn train(data: &Path) -> Result<Self, IdxError> {
         Self::read(&find(data, &TRAIN, "images")?)
     }
 
-    /// The test images of a folder, or of a data set in it.
+    /// Reads the test images of a folder, or of a data set in it.
     pub fn test(data: &Path) -> Result<Self, IdxError> {
         Self::read(&find(data, &TEST, "images")?)
     }
 
-    /// The training and the test images of a folder, or of a data set in it, all of one size.
+    /// Reads the training and the test images of a folder, or of a data set in it. All have one size.
     pub fn both(data: &Path) -> Result<[Self; 2], IdxError> {
         let images = thread::scope(|scope| {
-            let train = scope.spawn(|| Self::train(data));
+            let train = thread::Builder::new().spawn_scoped(scope, || Self::train(data));
             let test = Self::test(data);
-            Ok::<_, IdxError>([train.join().expect("reading returns errors")?, test?])
+            let train = match train {
+                Ok(thread) => thread.join().expect("reading returns errors"),
+                Err(_) => Self::train(data), // the system refused the thread
+            };
+            Ok::<_, IdxError>([train?, test?])
         })?;
         let [train, test] = images.each_ref().map(|images| [images.height, images.width]);
         if train == test { Ok(images) } else { Err(IdxError::Sizes { data: data.to_owned(), train, test }) }
@@ -180,7 +74,7 @@ impl Images {
         self.pixels.len() / self.image_size()
     }
 
-    /// CRC-32 of their pixels, computed by `flate2`, which uses the processor's own instructions: MNIST has 47 MB.
+    /// CRC-32 of the pixels. `flate2` computes it with the processor's own instructions: MNIST has 47 MB.
     pub fn crc(&self) -> u32 {
         let mut crc = flate2::Crc::new();
         crc.update(&self.pixels);
@@ -201,12 +95,12 @@ impl Images {
     }
 }
 
-/// The labels of the training images of a folder, or of a data set in it; `None` where there are none.
+/// Reads the labels of the training images of a folder, or of a data set in it; `None` if there are none.
 pub fn train_labels(data: &Path, images: usize) -> Result<Option<Vec<u8>>, IdxError> {
     labels(data, &TRAIN, images)
 }
 
-/// The labels of the test images of a folder, or of a data set in it; `None` where there are none.
+/// Reads the labels of the test images of a folder, or of a data set in it; `None` if there are none.
 pub fn test_labels(data: &Path, images: usize) -> Result<Option<Vec<u8>>, IdxError> {
     labels(data, &TEST, images)
 }
@@ -220,7 +114,7 @@ fn labels(data: &Path, set: &Set, images: usize) -> Result<Option<Vec<u8>>, IdxE
     if labels.len() == images { Ok(Some(labels)) } else { Err(IdxError::Labels { path, labels: labels.len(), images }) }
 }
 
-/// Reads labels: bytes, or integers of which the first of each row is the class (QMNIST's `idx2-int`).
+/// Reads labels: bytes, or rows of integers that begin with the class (QMNIST's `idx2-int`).
 fn read_labels(path: &Path) -> Result<Vec<u8>, IdxError> {
     let (header, bytes) = parse(path, "labels", |header| match header.kind {
         Type::U8 => header.sizes.len() == 1,
@@ -242,6 +136,7 @@ fn read_labels(path: &Path) -> Result<Vec<u8>, IdxError> {
 mod tests {
     use super::*;
     use std::fs;
+    use std::path::PathBuf;
 
     const IMAGES: u32 = 0x0000_0803;
     const ROWS: u32 = 0x0000_0802;
@@ -255,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_no_images_have_a_height_of_1() {
+    fn rows_that_are_not_images_have_a_height_of_1() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path();
         file(data, "fan-train-idx2-ubyte", &[ROWS, 2, 3], &[1, 2, 3, 4, 5, 6]);

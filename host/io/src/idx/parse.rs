@@ -1,16 +1,16 @@
-//! An IDX file: two zeros, the type of the numbers, how many dimensions there are, a big-endian 32-bit size for each
-//! dimension, then the numbers.
+//! An IDX file: two zeros, the type of the numbers, the number of dimensions, a big-endian 32-bit size for each dimension,
+//! then the numbers.
 
-use super::IdxError;
+use super::error::IdxError;
 use super::gzip::{self, Members};
 use crate::files::{self, FileError};
-use std::io::{BufRead, BufReader, Read};
+use crate::heap;
+use crate::number::counted;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
 /// More than any known set; a larger file is refused before it fills the memory.
-pub(super) const MAX_BYTES: u64 = 1 << 31;
-/// As much as MNIST has: room that is made at once.
-const LIKELY_BYTES: u64 = 60_000 * 784;
+const MAX_BYTES: u64 = 1 << 31;
 
 /// The type of the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) enum Type {
 }
 
 impl Type {
-    /// From the third byte of a file.
+    /// The type that the third byte of a file names.
     fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
             0x08 => Self::U8,
@@ -58,7 +58,7 @@ impl Type {
     }
 }
 
-/// What stands before the numbers.
+/// The part of a file before the numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) kind: Type,
@@ -66,8 +66,8 @@ pub(super) struct Header {
     pub(super) sizes: Vec<u32>,
 }
 
-/// The header and the bytes after it, as many as its sizes say. `accept` says whether such a header is one of `what`; its
-/// sizes may still be anything.
+/// Reads the header and the bytes after it, as many as its sizes say. `accept` tells whether the type and the number of
+/// dimensions are those of `what`; the sizes may still be anything.
 pub(super) fn parse(
     path: &Path,
     what: &'static str,
@@ -97,27 +97,29 @@ pub(super) fn parse(
     }
     let header = Header { kind, sizes };
     if !accept(&header) {
-        let s = if dimensions == 1 { "" } else { "s" };
-        return Err(refuse(format!("an IDX file of {} in {dimensions} dimension{s}", kind.name())));
+        let dimensions = counted(usize::from(dimensions), "dimension");
+        return Err(refuse(format!("an IDX file of {} in {dimensions}", kind.name())));
     }
     let product = header.sizes.iter().try_fold(kind.bytes(), |product, size| product.checked_mul(u64::from(*size)));
     let expected = product.unwrap_or(u64::MAX).saturating_add(header_bytes);
 
     if expected > MAX_BYTES {
-        return Err(IdxError::TooLarge { path: path.to_owned(), bytes: expected });
+        return Err(IdxError::TooLarge { path: path.to_owned(), bytes: expected, limit: MAX_BYTES });
     }
 
-    // Nothing is read beyond what the header announces and the byte that tells of more.
+    // One byte beyond what the header announces shows that there is more.
     let rest = expected - header_bytes;
-    let mut bytes = Vec::new();
-    let refused = |_| error(std::io::ErrorKind::OutOfMemory.into());
-    bytes.try_reserve_exact(rest.min(LIKELY_BYTES) as usize + 1).map_err(refused)?;
+    let room = rest as usize + 1;
+    if !heap::is_available(room) {
+        return Err(error(ErrorKind::OutOfMemory.into()).into());
+    }
+    let mut bytes = Vec::with_capacity(room);
     file.take(rest + 1).read_to_end(&mut bytes).map_err(error)?;
     let found = start.len() + bytes.len();
     if expected == found as u64 { Ok((header, bytes)) } else { Err(length(expected, found)) }
 }
 
-/// What a file that begins so looks like.
+/// A description of a file that begins with `start`.
 fn looks_like(start: &[u8]) -> String {
     const BEGINNINGS: [(&[u8], &str); 8] = [
         (b"PK\x03\x04", "a ZIP archive: unpack it first"),
@@ -132,7 +134,7 @@ fn looks_like(start: &[u8]) -> String {
     let text = String::from_utf8_lossy(start).trim_start().to_ascii_lowercase();
     match BEGINNINGS.iter().find(|(beginning, _)| start.starts_with(beginning)) {
         Some((_, name)) => (*name).to_owned(),
-        None if start.len() < 4 => format!("a file of {} bytes", start.len()),
+        None if start.len() < 4 => format!("a file of {}", counted(start.len(), "byte")),
         None if text.starts_with('<') => "looks like a web page (HTML) or XML".to_owned(),
         None if start.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => {
             "looks like text".to_owned()
@@ -146,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_idx_file_is_named() {
+    fn other_formats_are_named() {
         for (start, name) in [
             (b"\n<!DOCTYPE html><html>".as_slice(), "looks like a web page (HTML) or XML"),
             (b"0.1,0.2\n", "looks like text"),

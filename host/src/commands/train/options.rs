@@ -1,14 +1,16 @@
-//! What the options ask for: a run, new or continued, and everything that it reads.
+//! From the options to a run, new or continued, and everything that it reads.
 
 use super::splits::Splits;
 use crate::args;
-use crate::commands::ensure_fits;
-use crate::commands::parameters::Parameters;
+use crate::commands::network_file::NetworkFile;
+use crate::commands::rows::ensure_fits;
 use anyhow::{anyhow, ensure};
 use autoencoder_core::Topology;
 use autoencoder_core::blob::MAGIC;
 use autoencoder_io::files::{self, DirLock};
 use autoencoder_io::formats::PROTECTED;
+use autoencoder_io::heap;
+use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
 use host::export::check_code;
 use host::train::checkpoint::{Checkpoint, Run};
@@ -22,21 +24,21 @@ const MAX_PARAMETERS: usize = 1 << 28;
 /// A run before its first step.
 pub struct Setup {
     pub run: Run,
-    /// Of the output folder; `None` if that is not there yet.
+    /// The lock on the output folder; `None` if the folder does not exist yet.
     pub lock: Option<DirLock>,
-    /// Where the run was stopped, if it is continued.
+    /// The state of a stopped run that is continued.
     pub checkpoint: Option<Checkpoint>,
-    /// The network that it begins with, unless with a fresh one.
-    from: Option<Parameters>,
-    /// Where the rows are.
+    /// The network to fine-tune; `None` for a fresh one.
+    from: Option<NetworkFile>,
+    /// The folder of the rows.
     pub data: PathBuf,
     pub splits: Splits,
 }
 
 impl Setup {
-    /// Reads what the options name, and checks that it fits together. Nothing is written.
+    /// Reads the files that the options name, and checks that they fit together. Nothing is written.
     pub fn new(args: &args::Train) -> anyhow::Result<Self> {
-        // A folder that is not there yet has nothing in it, and is made only when everything is known to be right.
+        // A folder that does not exist is empty, and it is made only after all checks.
         let lock = if args.out.is_dir() { Some(DirLock::new(&args.out)?) } else { None };
         let path = args.out.join("checkpoint");
         let checkpoint = if args.resume { Some(read_to_resume(&path)?) } else { None };
@@ -46,14 +48,14 @@ impl Setup {
         if !args.resume && !args.force && path.exists() {
             return Err(in_the_way(&path));
         }
-        let from = args.from.as_deref().map(Parameters::read).transpose()?;
+        let from = args.from.as_deref().map(NetworkFile::read).transpose()?;
         let data = args.data.path()?;
         let splits = Splits::read(&data)?;
         let run = run(args, checkpoint.as_ref().map(|checkpoint| &checkpoint.run), from.as_ref(), splits.train.crc())?;
         let parameters = run.topology.parameters();
         ensure!(
             parameters <= MAX_PARAMETERS,
-            "{}: {parameters} parameters, of which at most {MAX_PARAMETERS} can be trained",
+            "{}: {parameters} parameters; at most {MAX_PARAMETERS} can be trained",
             describe(&run.topology)
         );
         ensure_fits(&run.topology, &splits.train, &data)?;
@@ -74,13 +76,13 @@ impl Setup {
     }
 }
 
-/// The checkpoint to go on from.
+/// Reads the checkpoint to continue from.
 fn read_to_resume(path: &Path) -> anyhow::Result<Checkpoint> {
     ensure!(path.exists(), "{}: no checkpoint there, so nothing to --resume", path.display());
     Ok(Checkpoint::read(path)?)
 }
 
-/// Why a new run does not replace the checkpoint at `path`: somebody's minutes are in it, finished or not.
+/// The error of a new run that would replace the checkpoint at `path`, which took long to make.
 fn in_the_way(path: &Path) -> anyhow::Error {
     let found = match Checkpoint::read(path) {
         Err(error) => return anyhow!("{error}; give another --out, or --force to replace it"),
@@ -88,16 +90,17 @@ fn in_the_way(path: &Path) -> anyhow::Error {
     };
     let (path, step, steps) = (path.display(), found.step, found.run.steps);
     if step == steps {
-        anyhow!("{path}: a finished run of {steps} steps; give another --out, or --force to replace it")
+        let steps = counted(steps, "step");
+        anyhow!("{path}: a finished run of {steps}; give another --out, or --force to replace it")
     } else {
         anyhow!(
-            "{path}: a run that was stopped at step {step} of {steps}; go on with it (--resume), give another --out, or \
+            "{path}: a run that was stopped at step {step} of {steps}; continue it (--resume), give another --out, or \
              --force to replace it"
         )
     }
 }
 
-/// Returns an error if a file of the run could not be written at its end.
+/// Returns an error if one of the run's files could not be written at its end.
 fn ensure_outputs(out: &Path, run: &Run) -> anyhow::Result<()> {
     let integers = format!("model.{}.blob", run.quantise_aware.unwrap_or(WeightFormat::Int8).name());
     for blob in ["model.f32.blob", &integers] {
@@ -109,28 +112,28 @@ fn ensure_outputs(out: &Path, run: &Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns an error if the system refuses the memory that training takes; asked for in small pieces, it would end the program.
+/// Returns an error if the system refuses the memory of training and of its checkpoints. Refused later, it would end the run.
 fn ensure_memory(run: &Run) -> anyhow::Result<()> {
-    let bytes = Trainer::memory_bytes(&run.topology, run.batch);
-    let refused = Vec::<u8>::new().try_reserve_exact(bytes).is_err();
+    let bytes = Trainer::memory_bytes(&run.topology, run.batch) + Checkpoint::memory_bytes(&run.topology);
     let (network, megabytes) = (describe(&run.topology), bytes / 1_000_000);
-    ensure!(!refused, "training {network} takes {megabytes} MB of memory, which the system refuses");
+    ensure!(heap::is_available(bytes), "training {network} takes {megabytes} MB of memory, which the system refuses");
     Ok(())
 }
 
-/// The run: as the options say, else as `before`, the run that is continued, else as `from`, else the default.
-fn run(args: &args::Train, before: Option<&Run>, from: Option<&Parameters>, data: u32) -> anyhow::Result<Run> {
+/// The settings of the run. Each is that of the options, else that of `before`, the run that is continued, else that of `from`,
+/// else the default.
+fn run(args: &args::Train, before: Option<&Run>, from: Option<&NetworkFile>, data: u32) -> anyhow::Result<Run> {
     if let Some(from) = from {
         from.ensure_topology(args.topology())?;
     }
     let recipe = args.recipe.clone().or(before.map(|run| run.recipe.clone())).unwrap_or_else(|| "default".into());
     let named = Recipe::named(&recipe).unwrap_or(Recipe::DEFAULT);
-    let topology = args.topology().or(from.map(Parameters::topology)).or(before.map(|run| &run.topology));
+    let topology = args.topology().or(from.map(NetworkFile::topology)).or(before.map(|run| &run.topology));
     let default_steps = if from.is_some() { 1000 } else { 30_000 };
     Ok(Run {
         topology: topology.cloned().map_or_else(|| "classic".parse::<Topology>(), Ok)?,
         steps: args.steps.or(before.map(|run| run.steps)).unwrap_or(default_steps),
-        batch: args.batch.map(|batch| batch as usize).or(before.map(|run| run.batch)).unwrap_or(256),
+        batch: args.batch.or(before.map(|run| run.batch)).unwrap_or(256),
         seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(named.seed),
         data,
         quantise_aware: args.quantise_aware.unwrap_or(before.map_or(named.qat.weights, |run| run.quantise_aware)),

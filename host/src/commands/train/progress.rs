@@ -4,7 +4,7 @@ use host::train::checkpoint::Point;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Instant;
 
-/// A bar on a terminal, plain lines elsewhere; both on standard error.
+/// A progress bar on a terminal, plain lines elsewhere; both on standard error.
 pub struct Progress {
     bar: indicatif::ProgressBar,
     terminal: bool,
@@ -26,7 +26,7 @@ impl Progress {
         Self { bar, terminal, start: Instant::now(), first }
     }
 
-    /// After a step; `point` where it is time for a line.
+    /// Shows a step that is done. With `point`, also prints a line.
     pub fn show(&self, step: u32, loss: f32, batch: usize, point: Option<&Point>) {
         let rate = || f64::from(step - self.first) * batch as f64 / self.start.elapsed().as_secs_f64();
         if self.terminal && step.is_multiple_of(20) {
@@ -46,7 +46,7 @@ impl Progress {
         }
     }
 
-    /// Leaves the lines, takes the bar away.
+    /// Removes the bar and leaves the lines.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

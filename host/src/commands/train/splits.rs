@@ -1,13 +1,14 @@
-//! The rows to train on and to test with, and what a person is told of them.
+//! The rows to train on and to test with, and their description.
 
-use crate::commands::optional_labels;
+use crate::commands::rows::optional_labels;
 use autoencoder_io::idx::{IdxError, Images, test_labels, train_labels};
+use autoencoder_io::number::counted;
 use autoencoder_io::picture;
 use std::fmt::Write;
 use std::io::stderr;
 use std::path::Path;
 
-/// Training and test rows, all of one size, and their labels where there are any.
+/// Training and test rows, all of one size, and their labels if there are any.
 pub struct Splits {
     pub train: Images,
     pub test: Images,
@@ -24,17 +25,17 @@ impl Splits {
         Ok(Self { train, test, train_labels, test_labels })
     }
 
-    /// How many rows of how many inputs there are and how many of each label, and the first row, drawn. Of the training rows
-    /// only the first `used` are used.
+    /// Describes the rows: their numbers, their size, the number of rows with each label, and a drawing of the first row. Only
+    /// the first `used` training rows are used.
     pub fn describe(&self, data: &Path, used: usize) -> String {
         let Self { train, test, .. } = self;
         let (all, data) = (train.len(), data.display());
         let of_all = if used < all { format!(" (the first of {all})") } else { String::new() };
         let mut text = format!(
-            "{data}: {}{of_all} and {} of {} inputs",
-            rows(used, "training"),
-            rows(test.len(), "test"),
-            train.image_size()
+            "{data}: {}{of_all} and {} of {}",
+            counted(used, "training row"),
+            counted(test.len(), "test row"),
+            counted(train.image_size(), "input")
         );
         if train.height > 1 {
             write!(text, ", images of {} by {} pixels", train.width, train.height).expect(WRITES);
@@ -54,11 +55,7 @@ impl Splits {
 
 const WRITES: &str = "a string takes it all";
 
-fn rows(count: usize, set: &str) -> String {
-    format!("{count} {set} row{}", if count == 1 { "" } else { "s" })
-}
-
-/// How many rows have each label, in lines of so many columns.
+/// The number of rows with each label, in lines of at most `columns` columns.
 fn counts(set: &str, labels: &[u8], columns: usize) -> String {
     let start = format!("{set} rows of label");
     let mut text = start.clone();
@@ -94,7 +91,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "data/ours: 3 training rows and 1 test row of 4 inputs, images of 2 by 2 pixels");
         assert_eq!(lines[1..3], ["training rows of label  0: 1  7: 2", ""]);
-        // A recipe that uses fewer rows; rows that are no images.
+        // A recipe that uses fewer rows, and rows that are not images.
         let text = splits(1, 4).describe(Path::new("data/ours"), 2);
         assert_eq!(
             text,

@@ -1,11 +1,12 @@
-//! The end of a run: blobs, pictures, and what is printed.
+//! The end of a run: blobs, pictures, and the summary.
 
-use super::session::Session;
-use crate::commands::by_format;
+use super::training_loop::TrainingLoop;
+use crate::commands::figures::by_format;
 use autoencoder_core::{Network, loss};
 use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::files;
 use autoencoder_io::formats::PROTECTED;
+use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
 use host::export::{BlobMeta, f32_blob, integer_blob};
 use host::train::qat::WeightFormat;
@@ -13,12 +14,12 @@ use host::{evaluate, kernels, report};
 use std::fmt::Write;
 
 /// Writes blobs and pictures of a finished run, and returns its summary.
-pub fn finish(session: &Session<'_>) -> anyhow::Result<String> {
-    let Session { args, run, splits, trainer, history, .. } = session;
+pub fn finish(training: &TrainingLoop<'_>) -> anyhow::Result<String> {
+    let TrainingLoop { args, run, splits, trainer, history, .. } = training;
     let (out, network, step) = (&args.out, trainer.network(), trainer.steps_done());
     let topology = describe(&run.topology);
-    let meta = BlobMeta { steps: run.steps_behind(step), code_bits: run.code_bits };
-    // First everything that needs no integers: it is kept even if the network has no integer form.
+    let meta = BlobMeta { steps: run.network_steps(step), code_bits: run.code_bits };
+    // First the files without integers, in case the network has no integer form.
     let float_path = out.join("model.f32.blob");
     let float = f32_blob(network, meta)?;
     files::replace(&float_path, &float, &PROTECTED)?;
@@ -31,11 +32,11 @@ pub fn finish(session: &Session<'_>) -> anyhow::Result<String> {
     let blob = BlobFile::new(&path, &integer_blob(network, format, meta, &splits.train)?);
     files::replace(&path, blob.bytes(), &PROTECTED)?;
 
-    // The last step's, which was tested already.
-    let mse = history.last().and_then(|point| point.test_mse).unwrap_or_else(|| session.test_mse());
+    // The last step was tested already.
+    let mse = history.last().and_then(|point| point.test_mse).unwrap_or_else(|| training.test_mse());
     let integers = Network::open(blob.bytes()).map_err(|source| blob.error(source))?;
     let mse_integers = evaluate::mean(&evaluate::errors_int8(&integers, &splits.test));
-    let seconds = session.time.as_secs_f64();
+    let seconds = training.time.as_secs_f64();
     let ms = seconds * 1e3 / f64::from(step);
     if args.json {
         let [int8, int4] = by_format(format, mse_integers);
@@ -46,12 +47,13 @@ pub fn finish(session: &Session<'_>) -> anyhow::Result<String> {
         return Ok(format!("{summary}\n"));
     }
     let mut text = format!(
-        "{topology} trained for {step} steps of {} rows in {seconds:.1} s ({ms:.2} ms a step)\n\n\
+        "{topology} trained for {} of {} in {seconds:.1} s ({ms:.2} ms a step)\n\n\
          \x20         test MSE     PSNR       blob\n\
          \x20   f32  {mse:.6}  {:5.2} dB  {:9} B  {}\n\
          \x20  {}  {mse_integers:.6}  {:5.2} dB  {:9} B  {}\n\n\
          pictures: {}, {}\n",
-        session.batch,
+        counted(step, "step"),
+        counted(training.batch, "row"),
         loss::psnr(mse),
         float.len(),
         float_path.display(),
@@ -63,12 +65,12 @@ pub fn finish(session: &Session<'_>) -> anyhow::Result<String> {
         loss_path.display(),
     );
     if args.profile {
-        // Three products of each layer, two of the first; a multiplication and an addition for each weight.
+        // Each layer has three products, the first has two. A product multiplies and adds once for each weight.
         let layers = run.topology.layers();
         let weights: usize = layers.iter().map(|layer| layer.weights()).sum();
         let products = 3 * weights - layers[0].weights();
-        let operations = 2 * session.batch as u64 * products as u64;
-        let table = session.profile.table(rayon::current_num_threads(), operations, kernels::dense_rate());
+        let operations = 2 * training.batch as u64 * products as u64;
+        let table = training.profile.table(rayon::current_num_threads(), operations, kernels::dense_rate());
         write!(text, "\n{table}")?;
     }
     Ok(text)

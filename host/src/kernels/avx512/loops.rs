@@ -1,9 +1,9 @@
-//! Two loops of a training step that are no products, with AVX-512's approximations of `1/x` and `1/√x` to 14 bits: they are
-//! as fast as a multiplication, while a division takes six times as long and a root ten times.
+//! The two loops of a training step besides the products. They use AVX-512's approximations of `1/x` and `1/√x` to 14 bits,
+//! which are as fast as a multiplication. A division takes six times as long, and a root ten times.
 
 use super::{Avx512, in_turn, load, load_words, rounded, store, store_words};
-use crate::kernels::bf16::moments::AdamStep;
-use crate::kernels::bf16::{Line, STRIP};
+use crate::kernels::bf16::adam::AdamStep;
+use crate::kernels::bf16::layout::{Line, STRIP};
 use std::arch::x86_64::{
     __m512, __m512i, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps,
     _mm512_and_si512, _mm512_castsi512_ps, _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_fnmadd_ps, _mm512_min_ps,
@@ -15,13 +15,13 @@ use std::f32::consts::{LN_2, LOG2_E};
 
 #[expect(clippy::unused_self, reason = "it is the proof")]
 impl Avx512 {
-    /// `y = 1 / (1 + e^-(y + b))`, within 2e-7 of the true value. Of a NaN, a NaN.
+    /// `y = 1 / (1 + e^-(y + b))`, within 2e-7 of the true value. A NaN stays a NaN.
     pub(crate) fn sigmoid(self, y: &mut [f32], b: &[f32]) {
         // SAFETY: the processor has the instructions.
         unsafe { sigmoid(y, b) }
     }
 
-    /// Adam's step for a row of weights `w` whose gradient is `dw - db·c`; returns `Σ steps·c`. An empty `c` is all 0.
+    /// Updates a row of weights `w`, whose gradient is `dw - db·c`, with Adam; returns `Σ steps·c`. An empty `c` means zeros.
     pub(crate) fn adam(
         self,
         step: AdamStep,
@@ -56,27 +56,27 @@ fn sigmoids(z: __m512) -> __m512 {
     const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
     const Q: [f32; 5] = [LN_2, 0.240_222_83, 0.055_505_585, 0.009_669_691, 0.001_330_060_5];
     let one = _mm512_set1_ps(1.0);
-    // No infinity, which Newton's step would make a NaN. Of a number and a NaN in this order, `min` is the NaN.
+    // Newton's step would turn an infinity into a NaN. Given a number and a NaN in this order, `min` returns the NaN.
     let t = _mm512_min_ps(_mm512_set1_ps(126.0), _mm512_mul_ps(z, _mm512_set1_ps(-LOG2_E)));
     let f = _mm512_reduce_ps::<NEAREST>(t);
     let [q0, q1, q2, q3, q4] = Q.map(|q| _mm512_set1_ps(q));
     let q = _mm512_fmadd_ps(_mm512_fmadd_ps(_mm512_fmadd_ps(_mm512_fmadd_ps(q4, f, q3), f, q2), f, q1), f, q0);
     let e = _mm512_scalef_ps(_mm512_fmadd_ps(q, f, one), _mm512_sub_ps(t, f));
-    // The reciprocal to 14 bits, and one step of Newton's.
+    // The reciprocal to 14 bits, then one step of Newton's method.
     let d = _mm512_add_ps(one, e);
     let y = _mm512_rcp14_ps(d);
     _mm512_fmadd_ps(y, _mm512_fnmadd_ps(d, y, one), y)
 }
 
-/// Asks for the line a page on, of this row or of one after it: at a page's end the processor's own prefetching stops.
+/// Prefetches the line one page ahead, in this row or in a later one. The processor's own prefetching stops at the end of a page.
 #[inline]
 fn fetch_ahead(line: *const i8) {
     const PAGE: usize = 4096;
-    // SAFETY: a hint, of which no address is wrong.
+    // SAFETY: it is a hint, for which any address is allowed.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(PAGE)) };
 }
 
-/// A step of Adam's with each of its numbers in all lanes of a vector.
+/// A step of Adam, with each of its numbers in all lanes of a vector.
 struct Adam {
     first: __m512,
     second: __m512,
@@ -84,7 +84,7 @@ struct Adam {
     rate: __m512,
     epsilon: __m512,
     db: __m512,
-    /// From the low and the high half in turn.
+    /// The order of [`in_turn`].
     order: __m512i,
 }
 
@@ -112,7 +112,7 @@ fn adam(step: AdamStep, w: &mut [f32], moments: &mut [Line], dw: &[f32], db: f32
 }
 
 impl Adam {
-    /// The step of sixteen weights or fewer; returns the steps, each times its number in `c`.
+    /// Updates at most sixteen weights. Returns their steps, each multiplied by its number in `c`.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     #[inline]
     fn vector(&self, w: &mut [f32], moments: &mut Line, dw: &[f32], c: __m512) -> __m512 {

@@ -1,12 +1,12 @@
 //! The instructions of `avx512_bf16`. `VDPBF16PS` multiplies pairs of bfloat16 numbers and adds both products to a sum in
 //! `f32`: twice the multiply-adds of an `f32` instruction.
 //!
-//! A product keeps sixteen vectors of sums in registers until they are done: sixteen rows of the left operand times one strip
-//! of the right one, or four times four. For each pair along the inner dimension it loads a vector of each strip and
+//! A product holds sixteen vectors of sums in registers until they are complete: sixteen rows of the left operand times one
+//! strip of the right one, or four times four. For each pair along the inner dimension it loads a vector of each strip and
 //! multiplies it by a word of each row. [`crate::kernels::bf16`] describes the layouts.
 //!
-//! Everything a loop calls is `inline`. A build without `--release` would otherwise call it in another part of the crate, and
-//! move the sums to memory and back at each call, which takes ten times as long.
+//! Every function that a loop calls is `inline`. Otherwise a build without `--release` moves the sums to memory and back at
+//! each call, which takes ten times as long.
 //!
 //! `unsafe`, because a function compiled for these instructions runs only on a processor that has them, and because masked
 //! loads and stores take pointers.
@@ -14,7 +14,7 @@
 
 mod loops;
 
-use super::bf16::{Left, Line, List, NARROW, Part, STRIP};
+use super::bf16::layout::{Left, Line, List, NARROW, Part, STRIP};
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, __mmask16, _mm512_add_epi32, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_mask_storeu_ps,
@@ -29,7 +29,7 @@ pub struct Avx512(());
 
 #[expect(clippy::unused_self, reason = "it is the proof")]
 impl Avx512 {
-    /// `None` where the processor lacks them.
+    /// The proof; `None` if the processor lacks the instructions.
     pub(crate) fn detect() -> Option<Self> {
         let detected = is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
@@ -38,7 +38,7 @@ impl Avx512 {
     }
 
     /// Rounds up to sixteen rows of `columns` numbers and packs them twice: into tiles, and into the first lines of strips of
-    /// columns, which begin `stride` lines apart, as far as there is room for them. Missing rows are 0.
+    /// columns, which begin `stride` lines apart, as far as they fit. Missing rows are 0.
     pub(crate) fn pack_bf16(
         self,
         from: &[f32],
@@ -57,15 +57,15 @@ impl Avx512 {
         unsafe { transpose_tiles(tiles, strip) }
     }
 
-    /// Writes sixteen rows of `from` to sixteen columns of `to`, from column `first` on. `to` has rows of `columns` numbers, and
-    /// as many of them as a row of `from` has numbers.
+    /// Writes sixteen rows of `from` to sixteen columns of `to`, from column `first` on. `to` has rows of `columns` numbers, one
+    /// for each number in a row of `from`.
     pub(crate) fn transpose_into(self, from: &[f32], to: &mut [f32], columns: usize, first: usize) {
         // SAFETY: as above.
         unsafe { transpose_into(from, to, columns, first) }
     }
 
-    /// Lists the pairs that are not 0 in all of the first `rows` rows of tiles; returns how many there are. `list` needs room
-    /// for all pairs and a line.
+    /// Lists the pairs that are not 0 in all of the first `rows` rows of tiles; returns their number. `list` needs room for
+    /// all pairs and a line.
     pub(crate) fn list_tiles(self, tiles: &[Line], rows: usize, list: &mut [u32]) -> usize {
         // SAFETY: as above.
         unsafe { list_tiles(tiles, rows, list) }
@@ -78,7 +78,7 @@ impl Avx512 {
     }
 
     /// Computes `ROWS` rows of a product, or as many as `out` has, as the sum of its parts. `out` has rows of `columns` numbers.
-    /// Of the right operand, `STRIPS` strips are taken at a time; their number is a multiple of that.
+    /// It takes `STRIPS` strips of the right operand at a time, whose number is a multiple of that.
     pub(crate) fn multiply<'a, L: Left, const ROWS: usize, const STRIPS: usize>(
         self,
         parts: &(impl Iterator<Item = Part<'a>> + Clone),
@@ -96,11 +96,11 @@ fn lanes(count: usize) -> __mmask16 {
     ((1u32 << count.min(STRIP)) - 1) as __mmask16
 }
 
-/// The first numbers of a slice, and zeros where there are fewer than sixteen.
+/// The first sixteen numbers of a slice, filled up with zeros.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn load(numbers: &[f32]) -> __m512 {
-    // SAFETY: only lanes that there are numbers for are read.
+    // SAFETY: the mask selects only lanes within the slice.
     unsafe { _mm512_maskz_loadu_ps(lanes(numbers.len()), numbers.as_ptr()) }
 }
 
@@ -112,11 +112,11 @@ fn load_words(words: &[u32]) -> __m512i {
     unsafe { _mm512_maskz_loadu_epi32(lanes(words.len()), words.as_ptr().cast()) }
 }
 
-/// Sixteen words, or as many as there is room for.
+/// Stores sixteen words, or as many as fit.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn store_words(to: &mut [u32], words: __m512i) {
-    // SAFETY: only words that there is room for are written.
+    // SAFETY: the mask selects only words within the slice.
     unsafe { _mm512_mask_storeu_epi32(to.as_mut_ptr().cast(), lanes(to.len()), words) };
 }
 
@@ -124,7 +124,7 @@ fn store_words(to: &mut [u32], words: __m512i) {
 #[target_feature(enable = "avx512f,avx512bf16")]
 #[inline]
 fn rounded(low: __m512, high: __m512) -> __m512i {
-    // SAFETY: vectors of one size, of which any bits are a value.
+    // SAFETY: both vectors have the same size, and any bits are a value of either.
     unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
 }
 
@@ -133,7 +133,7 @@ fn rounded(low: __m512, high: __m512) -> __m512i {
 #[inline]
 fn in_turn() -> __m512i {
     let order: [u16; 2 * STRIP] = std::array::from_fn(|i| (i / 2 + i % 2 * STRIP) as u16);
-    // SAFETY: sixty-four bytes.
+    // SAFETY: the array has sixty-four bytes.
     unsafe { _mm512_loadu_si512(order.as_ptr().cast()) }
 }
 
@@ -154,7 +154,7 @@ fn pack_bf16(from: &[f32], columns: usize, tiles: &mut [Line], strips: &mut [Lin
             let block = 2 * STRIP * i..2 * STRIP * (i + 1);
             let (a, b, c, d);
             if let (Some(even), Some(odd)) = (even.get(block.clone()), odd.get(block)) {
-                // Whole vectors need no masks.
+                // Whole vectors do not need masks.
                 (a, b) = (load(&even[..STRIP]), load(&even[STRIP..]));
                 (c, d) = (load(&odd[..STRIP]), load(&odd[STRIP..]));
             } else {
@@ -173,7 +173,7 @@ fn pack_bf16(from: &[f32], columns: usize, tiles: &mut [Line], strips: &mut [Lin
     }
 }
 
-/// The vector of a row after this many others.
+/// The vector of a row at this index.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn load_from(row: &[f32], vectors: usize) -> __m512 {
@@ -207,7 +207,7 @@ fn transpose_into(from: &[f32], to: &mut [f32], columns: usize, first: usize) {
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn transposed(x: &[__m512i; STRIP]) -> [__m512i; STRIP] {
-    // Words of two rows together, of four, of eight, of all.
+    // Interleave the words of two rows, then of four, of eight, of all.
     let x: [__m512i; STRIP] = std::array::from_fn(|i| {
         let (a, b) = (x[i / 2 * 2], x[i / 2 * 2 + 1]);
         if i % 2 == 0 { _mm512_unpacklo_epi32(a, b) } else { _mm512_unpackhi_epi32(a, b) }
@@ -232,7 +232,7 @@ fn list_columns(strip: &[Line], lists: &mut [List; NARROW]) {
     for (pair, line) in strip.iter().enumerate() {
         let mask = nonzero(load_words(&line.0));
         for (i, (list, count)) in lists.iter_mut().zip(&mut counts).enumerate() {
-            // No branch: one that is 0 is written as well, and the next over it.
+            // Without a branch: a pair of zeros is written as well, and the next pair overwrites it.
             list.pairs[*count] = pair as u32;
             *count += usize::from(mask >> (NARROW * i) & 0xf != 0);
         }
@@ -269,7 +269,7 @@ fn multiply<'a, L: Left, const ROWS: usize, const STRIPS: usize>(
                 let left = &left[L::offset(*pair as usize)..][..=(ROWS - 1) * L::ROW];
                 let right: [__m512bh; STRIPS] =
                     std::array::from_fn(|i| pairs_of(load_words(&right[i * stride + *pair as usize].0)));
-                // A new array, not changes to the old one: that stays in registers whatever the build.
+                // A new array stays in registers in every build. Changes to the old one would not.
                 sums = std::array::from_fn(|row| {
                     let left = pairs_of(_mm512_set1_epi32(left[row * L::ROW] as i32));
                     std::array::from_fn(|i| _mm512_dpbf16_ps(sums[row][i], right[i], left))
@@ -284,11 +284,11 @@ fn multiply<'a, L: Left, const ROWS: usize, const STRIPS: usize>(
     }
 }
 
-/// Sixteen numbers, or as many as there is room for.
+/// Stores sixteen numbers, or as many as fit.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn store(to: &mut [f32], numbers: __m512) {
-    // SAFETY: only numbers that there is room for are written.
+    // SAFETY: the mask selects only numbers within the slice.
     unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), lanes(to.len()), numbers) };
 }
 
@@ -296,6 +296,6 @@ fn store(to: &mut [f32], numbers: __m512) {
 #[target_feature(enable = "avx512f,avx512bf16")]
 #[inline]
 fn pairs_of(words: __m512i) -> __m512bh {
-    // SAFETY: vectors of one size, of which any bits are a value.
+    // SAFETY: both vectors have the same size, and any bits are a value of either.
     unsafe { std::mem::transmute(words) }
 }

@@ -1,55 +1,11 @@
-//! Adam with moments in bfloat16. Weights and moments are the bytes of an update, which waits for memory: this saves a third of
-//! them. Moments are running means of numbers that are far less certain than eight bits.
-//!
-//! A word holds both moments of one weight, the first in its high half. The moments of each row of weights begin on a new line.
+//! The moments of Adam in bfloat16. A word holds both moments of one weight, the first in its high half. The moments of each row of weights begin on a new line.
 
-use super::{PackedLayer, PackedNetwork, STRIP};
+use super::layout::STRIP;
+use super::weights::{PackedLayer, PackedNetwork};
 use crate::network::FloatNetwork;
-use autoencoder_core::optimizer::Adam;
-
-/// Adam at one step, in as few operations as possible:
-///
-/// ```text
-/// m += first·(g - m)      v += second·(g² - v)      p -= rate · (m + ahead·(g - m)) / √(v + epsilon)
-/// ```
-///
-/// This is [`Adam`] with two differences: the square of its epsilon stands under the root, and where `g²` overflows, the step is
-/// a NaN instead of 0.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AdamStep {
-    pub(crate) first: f32,
-    pub(crate) second: f32,
-    pub(crate) ahead: f32,
-    pub(crate) rate: f32,
-    pub(crate) epsilon: f32,
-}
-
-impl AdamStep {
-    /// Step `t`, from 1, with learning rate `lr`.
-    pub(crate) fn new(adam: Adam, t: u32, lr: f32) -> Self {
-        let [c1, c2] = adam.corrections(t);
-        let Adam { beta1, beta2, epsilon, nesterov } = adam;
-        let [first, second] = [1.0 - beta1, 1.0 - beta2];
-        let ahead = if nesterov { first } else { 0.0 };
-        Self { first, second, ahead, rate: lr * c1 / c2.sqrt(), epsilon: epsilon * epsilon / c2 }
-    }
-
-    /// The same with steps multiplied by `scale`.
-    pub(crate) fn scaled(self, scale: f32) -> Self {
-        Self { rate: self.rate * scale, ..self }
-    }
-}
-
-/// Whether bfloat16 suffices for the moments.
-///
-/// Neighbouring numbers in bfloat16 are up to 2⁻⁷ of their size apart. A moment whose gradients are 0 has to shrink by more than
-/// that at each step: one that forgets more slowly would stand still. The square of epsilon has to be a normal number.
-pub(crate) fn bf16_moments_ok(Adam { beta1, beta2, epsilon, .. }: Adam) -> bool {
-    1.0 - beta1.max(beta2) > 1.0 / 128.0 && epsilon * epsilon >= f32::MIN_POSITIVE
-}
 
 impl PackedNetwork {
-    /// Rounds the moments `m` and `v` of all weights and keeps them.
+    /// Rounds and stores the moments `m` and `v` of all weights.
     pub(crate) fn pack_moments(&mut self, m: &FloatNetwork, v: &FloatNetwork) {
         for (packed, (m, v)) in self.layers.iter_mut().zip(m.layers().zip(v.layers())) {
             let inputs = usize::from(packed.spec.inputs);
@@ -62,7 +18,7 @@ impl PackedNetwork {
         }
     }
 
-    /// Writes the moments that are kept back to `m` and `v`.
+    /// Writes the stored moments back to `m` and `v`.
     pub(crate) fn unpack_moments(&self, m: &mut FloatNetwork, v: &mut FloatNetwork) {
         for (packed, ((m, _), (v, _))) in self.layers.iter().zip(m.layers_mut().zip(v.layers_mut())) {
             let PackedLayer { spec, moments, .. } = packed;
@@ -80,7 +36,7 @@ impl PackedNetwork {
 /// The high half of a word.
 const HIGH: u32 = 0xffff_0000;
 
-/// The bits of the nearest number in bfloat16; halfway between two, of the even one. A NaN stays a NaN.
+/// The bits of the nearest number in bfloat16, or of the even one halfway between two. A NaN stays a NaN.
 fn rounded(number: f32) -> u32 {
     let bits = number.to_bits();
     if number.is_nan() {
@@ -94,9 +50,10 @@ mod tests {
     use super::*;
     use crate::kernels::Bf16;
     use crate::kernels::avx512::Avx512;
-    use crate::kernels::bf16::Line;
+    use crate::kernels::bf16::adam::{AdamStep, bf16_moments_ok};
+    use crate::kernels::bf16::layout::Line;
     use crate::kernels::left_out::or_left_out;
-    use autoencoder_core::optimizer::Optimizer;
+    use autoencoder_core::optimizer::{Adam, Optimizer};
     use rand::RngExt;
     use rand_pcg::Pcg32;
 
@@ -148,7 +105,7 @@ mod tests {
         }
     }
 
-    /// Whoever loads a checkpoint goes on with the moments that were written.
+    /// A run that continues from a checkpoint uses the moments that were written.
     #[test]
     fn moments_come_back_as_they_were_kept() {
         let Some(bf16) = or_left_out(Bf16::detect()) else { return };
@@ -177,13 +134,13 @@ mod tests {
         assert_eq!([m, v], second);
     }
 
-    /// Means that keep 0.999 of themselves would stand still.
+    /// A mean that keeps 0.999 of itself would never change.
     #[test]
     fn slow_moments_stay_in_f32() {
         assert!(bf16_moments_ok(Adam { beta1: 0.95, beta2: 0.98, ..Adam::default() }));
         assert!(!bf16_moments_ok(Adam::default()));
         assert!(!bf16_moments_ok(Adam { beta1: 0.9, beta2: 0.98, epsilon: 1e-22, nesterov: false }));
-        // A mean that may be kept in bfloat16 falls from every number.
+        // A mean that may be stored in bfloat16 shrinks from every number.
         for mantissa in 0..128 {
             let number = f32::from_bits(0x3f80_0000 | mantissa << 16);
             assert!(f32::from_bits(rounded(number * 0.992)) < number, "{number} stays");

@@ -1,18 +1,19 @@
-//! The products of one shard, and the gradient of weights that is made of all shards.
+//! The products of one shard, and the gradient of weights over all shards.
 //!
-//! `forward` and `input_gradient` take sixteen rows at a time: they round and pack them into tiles on this thread, where the
-//! product reads them, and into the strips of columns that the gradient of weights will read. Sixteen vectors of sums cover
+//! `forward` and `input_gradient` take sixteen rows at a time. They round the rows and pack them into tiles, which the product
+//! reads, and into the strips of columns that the gradient of weights will read. Sixteen vectors of sums cover
 //! sixteen rows by sixteen columns, or four by sixty-four.
 //!
 //! Each factor is rounded to eight bits, so a sum differs from that of the plain loops by at most 2⁻⁷ of the sum of the absolute
 //! values of its products.
 
-use super::{
-    InStrips, InTiles, Line, List, NARROW, PAIRS, PackedLayer, PackedNetwork, Part, STRIP, WIDE, is_wide, pairs,
-    scratch, tile_lines, words,
+use super::layout::{
+    InStrips, InTiles, Line, List, NARROW, PAIRS, Part, STRIP, WIDE, is_wide, pairs, scratch, tile_lines, words,
 };
+use super::weights::{PackedLayer, PackedNetwork};
+use crate::kernels::activations::activate;
 use crate::kernels::avx512::Avx512;
-use crate::kernels::{Products, SHARD, ShardOperands, activate};
+use crate::kernels::products::{Products, SHARD, ShardOperands};
 use crate::profile::{Phase, timed};
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::{LayerSpec, Topology};
@@ -20,7 +21,7 @@ use std::cell::RefCell;
 use std::iter;
 use std::ops::Range;
 
-/// Products in bfloat16, where the processor has `avx512_bf16`.
+/// Products in bfloat16, on processors with `avx512_bf16`.
 #[derive(Clone, Copy, Debug)]
 pub struct Bf16 {
     avx512: Avx512,
@@ -34,7 +35,7 @@ pub struct Operands {
     dz: Vec<Line>,
     /// `[inputs / 16][STRIDE]`
     x: Vec<Line>,
-    /// In a layer whose input may be mostly zeros: for each four columns of `x`, the pairs that are not all 0. Otherwise empty.
+    /// For each four columns of `x`, the pairs that are not all 0. Empty unless the layer's input may be mostly zeros.
     lists: Vec<[List; NARROW]>,
 }
 
@@ -59,18 +60,18 @@ thread_local! {
 }
 
 impl Bf16 {
-    /// `None` where the processor lacks the instructions.
+    /// Products in bfloat16; `None` if the processor lacks the instructions.
     pub fn detect() -> Option<Self> {
         Avx512::detect().map(|avx512| Self { avx512 })
     }
 
-    /// Room for the weights of a network.
+    /// A packed network of this topology, whose weights are all 0.
     pub fn packed_network(self, topology: &Topology) -> PackedNetwork {
         PackedNetwork::new(self.avx512, topology)
     }
 
-    /// Computes sixteen rows of `y = x·Wᵀ`, or fewer at the end, `ROWS` rows and `STRIPS` strips at a time. `tiles` holds the
-    /// rows of `x`; `list` is scratch.
+    /// Computes sixteen rows of `y = x·Wᵀ`, or the fewer last ones, `ROWS` rows and `STRIPS` strips at a time. `tiles` holds the
+    /// rows of `x`; `list` is scratch memory.
     fn sixteen_rows<const ROWS: usize, const STRIPS: usize>(
         self,
         layer: &PackedLayer,
@@ -187,7 +188,7 @@ impl Products for Bf16 {
 }
 
 impl Bf16 {
-    /// The next 64 rows of `dWᵀ = Σ xᵀ·dz`, from the lines `first` of each shard's `dz` on.
+    /// Computes the next 64 rows of `dWᵀ = Σ xᵀ·dz`, from line `first` of each shard's `dz` on.
     fn transposed_gradient(self, shards: &[ShardOperands<'_, Self>], first: usize, inputs: usize, dw: &mut [f32]) {
         let mut dwt = [[[0.0; WIDE]; NARROW]; NARROW];
         for (strip, column) in (0..inputs).step_by(STRIP).enumerate() {

@@ -1,6 +1,6 @@
-//! Rounding, numbers that are none, and the sigmoid. `kernels/tests.rs` compares the products with the plain loops.
+//! Rounding, NaN and infinity, and the sigmoid. `kernels/tests.rs` compares the products with the plain loops.
 
-use super::*;
+use super::Bf16;
 use crate::kernels::avx512::Avx512;
 use crate::kernels::left_out::or_left_out;
 use crate::kernels::{Products, ShardOperands};
@@ -58,7 +58,7 @@ fn a_sigmoid_is_accurate_saturates_and_keeps_any_nan() {
     }
 }
 
-/// A NaN has to be seen: it is the sign that a run has diverged.
+/// A NaN must not vanish, because it shows that a run has diverged.
 #[test]
 fn a_nan_weight_makes_its_output_a_nan() {
     let Some(bf16) = or_left_out(Bf16::detect()) else { return };

@@ -1,6 +1,6 @@
-//! The weights of a network as products in bfloat16 read them, and their moments.
+//! The weights of a network, packed for products in bfloat16, and their moments.
 
-use super::{Line, PAIRS, STRIP, WIDE, is_wide, pairs, scratch, tile_lines};
+use super::layout::{Line, PAIRS, STRIP, WIDE, is_wide, pairs, scratch, tile_lines};
 use crate::kernels::avx512::Avx512;
 use crate::network::FloatNetwork;
 use autoencoder_core::{LayerSpec, Topology};
@@ -12,18 +12,18 @@ pub struct PackedNetwork {
     pub(super) layers: Vec<PackedLayer>,
 }
 
-/// The weights of one layer. Sixteen rows of them take as many lines in one order as in the other.
+/// The weights of one layer. Sixteen rows take the same number of lines in both orders.
 pub struct PackedLayer {
     avx512: Avx512,
     pub(super) spec: LayerSpec,
-    /// Whether its input may be mostly zeros.
+    /// Whether the layer's input may be mostly zeros.
     pub(super) wide: bool,
     /// `[outputs / 16][inputs / 2]`: strips of rows.
     pub(super) forward: Vec<Line>,
     /// `[outputs / 16][inputs / 16][8]`: strips of the columns of each sixteen rows. The first layer has none, because its
     /// input has no gradient.
     pub(super) backward: Vec<Line>,
-    /// `[outputs][inputs / 16]`: the moments of the weights, where they are kept here.
+    /// `[outputs][inputs / 16]`: the moments of the weights, if they are in bfloat16.
     pub(super) moments: Vec<Line>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct PackedRows<'a> {
 }
 
 impl PackedNetwork {
-    /// Room for the weights of a network.
+    /// A packed network of this topology, whose weights are all 0.
     pub(super) fn new(avx512: Avx512, topology: &Topology) -> Self {
         let layer = |(index, spec): (usize, &LayerSpec)| {
             let [inputs, outputs] = spec.sizes();
@@ -77,7 +77,7 @@ impl PackedNetwork {
 }
 
 impl<'a> PackedRows<'a> {
-    /// `rows` rows at a time, a multiple of sixteen.
+    /// Splits the rows into chunks of `rows` rows, a multiple of sixteen.
     pub(crate) fn chunks(self, rows: usize) -> impl Iterator<Item = Self> + use<'a> {
         let Self { avx512, inputs, forward, backward, moments } = self;
         let lines = rows / STRIP * pairs(inputs);

@@ -2,11 +2,11 @@
 
 use super::*;
 
-/// A small linear congruential generator: the same noise every time.
+/// A linear congruential generator: the same noise every time.
 struct Random(u64);
 
 impl Random {
-    /// `0..below`
+    /// A number in `0..below`.
     fn below(&mut self, below: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % below
@@ -17,32 +17,33 @@ impl Random {
     }
 }
 
-/// Bytes that no image has a buffer for.
+/// More bytes than any image has a buffer for.
 const TOO_LONG: usize = 10_000;
 
-/// Noise, or a frame to which something happened; it ends with a zero.
+/// Noise or a damaged frame, with a zero at its end.
 fn burst(random: &mut Random, weights: u32, sequence: u32) -> Vec<u8> {
     let (image, code) = (random.bytes(784), random.bytes(128));
-    // Not `Info`: its answer says what the application takes, which is less on 32 bits.
+    // Not `Info`: its answer has the size of the application, which is smaller on 32 bits.
     let command = match random.below(4) {
         0 => Command::Score { row: &image },
         1 => Command::Encode { row: &image },
-        2 => Command::Decode { weights, code: &code },
+        2 => Command::Decode { identity: weights, code: &code },
         _ => Command::Digest { row: &image, layers: 4 },
     };
     let mut buffer = [0; 1024];
     let mut frame = frame::write(&Request { sequence, command }, &mut buffer).unwrap().to_vec();
-    // No more bytes than fit the buffer in this process, which is as long as the network needs; the image's is longer.
+    // No more bytes than fit the buffer in this process, which is exactly as long as the network needs. The image's is
+    // longer.
     let (at, count) = (random.below(frame.len()), 1 + random.below(16));
     match random.below(8) {
         0 => frame = (0..random.below(300)).map(|_| random.below(256) as u8).collect(), // noise
-        1 => frame[at] ^= 1 << random.below(8),                                         // a bit
-        2 => frame.truncate(at),                                                        // breaks off
+        1 => frame[at] ^= 1 << random.below(8),                                         // a flipped bit
+        2 => frame.truncate(at),                                                        // truncated
         3 => drop(frame.drain(at..(at + count).min(frame.len()))),                      // bytes lost
         4 => drop(frame.splice(at..at, random.bytes(count))),                           // bytes added
         5 => drop(frame.splice(at..at, [1 + random.below(255) as u8; TOO_LONG])),       // too long
-        6 => drop(frame.pop()),                                                         // its end lost
-        _ => frame.rotate_left(at),                                                     // out of step
+        6 => drop(frame.pop()),                                                         // without its end
+        _ => frame.rotate_left(at),                                                     // rotated
     }
     frame.push(0);
     frame
@@ -57,7 +58,7 @@ fn noise_and_damaged_frames_are_answered_as_in_process_and_the_next_request_is_s
     let mut random = Random(4);
     let mut seen = Vec::new();
     for i in 0..150 {
-        // Numbers that go up, down and nowhere: it keeps none.
+        // Numbers that rise, fall and stay the same: the device stores none.
         let sequence = [i, 1000 - i, 5][i as usize % 3];
         let bytes = burst(&mut random, weights.crc, sequence);
         let own = here.link.exchange(&bytes).unwrap().to_vec();

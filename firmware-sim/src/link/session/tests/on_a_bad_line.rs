@@ -1,4 +1,4 @@
-//! Lines that damage what goes over them.
+//! Lines that damage frames.
 
 use super::*;
 use autoencoder_device::flash::Nor;
@@ -11,16 +11,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Duration;
 
-/// What happens to a frame on a line.
+/// The damage to a frame on a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Damage {
-    /// A bit of it is changed.
+    /// One of its bits is flipped.
     Flipped,
-    /// Its end is lost.
+    /// Its final zero is lost.
     Endless,
 }
 
-/// One direction of a line: the frame of some number suffers damage.
+/// One direction of a line, which damages one frame.
 struct Direction {
     damage: Option<(usize, Damage)>,
     frame: usize,
@@ -32,7 +32,7 @@ impl Direction {
         let damage = self.damage.filter(|(frame, _)| *frame == self.frame).map(|(_, damage)| damage);
         self.byte += 1;
         if byte == 0 {
-            self.frame += usize::from(self.byte > 1); // nothing but its zero is no frame
+            self.frame += usize::from(self.byte > 1); // a zero alone is not a frame
             let lost = damage == Some(Damage::Endless) && self.byte > 1;
             self.byte = 0;
             return (!lost).then_some(0);
@@ -42,8 +42,8 @@ impl Direction {
     }
 }
 
-/// A device that learns, at the other end of a serial line; the line damages a frame each way. What comes of `ask`, and
-/// how many frames the device answered.
+/// Calls `ask` with a device that learns, over a serial line that damages a frame in each direction. Returns the
+/// outcome and the number of frames that the device answered.
 fn over_a_bad_line<T>(
     there: Option<(usize, Damage)>,
     back: Option<(usize, Damage)>,
@@ -84,7 +84,7 @@ fn over_a_bad_line<T>(
 }
 
 #[test]
-fn a_damaged_frame_costs_a_second_request_and_nothing_else() {
+fn a_damaged_frame_costs_only_a_second_request() {
     let image: Vec<u8> = (0..784).map(|i| (i % 251) as u8).collect();
     let ask = |session: &mut Session<'_>| {
         let first = session.reconstruct(&image)?;
@@ -93,11 +93,11 @@ fn a_damaged_frame_costs_a_second_request_and_nothing_else() {
     let (whole, answers) = over_a_bad_line(None, None, ask);
     let whole = whole.unwrap();
     assert_eq!(answers, 6); // info, usage, and four of these
-    // Frame 0 greets, 1 asks what it took: they are sent again, too.
+    // Frame 0 is the greeting and frame 1 asks for the usage. They are also sent again.
     for damage in [Damage::Flipped, Damage::Endless] {
         for frame in [0, 1, 2] {
             if damage == Damage::Endless && frame < 2 {
-                continue; // for all that is known then, nobody is there
+                continue; // no reply to the greeting: not our device
             }
             for (there, back) in [(Some((frame, damage)), None), (None, Some((frame, damage)))] {
                 let (outcome, answers) = over_a_bad_line(there, back, ask);
@@ -121,14 +121,14 @@ fn the_file_of_another_board_is_not_replaced() {
         let ask = |session: &mut Session<'_>| session.kept(&FlashFile::read(&path, session.weights)?, replaced);
         over_a_bad_line(None, None, ask).0.map_err(|error| error.to_string())
     };
-    let refused = format!("{}: what another device has learned; give another --flash", path.display());
+    let refused = format!("{}: the learned parameters of another device; give another --flash", path.display());
     assert_eq!((kept(false), kept(true)), (Err(refused), Ok(RecordState::Nothing)));
     std::fs::write(&path, flash_file::erased(weights.topology())).unwrap();
     assert_eq!(kept(false), Ok(RecordState::Nothing), "nothing is lost");
 }
 
 #[test]
-fn a_step_of_learning_is_never_taken_twice() {
+fn a_learning_step_is_never_taken_twice() {
     let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 4 };
     let learned = |there, back| {
         let ask = |session: &mut Session<'_>| {
@@ -140,15 +140,15 @@ fn a_step_of_learning_is_never_taken_twice() {
         over_a_bad_line(there, back, ask)
     };
     assert_eq!(learned(None, None).0.unwrap(), 4);
-    // Frame 2 begins the run, 3 is its first image; this is the first to be learned from.
+    // Frame 2 begins the run, and frame 3 is its first image. This is the first image to learn from.
     let first = 3 + HELD_OUT;
     for (there, back) in [(Some((first, Damage::Flipped)), None), (None, Some((first, Damage::Flipped)))] {
         let (outcome, answers) = learned(there, back);
         let text = format!("{:#}", outcome.unwrap_err());
         assert!(text.ends_with(&Error::Crc.to_string()), "{text}");
-        assert_eq!(answers, first + 1, "nothing was sent after it");
+        assert_eq!(answers, first + 1, "something was sent after it");
     }
-    // To begin anew is no step.
+    // Beginning a run again is not a step.
     let (outcome, answers) = learned(None, Some((2, Damage::Flipped)));
     assert_eq!((outcome.unwrap(), answers), (4, 2 + 2 + HELD_OUT + 4 + 1));
 }

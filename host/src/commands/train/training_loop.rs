@@ -1,4 +1,4 @@
-//! A run under way: its steps, its checkpoints, its curve.
+//! The training loop: steps, checkpoints, the loss curve.
 
 use super::options::Setup;
 use super::progress::Progress;
@@ -18,38 +18,38 @@ use std::time::Duration;
 /// Steps between checkpoints, and the most between lines.
 const SAVE_EVERY: u32 = 1000;
 
-/// A run, its trainer, and what it has shown so far.
-pub struct Session<'a> {
+/// A run, its trainer, and its results so far.
+pub struct TrainingLoop<'a> {
     pub args: &'a args::Train,
     pub run: Run,
-    /// Where the rows are.
+    /// The folder of the rows.
     data: PathBuf,
     pub splits: Splits,
     pub trainer: Trainer,
     pub history: Vec<Point>,
     /// Sum and number of the losses since the last point.
     pending: (f64, u32),
-    /// Time in training steps, of this session and those before it.
+    /// Time in training steps, those before the run was continued included.
     pub time: Duration,
     pub profile: Profile,
     /// Training rows that the recipe uses.
     rows: usize,
-    /// Rows a step: no more than there are.
+    /// Rows a step, not more than `rows`.
     pub batch: usize,
-    /// The step of the checkpoint that stands.
+    /// The step of the last checkpoint on disk.
     saved: Option<u32>,
-    /// Of the output folder.
+    /// The lock on the output folder.
     _lock: DirLock,
 }
 
-impl<'a> Session<'a> {
-    /// Makes and locks the output folder, and goes to where the run was stopped.
+impl<'a> TrainingLoop<'a> {
+    /// Makes and locks the output folder, and restores the state of a stopped run.
     pub fn new(args: &'a args::Train, setup: Setup, trainer: Trainer) -> anyhow::Result<Self> {
         let Setup { run, lock, checkpoint, data, splits, .. } = setup;
         let lock = lock.map_or_else(|| DirLock::new(&args.out), Ok)?;
         let rows = splits.train.len().min(run.recipe()?.rows);
         let batch = run.batch.min(rows);
-        let mut session = Self {
+        let mut training = Self {
             args,
             run,
             data,
@@ -65,19 +65,19 @@ impl<'a> Session<'a> {
             _lock: lock,
         };
         if let Some(checkpoint) = checkpoint {
-            checkpoint.expect(&args.out.join("checkpoint"), &session.run)?;
-            checkpoint.restore(&mut session.trainer);
-            session.time = Duration::try_from_secs_f64(checkpoint.seconds).unwrap_or_default();
-            session.pending = checkpoint.pending;
-            session.history = checkpoint.history;
-            session.saved = Some(checkpoint.step);
+            checkpoint.expect(&args.out.join("checkpoint"), &training.run)?;
+            checkpoint.restore(&mut training.trainer);
+            training.time = Duration::try_from_secs_f64(checkpoint.seconds).unwrap_or_default();
+            training.pending = checkpoint.pending;
+            training.history = checkpoint.history;
+            training.saved = Some(checkpoint.step);
         }
-        // What an earlier run left stays together until there is a checkpoint of this one.
-        if session.saved.is_some() || !args.out.join("loss.csv").is_file() {
-            session.write_csv()?;
+        // The files of an earlier run stay together until this one has a checkpoint.
+        if training.saved.is_some() || !args.out.join("loss.csv").is_file() {
+            training.write_csv()?;
         }
-        interrupt::watch()?; // the first signal asks for a checkpoint; a second does not wait for it
-        Ok(session)
+        interrupt::watch()?; // the first signal asks for a checkpoint; the second does not wait for it
+        Ok(training)
     }
 
     /// A description of the data.
@@ -85,10 +85,10 @@ impl<'a> Session<'a> {
         self.splits.describe(&self.data, self.rows)
     }
 
-    /// Trains to the end. Ctrl-C is an error, after a checkpoint.
-    pub fn train(&mut self) -> anyhow::Result<()> {
+    /// Trains to the end. Ctrl-C writes a checkpoint and is an error.
+    pub fn run(&mut self) -> anyhow::Result<()> {
         let steps = self.trainer.steps();
-        // Testing takes as long as some fifteen steps.
+        // Testing takes about as long as fifteen steps.
         let line_every = (steps / 10).clamp(100, SAVE_EVERY);
         let point_every = (steps / 100).clamp(1, 100);
         let progress = Progress::new(steps, self.trainer.steps_done());
@@ -105,7 +105,7 @@ impl<'a> Session<'a> {
             }
             self.pending = (self.pending.0 + f64::from(loss), self.pending.1 + 1);
             if step == steps {
-                self.save()?; // before anything else can go wrong: memory for the evaluation, for example
+                self.save()?; // before the evaluation, for which the system may refuse memory
             }
             let line = step.is_multiple_of(line_every) || step == steps;
             if line || step.is_multiple_of(point_every) {
@@ -123,7 +123,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The MSE of the network as it is now over the test rows.
+    /// The MSE of the present network over the test rows.
     pub fn test_mse(&self) -> f64 {
         let network = self.trainer.network();
         evaluate::mean(&evaluate::errors(network, self.trainer.code_bits(), &self.splits.test))
@@ -147,18 +147,19 @@ impl<'a> Session<'a> {
     fn stopped(&self) -> anyhow::Error {
         let out = &self.args.out;
         let left = ["f32", "int8", "int4"].iter().any(|name| out.join(format!("model.{name}.blob")).exists());
-        let blobs = if left { " (the blobs there are an earlier run's)" } else { "" };
+        let blobs = if left { " (the blobs there are those of an earlier run)" } else { "" };
         let (step, steps) = (self.trainer.steps_done(), self.run.steps);
         let [out, data] = [out, &self.data].map(|path| quoted(path));
-        anyhow!("stopped at step {step} of {steps}; go on with --resume --out {out} --data {data}{blobs}")
+        anyhow!("stopped at step {step} of {steps}; continue with --resume --out {out} --data {data}{blobs}")
     }
 
+    /// The message of a run whose numbers are no longer finite.
     fn diverged(&self, what: &str) -> anyhow::Error {
         let step = self.trainer.steps_done();
         let out = self.args.out.display();
         match self.saved {
             Some(saved) => {
-                anyhow!("{what} at step {step}: training diverged; the checkpoint of step {saved} stands in {out}")
+                anyhow!("{what} at step {step}: training diverged; the checkpoint of step {saved} is still in {out}")
             }
             None => anyhow!("{what} at step {step}: training diverged; no checkpoint was due yet"),
         }
@@ -170,7 +171,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A path as it can be given to a shell again.
+/// A path as an argument for a shell.
 fn quoted(path: &Path) -> String {
     let shown = path.display().to_string();
     if shown.contains(char::is_whitespace) { format!("'{shown}'") } else { shown }

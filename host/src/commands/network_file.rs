@@ -1,4 +1,4 @@
-//! Where the parameters of a network come from: a checkpoint or an f32 blob.
+//! A file with a network in f32: a checkpoint or an f32 blob.
 
 use anyhow::{bail, ensure};
 use autoencoder_core::{Topology, crc};
@@ -11,10 +11,9 @@ use host::train::checkpoint::Checkpoint;
 use host::train::qat::{Qat, WeightFormat, round};
 use std::path::{Path, PathBuf};
 
-/// A file of parameters.
-pub struct Parameters {
+/// A file with a network in f32.
+pub struct NetworkFile {
     path: PathBuf,
-    /// CRC-32 of the file.
     crc: u32,
     contents: Contents,
 }
@@ -24,8 +23,8 @@ enum Contents {
     Blob { network: FloatNetwork, steps: u32, code_bits: u8 },
 }
 
-impl Parameters {
-    /// Reads and checks it.
+impl NetworkFile {
+    /// Reads and checks a file.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let file = BlobFile::read(path)?;
         let contents = if Checkpoint::is_one(file.bytes()) {
@@ -41,12 +40,12 @@ impl Parameters {
         Ok(Self { path: path.to_owned(), crc: crc::checksum(file.bytes()), contents })
     }
 
-    /// CRC-32 of the file: which parameters these are.
+    /// CRC-32 of the file. It tells one network from another.
     pub fn crc(&self) -> u32 {
         self.crc
     }
 
-    /// The shape of the network.
+    /// The network's layers.
     pub fn topology(&self) -> &Topology {
         match &self.contents {
             Contents::Checkpoint(checkpoint) => &checkpoint.run.topology,
@@ -54,24 +53,24 @@ impl Parameters {
         }
     }
 
-    /// Returns an error if another network was asked for.
-    pub fn ensure_topology(&self, asked: Option<&Topology>) -> anyhow::Result<()> {
+    /// Returns an error if the command line names another network.
+    pub fn ensure_topology(&self, named: Option<&Topology>) -> anyhow::Result<()> {
         let found = self.topology();
-        let asked = asked.unwrap_or(found);
+        let named = named.unwrap_or(found);
         let path = self.path.display();
-        ensure!(asked == found, "{path}: parameters of {}, not of {}", describe(found), describe(asked));
+        ensure!(named == found, "{path}: a network {}; the command line names {}", describe(found), describe(named));
         Ok(())
     }
 
-    /// Their training steps.
+    /// The network's training steps.
     pub fn steps(&self) -> u32 {
         match &self.contents {
-            Contents::Checkpoint(checkpoint) => checkpoint.run.steps_behind(checkpoint.step),
+            Contents::Checkpoint(checkpoint) => checkpoint.run.network_steps(checkpoint.step),
             Contents::Blob { steps, .. } => *steps,
         }
     }
 
-    /// Bits of a code element that they were trained for.
+    /// Bits of a code element that the network was trained for.
     pub fn code_bits(&self) -> anyhow::Result<u8> {
         match &self.contents {
             Contents::Checkpoint(checkpoint) => Ok(qat(checkpoint)?.code_bits),
@@ -79,7 +78,7 @@ impl Parameters {
         }
     }
 
-    /// Whether their blob holds rounded weights: then the images that they were trained on are needed to make it.
+    /// Whether the network's blob holds rounded weights. [`Self::rounded`] then needs the training images.
     pub fn is_rounded(&self) -> anyhow::Result<bool> {
         match &self.contents {
             Contents::Checkpoint(checkpoint) => Ok(qat(checkpoint)?.weights.is_some()),
@@ -87,7 +86,7 @@ impl Parameters {
         }
     }
 
-    /// The network, exactly.
+    /// The network with its exact parameters.
     pub fn network(&self) -> FloatNetwork {
         match &self.contents {
             Contents::Checkpoint(checkpoint) => checkpoint.network(),
@@ -95,14 +94,13 @@ impl Parameters {
         }
     }
 
-    /// The network as its blob holds it: that of a quantisation-aware run is rounded if the images that it was trained on are
-    /// given.
+    /// The network as its blob holds it. The network of a quantisation-aware run is rounded, given its training images.
     pub fn rounded(&self, images: Option<&Images>) -> anyhow::Result<FloatNetwork> {
         let network = self.network();
         let (Contents::Checkpoint(checkpoint), Some(images)) = (&self.contents, images) else { return Ok(network) };
         let Some(format) = qat(checkpoint)?.weights else { return Ok(network) };
         let path = self.path.display();
-        ensure!(images.crc() == checkpoint.run.data, "{path}: trained on other images than those given (--data)");
+        ensure!(images.crc() == checkpoint.run.data, "{path}: trained on other images than those of --data");
         let recipe = checkpoint.run.recipe()?;
         let rows = images.len().min(recipe.rows);
         let centres = if recipe.centred { centres(network.topology(), images, rows) } else { Vec::new() };
@@ -112,7 +110,7 @@ impl Parameters {
     }
 }
 
-/// How a checkpoint's network is rounded: as its run says, once that has come so far.
+/// The rounding of a checkpoint's network: none before the run's quantisation-aware steps.
 fn qat(checkpoint: &Checkpoint) -> anyhow::Result<Qat> {
     let recipe = checkpoint.run.recipe()?;
     let reached = checkpoint.step >= recipe.exact_steps(checkpoint.run.steps);

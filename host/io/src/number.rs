@@ -1,0 +1,35 @@
+//! Numbers in arguments and in messages.
+
+use clap::builder::TypedValueParser;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+/// Reads a whole number from the command line. An error says which numbers were expected.
+pub fn whole<T>(range: RangeInclusive<T>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr + PartialOrd + Display + Clone + Send + Sync + 'static,
+{
+    move |text: &str| {
+        let number = text.parse::<T>().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| format!("expected a whole number from {} to {}", range.start(), range.end()))
+    }
+}
+
+/// `1 row`, `2 rows`
+pub fn counted(count: impl Display, noun: &str) -> String {
+    let count = count.to_string();
+    let s = if count == "1" { "" } else { "s" };
+    format!("{count} {noun}{s}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_singular() {
+        let said = [0usize, 1, 2, 11].map(|count| counted(count, "row"));
+        assert_eq!(said, ["0 rows", "1 row", "2 rows", "11 rows"]);
+    }
+}

@@ -1,0 +1,53 @@
+//! The matrix products of a layer, as a trait.
+
+use super::activations::activate;
+use autoencoder_core::LayerSpec;
+use autoencoder_core::activation::ActivationKind;
+use std::ops::Range;
+
+/// The most rows of a batch that products take at a time: a shard.
+pub const SHARD: usize = 128;
+
+/// The matrix products of a dense layer, forward and backward.
+///
+/// A layer is an argument of each product, in the form that an implementation reads. `n` rows, at most [`SHARD`], go through
+/// [`Self::forward`] and [`Self::input_gradient`]; these store in `operands` what [`Self::weight_gradient`] multiplies
+/// once all shards of a batch are done. Letters: `I` inputs, `O` outputs, `z = x·Wᵀ + b`, `y = σ(z)`, `dz = dL/dz`.
+pub trait Products: Copy + Send + Sync {
+    /// A layer's weights as these products read them.
+    type Layer<'a>: Copy + Send + Sync;
+    /// The stored operands of one shard in one layer.
+    type Operands: Send + Sync;
+
+    /// Empty operands of a shard in the layer at `index`, counted from 0.
+    fn operands(self, index: usize, spec: LayerSpec) -> Self::Operands;
+
+    /// `y = x·Wᵀ`, with `x: [n, I]`, `y: [n, O]`.
+    fn forward(self, layer: Self::Layer<'_>, x: &[f32], operands: &mut Self::Operands, y: &mut [f32]);
+
+    /// `dx = dz·W`, with `dz: [n, O]`, `dx: [n, I]`. The first layer has no `dx`, but its `dz` is stored as well.
+    fn input_gradient(self, layer: Self::Layer<'_>, dz: &[f32], operands: &mut Self::Operands, dx: Option<&mut [f32]>);
+
+    /// Some rows of `dW = Σ dzᵀ·x`, with `dw: [rows, I]`; the sum goes over all rows of all shards, in order.
+    ///
+    /// `rows` begins at a multiple of [`Self::gradient_rows`].
+    fn weight_gradient(self, spec: LayerSpec, shards: &[ShardOperands<'_, Self>], rows: Range<usize>, dw: &mut [f32]);
+
+    /// The best number of rows of `dW` to compute at a time.
+    fn gradient_rows(self, index: usize, spec: LayerSpec) -> usize;
+
+    /// `y = σ(y + b)` in each row of `y`.
+    fn activate(self, activation: ActivationKind, bias: &[f32], y: &mut [f32]) {
+        activate(activation, bias, y);
+    }
+}
+
+/// The operands of one layer's weight gradient, for one shard.
+pub struct ShardOperands<'a, P: Products> {
+    /// `[n, O]`
+    pub dz: &'a [f32],
+    /// The layer's inputs, `[n, I]`.
+    pub x: &'a [f32],
+    /// The operands that the products stored.
+    pub operands: &'a P::Operands,
+}
