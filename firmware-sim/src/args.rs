@@ -105,6 +105,7 @@ impl NetworkOptions {
 }
 
 #[derive(Options)]
+#[command(mut_arg("data", |data| data.conflicts_with("inputs")))]
 pub struct Encode {
     /// PNG images or IDX files
     #[arg(value_name = "FILE")]
@@ -209,7 +210,7 @@ pub struct Verify {
     #[arg(long, value_name = "BLOB")]
     pub against: Option<PathBuf>,
     /// With --training: write the flash contents for a board to this file, and do nothing else
-    #[arg(long, value_name = "FILE", requires = "training")]
+    #[arg(long, value_name = "FILE", requires = "training", conflicts_with = "rows")]
     pub export: Option<PathBuf>,
     #[command(flatten)]
     pub data: DataFolder,

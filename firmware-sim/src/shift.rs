@@ -27,8 +27,8 @@ use std::str::FromStr;
 const STUCK: (usize, u8) = (10, 255);
 
 /// The help of `--shift`.
-pub const HELP: &str = "Shift of the sensor: gain-offset, invert, columns, rotate, contrast-N (per cent), dark, black, \
-                        frozen, or a folder of other rows";
+pub const HELP: &str = "Shift of the sensor: gain-offset, invert, columns, rotate, contrast-N (N per cent are left, \
+                        1 to 99), dark, black, frozen, or a folder of other rows";
 
 /// A shift of the sensor. [`Self::default`] is the one that published figures use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -34,6 +34,36 @@ fn a_blob_that_is_open_is_still_checked_before_it_runs() {
     assert_eq!(refused(&Header { topology, ..net.header() }), Some(Error::Malformed));
 }
 
+/// Sixteen bytes of padding where none is needed. The arrays stay aligned, but no exporter writes such a blob.
+#[test]
+fn padding_of_a_whole_alignment_is_refused() {
+    let mut found = 0;
+    // More layers and longer numbers in the header move everything after them.
+    let topologies = ["4-4-4", "4-4-4-4", "4-4-4-4-4", "4-4-4-4-4-4"];
+    for (topology, steps) in topologies.into_iter().flat_map(|name| (0..5).map(move |i| (name, 1 << (7 * i)))) {
+        let net = Net::new(topology, 1);
+        let blob = net.blob_with(&Header { steps, ..net.header() });
+        assert_eq!(Network::open(file(&blob).bytes()).err(), None);
+        let scale = QuantParams::UNIT.scale.to_le_bytes();
+        let scales: Vec<usize> = (0..blob.len() - 4).filter(|at| blob[*at..][..4] == scale).collect();
+        // The first scale is the input's. Each layer has its scale, the zero point, padding, channels, padding.
+        for layer in &scales[1..] {
+            let first = layer + 5;
+            let channels = first + 1 + usize::from(blob[first]);
+            let second = channels + 1 + usize::from(blob[channels]);
+            for at in [first, second].into_iter().filter(|at| blob[*at] == 0) {
+                let mut longer = [&blob[..at], &[16], &[0; 16], &blob[at + 1..blob.len() - 4]].concat();
+                let length = longer.len() as u32 + 4;
+                longer[5..9].copy_from_slice(&length.to_le_bytes());
+                longer.extend(checksum(&longer).to_le_bytes());
+                assert_eq!(Network::open(file(&longer).bytes()).err(), Some(Error::Malformed), "padding at {at}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 0, "no array without padding");
+}
+
 /// The part of a layer that belongs to a smaller layer.
 fn cut(layer: &Layer, spec: LayerSpec) -> Layer {
     let [inputs, outputs] = spec.sizes();

@@ -4,6 +4,7 @@
 use autoencoder_core::Topology;
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::quant::ACCUMULATOR_LIMIT;
+use autoencoder_io::idx::Images;
 use crc::{CRC_32_ISO_HDLC, Crc};
 use host::FloatNetwork;
 use host::train::centre::{Centre, centres, initial_biases};
@@ -287,6 +288,27 @@ fn a_trainer_restored_in_the_middle_of_a_pass_goes_on_alike() {
         }
         assert_eq!(bits(&mut first), bits(&mut second));
     }
+}
+
+/// With a fraction of 1, rows are moved in every step, the last one too; with 0.9, in each of the first three of four.
+#[test]
+fn rows_are_moved_up_to_the_end_of_their_part() {
+    let topology: Topology = "64-4-64".parse().unwrap();
+    let pixels = (0..64 * 8).map(|i| (i * i * 7 + i * 13) as u8).collect();
+    let data = Images { pixels, height: 8, width: 8 };
+    let losses = |augment_fraction, seed| {
+        let mut trainer = Trainer::new(&topology, Recipe { augment_fraction, ..EXACT }, 4, 8, seed, &data);
+        [(); 4].map(|()| trainer.step(&data).to_bits())
+    };
+    let mut moved = [0; 4];
+    for seed in 1..=8 {
+        let [all, most, none] = [1.0, 0.9, 0.0].map(|fraction| losses(fraction, seed));
+        assert_eq!(all[..3], most[..3], "seed {seed}");
+        (0..3).for_each(|step| moved[step] += u32::from(all[step] != none[step]));
+        moved[3] += u32::from(all[3] != most[3]);
+    }
+    // One translation of nine moves nothing.
+    assert!(moved.iter().all(|moved| *moved > 3), "{moved:?} of 8 seeds");
 }
 
 fn run(topology: &str) -> Run {

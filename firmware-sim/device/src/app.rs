@@ -181,6 +181,11 @@ fn answer<'a, L: Learn>(
     command: Command<'_>,
     ram: u32,
 ) -> Result<Reply<'a>, Error> {
+    // Only codes carry it. To compute it takes long while a run of learning changes the channels.
+    let identity = match command {
+        Command::Encode { .. } | Command::Decode { .. } => codec.identity()?,
+        _ => 0,
+    };
     Ok(match command {
         Command::Info => {
             let network = codec.network()?;
@@ -193,11 +198,10 @@ fn answer<'a, L: Learn>(
                 static_bytes: ram,
             })
         }
-        Command::Encode { row } => Reply::Code { identity: codec.identity()?, code: codec.encode(row)? },
-        Command::Decode { identity, code } => {
-            let expected = codec.identity()?;
-            if identity != expected {
-                return Err(Error::OtherWeights { expected, found: identity });
+        Command::Encode { row } => Reply::Code { identity, code: codec.encode(row)? },
+        Command::Decode { identity: found, code } => {
+            if found != identity {
+                return Err(Error::OtherWeights { expected: identity, found });
             }
             Reply::Row(codec.decode(code)?)
         }

@@ -59,7 +59,6 @@ impl<'b, 'm, L: Learn> Codec<'b, 'm, L> {
 
     /// Identifies the network that a code belongs to: the CRC of the weights, combined by XOR with the CRC of the
     /// channels once they have learned.
-    #[inline(never)]
     pub fn identity(&self) -> Result<u32, Error> {
         let network = self.network()?;
         Ok(network.blob().crc() ^ self.learner.identity(network))

@@ -1,6 +1,6 @@
 //! The budget file: upper limits for the figures of each image.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,12 @@ impl BudgetFile {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = || path.display().to_string();
         let text = fs::read_to_string(path).with_context(shown)?;
-        let images = basic_toml::from_str(&text).with_context(shown)?;
+        let images: BTreeMap<String, BTreeMap<String, f64>> = basic_toml::from_str(&text).with_context(shown)?;
+        for (image, limits) in &images {
+            for (name, limit) in limits {
+                ensure!(limit.is_finite(), "{}: {image}: {name} is {limit}; expected a finite number", shown());
+            }
+        }
         Ok(Self { path: path.to_owned(), images })
     }
 
@@ -62,5 +67,13 @@ mod tests {
         assert!(outcome("[a-board]\nencode = 9").contains("no figure encode"));
         assert!(outcome("[another]\nstack_bytes = 9").contains("no budget for a-board"));
         assert!(!outcome("[a-board").contains("held"));
+        for limit in ["nan", "inf", "-inf"] {
+            let said = outcome(&format!("[another]\nstack_bytes = {limit}"));
+            assert!(
+                said.ends_with("another: stack_bytes is NaN; expected a finite number") || limit != "nan",
+                "{said}"
+            );
+            assert!(said.ends_with("; expected a finite number"), "{said}");
+        }
     }
 }

@@ -50,6 +50,13 @@ impl fmt::Display for Fit {
     }
 }
 
+/// Bytes for activations and the kernel's scratch of a network on a board.
+pub fn activations(topology: &Topology, board: &Board) -> usize {
+    let layers = topology.layers().iter();
+    let scratch = layers.map(|layer| board.processor.scratch_bytes(padded(layer.inputs.into()))).max();
+    activation_bytes(topology) + scratch.unwrap_or_default()
+}
+
 impl Needs {
     /// Bytes of flash for weights and code.
     pub fn flash(&self, board: &Board) -> usize {
@@ -70,10 +77,7 @@ impl Needs {
     }
 
     fn check_activations(&self, board: &Board, available: usize) -> Result<(), Error> {
-        let layers = self.topology.layers().iter();
-        let scratch = layers.map(|layer| board.processor.scratch_bytes(padded(layer.inputs.into()))).max();
-        let needed = activation_bytes(&self.topology) + scratch.unwrap_or_default();
-        Error::check_capacity(Resource::Activations, needed, available)
+        Error::check_capacity(Resource::Activations, activations(&self.topology, board), available)
     }
 
     fn check_message(&self, row: usize) -> Result<(), Error> {

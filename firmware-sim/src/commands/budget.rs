@@ -139,10 +139,10 @@ fn table(text: &mut String, estimates: &[Estimate], training: Ram, boards: &[&Bo
     writeln!(
         text,
         "\nAll sizes are in bytes. Flash: the weights and the code. The code is estimated as {CODE_BYTES}, or\n\
-         {LEARNING_CODE_BYTES} with learning; on the last four boards, which are emulated, it is that of their\n\
-         images. RAM: the application's statics and its stack, measured in this process; {RESERVE} bytes of each\n\
-         board's RAM are kept free for everything outside the application. Kept: two slots of flash for the\n\
-         learned parameters, in this flash or another one."
+         {LEARNING_CODE_BYTES} with learning; on an emulated board it is that of the board's image. RAM: the\n\
+         application's statics and its stack, measured in this process; {RESERVE} bytes of each board's RAM are\n\
+         kept free for everything outside the application. Kept: two slots of flash for the learned parameters,\n\
+         in this flash or another one."
     )
 }
 

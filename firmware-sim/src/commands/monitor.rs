@@ -101,7 +101,12 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
             let noticed = if was { "quiet again" } else { "noticed" };
             let rule = drift.map_or("", rule);
             let at = column(half + rows - 1);
-            writeln!(text, "{:at$}             ^ {noticed}, {rows} {what} after the change{rule}", "")?;
+            writeln!(
+                text,
+                "{:at$}             ^ {noticed}, {} after the change{rule}",
+                "",
+                shifted_shape.counted(rows)
+            )?;
         }
         (None, true) => writeln!(text, "             drift throughout")?,
         (None, false) => {

@@ -44,8 +44,12 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
     let task = Task { steps: args.steps, learned: &learned, held_out: &held_out };
     if let Some(path) = &args.export {
         ensure_writable(&[path], [folder.as_path()])?;
-        files::replace(path, &flash(&task), &PROTECTED)?;
-        return Ok(format!("{}: what a board needs in its flash to train a whole network\n", path.display()));
+        let contents = flash(&task);
+        files::replace(path, &contents, &PROTECTED)?;
+        if args.json {
+            return Ok(format!("{}\n", json!({ "export": path.display().to_string(), "bytes": contents.len() })));
+        }
+        return Ok(format!("{}: the flash contents for a board to train a whole network\n", path.display()));
     }
     ensure_writable(&[&args.out], [folder.as_path()])?;
     let reports = match &args.link {
@@ -86,7 +90,11 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         writeln!(text, "  {step:6}  {mse:.6}")?;
     }
     let what = shape.plural();
-    writeln!(text, "all parameters {crc:08x}; test {what} above their reconstructions: {}", args.out.display())?;
+    writeln!(
+        text,
+        "CRC-32 of all parameters: {crc:08x}; test {what} above their reconstructions: {}",
+        args.out.display()
+    )?;
     if *instructions > 0 {
         writeln!(text, "{instructions} instructions for a step")?;
     }

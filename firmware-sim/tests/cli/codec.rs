@@ -92,10 +92,12 @@ fn png_and_idx_files_are_encoded_like_the_test_images() {
     };
     place.write("three", &idx(1, images.image(2)));
     place.with_blob("encode --rows 3 --out test.bin").success();
-    place.with_blob("encode 0.dat 1.dat three --out files.bin").success();
+    place.run("encode 0.dat 1.dat three --out files.bin --weights classic.blob").success();
     assert_eq!(fs::read(place.path("files.bin")).unwrap(), fs::read(place.path("test.bin")).unwrap());
-    let assert = place.with_blob("encode --rows 3 three").code(2);
-    assert!(stderr(&assert).contains("cannot be used with"));
+    for test_rows in ["--rows 3", "--data ."] {
+        let assert = place.run(&format!("encode three --weights classic.blob {test_rows}")).code(2);
+        assert!(stderr(&assert).contains("cannot be used with"), "{test_rows}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `firmware-sim bench --learning`: instructions, code size and RAM of the images that learn, on the emulated board.
 
-use super::ROWS;
+use super::{ROWS, checked};
 use crate::board::STAND_IN;
 use crate::board::budget_file::BudgetFile;
 use crate::board::firmware::{BoardImages, Program};
@@ -48,9 +48,6 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     let mut text = String::new();
     let mut object = json!({});
     for (name, figures) in &measured {
-        if let Some(budget) = &budget {
-            budget.check(name, figures)?;
-        }
         object[name] = json!(figures);
         let Figures { step_instructions, image_code_bytes, image_ram_bytes, stack_bytes } = figures;
         writeln!(text, "{name}")?;
@@ -58,17 +55,20 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
         writeln!(text, "  code  {image_code_bytes:9} bytes")?;
         writeln!(text, "  RAM   {image_ram_bytes:9} bytes, {stack_bytes} of them stack")?;
     }
-    Ok(if args.common.json { format!("{object}\n") } else { text })
+    let text = if args.common.json { format!("{object}\n") } else { text };
+    let held =
+        budget.map_or(Ok(()), |budget| measured.iter().try_for_each(|(name, figures)| budget.check(name, figures)));
+    checked(text, held)
 }
 
 /// Measures a run of learning, from its beginning until its record is saved.
 fn adapting(args: &args::Bench, data: &Path, weights: &Weights) -> anyhow::Result<Figures> {
     let count = Count::or("--rows", args.rows, ROWS);
     let Rows { rows: stream, shape } = Shift::default().rows(data, Set::Training, count.and(HELD_OUT), weights)?;
-    let images = ensure_some_left(stream.len(), shape, data)? as u32;
+    let rows = ensure_some_left(stream.len(), shape, data)? as u32;
     let mut session = Session::learning(args.common.target()?, weights, flash_file::erased(weights.topology()))?;
     let (method, batch) = (Method::Adam, 1);
-    session.status(LearningCommand::Begin(Begin { method, rate: method.rate(), batch, rows: images }))?;
+    session.status(LearningCommand::Begin(Begin { method, rate: method.rate(), batch, rows }))?;
     let mut instructions = 0;
     for row in progress(&stream) {
         let (_, held_out) = session.learn(row)?;
@@ -78,11 +78,12 @@ fn adapting(args: &args::Bench, data: &Path, weights: &Weights) -> anyhow::Resul
     }
     ensure!(
         session.judge()?.kept.is_ok(),
-        "learning did not help: its end, which needs the most stack, is not measured"
+        "--rows: learning from {} does not help enough to be kept, and keeping needs the most stack; give more rows",
+        shape.counted(rows as usize)
     );
     let ram = session.finish()?.ram;
     Ok(Figures {
-        step_instructions: instructions / u64::from(images),
+        step_instructions: instructions / u64::from(rows),
         image_code_bytes: BoardImages::learner(STAND_IN)?.layout(Program::Learner)?.flash,
         image_ram_bytes: ram.used(),
         stack_bytes: ram.stack,

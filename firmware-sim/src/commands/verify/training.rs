@@ -50,8 +50,12 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         None => trained(&images)?,
     };
     if let Some(path) = &args.export {
-        files::replace(path, &flash(&device, &images)?, &PROTECTED)?;
-        return Ok(format!("{}: what a board needs in its flash to train the small topology\n", path.display()));
+        let contents = flash(&device, &images)?;
+        files::replace(path, &contents, &PROTECTED)?;
+        if args.common.json {
+            return Ok(format!("{}\n", json!({ "export": path.display().to_string(), "bytes": contents.len() })));
+        }
+        return Ok(format!("{}: the flash contents for a board to train the small topology\n", path.display()));
     }
     let against = args.against.as_deref().map(read).transpose()?;
     let here = trace(against.as_ref().unwrap_or(&device), &images)?;
