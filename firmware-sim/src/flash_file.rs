@@ -51,7 +51,7 @@ impl FlashFile {
         let erased = erased(weights.topology());
         let contents = if path.exists() { files::read(path)? } else { erased.clone() };
         let (found, expected) = (contents.len(), erased.len());
-        if found != expected && contents.starts_with(&FLASH.magic) {
+        if found != expected && contents.starts_with(FLASH.magic) {
             bail!(
                 "{}: the flash of another network, {found} bytes; the flash of {} has {expected}",
                 path.display(),
@@ -213,7 +213,7 @@ mod tests {
         drop(first);
         let second = FlashFile::of_weights(&path, &weights).unwrap();
         assert!(matches!(second.state, RecordState::Learned(Record { sequence: 1, .. })), "{:?}", second.state);
-        assert!(second.contents.starts_with(&FLASH.magic));
+        assert!(second.contents.starts_with(FLASH.magic));
         assert!(has_learned(&path, &weights) && second.contents == learned(&weights));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the lock file was left behind");
 

@@ -8,6 +8,7 @@ mod drawing;
 mod flash_file;
 mod link;
 mod random;
+mod reduction;
 mod rows;
 mod shift;
 mod terminal;

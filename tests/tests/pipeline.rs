@@ -182,7 +182,13 @@ fn continued(recipe: Recipe, quantise_aware: Option<WeightFormat>) {
     assert_eq!(bytes(&mut uninterrupted), bytes(&mut second));
 
     let other = Run { seed: 4, ..run };
-    assert!(checkpoint.expect(&path, &other).unwrap_err().to_string().contains("a run with seed 3, not 4"));
+    assert!(
+        checkpoint
+            .expect(&path, &other)
+            .unwrap_err()
+            .to_string()
+            .contains("the stored run has seed 3, this command has 4")
+    );
     let mut broken = std::fs::read(&path).unwrap();
     broken[1000] ^= 1;
     std::fs::write(&path, broken).unwrap();

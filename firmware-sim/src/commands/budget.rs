@@ -1,6 +1,5 @@
 //! `firmware-sim budget`
 
-use super::train;
 use crate::args;
 use crate::board::firmware::Program;
 use crate::board::needs::{Footprint, Needs};
@@ -8,6 +7,7 @@ use crate::board::{BOARDS, Board, CODE_BYTES, LEARNING_CODE_BYTES, RESERVE};
 use crate::link::flashed::Firmware;
 use crate::link::measure::{Estimate, ensure_room, footprint};
 use crate::link::session::Session;
+use crate::link::training;
 use crate::link::{Kind, Ram, Target};
 use crate::random;
 use crate::weights::Weights;
@@ -53,7 +53,7 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
         }
         _ => None,
     };
-    let training = train::measure()?;
+    let training = training::measure()?;
     let has_ram = |board: &Board| training.used() <= board.free_ram();
     if common.json {
         let rows: Vec<Value> =

@@ -2,16 +2,17 @@
 
 use crate::flash_file::{LockedFlash, describe, wear};
 use crate::link::session::Session;
-use crate::rows::{self, Count, Rows, Set, ensure_some_left, mse};
+use crate::rows::{self, Count, Rows, Set, Shape, ensure_some_left, mse};
 use crate::terminal::{note, progress};
 use crate::weights::Weights;
 use crate::writable::{after_picture, ensure_other, ensure_writable};
 use crate::{args, drawing};
 use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, Rejection};
 use autoencoder_device::message::LearningCommand;
+use autoencoder_device::store::RecordState;
 use autoencoder_io::files;
 use autoencoder_io::interrupt;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// The default number of training rows.
@@ -39,7 +40,6 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let count = Count::or("--rows", args.rows, ROWS).and(HELD_OUT);
     let stream = args.shift.rows(&data, Set::Training, count, &weights)?.rows;
     let count = ensure_some_left(stream.len(), shape, args.shift.folder().unwrap_or(&data))?;
-    let what = shape.plural();
     let drawn = &shifted[..DRAWN.min(shifted.len())];
 
     let flash_file = LockedFlash::to_learn(&args.flash, &weights, args.force)?;
@@ -49,76 +49,130 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     if !args.common.json {
         note(&format!("flash: {}: {}", args.flash.display(), describe(kept)));
     }
-    let drawn_before = session.reconstruct_all(drawn)?;
-    let before = [session.mse(&shifted)?, session.mse(&original)?];
+    let flash = args.flash.display();
+    let nothing_kept = || format!("nothing of this run is kept; {flash} is unchanged");
+    let before = session
+        .reconstruct_all(drawn)
+        .and_then(|drawn| measure(&mut session, &shifted, &original).map(|mse| (drawn, mse)));
+    let (drawn_before, before) = interrupt::explain(before, nothing_kept)?;
 
     let method = args.optimizer;
     let rate = args.rate.unwrap_or(method.rate());
     session.status(LearningCommand::Begin(Begin { method, rate, batch: args.batch, rows: count as u32 }))?;
-    let flash = args.flash.display();
-    let learned = learn(&mut session, &stream);
-    let (errors, instructions) =
-        interrupt::explain(learned, || format!("nothing of this run is kept; {flash} is unchanged"))?;
+    let (errors, instructions) = interrupt::explain(learn(&mut session, &stream), nothing_kept)?;
     let steps = errors.len().div_ceil(args.batch.into()).max(1);
     let instructions = instructions / steps as u64;
     let judgement = session.judge()?;
     let now = session.status(LearningCommand::Status)?.kept?;
     flash_file.write(&session.flash()?)?; // at once: the measurements below can be interrupted
 
-    let after = session.mse(&shifted).and_then(|shifted| Ok([shifted, session.mse(&original)?]));
+    let after = measure(&mut session, &shifted, &original);
     let after = interrupt::explain(after, || format!("the run itself is complete, and {flash} holds its result"))?;
     let [on_shifted, on_original] = [0, 1].map(|i| Change { before: before[i], after: after[i] });
     let drawn_after = session.reconstruct_all(drawn)?;
     let report = session.finish()?;
     let picture = drawing::png(&[drawn, &drawn_before, &drawn_after], shape).write(&args.out);
+    let outcome = Outcome {
+        args,
+        shape,
+        rows: count,
+        test_rows: shifted.len(),
+        row: weights.row(),
+        errors,
+        instructions,
+        judgement,
+        now,
+        on_shifted,
+        on_original,
+    };
+    let text = if args.common.json {
+        report.json(outcome.json())
+    } else {
+        let mut text = String::new();
+        outcome.text(&mut text)?;
+        report.text(&mut text)?;
+        text
+    };
+    after_picture(text, picture)
+}
 
-    if args.common.json {
-        let text = report.json(json!({
+/// The outcome of a run of learning.
+struct Outcome<'a> {
+    args: &'a args::Learn,
+    shape: Shape,
+    /// Rows learned from.
+    rows: usize,
+    test_rows: usize,
+    /// Values of a row.
+    row: usize,
+    /// The error of each row before its step.
+    errors: Vec<f64>,
+    /// Instructions of a step; 0 if nothing counts them.
+    instructions: u64,
+    judgement: Judgement,
+    /// What the flash holds now.
+    now: RecordState,
+    on_shifted: Change,
+    on_original: Change,
+}
+
+impl Outcome<'_> {
+    fn json(&self) -> Value {
+        let Self { args, judgement, on_shifted, on_original, .. } = self;
+        json!({
             "shift": args.shift.to_string(),
-            "rows": count,
+            "rows": self.rows,
             "held_out": HELD_OUT,
-            "test_rows": shifted.len(),
+            "test_rows": self.test_rows,
             "mse_before": on_shifted.before,
             "mse_after": on_shifted.after,
             "mse_old_data_before": on_original.before,
             "mse_old_data": on_original.after,
-            "instructions_per_step": instructions,
+            "instructions_per_step": self.instructions,
             "persisted": judgement.kept.is_ok(),
             "record": judgement.kept.ok(),
             "rejected": judgement.kept.err().map(|rejection| rejection.to_string()),
-            "wear": wear(now),
+            "wear": wear(self.now),
             "flash": args.flash.display().to_string(),
             "out": args.out.display().to_string(),
-        }));
-        return after_picture(text, picture);
+        })
     }
-    let mut text = String::new();
-    writeln!(text, "learned from {}, sensor {}: {}", shape.counted(count), args.shift, args.out.display())?;
-    chart(&mut text, &errors)?;
-    writeln!(text, "                 MSE before     after   {} for testing", shape.counted(shifted.len()))?;
-    for (name, Change { before, after }) in [("shifted sensor", on_shifted), ("original sensor", on_original)] {
-        writeln!(text, "  {name:15}  {before:.6}  {after:.6}")?;
+
+    fn text(&self, text: &mut String) -> std::fmt::Result {
+        let Self { args, shape, on_shifted, on_original, .. } = self;
+        let (flash, out) = (args.flash.display(), args.out.display());
+        writeln!(text, "learned from {}, sensor {}: {out}", shape.counted(self.rows), args.shift)?;
+        chart(text, &self.errors)?;
+        writeln!(text, "                 MSE before     after   {} for testing", shape.counted(self.test_rows))?;
+        for (name, Change { before, after }) in [("shifted sensor", on_shifted), ("original sensor", on_original)] {
+            writeln!(text, "  {name:15}  {before:.6}  {after:.6}")?;
+        }
+        let Judgement { before, after, kept } = self.judgement;
+        let [before, after] = [before, after].map(|sum| mse(sum.into(), HELD_OUT * self.row));
+        if kept != Err(Rejection::TooFewRows) {
+            writeln!(
+                text,
+                "  held out         {before:.6}  {after:.6}   {HELD_OUT} {} from all over the run, \
+                 by which the device decides",
+                shape.plural()
+            )?;
+        }
+        match kept {
+            Ok(record) => writeln!(text, "kept as record {record} in the device's flash: {flash}")?,
+            Err(rejection) => writeln!(text, "rolled back: {rejection}")?,
+        }
+        writeln!(text, "  {}", describe(self.now))?;
+        if self.instructions > 0 {
+            let learned = if args.batch == 1 { "a row and its step" } else { "a batch and its step" };
+            writeln!(text, "{} instructions for {learned}", self.instructions)?;
+        }
+        Ok(())
     }
-    let Judgement { before, after, kept } = judgement;
-    let [before, after] = [before, after].map(|sum| mse(sum.into(), HELD_OUT * weights.row()));
-    if kept != Err(Rejection::TooFewRows) {
-        writeln!(
-            text,
-            "  held out         {before:.6}  {after:.6}   {HELD_OUT} {what} from all over the run, \
-             by which the device decides"
-        )?;
-    }
-    match kept {
-        Ok(record) => writeln!(text, "kept as record {record} in the device's flash: {}", args.flash.display())?,
-        Err(rejection) => writeln!(text, "rolled back: {rejection}")?,
-    }
-    writeln!(text, "  {}", describe(now))?;
-    if instructions > 0 {
-        let learned = if args.batch == 1 { "a row and its step" } else { "a batch and its step" };
-        writeln!(text, "{instructions} instructions for {learned}")?;
-    }
-    report.text(&mut text)?;
-    after_picture(text, picture)
+}
+
+/// The MSE of the rows of the shifted sensor, and of the original one.
+fn measure(session: &mut Session<'_>, shifted: &[Vec<u8>], original: &[Vec<u8>]) -> anyhow::Result<[f64; 2]> {
+    Ok([session.mse(shifted)?, session.mse(original)?])
 }
 
 /// Learns from the rows in order. Returns the error of each row before its step, and the total of instructions.

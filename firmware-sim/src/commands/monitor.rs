@@ -3,13 +3,14 @@
 use crate::args;
 use crate::link::measure::ensure_whole_fits;
 use crate::link::session::Session;
-use crate::rows::{self, Count, Set, mse};
+use crate::rows::{self, Count, Set, Shape, mse};
+use crate::shift::Shift;
 use crate::terminal::progress;
 use crate::weights::Weights;
 use anyhow::ensure;
 use autoencoder_core::blob::Thresholds;
 use autoencoder_device::monitor::{ALARM, Drift, Monitor, REPEATS, WINDOW};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// The default number of test rows.
@@ -33,9 +34,8 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let count = Count::or("--rows", args.rows, IMAGES);
     let data = args.data.path()?;
     let shifted = args.shift.rows(&data, Set::Test, count, &weights)?;
-    let shifted_shape = shifted.shape;
-    let what = shifted_shape.plural();
-    ensure!(shifted.rows.len() >= 2, "a stream that changes needs at least two {what}");
+    let shape = shifted.shape;
+    ensure!(shifted.rows.len() >= 2, "a stream that changes needs at least two {}", shape.plural());
     let half = shifted.rows.len() / 2;
     let mut stream = rows::test(&data, Count::Asked(half, "--rows"), &weights)?.rows;
     stream.extend(shifted.rows.into_iter().skip(half));
@@ -47,87 +47,126 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
         drifts.push(verdict.drift());
     }
     let report = session.finish()?;
-
-    let (steady, shifted) = scores.split_at(half);
-    let false_alarms = drifts[..half].iter().flatten().count();
-    // With learned parameters, the shifted half may be the familiar one. The drift then ends there.
-    let was = drifts[half - 1].is_some();
-    let changed = drifts[half..].iter().position(|drift| drift.is_some() != was);
-    let drift = changed.and_then(|rows| drifts[half + rows]);
-    let changed = changed.map(|rows| rows + 1);
-    let (noticed, quiet) = if was { (None, changed) } else { (changed, None) };
-    let noticed_at_once = from_the_start(thresholds, &stream[half..], shifted);
-    // The familiar half, then the other one.
-    let [known, other] = if was { [shifted, steady] } else { [steady, shifted] };
-    let auc = auc(&distances(known, thresholds), &distances(other, thresholds));
-    let halves = [(steady, &drifts[..half]), (shifted, &drifts[half..])];
-    let [before, after] = halves.map(|(scores, drifts)| Part::new(scores, drifts, thresholds, weights.row()));
+    let outcome = Outcome::new(thresholds, &stream, scores, &drifts, shape);
     if args.device.common.json {
-        return Ok(report.json(json!({
-            "rows": scores.len(),
-            "shift": args.shift.to_string(),
-            "lower_threshold": thresholds.lower,
-            "upper_threshold": thresholds.upper,
-            "auc": auc,
+        return Ok(report.json(outcome.json(&args.shift)));
+    }
+    let mut text = String::new();
+    outcome.text(&mut text, &args.shift)?;
+    report.text(&mut text)?;
+    Ok(text)
+}
+
+/// The outcome of a stream whose sensor is shifted half-way.
+struct Outcome {
+    thresholds: Thresholds,
+    scores: Vec<u32>,
+    shape: Shape,
+    /// Rows before the change.
+    half: usize,
+    /// Rows of the first half with a drift.
+    false_alarms: usize,
+    /// Whether the first half ends in a drift. With learned parameters, the shifted half may be the familiar one, and the
+    /// drift then ends there.
+    was: bool,
+    /// Rows after the change until the verdict changes.
+    changed: Option<usize>,
+    /// The drift that is then noticed.
+    drift: Option<Drift>,
+    /// Rows until a monitor that starts at the change notices it.
+    noticed_at_once: Option<usize>,
+    auc: f64,
+    parts: [Part; 2],
+}
+
+impl Outcome {
+    fn new(
+        thresholds: Thresholds,
+        stream: &[Vec<u8>],
+        scores: Vec<u32>,
+        drifts: &[Option<Drift>],
+        shape: Shape,
+    ) -> Self {
+        let half = scores.len() / 2;
+        let (steady, shifted) = scores.split_at(half);
+        let was = drifts[half - 1].is_some();
+        let changed = drifts[half..].iter().position(|drift| drift.is_some() != was);
+        // The familiar half, then the other one.
+        let [known, other] = if was { [shifted, steady] } else { [steady, shifted] };
+        let auc = auc(&distances(known, thresholds), &distances(other, thresholds));
+        let row = stream.first().map_or(1, Vec::len);
+        let halves = [(steady, &drifts[..half]), (shifted, &drifts[half..])];
+        Self {
+            thresholds,
+            shape,
+            half,
+            false_alarms: drifts[..half].iter().flatten().count(),
+            was,
+            changed: changed.map(|rows| rows + 1),
+            drift: changed.and_then(|rows| drifts[half + rows]),
+            noticed_at_once: from_the_start(thresholds, &stream[half..], shifted),
+            auc,
+            parts: halves.map(|(scores, drifts)| Part::new(scores, drifts, thresholds, row)),
+            scores,
+        }
+    }
+
+    fn json(&self, shift: &Shift) -> Value {
+        let Self { parts: [before, after], changed, was, .. } = self;
+        json!({
+            "rows": self.scores.len(),
+            "shift": shift.to_string(),
+            "lower_threshold": self.thresholds.lower,
+            "upper_threshold": self.thresholds.upper,
+            "auc": self.auc,
             "mse_before": before.mse,
             "mse_after": after.mse,
             "below_before": before.below,
             "below_after": after.below,
             "above_before": before.above,
             "above_after": after.above,
-            "false_alarms": false_alarms,
-            "drift": drift.map(|drift| drift.to_string()),
-            "noticed_after": noticed,
-            "noticed_from_the_start_after": noticed_at_once,
-            "quiet_after": quiet,
+            "false_alarms": self.false_alarms,
+            "drift": self.drift.map(|drift| drift.to_string()),
+            "noticed_after": changed.filter(|_| !was),
+            "noticed_from_the_start_after": self.noticed_at_once,
+            "quiet_after": changed.filter(|_| *was),
             "drifted_before": before.drifted,
             "drifted_after": after.drifted,
-        })));
+        })
     }
-    let mut text = String::new();
-    writeln!(
-        text,
-        "{} {what}; from {} {} on, the sensor is shifted: {}\n",
-        scores.len(),
-        shifted_shape.noun(),
-        half + 1,
-        args.shift
-    )?;
-    chart(&mut text, &scores, thresholds)?;
-    writeln!(text, "             share of the {what} in a column  · some  ▒ 10 % or more  █ 40 % or more")?;
-    let column = |row: usize| row * COLUMNS / scores.len();
-    match (changed, was) {
-        (Some(rows), was) => {
-            let noticed = if was { "quiet again" } else { "noticed" };
-            let rule = drift.map_or("", rule);
-            let at = column(half + rows - 1);
-            writeln!(
-                text,
-                "{:at$}             ^ {noticed}, {} after the change{rule}",
-                "",
-                shifted_shape.counted(rows)
-            )?;
+
+    fn text(&self, text: &mut String, shift: &Shift) -> std::fmt::Result {
+        let Self { shape, half, was, changed, .. } = *self;
+        let (all, what, next) = (shape.counted(self.scores.len()), shape.plural(), half + 1);
+        writeln!(text, "{all}; from {} {next} on, the sensor is shifted: {shift}\n", shape.noun())?;
+        chart(text, &self.scores, self.thresholds)?;
+        writeln!(text, "             share of the {what} in a column  · some  ▒ 10 % or more  █ 40 % or more")?;
+        match (changed, was) {
+            (Some(rows), was) => {
+                let noticed = if was { "quiet again" } else { "noticed" };
+                let (rows_after, rule) = (shape.counted(rows), self.drift.map_or("", rule));
+                let at = (half + rows - 1) * COLUMNS / self.scores.len();
+                writeln!(text, "{:at$}             ^ {noticed}, {rows_after} after the change{rule}", "")?;
+            }
+            (None, true) => writeln!(text, "             drift throughout")?,
+            (None, false) => {
+                writeln!(
+                    text,
+                    "             not noticed: a drift is {ALARM} of {WINDOW} scores outside the thresholds, or \
+                     {REPEATS} repeated {what}"
+                )?;
+            }
         }
-        (None, true) => writeln!(text, "             drift throughout")?,
-        (None, false) => {
-            writeln!(
-                text,
-                "             not noticed: a drift is {ALARM} of {WINDOW} scores outside the thresholds, or {REPEATS} \
-                 repeated {what}"
-            )?;
+        if let (Some(rows), false) = (self.noticed_at_once, was) {
+            writeln!(text, "             a monitor that starts at the change notices it after {rows}")?;
         }
+        let kinds = if was { ["original", "shifted"] } else { ["shifted", "original"] };
+        table(text, &self.parts, self.auc, &kinds.map(|kind| format!("{kind} {what}")))
     }
-    if let (Some(rows), false) = (noticed_at_once, was) {
-        writeln!(text, "             a monitor that starts at the change notices it after {rows}")?;
-    }
-    let kinds = if was { ["original", "shifted"] } else { ["shifted", "original"] };
-    table(&mut text, [before, after], auc, &kinds.map(|kind| format!("{kind} {what}")))?;
-    report.text(&mut text)?;
-    Ok(text)
 }
 
 /// Writes the measurements of each half of the stream, and how well the scores separate the two kinds of rows.
-fn table(text: &mut String, parts: [Part; 2], auc: f64, [odd, known]: &[String; 2]) -> std::fmt::Result {
+fn table(text: &mut String, parts: &[Part; 2], auc: f64, [odd, known]: &[String; 2]) -> std::fmt::Result {
     writeln!(text, "\n              below     above   drifted   MSE")?;
     for (name, part) in ["before", "after"].into_iter().zip(parts) {
         let [below, above, drifted] = [part.below, part.above, part.drifted].map(|share| 100.0 * share);

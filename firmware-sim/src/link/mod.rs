@@ -10,7 +10,8 @@ pub mod report;
 pub mod report_stream;
 mod serial;
 pub mod session;
-pub mod stack;
+mod stack;
+pub mod training;
 
 use crate::board::{self, Board, firmware::BuildError};
 use autoencoder_device::message::Usage;

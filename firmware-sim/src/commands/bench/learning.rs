@@ -4,9 +4,9 @@ use super::{ROWS, checked};
 use crate::board::STAND_IN;
 use crate::board::budget_file::BudgetFile;
 use crate::board::firmware::{BoardImages, Program};
-use crate::commands::train;
 use crate::link::Kind;
 use crate::link::session::Session;
+use crate::link::training;
 use crate::rows::{Count, Rows, Set, ensure_some_left};
 use crate::shift::Shift;
 use crate::terminal::progress;
@@ -92,7 +92,7 @@ fn adapting(args: &args::Bench, data: &Path, weights: &Weights) -> anyhow::Resul
 
 /// Measures some steps that train a whole network.
 fn training(data: &Path) -> anyhow::Result<Figures> {
-    let (ram, instructions) = train::emulate(data, 1000)?;
+    let (ram, instructions) = training::emulate(data, 1000)?;
     Ok(Figures {
         step_instructions: instructions.into(),
         image_code_bytes: BoardImages::training(Program::Tiny)?.layout(Program::Tiny)?.flash,

@@ -47,7 +47,9 @@ impl PlainNetwork {
         let outputs = (1..).zip(&self.layers).map(|(count, layer)| {
             x = layer.forward(&x);
             if count == self.encoder_layers {
-                x.iter_mut().for_each(|element| *element = self.rounded(*element));
+                for element in &mut x {
+                    *element = self.rounded(*element);
+                }
             }
             x.clone()
         });
@@ -80,18 +82,15 @@ impl Layer {
         for o in 0..outputs {
             let (group, row) = (o / 4, o % 4);
             for i in 0..inputs {
-                weights.push(match format {
-                    Format::Int4 => {
-                        // A word for four rows by two inputs: its lower half is the first input.
-                        let lane = half((group * padded / 2 + i / 2) * 2 + i % 2)?;
-                        (lane >> (4 * row) & 0xf) - 8
-                    }
-                    _ => {
-                        // Sixteen bytes for four rows by four inputs: for each pair of inputs, rows 0 and 1, then 2 and 3.
-                        let lane = half((group * padded / 4 + i / 4) * 8 + i % 4 / 2 * 4 + row / 2 * 2 + i % 2)?;
-                        let even = i64::from(lane as i8);
-                        if row % 2 == 0 { even } else { (lane - even) / 256 }
-                    }
+                weights.push(if format == Format::Int4 {
+                    // A word for four rows by two inputs: its lower half is the first input.
+                    let lane = half((group * padded / 2 + i / 2) * 2 + i % 2)?;
+                    (lane >> (4 * row) & 0xf) - 8
+                } else {
+                    // Sixteen bytes for four rows by four inputs: for each pair of inputs, rows 0 and 1, then 2 and 3.
+                    let lane = half((group * padded / 4 + i / 4) * 8 + i % 4 / 2 * 4 + row / 2 * 2 + i % 2)?;
+                    let even = i64::from(lane as i8);
+                    if row % 2 == 0 { even } else { (lane - even) / 256 }
                 });
             }
         }
