@@ -1,7 +1,8 @@
 //! Draws rows above their reconstructions or codes, in a PNG and in the terminal.
 
 use crate::rows::Shape;
-use autoencoder_io::picture::{Gray, colours, columns, draw};
+use autoencoder_io::picture::Gray;
+use autoencoder_io::terminal::{colours, columns, draw};
 use std::io::stdout;
 
 /// The most rows side by side in the PNG.

@@ -6,8 +6,7 @@ use autoencoder_core::blob::{Blob, Format, Header};
 use autoencoder_core::network::Half;
 use autoencoder_core::quant::QuantParams;
 use autoencoder_core::{Network, Topology, blob};
-use autoencoder_io::blob_file::{BlobFile, encoder_blob, half};
-use autoencoder_io::files::find_upwards;
+use autoencoder_io::blob_file::{BlobFile, default_blob, encoder_blob, half};
 use autoencoder_io::formats::ensure_not_checkpoint;
 use autoencoder_io::topology::{ensure_autoencoder, name};
 use std::path::{Path, PathBuf};
@@ -52,14 +51,7 @@ impl Encoder {
 impl Weights {
     /// Reads and checks the blob at `path`, or the first of the candidates that exists here or in a folder above.
     pub fn find(path: Option<&Path>) -> anyhow::Result<Self> {
-        let candidate = || CANDIDATES.iter().find_map(|path| find_upwards(path.as_ref()).ok());
-        let path = path.map(Path::to_owned).or_else(candidate).with_context(|| {
-            let [own, shipped] = CANDIDATES;
-            format!(
-                "no weights: neither {own} nor {shipped} is here or in a folder above \
-                 (train with `cargo run -p host -- train`, or give --weights)"
-            )
-        })?;
+        let path = path.map_or_else(|| default_blob(CANDIDATES, "give --weights"), |path| Ok(path.to_owned()))?;
         let file = BlobFile::read(&path)?;
         ensure_not_checkpoint(&path, file.bytes())?;
         let weights = Self::new(&path, file)?;

@@ -40,7 +40,7 @@ fn main() -> anyhow::Result<()> {
     let network = Network::open(file.bytes())?;
     println!("int8 blob: {} bytes", blob.len());
     for wear in [0.0, 0.25, 0.5, 1.0] {
-        let errors = evaluate::errors_int8(&network, &windows(500, wear));
+        let errors = evaluate::integer_errors(&network, &windows(500, wear));
         println!("wear {wear:4.2}  reconstruction error {:.6}", evaluate::mean(&errors));
     }
     Ok(())

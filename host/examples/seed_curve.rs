@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<()> {
         },
         Curve { name: "here, the highest", points: over_seeds(|l| l.iter().copied().fold(0.0, f64::max)) },
     ];
-    plot(&docs.join("seed.png"), "the reference recipe: batch loss", &curves)
+    Ok(plot(&docs.join("seed.png"), "the reference recipe: batch loss", &curves)?)
 }
 
 /// Reads the steps and losses of a CSV. Lines that are not numbers, such as the header and TensorFlow's summary, are skipped.

@@ -89,7 +89,7 @@ pub struct Train {
 
 #[derive(Options)]
 pub struct Eval {
-    /// Weights blob [default: artifacts/model.f32.blob, else models/classic.int8.blob]
+    /// Weights blob [default: artifacts/model.f32.blob, else models/classic.int8.blob, here or in a folder above]
     pub model: Option<PathBuf>,
     #[command(flatten)]
     pub data: DataFolder,
@@ -133,7 +133,7 @@ pub struct Export {
     /// Blob to write [default: artifacts/model.FORMAT.blob]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Replace a blob of another network
+    /// Replace a blob of another network or number format
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]

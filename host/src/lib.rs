@@ -10,6 +10,7 @@ pub mod kernels;
 pub mod network;
 pub mod profile;
 pub mod report;
+mod sums;
 pub mod train;
 
 pub use network::FloatNetwork;

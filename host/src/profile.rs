@@ -64,13 +64,13 @@ pub(crate) fn timed<T>(phase: Phase, work: impl FnOnce() -> T) -> T {
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
     steps: u32,
-    all: Step,
-    fastest: Option<Step>,
+    all: ProfiledStep,
+    fastest: Option<ProfiledStep>,
 }
 
 /// The time of one step or of several.
 #[derive(Clone, Copy, Debug, Default)]
-struct Step {
+struct ProfiledStep {
     time: Duration,
     /// The time of all threads together.
     phases: [u64; PHASES.len()],
@@ -83,7 +83,7 @@ impl Profile {
         take(); // drop the time of an evaluation, for example
         let start = Instant::now();
         let result = step();
-        let step = Step { time: start.elapsed(), phases: take() };
+        let step = ProfiledStep { time: start.elapsed(), phases: take() };
         self.steps += 1;
         self.all.time += step.time;
         for (all, phase) in self.all.phases.iter_mut().zip(step.phases) {

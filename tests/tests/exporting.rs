@@ -62,7 +62,7 @@ fn a_network_that_is_not_finite_or_rounds_another_code_has_no_blob() {
         [("3-2-3", 4, false), ("3-2r-3", 8, false), ("3-2r-3", 7, true), ("3-2i-3", 1, true), ("3-2-3r", 4, false)]
     {
         for error in both(&network(topology, 0.5), bits) {
-            let is_of_code = matches!(error, Some(ExportError::Code { bits: found }) if found == bits);
+            let is_of_code = matches!(error, Some(ExportError::Code { bits: found, .. }) if found == bits);
             assert_eq!((is_of_code, error.is_some()), (refused, refused), "{topology}, {bits} bits");
         }
     }

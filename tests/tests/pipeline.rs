@@ -59,7 +59,7 @@ fn train_quantise_blob_encode_decode() {
     let file = blob(&trainer, WeightFormat::Int8, META, &images);
     let network = Network::open(file.bytes()).unwrap();
     assert_eq!(network.topology().name(), Some("small"));
-    let int8 = evaluate::mean(&evaluate::errors_int8(&network, &images));
+    let int8 = evaluate::mean(&evaluate::integer_errors(&network, &images));
     assert!((int8 / mse - 1.0).abs() < 0.01, "int8 {int8}, f32 {mse}");
 
     // The device's own encoding and decoding gives the same error.
@@ -88,7 +88,7 @@ fn coarse_weights_and_codes_are_trained_for() {
         let network = Network::open(file.bytes()).unwrap();
         let header = network.blob().header();
         assert_eq!((header.format, header.code_bits), (format.format(), code_bits));
-        evaluate::mean(&evaluate::errors_int8(&network, &images))
+        evaluate::mean(&evaluate::integer_errors(&network, &images))
     };
     let fine = train(Qat::new(Some(WeightFormat::Int8), 8));
     let best = mse(&fine, WeightFormat::Int8, 8);
@@ -130,7 +130,7 @@ fn a_network_of_relus_with_a_signed_output_keeps_its_error_in_int8() {
     let file = blob(&trainer, WeightFormat::Int8, META, &rows);
     let network = Network::open(file.bytes()).unwrap();
     assert!(network.blob().header().input.zero_point > 0);
-    let int8 = evaluate::mean(&evaluate::errors_int8(&network, &rows));
+    let int8 = evaluate::mean(&evaluate::integer_errors(&network, &rows));
     assert!(mse < 0.12 && (int8 / mse - 1.0).abs() < 0.04, "f32 {mse}, int8 {int8}");
 }
 

@@ -51,7 +51,7 @@ fn the_shipped_blobs_have_the_error_in_the_readme() {
     let test = Images::test(&mnist()).unwrap();
     for (name, expected) in [("classic.int8.blob", "0.001066"), ("classic.int4.blob", "0.001547")] {
         let file = BlobFile::read(&root.join("models").join(name)).unwrap();
-        let mse = evaluate::mean(&evaluate::errors_int8(&Network::open(file.bytes()).unwrap(), &test));
+        let mse = evaluate::mean(&evaluate::integer_errors(&Network::open(file.bytes()).unwrap(), &test));
         assert_eq!(format!("{mse:.6}"), expected, "{name}");
         let command = format!("host -- eval models/{name}");
         let line = readme.lines().find(|line| line.contains(&command)).unwrap_or_default();

@@ -185,7 +185,7 @@ fn the_rate_rises_over_the_warm_up_and_falls_along_half_a_cosine() {
         let schedule = Schedule::Cosine { peak: 0.5, warmup, last: 0.01 };
         for step in 1..=100 {
             let rise = if step >= warmup { 1.0 } else { f64::from(step) / f64::from(warmup) };
-            let fall = (1.0 + (std::f64::consts::PI * f64::from(step) / 100.0).cos()) / 2.0;
+            let fall = 0.5 + 0.5 * (std::f64::consts::PI * f64::from(step) / 100.0).cos();
             let expected = 0.5 * rise * (0.01 + 0.99 * fall);
             assert!(close(schedule.rate(step, 100), expected, 1e-6), "step {step}, warm-up {warmup}");
         }

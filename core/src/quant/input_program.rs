@@ -19,3 +19,25 @@ pub(super) const fn program_words(inputs: usize) -> usize {
 pub const fn dsp_scratch_bytes(inputs: usize) -> usize {
     4 * program_words(inputs) + 3
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counted step by step: a step has a skip, four words for each block, and a routine; the last four inputs have a step of
+    /// their own.
+    #[test]
+    fn a_program_has_the_words_of_its_steps() {
+        for inputs in (0..400).step_by(4) {
+            let (mut words, mut blocks) = (4, inputs / 8);
+            while blocks > 0 {
+                let step = blocks.min(4);
+                words += 1 + 4 * step + 1;
+                blocks -= step;
+            }
+            words += if inputs % 8 == 4 { 1 + 4 + 1 } else { 0 };
+            words += 6;
+            assert_eq!(dsp_scratch_bytes(inputs), 4 * words + 3, "{inputs}");
+        }
+    }
+}

@@ -70,9 +70,9 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     after_picture(text, written)
 }
 
-/// The path of the picture of the codes, beside their file. `None` if the codes go to a pipe or a device.
+/// The path of the picture of the codes, beside their file. `None` if the codes go to standard output, a pipe or a device.
 fn picture(out: &Path) -> anyhow::Result<Option<PathBuf>> {
-    if out.exists() && !out.is_file() {
+    if files::is_stdout(out) || out.exists() && !out.is_file() {
         return Ok(None);
     }
     let picture = out.with_extension("png");

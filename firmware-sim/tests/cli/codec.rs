@@ -56,7 +56,7 @@ fn the_error_is_that_of_the_integer_network() {
     let file = BlobFile::read(&place.path("classic.blob")).unwrap();
     let network = Network::open(file.bytes()).unwrap();
     let images = Images::test(&data()).unwrap();
-    let errors = host::evaluate::errors_int8(&network, &images);
+    let errors = host::evaluate::integer_errors(&network, &images);
     let expected = host::evaluate::mean(&errors[..200]);
     assert!((found / expected - 1.0).abs() < 1e-5, "{found}, expected {expected}");
 }

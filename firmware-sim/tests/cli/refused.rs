@@ -71,13 +71,13 @@ fn bad_images_are_refused_by_name() {
     let header = [1, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 0]; // width, height, 8 bits of gray
     let huge = [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunk(b"IDAT", &[])].concat();
     let cases: [(Vec<u8>, &str); 9] = [
-        (huge, "bad: limits are exceeded"),
+        (huge, " pixels by its header; at most 16777216 are read"),
         (vec![], "a file of 0 bytes; expected a PNG or an IDX file"),
         (b"GIF89a".to_vec(), "looks like text; expected a PNG or an IDX file"),
         (idx(0x801, 1, 784), "in 1 dimension; expected a PNG or an IDX file"),
         (idx(0x803, 2, 784), "cut short: 800 bytes of the 1584 that its header announces"),
         (idx(0x803, 0, 0), "no images"),
-        (whole[..40].to_vec(), "bad: unexpected end of file"),
+        (whole[..40].to_vec(), "bad: a damaged PNG"),
         (narrow, "an image of 14 by 56; the network classic takes 28 by 28"),
         (whole, "an image of 20 by 20; the network classic takes 28 by 28"),
     ];

@@ -75,7 +75,7 @@ const BEST: &str = "PCA transform coding";
 const QUALITIES: [u8; 7] = [1, 5, 10, 20, 40, 60, 80];
 
 /// A line of the table.
-struct Line {
+struct TableLine {
     method: &'static str,
     setting: String,
     cost: Cost,
@@ -118,16 +118,16 @@ fn run(args: &Args) -> anyhow::Result<String> {
     let pca = Pca::fit(&train);
     for (elements, bits) in CODES {
         let cost = pca.measure_equal(&test, elements, bits);
-        lines.push(Line { method: EQUAL, setting: format!("{elements} components, {bits} bits each"), cost });
+        lines.push(TableLine { method: EQUAL, setting: format!("{elements} components, {bits} bits each"), cost });
     }
     for (elements, bits) in CODES {
         let (cost, components) = pca.measure_best(&test, packed_bytes(elements, bits));
-        lines.push(Line { method: BEST, setting: format!("{components} components, bits shared out"), cost });
+        lines.push(TableLine { method: BEST, setting: format!("{components} components, bits shared out"), cost });
     }
-    lines.push(Line { method: "PNG", setting: "lossless".into(), cost: baselines::png(&test)? });
+    lines.push(TableLine { method: "PNG", setting: "lossless".into(), cost: baselines::png(&test)? });
     for quality in QUALITIES.into_iter().rev() {
         let setting = format!("quality {quality}");
-        lines.push(Line { method: "JPEG", setting, cost: baselines::jpeg(&test, quality)? });
+        lines.push(TableLine { method: "JPEG", setting, cost: baselines::jpeg(&test, quality)? });
     }
     let table = table(&lines, &missing)?;
     let [csv_path, page_path, plot_path] = outputs;
@@ -138,31 +138,31 @@ fn run(args: &Args) -> anyhow::Result<String> {
 }
 
 /// Measures a codec from its blob, with the integer code of the device.
-fn codec(path: &Path, data: &Path, test: &Images) -> anyhow::Result<Line> {
+fn codec(path: &Path, data: &Path, test: &Images) -> anyhow::Result<TableLine> {
     let file = BlobFile::read(path)?;
     let blob = file.open()?;
     let network = Network::new(blob.clone()).map_err(|source| file.error(source))?;
     let (found, expected, topology) = (test.image_size(), network.topology().inputs(), network.topology());
     ensure!(found == expected, "{}: rows of {found} values, where {topology} takes {expected}", data.display());
-    let mse = evaluate::mean(&evaluate::errors_int8(&network, test));
+    let mse = evaluate::mean(&evaluate::integer_errors(&network, test));
     let cost = Cost { bytes: network.code_bytes() as f64, container: 0.0, mse };
     let weights = if blob.header().format == Format::Int4 { ", weights of 4 bits" } else { "" };
     let name = topology.name().map_or_else(|| topology.to_string(), str::to_owned);
     let setting = format!("{name}, {} bits an element{weights}", blob.header().code_bits);
-    Ok(Line { method: "this codec", setting, cost })
+    Ok(TableLine { method: "this codec", setting, cost })
 }
 
-fn csv(lines: &[Line]) -> Result<String, std::fmt::Error> {
+fn csv(lines: &[TableLine]) -> Result<String, std::fmt::Error> {
     let mut csv = String::from("method,setting,bytes,container_bytes,test_mse\n");
-    for Line { method, setting, cost: Cost { bytes, container, mse } } in lines {
+    for TableLine { method, setting, cost: Cost { bytes, container, mse } } in lines {
         writeln!(csv, "{method},\"{setting}\",{bytes:.2},{container:.0},{mse:.6e}")?;
     }
     Ok(csv)
 }
 
-fn table(lines: &[Line], missing: &[String]) -> Result<String, std::fmt::Error> {
+fn table(lines: &[TableLine], missing: &[String]) -> Result<String, std::fmt::Error> {
     let mut table = String::from("| | | bytes a digit | container | test MSE | PSNR |\n|---|---|--:|--:|--:|--:|\n");
-    for Line { method, setting, cost: Cost { bytes, container, mse } } in lines {
+    for TableLine { method, setting, cost: Cost { bytes, container, mse } } in lines {
         let decibels = if *mse > 0.0 { format!("{:.2} dB", psnr(*mse)) } else { String::new() };
         writeln!(table, "| {method} | {setting} | {bytes:.0} | {container:.0} | {mse:.6} | {decibels} |")?;
     }
@@ -204,8 +204,8 @@ fn page(table: &str, test: &Images, default: bool) -> String {
 }
 
 /// A curve for each method, without the bytes of its container.
-fn curves(lines: &[Line]) -> Vec<Curve<'static>> {
-    let of = |name: &'static str, choose: &dyn Fn(&Line) -> bool| {
+fn curves(lines: &[TableLine]) -> Vec<Curve<'static>> {
+    let of = |name: &'static str, choose: &dyn Fn(&TableLine) -> bool| {
         let chosen = lines.iter().filter(|line| choose(line) && line.cost.mse > 0.0);
         let mut points: Vec<_> = chosen.map(|line| (line.cost.bytes - line.cost.container, line.cost.mse)).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));

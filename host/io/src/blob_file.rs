@@ -35,7 +35,8 @@ pub enum BlobFileError {
 impl BlobFile {
     /// Reads a file; its contents are checked when it is opened.
     pub fn read(path: &Path) -> Result<Self, BlobFileError> {
-        Ok(Self::new(path, &files::read(path)?))
+        let (words, length) = files::read_aligned(path)?;
+        Ok(Self { path: path.to_owned(), words, length })
     }
 
     /// `bytes` as if read from `path`.
@@ -59,6 +60,23 @@ impl BlobFile {
     pub fn error(&self, source: Error) -> BlobFileError {
         BlobFileError::Blob { path: self.path.clone(), source }
     }
+}
+
+/// There is no blob at the default paths.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no weights: neither {} nor {} is here or in a folder above (train with `cargo run -p host -- train`, or {otherwise})",
+    candidates[0], candidates[1]
+)]
+pub struct NoWeights {
+    candidates: [&'static str; 2],
+    otherwise: &'static str,
+}
+
+/// The path of the first of the default blobs that is here or in a folder above. The error says what to do `otherwise`.
+pub fn default_blob(candidates: [&'static str; 2], otherwise: &'static str) -> Result<PathBuf, NoWeights> {
+    let found = candidates.iter().find_map(|path| files::find_upwards(Path::new(path)).ok());
+    found.ok_or(NoWeights { candidates, otherwise })
 }
 
 /// Writes a blob: the header, then the layers in order.

@@ -16,6 +16,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{self, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use zerocopy::IntoBytes;
 
 /// A larger file is refused before it fills the memory, and so is an endless device. A checkpoint of the largest network that
 /// can be trained takes 3 GiB.
@@ -23,18 +24,49 @@ const MAX_BYTES: u64 = 4 << 30;
 
 /// Reads a whole file.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    let (file, length) = open_whole(path)?;
+    let mut bytes = Vec::with_capacity(length);
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|e| FileError::new(path, e))?;
+    ensure_length(path, bytes.len())?;
+    Ok(bytes)
+}
+
+/// Reads a whole file into memory that is aligned to 16 bytes. Returns the memory and the number of bytes in it.
+pub fn read_aligned(path: &Path) -> Result<(Vec<u128>, usize), FileError> {
+    let (mut file, length) = open_whole(path)?;
+    let mut words = vec![0; length / size_of::<u128>() + 1]; // at least a byte more than the file, to find its end
+    let mut filled = 0;
+    loop {
+        ensure_length(path, filled)?;
+        if filled == size_of_val(&words[..]) {
+            words.resize(2 * words.len(), 0); // a pipe
+        }
+        match file.read(&mut words.as_mut_bytes()[filled..]) {
+            Ok(0) => return Ok((words, filled)),
+            Ok(count) => filled += count,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(FileError::new(path, e)),
+        }
+    }
+}
+
+/// Opens a file that will be read whole, if there is memory for it. Returns its length too, which is 0 for a pipe.
+fn open_whole(path: &Path) -> Result<(File, usize), FileError> {
     let error = |e| FileError::new(path, e);
     let file = open(path)?;
-    let length = file.metadata().map_err(error)?.len().min(MAX_BYTES) as usize; // 0 of a pipe
+    let length = file.metadata().map_err(error)?.len().min(MAX_BYTES) as usize;
     if !heap::is_available(length) {
         return Err(error(io::ErrorKind::OutOfMemory.into()));
     }
-    let mut bytes = Vec::with_capacity(length);
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(error)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(error(io::Error::new(io::ErrorKind::FileTooLarge, "file too large")));
+    Ok((file, length))
+}
+
+/// Returns an error if more than [`MAX_BYTES`] have been read.
+fn ensure_length(path: &Path, bytes: usize) -> Result<(), FileError> {
+    if bytes as u64 <= MAX_BYTES {
+        return Ok(());
     }
-    Ok(bytes)
+    Err(FileError::new(path, io::Error::new(io::ErrorKind::FileTooLarge, "file too large")))
 }
 
 /// Returns an error if writing `output` would replace one of `inputs`.
@@ -75,10 +107,16 @@ pub fn open(path: &Path) -> Result<File, FileError> {
 /// made if it does not exist. A link stays a link, and the file that it leads to is replaced. Bytes for a pipe or a device are
 /// written into it. A file of one of the `protected` formats is only replaced by one of the same format.
 pub fn replace(path: &Path, bytes: &[u8], protected: &[FileFormat]) -> Result<(), FileError> {
-    if is_stdout(path) {
+    let to_stdout = is_stdout(path);
+    if to_stdout {
         STDOUT_USED.store(true, Relaxed);
     }
     let write = || match Target::of(path, bytes, protected)? {
+        // A socket cannot be opened by its path.
+        Target::Stream(_) if to_stdout => {
+            io::stdout().write_all(bytes)?;
+            io::stdout().flush()
+        }
         Target::Stream(path) => fs::OpenOptions::new().write(true).open(path)?.write_all(bytes),
         Target::File(path) => {
             make(folder_of(&path))?;
@@ -99,7 +137,7 @@ static STDOUT_USED: AtomicBool = AtomicBool::new(false);
 
 /// Whether a path leads to the standard output of this process.
 #[cfg(unix)]
-fn is_stdout(path: &Path) -> bool {
+pub fn is_stdout(path: &Path) -> bool {
     use std::os::fd::AsFd;
     use std::os::unix::fs::MetadataExt;
     let stdout = io::stdout().as_fd().try_clone_to_owned().and_then(|stdout| File::from(stdout).metadata());
@@ -109,7 +147,7 @@ fn is_stdout(path: &Path) -> bool {
 
 /// Elsewhere standard output has no path.
 #[cfg(not(unix))]
-fn is_stdout(_: &Path) -> bool {
+pub fn is_stdout(_: &Path) -> bool {
     false
 }
 
@@ -129,7 +167,7 @@ pub fn ensure_replaceable(path: &Path, start: &[u8], protected: &[FileFormat]) -
 enum Target {
     /// A file, which is replaced.
     File(PathBuf),
-    /// A pipe or a device.
+    /// A pipe, a device, or an open file without a path.
     Stream(PathBuf),
 }
 
@@ -146,10 +184,18 @@ impl Target {
         if found.is_none() && path.is_symlink() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "a link to nothing"));
         }
-        let path = if found.is_some() { fs::canonicalize(path)? } else { path.to_owned() };
+        let path = match found.map(|_| fs::canonicalize(path)) {
+            None => path.to_owned(),
+            Some(Ok(path)) => path,
+            // An open file that was removed: `/dev/stdout` leads to it, and it has no path.
+            Some(Err(e)) if e.kind() == io::ErrorKind::NotFound => return Ok(Self::Stream(path.to_owned())),
+            Some(Err(e)) => return Err(e),
+        };
         let mut old = Vec::new();
-        if let Ok(file) = File::open(&path) {
-            file.take(4).read_to_end(&mut old)?;
+        match File::open(&path) {
+            Ok(file) => _ = file.take(4).read_to_end(&mut old)?,
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+            Err(e) => return Err(e), // it may be a file that would be missed
         }
         match protected.iter().find(|format| old.starts_with(format.magic) && !start.starts_with(format.magic)) {
             Some(FileFormat { name, .. }) => {
@@ -287,5 +333,63 @@ mod tests {
         replace(&pipe, b"four", &PROTECTED).unwrap();
         assert_eq!(reader.join().unwrap(), b"four");
         assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    }
+
+    /// `/dev/stdout` and `>(command)` lead to such a link.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_and_a_removed_file_are_written_through_a_link_of_proc() {
+        use std::os::fd::AsRawFd;
+        let folder = tempfile::tempdir().unwrap();
+        let (mut reader, writer) = io::pipe().unwrap();
+        let link = folder.path().join("stdout");
+        std::os::unix::fs::symlink(format!("/proc/self/fd/{}", writer.as_raw_fd()), &link).unwrap();
+        assert!(fs::canonicalize(&link).is_err(), "a pipe has no path");
+        ensure_replaceable(&link, b"four", &PROTECTED).unwrap();
+        replace(&link, b"four", &PROTECTED).unwrap();
+        drop(writer);
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"four");
+
+        let path = folder.path().join("removed");
+        let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let link = folder.path().join("file");
+        std::os::unix::fs::symlink(format!("/proc/self/fd/{}", file.as_raw_fd()), &link).unwrap();
+        ensure_replaceable(&link, b"five", &PROTECTED).unwrap();
+        replace(&link, b"five", &PROTECTED).unwrap();
+        (&file).read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"fourfive");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "two links");
+    }
+
+    #[test]
+    fn aligned_bytes_are_those_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for length in [0, 1, 15, 16, 17, 1000] {
+            let bytes: Vec<u8> = (0..length).map(|i| (i * 7) as u8).collect();
+            fs::write(&path, &bytes).unwrap();
+            let (words, count) = read_aligned(&path).unwrap();
+            assert_eq!((&words.as_bytes()[..count], count), (&bytes[..], length));
+        }
+        assert!(read_aligned(folder.path()).is_err(), "a folder");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn aligned_bytes_come_from_a_pipe_of_any_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let bytes: Vec<u8> = (0..100_003).map(|i| (i * 7) as u8).collect();
+        let writer = std::thread::spawn({
+            let (pipe, bytes) = (pipe.clone(), bytes.clone());
+            move || fs::write(pipe, bytes).unwrap()
+        });
+        let (words, count) = read_aligned(&pipe).unwrap();
+        writer.join().unwrap();
+        assert!(words.as_bytes()[..count] == bytes);
     }
 }

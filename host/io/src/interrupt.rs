@@ -53,10 +53,12 @@ pub fn exit_code() -> Option<u8> {
     requested().then(|| 128 + SIGNAL.load(Relaxed) as u8)
 }
 
+/// Such a signal has come.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped")]
+pub struct Stopped;
+
 /// Returns an error if such a signal has come.
-pub fn check() -> anyhow::Result<()> {
-    if requested() {
-        bail!("stopped");
-    }
-    Ok(())
+pub fn check() -> Result<(), Stopped> {
+    if requested() { Err(Stopped) } else { Ok(()) }
 }

@@ -1,6 +1,7 @@
 //! The modules that `host` and `firmware-sim` share: the command line, files, images and weights blobs in memory.
 
 pub mod blob_file;
+pub mod crc32;
 pub mod data_folder;
 pub mod files;
 pub mod formats;
@@ -10,6 +11,7 @@ pub mod interrupt;
 pub mod number;
 pub mod picture;
 pub mod program;
+pub mod terminal;
 pub mod topology;
 
 use autoencoder_core::Zeroed;

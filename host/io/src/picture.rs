@@ -1,9 +1,8 @@
-//! Rows of pixels as PNG files and in a terminal: images as images, other rows as line plots.
+//! Rows of pixels as PNG files: images as images, other rows as line plots.
 
 use crate::files::{self, FileError};
 use crate::formats::PROTECTED;
-use std::ffi::OsStr;
-use std::io::{BufReader, IsTerminal};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 /// The largest PNG to read: a header alone must not make this program allocate more.
@@ -29,13 +28,31 @@ pub enum PngError {
     /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file is not a PNG, or it is damaged.
-    #[error("{}", path.display())]
-    Png {
+    /// The file does not begin like a PNG.
+    #[error("{}: not a PNG", .0.display())]
+    NotAPng(PathBuf),
+    /// The file is cut short, or its bytes have changed.
+    #[error("{}: a damaged PNG", .0.display())]
+    Damaged(PathBuf),
+    /// No PNG has such pixels.
+    #[error("{}: {depth} bits a channel in colour type {colour}, which no PNG has", path.display())]
+    Depth {
         /// Which file.
         path: PathBuf,
-        /// The decoder's error.
-        source: png::DecodingError,
+        /// Bits a channel.
+        depth: u8,
+        /// The number of the colour type.
+        colour: u8,
+    },
+    /// The header announces more than is read.
+    #[error("{}: {width} × {height} pixels by its header; at most {MAX_PIXELS} are read", path.display())]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
     },
 }
 
@@ -110,15 +127,14 @@ impl Gray {
     /// Reads a PNG of any colour type as gray. Its background is white, as on a page or in a browser: black ink on a transparent
     /// ground becomes black on white.
     pub fn read(path: &Path) -> Result<Self, PngError> {
-        let error = |source| PngError::Png { path: path.to_owned(), source };
-        let mut decoder = png::Decoder::new(BufReader::new(files::open(path)?));
+        let contents = files::read(path)?;
+        let damaged = || PngError::Damaged(path.to_owned());
+        ensure_header(path, &contents)?;
+        let mut decoder = png::Decoder::new(Cursor::new(&contents));
         decoder.set_transformations(png::Transformations::normalize_to_color8());
-        let mut reader = decoder.read_info().map_err(error)?;
-        let pixels = u64::from(reader.info().width) * u64::from(reader.info().height);
-        let size = reader.output_buffer_size().filter(|_| pixels <= MAX_PIXELS);
-        let size = size.ok_or_else(|| error(png::DecodingError::LimitsExceeded))?;
-        let mut bytes = vec![0; size];
-        let info = reader.next_frame(&mut bytes).map_err(error)?;
+        let mut reader = decoder.read_info().map_err(|_| damaged())?;
+        let mut bytes = vec![0; reader.output_buffer_size().ok_or_else(damaged)?];
+        let info = reader.next_frame(&mut bytes).map_err(|_| damaged())?;
         let channels = info.color_type.samples();
         let pixels = bytes[..info.buffer_size()].chunks_exact(channels).map(|pixel| match *pixel {
             [gray] => gray,
@@ -129,6 +145,35 @@ impl Gray {
         });
         Ok(Self { width: info.width as usize, height: info.height as usize, pixels: pixels.collect() })
     }
+}
+
+/// Checks what the header of a PNG announces, because the decoder's messages are made for programmers.
+///
+/// ```text
+/// signature [8]   length [4]   "IHDR"   width [4]   height [4]   bits a channel   colour type
+/// ```
+fn ensure_header(path: &Path, contents: &[u8]) -> Result<(), PngError> {
+    const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+    let path = || path.to_owned();
+    let header = contents.strip_prefix(&SIGNATURE).ok_or_else(|| PngError::NotAPng(path()))?;
+    let header = header.get(4..).and_then(|header| header.strip_prefix(b"IHDR")).and_then(<[u8]>::first_chunk);
+    let Some([w0, w1, w2, w3, h0, h1, h2, h3, depth, colour]) = header.copied() else {
+        return Err(PngError::Damaged(path()));
+    };
+    let [width, height] = [[w0, w1, w2, w3], [h0, h1, h2, h3]].map(u32::from_be_bytes);
+    let possible = match colour {
+        0 => matches!(depth, 1 | 2 | 4 | 8 | 16),
+        3 => matches!(depth, 1 | 2 | 4 | 8),
+        2 | 4 | 6 => matches!(depth, 8 | 16),
+        _ => false,
+    };
+    if !possible {
+        return Err(PngError::Depth { path: path(), depth, colour });
+    }
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(PngError::TooLarge { path: path(), width, height });
+    }
+    Ok(())
 }
 
 /// The brightness of a colour (ITU-R BT.601).
@@ -158,101 +203,8 @@ fn encode(path: &Path, width: usize, height: usize, color: png::ColorType, pixel
 }
 
 /// Whether a row is more than one line of pixels.
-fn is_image(row: &[u8], width: usize) -> bool {
+pub(crate) fn is_image(row: &[u8], width: usize) -> bool {
     row.len() > width
-}
-
-/// Whether a stream, standard output or standard error, shows colours: it is a terminal, `TERM` is not `dumb`, and `NO_COLOR` is
-/// not set.
-pub fn colours(stream: &impl IsTerminal) -> bool {
-    let [no_color, term] = ["NO_COLOR", "TERM"].map(|name| std::env::var_os(name).unwrap_or_default());
-    stream.is_terminal() && has_colours(&no_color, &term)
-}
-
-/// The same for a terminal, from its environment. On Windows, terminals do not set `TERM`.
-fn has_colours(no_color: &OsStr, term: &OsStr) -> bool {
-    no_color.is_empty() && term != "dumb" && (cfg!(windows) || !term.is_empty())
-}
-
-/// The columns of the terminal; 80 without one.
-pub fn columns() -> usize {
-    terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
-}
-
-/// Draws `top` above `bottom` for a terminal: images as half blocks, other rows as lines of blocks.
-pub fn draw(top: &[&[u8]], bottom: &[&[u8]], width: usize, columns: usize, colours: bool) -> String {
-    if top.iter().chain(bottom).any(|row| is_image(row, width)) {
-        return half_blocks(top, bottom, width, columns, colours);
-    }
-    let mut out = String::new();
-    for (i, pair) in top.iter().zip(bottom).enumerate() {
-        out.push_str(if i == 0 { "" } else { "\n" });
-        for row in [pair.0, pair.1].into_iter().filter(|row| !row.is_empty()) {
-            out.push_str(&blocks(row, columns));
-            out.push('\n');
-        }
-    }
-    out
-}
-
-/// Draws a row as blocks of eight heights. If there are more values than columns, a block is the mean of several.
-fn blocks(values: &[u8], columns: usize) -> String {
-    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let mean = |values: &[u8]| values.iter().map(|value| usize::from(*value)).sum::<usize>() / values.len();
-    values.chunks(values.len().div_ceil(columns.max(1)).max(1)).map(|values| BLOCKS[mean(values) / 32]).collect()
-}
-
-/// Draws `top` above `bottom`, image by image, with as many beside each other as fit. Images have half their size: a character
-/// is two pixels wide and four high, and its halves are half blocks.
-fn half_blocks(top: &[&[u8]], bottom: &[&[u8]], width: usize, columns: usize, colours: bool) -> String {
-    let per_line = (columns / (width.div_ceil(2) + 1)).max(1);
-    let mut out = String::new();
-    for (top, bottom) in top.chunks(per_line).zip(bottom.chunks(per_line)) {
-        for images in [top, bottom] {
-            let height = images.iter().map(|image| image.len() / width).max().unwrap_or(0);
-            for y in (0..height).step_by(4) {
-                let mut line = String::new();
-                for image in images {
-                    for x in (0..width).step_by(2) {
-                        let (upper, lower) = (mean(image, width, x, y), mean(image, width, x, y + 2));
-                        half_block(&mut line, upper, lower, colours);
-                    }
-                    line.push_str(if colours { "\x1b[0m " } else { " " });
-                }
-                out.push_str(line.trim_end_matches(' '));
-                out.push('\n');
-            }
-        }
-        out.push('\n');
-    }
-    out.pop();
-    out
-}
-
-/// The mean of the two by two pixels at `x`, `y`; black beyond the edge.
-fn mean(image: &[u8], width: usize, x: usize, y: usize) -> u8 {
-    let mut sum = 0;
-    for y in y..y + 2 {
-        for x in x..(x + 2).min(width) {
-            sum += u32::from(image.get(y * width + x).copied().unwrap_or(0));
-        }
-    }
-    (sum / 4) as u8
-}
-
-fn half_block(line: &mut String, upper: u8, lower: u8, colours: bool) {
-    use std::fmt::Write;
-    if colours {
-        write!(line, "\x1b[38;2;{upper};{upper};{upper};48;2;{lower};{lower};{lower}m▀")
-            .expect("a string takes it all");
-    } else {
-        line.push(match (upper >= 96, lower >= 96) {
-            (true, true) => '█',
-            (true, false) => '▀',
-            (false, true) => '▄',
-            (false, false) => ' ',
-        });
-    }
 }
 
 #[cfg(test)]
@@ -297,14 +249,6 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_has_colours_unless_it_is_dumb_or_asked_for_none() {
-        let outcome = |no_color: &str, term: &str| has_colours(no_color.as_ref(), term.as_ref());
-        assert!(outcome("", "xterm-256color"));
-        assert!(!outcome("1", "xterm-256color") && !outcome("", "dumb"));
-        assert_eq!(outcome("", ""), cfg!(windows));
-    }
-
-    #[test]
     fn a_sheet_shows_images_as_they_are_and_other_rows_as_plots() {
         let row: &[u8] = &[0, 255, 0, 255];
         let image = Gray::sheet(&[vec![row; 3], vec![row; 3]], 2, 2);
@@ -313,12 +257,46 @@ mod tests {
         assert_eq!((plots.width, plots.height), (3 * (PLOT[0] + 2) + 2, 2 * (PLOT[1] + 2) + 2));
     }
 
+    /// The messages are complete: a caller has nothing to add, and no word is the decoder's.
     #[test]
-    fn a_terminal_shows_images_as_half_blocks_and_other_rows_as_blocks() {
-        let row: &[u8] = &[0, 31, 32, 64, 96, 128, 160, 192, 224, 255];
-        assert_eq!(draw(&[row], &[&[]], 10, 80, false), "▁▁▂▃▄▅▆▇██\n");
-        assert_eq!(draw(&[row, row], &[row, row], 10, 5, false), "▁▂▄▆█\n▁▂▄▆█\n\n▁▂▄▆█\n▁▂▄▆█\n");
-        let image = [255, 255, 255, 255, 0, 0, 0, 0];
-        assert_eq!(draw(&[&image], &[&image], 2, 80, false), "▀\n▀\n");
+    fn a_png_that_cannot_be_read_is_described_in_plain_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("picture");
+        Gray { width: 20, height: 30, pixels: (0..600).map(|i| (i % 251) as u8).collect() }.write(&path).unwrap();
+        let good = std::fs::read(&path).unwrap();
+        // Other bytes at `at`, and the right CRC of the header.
+        let with = |at: usize, bytes: &[u8]| {
+            let mut png = good.clone();
+            png[at..at + bytes.len()].copy_from_slice(bytes);
+            let crc = crate::crc32::checksum(&png[12..29]);
+            png[29..33].copy_from_slice(&crc.to_be_bytes());
+            png
+        };
+        let large = "20000 × 20000 pixels by its header; at most 16777216 are read";
+        let mut cases = vec![
+            (b"GIF89a".to_vec(), "not a PNG"),
+            (vec![], "not a PNG"),
+            (with(16, &[0; 4]), "a damaged PNG"),
+            (with(8, &[0xff; 4]), "a damaged PNG"),
+            (with(12, b"IDAT"), "a damaged PNG"),
+            (with(24, &[4, 2]), "4 bits a channel in colour type 2, which no PNG has"),
+            (with(24, &[7, 0]), "7 bits a channel in colour type 0, which no PNG has"),
+            (with(24, &[8, 5]), "8 bits a channel in colour type 5, which no PNG has"),
+            (with(24, &[16, 3]), "16 bits a channel in colour type 3, which no PNG has"),
+            (with(24, &[8, 3]), "a damaged PNG"), // without a palette
+            (with(16, [20_000u32.to_be_bytes(), 20_000u32.to_be_bytes()].as_flattened()), large),
+            (with(16, &[0xff; 8]), "4294967295 × 4294967295 pixels by its header; at most 16777216 are read"),
+        ];
+        let mut flipped = good.clone();
+        flipped[45] ^= 4;
+        cases.push((flipped, "a damaged PNG"));
+        cases.extend((8..good.len() - 16).step_by(7).map(|length| (good[..length].to_vec(), "a damaged PNG")));
+        for (bytes, message) in cases {
+            std::fs::write(&path, &bytes).unwrap();
+            let error = anyhow::Error::from(Gray::read(&path).unwrap_err());
+            assert_eq!(format!("{error:#}"), format!("{}: {message}", path.display()));
+        }
+        std::fs::write(&path, &good).unwrap();
+        assert_eq!(Gray::read(&path).unwrap().pixels[250], 250);
     }
 }

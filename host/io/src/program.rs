@@ -17,17 +17,20 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> anyhow::Result<String>) -> ExitCod
             return ExitCode::from(2);
         }
         // `--help` or `--version`.
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::SUCCESS;
-        }
+        Err(error) => return exit_code(error.print().and_then(|()| stdout().flush())),
     };
-    match run(args).map(|text| print(&text)) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        // The reader has seen enough.
-        Ok(Err(e)) if e.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Ok(Err(e)) => fail(&e.into()),
+    match run(args) {
+        Ok(text) => exit_code(print(&text)),
         Err(e) => fail(&e),
+    }
+}
+
+/// The exit code of a program that has written its text.
+fn exit_code(written: io::Result<()>) -> ExitCode {
+    match written {
+        // The reader of a pipe may have seen enough.
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => fail(&anyhow::Error::from(e).context("standard output")),
+        _ => ExitCode::SUCCESS,
     }
 }
 
@@ -48,7 +51,8 @@ fn take_negative_numbers(command: Command) -> Command {
 /// Prints on standard output, or on standard error if the bytes of a file went to standard output.
 fn print(text: &str) -> io::Result<()> {
     if files::stdout_used() {
-        return stderr().write_all(text.as_bytes());
+        let _ = stderr().write_all(text.as_bytes()); // nobody may be listening
+        return Ok(());
     }
     stdout().write_all(text.as_bytes())?;
     stdout().flush()

@@ -81,7 +81,8 @@ fn a_file_that_announces_too_much_is_refused_before_it_is_read() {
     };
     // 12 bytes of header, then 4 rows.
     let most = ((1 << 31) - 12) / 4;
-    let too_large = format!(": {} bytes by its header; at most {} are read", (1u64 << 31) + 4, 1u64 << 31);
+    let too_large =
+        format!(": 4 × {} numbers by its header; at most 2147483648 bytes are read, header included", most + 1);
     assert_eq!(with(most + 1), too_large);
     assert!(!with(most).contains("at most"), "{}", with(most));
 }

@@ -3,12 +3,10 @@
 use crate::args;
 use crate::commands::figures::by_format;
 use crate::commands::rows::{ensure_fits, optional_labels};
-use anyhow::Context;
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::blob::{Blob, Format};
 use autoencoder_core::loss;
-use autoencoder_io::blob_file::BlobFile;
-use autoencoder_io::files::find_upwards;
+use autoencoder_io::blob_file::{BlobFile, default_blob};
 use autoencoder_io::formats::ensure_not_checkpoint;
 use autoencoder_io::idx::{Images, test_labels};
 use autoencoder_io::number::counted;
@@ -26,12 +24,10 @@ use std::time::Instant;
 
 pub fn run(args: &args::Eval) -> anyhow::Result<String> {
     /// The user's own training, then the weights that come with the repository.
-    const TRAINED: &str = "artifacts/model.f32.blob";
-    const SHIPPED: &str = "models/classic.int8.blob";
+    const CANDIDATES: [&str; 2] = ["artifacts/model.f32.blob", "models/classic.int8.blob"];
     let path = match &args.model {
         Some(path) => path.clone(),
-        None if Path::new(TRAINED).exists() => TRAINED.into(),
-        None => find_upwards(Path::new(SHIPPED)).context("no blob: train one, or name one")?,
+        None => default_blob(CANDIDATES, "name a blob")?,
     };
     let file = BlobFile::read(&path)?;
     ensure_not_checkpoint(&path, file.bytes())?;
@@ -49,7 +45,7 @@ pub fn run(args: &args::Eval) -> anyhow::Result<String> {
         summary["steps"] = steps.into();
         summary["seconds"] = seconds.into();
         summary["ms_per_step"] = Value::Null; // a blob does not hold the time of its training
-        summary["digits"] = measured.labels().map(|label| measured.of(Some(label)).json()).collect();
+        summary["labels"] = measured.labels().map(|label| measured.of(Some(label)).json()).collect();
         return Ok(format!("{summary}\n"));
     }
     let topology = describe(&blob.header().topology);
@@ -86,7 +82,7 @@ fn measure(
         Format::Int4 => WeightFormat::Int4,
     };
     let network = autoencoder_core::Network::new(blob.clone()).map_err(|source| file.error(source))?;
-    Ok(Measured { float: None, format, integers: evaluate::errors_int8(&network, test), labels })
+    Ok(Measured { float: None, format, integers: evaluate::integer_errors(&network, test), labels })
 }
 
 /// The error of each test row.

@@ -4,7 +4,7 @@ use crate::args;
 use crate::commands::network_file::NetworkFile;
 use crate::commands::rows::ensure_fits;
 use anyhow::{Context, ensure};
-use autoencoder_core::blob::MAGIC;
+use autoencoder_core::blob::{Format, MAGIC};
 use autoencoder_core::{Network, Topology};
 use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::files;
@@ -22,13 +22,13 @@ use std::path::Path;
 
 pub fn run(args: &args::Export) -> anyhow::Result<String> {
     let integers = WeightFormat::of(args.format);
-    let format = integers.map_or("f32", WeightFormat::name);
+    let format = format_name(args.format);
     let path = args.out.clone().unwrap_or_else(|| format!("artifacts/model.{format}.blob").into());
     let data = args.data.path();
     files::ensure_not_input(&path, iter::once(args.source.as_path()).chain(data.as_deref().ok()))?;
     files::ensure_replaceable(&path, &MAGIC, &PROTECTED)?;
     let source = NetworkFile::read(&args.source)?;
-    ensure_same_network(&path, source.topology(), args.force)?;
+    ensure_same_kind(&path, source.topology(), args.format, args.force)?;
     // The reason to read the training rows.
     let needed = match integers {
         Some(_) => Some("the calibration of an integer blob"),
@@ -64,22 +64,30 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     Ok(format!("{}: {bytes} bytes, {format}, {topology} after {steps}\n", path.display()))
 }
 
-/// Returns an error if a blob of another network is at `path`, unless `--force` allows its replacement.
-fn ensure_same_network(path: &Path, topology: &Topology, force: bool) -> anyhow::Result<()> {
+/// Returns an error if a blob of another network or of another number format is at `path`, unless `--force` allows its
+/// replacement.
+fn ensure_same_kind(path: &Path, topology: &Topology, format: Format, force: bool) -> anyhow::Result<()> {
     if !path.is_file() {
         return Ok(()); // to read from a pipe would wait for its writer
     }
     let Ok(there) = BlobFile::read(path) else { return Ok(()) };
     let Ok(blob) = there.open() else { return Ok(()) };
-    let found = &blob.header().topology;
+    let found = blob.header();
     ensure!(
-        force || found == topology,
-        "{}: a blob of {} is there, and the new one is of {}; give another --out, or --force to replace it",
+        force || (&found.topology, found.format) == (topology, format),
+        "{}: an {} blob of {} is there, and the new one is an {} blob of {}; give another --out, or --force to replace it",
         path.display(),
-        describe(found),
+        format_name(found.format),
+        describe(&found.topology),
+        format_name(format),
         describe(topology)
     );
     Ok(())
+}
+
+/// The name of a number format on the command line.
+fn format_name(format: Format) -> &'static str {
+    WeightFormat::of(format).map_or("f32", WeightFormat::name)
 }
 
 /// Returns a warning if rounding makes the network clearly worse, because it was not trained for these numbers.
@@ -97,7 +105,7 @@ fn rounding_warning(
     let file = BlobFile::new(Path::new("the blob"), blob);
     let integers = Network::new(file.open()?)?;
     let float = evaluate::mean(&evaluate::errors(network, 8, &rows));
-    let rounded = evaluate::mean(&evaluate::errors_int8(&integers, &rows));
+    let rounded = evaluate::mean(&evaluate::integer_errors(&integers, &rows));
     let (name, count) = (format.name(), counted(rows.rows(), "training row"));
     let code = if code_bits < 8 { format!(" --code-bits {code_bits}") } else { String::new() };
     let text = format!(

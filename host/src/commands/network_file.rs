@@ -1,8 +1,9 @@
 //! A file with a network in f32: a checkpoint or an f32 blob.
 
-use anyhow::{bail, ensure};
-use autoencoder_core::{Topology, crc};
-use autoencoder_io::blob_file::BlobFile;
+use anyhow::{anyhow, bail, ensure};
+use autoencoder_core::{Error, Topology};
+use autoencoder_io::blob_file::{BlobFile, BlobFileError};
+use autoencoder_io::crc32;
 use autoencoder_io::idx::Images;
 use autoencoder_io::topology::describe;
 use host::network::FloatNetwork;
@@ -28,16 +29,21 @@ impl NetworkFile {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let file = BlobFile::read(path)?;
         let contents = if Checkpoint::is_one(file.bytes()) {
-            Contents::Checkpoint(Box::new(Checkpoint::read(path)?))
+            Contents::Checkpoint(Box::new(Checkpoint::from_bytes(path, file.bytes())?))
         } else {
-            let blob = file.open()?;
+            let blob = file.open().map_err(|error| match error {
+                BlobFileError::Blob { source: Error::Empty | Error::NotABlob, .. } => {
+                    anyhow!("{:#}; expected a checkpoint or an f32 blob", anyhow::Error::from(error))
+                }
+                error => error.into(),
+            })?;
             if let Some(format) = WeightFormat::of(blob.header().format) {
                 bail!("{}: a blob of {} weights; expected a checkpoint or an f32 blob", path.display(), format.name());
             }
             let network = FloatNetwork::from_blob(&blob).map_err(|source| file.error(source))?;
             Contents::Blob { network, steps: blob.header().steps, code_bits: blob.header().code_bits }
         };
-        Ok(Self { path: path.to_owned(), crc: crc::checksum(file.bytes()), contents })
+        Ok(Self { path: path.to_owned(), crc: crc32::checksum(file.bytes()), contents })
     }
 
     /// CRC-32 of the file. It tells one network from another.

@@ -6,7 +6,6 @@ use crate::kernels::{F32, SHARD};
 use crate::network::FloatNetwork;
 use crate::train::pass::{Pass, Shard};
 use crate::train::qat::round_code;
-use autoencoder_core::dense;
 use rayon::prelude::*;
 
 /// The MSE of each row: the mean of `(y - x)²` over its elements. A code element has `code_bits` bits.
@@ -37,14 +36,11 @@ pub fn errors(network: &FloatNetwork, code_bits: u8, data: &dyn Dataset) -> Vec<
 
 /// The reconstructions of `rows`, one after the other. A code element has `code_bits` bits.
 ///
-/// The core's plain loops compute them on this thread. They are fast enough for the few rows of a picture, and they are the
-/// oracle of [`errors`].
+/// The core's plain loops compute them ([`LayerView::forward`](crate::network::LayerView::forward)).
 pub fn reconstruct(network: &FloatNetwork, code_bits: u8, rows: &[f32]) -> Vec<f32> {
     let mut x = rows.to_vec();
     for (boundary, layer) in (1..).zip(network.layers()) {
-        let [inputs, outputs] = layer.spec.sizes();
-        let mut y = vec![0.0; x.len() / inputs * outputs];
-        dense::forward(layer.spec, layer.weights, layer.bias, &x, &mut y);
+        let mut y = layer.forward(&x);
         if boundary == network.topology().encoder_layers() && code_bits < 8 {
             round_code(code_bits, &y.clone(), &mut y);
         }

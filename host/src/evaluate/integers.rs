@@ -112,7 +112,7 @@ impl Row {
 
 /// The MSE of each row, reconstructed with a blob's integers as on a device: the row is quantised and encoded, and its code is
 /// packed, unpacked and decoded. The reconstruction is compared with the row before it was quantised.
-pub fn errors_int8(network: &Network<'_>, data: &dyn Dataset) -> Vec<f32> {
+pub fn integer_errors(network: &Network<'_>, data: &dyn Dataset) -> Vec<f32> {
     IntegerNetwork::new(network.blob().header(), network.layers().collect()).errors(data)
 }
 

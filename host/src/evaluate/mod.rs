@@ -5,5 +5,5 @@ mod integers;
 mod mse;
 
 pub use float::{errors, reconstruct};
-pub use integers::{IntegerNetwork, errors_int8};
+pub use integers::{IntegerNetwork, integer_errors};
 pub use mse::mean;

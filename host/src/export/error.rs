@@ -1,7 +1,8 @@
 //! Errors of the export.
 
-use autoencoder_core::Error;
+use autoencoder_core::{Error, Topology};
 use autoencoder_io::number::counted;
+use autoencoder_io::topology::describe;
 
 /// The reason that a network has no blob.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +28,14 @@ pub enum ExportError {
         output: usize,
     },
     /// A code of fewer than 8 bits needs the output of a sigmoid. Only that has a known range for its few levels to divide.
-    #[error("a code of {} an element needs a sigmoid before it", counted(bits, "bit"))]
+    #[error(
+        "{}: a code of {} an element (--code-bits) needs a sigmoid before it",
+        describe(topology),
+        counted(bits, "bit")
+    )]
     Code {
+        /// The network.
+        topology: Topology,
         /// Bits of a code element.
         bits: u8,
     },

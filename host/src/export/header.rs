@@ -19,8 +19,8 @@ pub struct BlobMeta {
 
 /// Returns an error unless a network of this topology can have a code of `bits` bits an element.
 pub fn check_code(topology: &Topology, bits: u8) -> Result<(), ExportError> {
-    let known = bits == 8 || topology.code_activation() == Some(ActivationKind::Sigmoid);
-    if known { Ok(()) } else { Err(ExportError::Code { bits }) }
+    let sigmoid = topology.code_activation() == Some(ActivationKind::Sigmoid);
+    if bits == 8 || sigmoid { Ok(()) } else { Err(ExportError::Code { topology: topology.clone(), bits }) }
 }
 
 /// Returns an error unless a blob can be made of the network.

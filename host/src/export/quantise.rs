@@ -16,13 +16,15 @@ use crate::train::qat::{WeightFormat, resolution, scale_limit};
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::blob::{Header, RawLayer};
 use autoencoder_core::quant::{ACCUMULATOR_LIMIT, ChannelParams, Dense, QuantParams, int4, padded};
-use autoencoder_core::{Activation, Error, Identity, LayerSpec, Relu, Sigmoid};
+use autoencoder_core::{Error, LayerSpec};
 use autoencoder_io::blob_file::write_blob;
-use ndarray::{Array2, ArrayView1, ArrayView2};
 use zerocopy::IntoBytes;
 
 /// Rows that calibrate the ranges that are not known.
 pub const CALIBRATION_ROWS: usize = 1024;
+
+/// The bound of a bias, which is also that of a device that learns: with any accumulator, the sum stays within 32 bits.
+const BIAS_LIMIT: i64 = 1 << 30;
 
 /// A network in integers: the contents of its blob.
 #[derive(Clone, Debug)]
@@ -42,7 +44,7 @@ struct QuantisedLayer {
 }
 
 /// The weights of one layer in steps of a scale for each row.
-struct Rows {
+struct QuantisedRows {
     scales: Vec<f32>,
     weights: Vec<Vec<i8>>,
 }
@@ -87,7 +89,7 @@ pub fn quantise(
     let mut layers = Vec::with_capacity(topology.layers().len());
     for (i, layer) in network.layers().enumerate() {
         if calibrate {
-            x = forward(layer, &x);
+            x = layer.forward(&x);
         }
         let activation = layer.spec.activation;
         let reconstruction = i == last && topology.outputs() == topology.inputs();
@@ -119,7 +121,7 @@ pub fn quantise(
     Ok(Quantised { header, layers })
 }
 
-impl Rows {
+impl QuantisedRows {
     /// The finest scale of outputs that the rows' multipliers reach: a step of the accumulator is half a step of it.
     fn finest_output(&self, from: QuantParams) -> f32 {
         2.001 * from.scale * self.scales.iter().fold(0.0, |largest, scale| scale.max(largest))
@@ -128,13 +130,18 @@ impl Rows {
 
 /// Quantises the rows of a layer whose inputs have the parameters `from`, with scales of at most `limit`. The error is an output
 /// whose weights do not fit.
-fn quantise_rows(layer: LayerView<'_>, format: WeightFormat, from: QuantParams, limit: f32) -> Result<Rows, usize> {
+fn quantise_rows(
+    layer: LayerView<'_>,
+    format: WeightFormat,
+    from: QuantParams,
+    limit: f32,
+) -> Result<QuantisedRows, usize> {
     let rows = layer.weights.chunks_exact(layer.spec.inputs.into()).zip(layer.bias).enumerate();
     let row = |(output, (weights, bias)): (usize, (&[f32], &f32))| {
         quantise_row(weights, *bias, format, from, limit).ok_or(output)
     };
     let (scales, weights) = rows.map(row).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-    Ok(Rows { scales, weights })
+    Ok(QuantisedRows { scales, weights })
 }
 
 /// The scale and the integers of one row. Weights that a scale of `limit` does not reach are clipped. `None` if the sum of
@@ -165,10 +172,13 @@ fn quantise_row(
     }
 }
 
-/// Computes bias and multiplier of each output, padded. The error is an output whose bias or multiplier does not fit.
+/// Computes bias and multiplier of each output, padded. The error is an output whose multiplier does not fit.
+///
+/// [`WeightFormat::scale`] keeps a bias within 2^24 steps unless the scale is at its limit. A step of the accumulator is then
+/// half a step of the output, so an output with a bias at [`BIAS_LIMIT`] is at the end of its range, whatever its inputs.
 fn channels(
     layer: LayerView<'_>,
-    rows: &Rows,
+    rows: &QuantisedRows,
     from: QuantParams,
     output: QuantParams,
 ) -> Result<Vec<ChannelParams>, usize> {
@@ -182,38 +192,27 @@ fn channels(
         }
         // A signed input's zero point: Σ w·(q - zero) = Σ w·q - zero·Σ w.
         let zero = i64::from(from.zero_point) * row.iter().map(|w| i64::from(*w)).sum::<i64>();
-        let bias = (f64::from(*bias) / unit).round() as i64 - zero;
-        let bias = i32::try_from(bias).map_err(|_| channels.len())?;
+        let bias = ((f64::from(*bias) / unit).round() as i64).saturating_sub(zero);
+        let bias = bias.clamp(-BIAS_LIMIT, BIAS_LIMIT - 1) as i32;
         channels.push(ChannelParams { bias, multiplier: multiplier as i32 });
     }
     channels.resize(padded(channels.len()), ChannelParams::default());
     Ok(channels)
 }
 
-/// The layer's outputs in `f32`.
-fn forward(layer: LayerView<'_>, x: &Array2<f32>) -> Array2<f32> {
-    let apply = match layer.spec.activation {
-        ActivationKind::Sigmoid => Sigmoid::apply,
-        ActivationKind::Relu => Relu::apply,
-        ActivationKind::Identity => Identity::apply,
-    };
-    let [inputs, outputs] = layer.spec.sizes();
-    let weights = ArrayView2::from_shape((outputs, inputs), layer.weights).expect("a row of weights for each output");
-    (x.dot(&weights.t()) + ArrayView1::from(layer.bias)).mapv_into(apply)
-}
-
-/// Rows spread evenly over the data.
-fn sample(data: &dyn Dataset) -> Array2<f32> {
+/// Rows spread evenly over the data, one after the other.
+fn sample(data: &dyn Dataset) -> Vec<f32> {
     let sample = Sample::new(data, CALIBRATION_ROWS);
-    let mut x = Array2::zeros((sample.rows(), sample.width()));
-    for (i, mut row) in x.rows_mut().into_iter().enumerate() {
-        sample.copy(i, row.as_slice_mut().unwrap_or_default());
+    let width = sample.width();
+    let mut x = vec![0.0; sample.rows() * width];
+    for (i, row) in x.chunks_exact_mut(width).enumerate() {
+        sample.copy(i, row);
     }
     x
 }
 
 /// The smallest and the largest number, or 0 if that is smaller or larger.
-fn range(x: &Array2<f32>) -> (f32, f32) {
+fn range(x: &[f32]) -> (f32, f32) {
     x.iter().fold((0.0, 0.0), |(low, high), x| (x.min(low), x.max(high)))
 }
 
@@ -229,6 +228,9 @@ fn params((low, high): (f32, f32), finest: f32) -> QuantParams {
 mod tests {
     use super::*;
     use crate::evaluate;
+    use autoencoder_core::Network;
+    use autoencoder_io::blob_file::BlobFile;
+    use ndarray::Array2;
 
     const META: BlobMeta = BlobMeta { steps: 1, code_bits: 8 };
 
@@ -329,5 +331,30 @@ mod tests {
         let ChannelParams { multiplier, .. } = quantised.layers[0].channels[0];
         assert!(multiplier > i32::MAX / 2, "{multiplier}");
         assert!(quantised.layers[0].output.scale > 1.9 / 127.0 / 255.0);
+    }
+
+    /// The bias of an output whose scale is at its limit may be any number. The output is at the end of its range then.
+    #[test]
+    fn a_bias_of_any_size_leaves_the_sum_within_32_bits() {
+        for format in [WeightFormat::Int8, WeightFormat::Int4] {
+            for (activation, low, high) in [("", 0, 255), ("r", 0, 255), ("i", 0, 255)] {
+                for (bias, expected) in [(1e5, high), (-1e5, low), (1e9, high), (-1e9, low), (3e38, high), (-3e38, low)]
+                {
+                    let mut network = network(&format!("6-6{activation}"), 0.5);
+                    network.layer_mut(0).1.fill(bias);
+                    let quantised = quantise(&network, format, META, &rows(6)).unwrap();
+                    let channels = &quantised.layers[0].channels[..6];
+                    assert!(channels.iter().all(|channel| (-(1 << 30)..1 << 30).contains(&channel.bias)), "{bias}");
+                    let bytes = quantised.to_blob().unwrap();
+                    let file = BlobFile::new("blob".as_ref(), &bytes);
+                    let device = Network::open(file.bytes()).unwrap();
+                    let mut memory = vec![0; device.memory_bytes()];
+                    for row in [[0; 6], [255; 6], [0, 255, 0, 255, 128, 1]] {
+                        let outputs = device.encode(&row, &mut memory).unwrap();
+                        assert!(outputs.iter().all(|y| *y == expected), "{format:?} {activation} {bias}: {outputs:?}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Stands in for the instructions of `avx512_bf16` on processors that cannot have them.
 
-use super::bf16::adam::AdamStep;
-use super::bf16::layout::{Left, Line, List, NARROW, Part};
+use super::adam::AdamStep;
+use super::layout::{Left, Line, List, NARROW, Part};
 
 /// The proof that the processor has the instructions. It has no value here.
 #[derive(Clone, Copy, Debug)]

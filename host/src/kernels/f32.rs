@@ -133,7 +133,7 @@ impl F32 {
 }
 
 thread_local! {
-    /// The scratch of a product. Each thread keeps its own, so a step allocates nothing.
+    /// The scratch of a product. Each thread keeps its own from step to step.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 

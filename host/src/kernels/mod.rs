@@ -4,18 +4,22 @@
 //! where the processor has `avx512_bf16`. Both are tested against the plain loops of [`autoencoder_core::kernels`].
 //! [`Fast`] computes integer layers.
 //!
-//! Everything runs on the calling thread, and no result depends on the number of threads.
+//! A product runs on the thread that calls it, so no result depends on the number of threads.
 
 // Other processors lack these instructions, so products in bfloat16 do not run there.
 #[cfg_attr(not(target_arch = "x86_64"), path = "absent.rs")]
 mod avx512;
 
 mod activations;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+pub(crate) mod adam;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unreachable_code, unused_variables))]
 pub mod bf16;
 mod f32;
 mod gemm;
 mod int8;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+mod layout;
 #[cfg(test)]
 #[path = "../../tests/common/left_out.rs"]
 pub(crate) mod left_out;
@@ -32,6 +36,7 @@ pub use bf16::Bf16;
 pub use f32::F32;
 pub use gemm::dense_rate;
 pub use int8::Fast;
+pub(crate) use layout::STRIP;
 pub(crate) use prefetch::prefetch;
 pub use products::{Products, SHARD, ShardOperands};
 pub use vectorise::{lanes, vectorise};

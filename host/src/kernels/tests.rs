@@ -10,7 +10,7 @@ use rand::RngExt;
 use rand_pcg::Pcg32;
 
 /// The rows of one shard: inputs, and gradients of the outputs' sums.
-struct Rows {
+struct ShardRows {
     x: Vec<f32>,
     dz: Vec<f32>,
 }
@@ -19,7 +19,7 @@ struct Rows {
 struct Case {
     network: FloatNetwork,
     index: usize,
-    shards: Vec<Rows>,
+    shards: Vec<ShardRows>,
 }
 
 /// `y` and `dx` of all shards, and `dw`.
@@ -42,7 +42,7 @@ impl Case {
         let mut network = FloatNetwork::new(&topology(index, inputs, outputs));
         network.layer_mut(index).0.fill_with(|| number(rng));
         let mut numbers = |count: usize| (0..count).map(|_| number(rng)).collect();
-        let shards = shards.iter().map(|n| Rows { x: numbers(n * inputs), dz: numbers(n * outputs) }).collect();
+        let shards = shards.iter().map(|n| ShardRows { x: numbers(n * inputs), dz: numbers(n * outputs) }).collect();
         Self { network, index, shards }
     }
 
@@ -55,7 +55,7 @@ impl Case {
         let spec = self.spec();
         let [inputs, outputs] = spec.sizes();
         let (mut y, mut dx, mut all) = (Vec::new(), Vec::new(), Vec::new());
-        for Rows { x, dz } in &self.shards {
+        for ShardRows { x, dz } in &self.shards {
             let mut operands = products.operands(self.index, spec);
             let (mut own_y, mut own_dx) = (vec![7.0; dz.len()], vec![7.0; x.len()]);
             products.forward(layer, x, &mut operands, &mut own_y);
@@ -65,7 +65,7 @@ impl Case {
             all.push(operands);
         }
         let shards = self.shards.iter().zip(&all);
-        let shards: Vec<_> = shards.map(|(Rows { x, dz }, operands)| ShardOperands { dz, x, operands }).collect();
+        let shards: Vec<_> = shards.map(|(ShardRows { x, dz }, operands)| ShardOperands { dz, x, operands }).collect();
         let mut dw = vec![7.0; spec.weights()];
         for (i, dw) in dw.chunks_mut(block * inputs).enumerate() {
             products.weight_gradient(spec, &shards, i * block..(i * block + block).min(outputs), dw);
@@ -77,7 +77,7 @@ impl Case {
     fn plain(&self) -> Results {
         let (spec, w) = (self.spec(), self.network.layer(self.index).weights);
         let (mut y, mut dx, mut dw) = (Vec::new(), Vec::new(), vec![0.0; spec.weights()]);
-        for Rows { x, dz } in &self.shards {
+        for ShardRows { x, dz } in &self.shards {
             let (mut own_y, mut own_dx, mut own_dw) = (dz.clone(), vec![7.0; x.len()], dw.clone());
             kernels::x_wt(x, w, spec.sizes(), &mut own_y);
             if self.index > 0 {
@@ -96,7 +96,7 @@ impl Case {
         let mut case = Self { network: self.network.clone(), index: self.index, shards: Vec::new() };
         case.network.parameters_mut().iter_mut().for_each(|w| *w = w.abs());
         let abs = |numbers: &[f32]| numbers.iter().map(|x| x.abs()).collect();
-        case.shards = self.shards.iter().map(|Rows { x, dz }| Rows { x: abs(x), dz: abs(dz) }).collect();
+        case.shards = self.shards.iter().map(|ShardRows { x, dz }| ShardRows { x: abs(x), dz: abs(dz) }).collect();
         case.plain()
     }
 

@@ -5,5 +5,5 @@ mod plot;
 mod reconstructions;
 
 pub use history::{csv, curves};
-pub use plot::{Curve, plot, plot_over};
+pub use plot::{Curve, PlotError, plot, plot_over};
 pub use reconstructions::reconstructions;

@@ -1,10 +1,15 @@
 //! Curves in a PNG.
 
+use autoencoder_io::files::FileError;
 use autoencoder_io::picture;
 use plotters::prelude::*;
 use plotters::style::register_font;
-use std::path::Path;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::sync::Once;
+
+/// Width and height.
+const SIZE: (u32, u32) = (800, 480);
 
 /// A curve over the steps, or over another number.
 pub struct Curve<'a> {
@@ -14,15 +19,37 @@ pub struct Curve<'a> {
     pub points: Vec<(f64, f64)>,
 }
 
+/// A picture of curves that could not be drawn or written.
+#[derive(Debug, thiserror::Error)]
+pub enum PlotError {
+    /// The file cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The curves cannot be drawn.
+    #[error("{}: {reason}", path.display())]
+    Drawing {
+        /// Which file.
+        path: PathBuf,
+        /// The message of the drawing library.
+        reason: String,
+    },
+}
+
 /// Draws curves of MSE, on a logarithmic axis, over steps into a PNG.
-pub fn plot(path: &Path, title: &str, curves: &[Curve<'_>]) -> anyhow::Result<()> {
+pub fn plot(path: &Path, title: &str, curves: &[Curve<'_>]) -> Result<(), PlotError> {
     plot_over(path, title, "step", curves)
 }
 
 /// Draws curves of MSE over `over`.
-pub fn plot_over(path: &Path, title: &str, over: &str, curves: &[Curve<'_>]) -> anyhow::Result<()> {
+pub fn plot_over(path: &Path, title: &str, over: &str, curves: &[Curve<'_>]) -> Result<(), PlotError> {
+    let pixels = draw(title, over, curves);
+    let pixels = pixels.map_err(|error| PlotError::Drawing { path: path.to_owned(), reason: error.to_string() })?;
+    Ok(picture::write_rgb(path, SIZE.0 as usize, SIZE.1 as usize, &pixels)?)
+}
+
+/// The pixels of the picture, each red, green, blue.
+fn draw(title: &str, over: &str, curves: &[Curve<'_>]) -> Result<Vec<u8>, Box<dyn Error>> {
     const FEW: usize = 12;
-    const SIZE: (u32, u32) = (800, 480);
     static FONT: Once = Once::new();
     FONT.call_once(|| {
         // Fails only if the system has a font of that name, which will do.
@@ -65,7 +92,7 @@ pub fn plot_over(path: &Path, title: &str, over: &str, curves: &[Curve<'_>]) -> 
         chart.configure_series_labels().background_style(WHITE).border_style(BLACK).draw()?;
         area.present()?;
     }
-    Ok(picture::write_rgb(path, SIZE.0 as usize, SIZE.1 as usize, &pixels)?)
+    Ok(pixels)
 }
 
 /// 1, 2 and 5 times each power of ten from `low` to `high`.

@@ -5,17 +5,14 @@ use super::recipe::Recipe;
 use super::trainer::Trainer;
 use crate::network::FloatNetwork;
 use autoencoder_core::Topology;
+use autoencoder_io::crc32::checksum;
 use autoencoder_io::files::{self, FileError};
 use autoencoder_io::formats::{CHECKPOINT, PROTECTED};
 use autoencoder_io::number::counted;
-use crc::{CRC_32_ISO_HDLC, Crc};
-use postcard::ser_flavors::ExtendFlavor;
-use postcard::ser_flavors::crc::CrcModifier;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 const VERSION: u8 = 3;
-static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// The largest batch of a run.
 pub const MAX_BATCH: usize = 65_536;
 
@@ -191,7 +188,11 @@ impl Checkpoint {
 
     /// Reads a checkpoint.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let bytes = files::read(path)?;
+        Self::from_bytes(path, &files::read(path)?)
+    }
+
+    /// The checkpoint in the bytes of a file; `path` is its name.
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, CheckpointError> {
         let path = || path.to_owned();
         let Some((magic, [version, ..])) = bytes.split_first_chunk::<4>() else {
             return Err(CheckpointError::Short { path: path(), bytes: bytes.len() });
@@ -204,7 +205,11 @@ impl Checkpoint {
         }
         let damaged = || CheckpointError::Damaged { path: path() };
         let ((_, _, checkpoint), rest): (([u8; 4], u8, Self), _) =
-            postcard::take_from_bytes_crc32(&bytes, CRC.digest()).map_err(|_| damaged())?;
+            postcard::take_from_bytes(bytes).map_err(|_| damaged())?;
+        let (crc, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
+        if checksum(&bytes[..bytes.len() - rest.len() - crc.len()]) != u32::from_le_bytes(*crc) {
+            return Err(damaged());
+        }
         if !rest.is_empty() {
             return Err(CheckpointError::Longer { path: path(), bytes: rest.len() });
         }
@@ -213,28 +218,40 @@ impl Checkpoint {
 
     /// Whether a run can have this state.
     fn is_possible(&self) -> bool {
-        let Run { topology, steps, batch, .. } = &self.run;
+        let Run { topology, steps, batch, code_bits, .. } = &self.run;
         // A deserialised topology may hold layers that do not fit each other.
-        let sound = Topology::new(topology.layers(), topology.encoder_layers()).is_ok();
+        let sound = Topology::new(topology.layers(), topology.encoder_layers()).is_ok()
+            && topology.has_encoder()
+            && topology.inputs() == topology.outputs();
         let rows: usize = topology.layers().iter().map(|layer| usize::from(layer.outputs)).sum();
         sound
+            && self.run.recipe().is_ok()
+            && (1..=8).contains(code_bits)
             && *steps > 0
             && self.step <= *steps
             && (1..=MAX_BATCH).contains(batch)
             && self.state.iter().all(|numbers| numbers.len() == topology.parameters())
             && (self.scales.is_empty() || self.scales.len() == rows)
+            && self.pending.1 <= self.step
+            && self.is_finite()
+            && self.scales.iter().all(|scale| *scale > 0.0)
+    }
+
+    /// Whether all numbers are finite. Those of a run that has diverged are not.
+    fn is_finite(&self) -> bool {
+        self.state.iter().chain([&self.scales]).flatten().all(|number| number.is_finite())
     }
 
     /// Replaces the checkpoint at `path`; an error if the run has diverged.
     pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
-        if !self.state.iter().chain([&self.scales]).flatten().all(|number| number.is_finite()) {
+        if !self.is_finite() {
             return Err(CheckpointError::NotFinite { path: path.to_owned() });
         }
         // Room for all, because a vector that grows takes up to three times its length.
         let rest = 1024 + 4 * self.scales.len() + 32 * self.history.len();
         let room = Vec::with_capacity(Self::memory_bytes(&self.run.topology) / 2 + rest);
-        let flavor = CrcModifier::new(ExtendFlavor::new(room), CRC.digest());
-        let bytes = postcard::serialize_with_flavor(&(CHECKPOINT, VERSION, self), flavor).expect("a vector takes all");
+        let mut bytes = postcard::to_extend(&(CHECKPOINT, VERSION, self), room).expect("a vector takes all");
+        bytes.extend(checksum(&bytes).to_le_bytes());
         Ok(files::replace(path, &bytes, &PROTECTED)?)
     }
 
@@ -319,13 +336,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
         let (good, _) = checkpoint(&run("10-3-10"));
-        let breakages: [fn(&mut Checkpoint); 6] = [
+        let breakages: [fn(&mut Checkpoint); 14] = [
             |c| c.run.steps = 0,
             |c| c.step = 11,
             |c| c.run.batch = MAX_BATCH + 1,
             |c| c.state[2].truncate(5),
             |c| c.scales.push(1.0),
             |c| c.run.topology = "10-4-10".parse().unwrap(),
+            |c| c.run.code_bits = 0,
+            |c| c.run.code_bits = 9,
+            |c| c.run.code_bits = 255,
+            |c| c.run.recipe = "another".into(),
+            |c| c.scales = vec![0.0; 13],
+            |c| c.pending.1 = 11,
+            |c| c.run.topology = "6-4-9".parse().unwrap(), // as many parameters and rows as before
+            |c| c.run.topology = Topology::new(c.run.topology.layers(), 0).unwrap(),
         ];
         for (i, breakage) in breakages.into_iter().enumerate() {
             let mut bad = good.clone();

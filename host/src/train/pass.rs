@@ -73,7 +73,7 @@ impl Batch<'_> {
         let join = SpinJoin::new(shards.len());
         shards.par_iter_mut().zip(rows.par_chunks(SHARD)).enumerate().for_each(|(i, (shard, own))| {
             join.run(|| {
-                // Half of the batch, to within a shard's rows.
+                // The first half of the batch.
                 let unshifted = (rows.len() / 2).saturating_sub(i * SHARD).min(own.len());
                 shard.gather(data, own, unshifted, translation);
                 shard.forward_backward(pass, scale);

@@ -11,6 +11,7 @@ use super::centre::Centre;
 use crate::kernels::vectorise;
 use crate::network::FloatNetwork;
 use crate::profile::{Phase, timed};
+use crate::sums::sum;
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::blob::Format;
 use autoencoder_core::quant::requantise::STEPS;
@@ -136,14 +137,10 @@ impl WeightFormat {
     #[inline(always)]
     fn squared_error(self, weights: &[f32], scale: f32) -> f32 {
         let inverse = 1.0 / scale;
-        let mut sums = [0.0f32; LANES];
-        for weights in weights.chunks(LANES) {
-            for (w, sum) in weights.iter().zip(&mut sums) {
-                let error = self.round(w * inverse) * scale - w;
-                *sum += error * error;
-            }
-        }
-        sums.into_iter().sum()
+        sum([weights], |[w]| {
+            let error = self.round(w * inverse) * scale - w;
+            error * error
+        })
     }
 }
 
@@ -281,13 +278,5 @@ fn larger(a: f32, b: f32) -> f32 {
 /// `Σ (a - b)·c`
 #[inline(always)]
 fn dot_difference(a: &[f32], b: &[f32], c: &[f32]) -> f32 {
-    let mut sums = [0.0f32; LANES];
-    let [(a, a_rest), (b, b_rest), (c, c_rest)] = [a, b, c].map(<[f32]>::as_chunks::<LANES>);
-    for ((a, b), c) in a.iter().zip(b).zip(c) {
-        sums = std::array::from_fn(|i| sums[i] + (a[i] - b[i]) * c[i]);
-    }
-    for (((a, b), c), sum) in a_rest.iter().zip(b_rest).zip(c_rest).zip(&mut sums) {
-        *sum += (a - b) * c;
-    }
-    sums.into_iter().sum()
+    sum([a, b, c], |[a, b, c]| (a - b) * c)
 }

@@ -102,7 +102,7 @@ fn plain_products_train_to_the_bits_of_the_typed_network() {
         OptimizerKind::Adam(Adam { nesterov: true, ..Adam::default() }),
     ];
     for optimizer in optimizers {
-        for code_bits in [8, 3] {
+        for code_bits in [8, 7, 3] {
             check_typed::<
                 (Dense<64, 16, Sigmoid>, Dense<16, 4, Sigmoid>),
                 (Dense<4, 16, Sigmoid>, Dense<16, 64, Sigmoid>),

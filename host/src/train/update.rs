@@ -14,8 +14,9 @@ use super::centre::Centre;
 use super::pass::Shard;
 use super::spin_join::SpinJoin;
 use crate::aligned::Aligned;
-use crate::kernels::bf16::adam::AdamStep;
-use crate::kernels::bf16::{PackedNetwork, PackedRows, STRIP};
+use crate::kernels::STRIP;
+use crate::kernels::adam::AdamStep;
+use crate::kernels::bf16::{PackedNetwork, PackedRows};
 use crate::kernels::{Products, ShardOperands, vectorise};
 use crate::network::FloatNetwork;
 use crate::profile::{Phase, timed};
@@ -48,7 +49,7 @@ trait Rule: Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync {}
 impl<R: Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync> Rule for R {}
 
 /// Some rows of one layer, to be updated.
-struct Rows<'a> {
+struct RowBlock<'a> {
     /// The layer's index, counted from 0.
     index: usize,
     spec: LayerSpec,
@@ -80,11 +81,11 @@ pub(crate) fn update<P: Products>(
     let [p, m, v] = networks;
     let topology = p.topology().clone();
     let mut packed = packed.map(PackedNetwork::rows_mut);
-    let mut blocks = heapless::Vec::<Rows<'_>, { MAX_LAYERS * SPLIT }>::new();
+    let mut blocks = heapless::Vec::<RowBlock<'_>, { MAX_LAYERS * SPLIT }>::new();
     let layers = topology.layers().iter().zip(p.layers_mut().zip(m.layers_mut()).zip(v.layers_mut()));
     for (index, (spec, (((pw, pb), (mw, mb)), (vw, vb)))) in layers.enumerate() {
         let packed = packed.as_mut().and_then(Iterator::next);
-        let whole = Rows { index, spec: *spec, first: 0, weights: [pw, mw, vw], bias: [pb, mb, vb], packed };
+        let whole = RowBlock { index, spec: *spec, first: 0, weights: [pw, mw, vw], bias: [pb, mb, vb], packed };
         let rows = usize::from(spec.outputs).div_ceil(SPLIT).next_multiple_of(products.gradient_rows(index, *spec));
         blocks.extend(whole.chunks(rows));
     }
@@ -98,7 +99,13 @@ pub(crate) fn update<P: Products>(
 }
 
 /// Computes the gradients of all blocks and updates them.
-fn all_blocks<P: Products>(products: P, rule: impl Rule, step: Step<'_>, blocks: &mut [Rows<'_>], shards: &[Shard<P>]) {
+fn all_blocks<P: Products>(
+    products: P,
+    rule: impl Rule,
+    step: Step<'_>,
+    blocks: &mut [RowBlock<'_>],
+    shards: &[Shard<P>],
+) {
     let layers = blocks.last().map_or(0, |block| block.index + 1);
     let operands: Vec<Vec<_>> =
         (0..layers).map(|index| shards.iter().map(|shard| shard.operands(index)).collect()).collect();
@@ -110,7 +117,7 @@ fn all_blocks<P: Products>(products: P, rule: impl Rule, step: Step<'_>, blocks:
     });
 }
 
-impl<'a> Rows<'a> {
+impl<'a> RowBlock<'a> {
     /// Splits the rows into chunks of `rows` rows.
     fn chunks(self, rows: usize) -> impl Iterator<Item = Self> + use<'a> {
         let Self { index, spec, first, weights: [p, m, v], bias: [pb, mb, vb], packed } = self;
@@ -125,11 +132,11 @@ impl<'a> Rows<'a> {
     }
 
     /// The same rows for a shorter time.
-    fn reborrow(&mut self) -> Rows<'_> {
+    fn reborrow(&mut self) -> RowBlock<'_> {
         let Self { index, spec, first, weights, bias, packed } = self;
         let (weights, bias) = (weights.each_mut().map(|w| &mut **w), bias.each_mut().map(|b| &mut **b));
         let packed = packed.as_mut().map(PackedRows::reborrow);
-        Rows { index: *index, spec: *spec, first: *first, weights, bias, packed }
+        RowBlock { index: *index, spec: *spec, first: *first, weights, bias, packed }
     }
 }
 
@@ -138,12 +145,12 @@ fn some_rows<P: Products>(
     products: P,
     rule: impl Rule,
     step: Step<'_>,
-    mut rows: Rows<'_>,
+    mut rows: RowBlock<'_>,
     operands: &[ShardOperands<'_, P>],
     shards: &[Shard<P>],
 ) {
     GRADIENTS.with_borrow_mut(|[weights, bias]| {
-        let Rows { index, spec, first, .. } = rows;
+        let RowBlock { index, spec, first, .. } = rows;
         let count = rows.bias[0].len();
         let (dw, db) = (weights.scratch(rows.weights[0].len()), bias.scratch(count));
         products.weight_gradient(spec, operands, first..first + count, dw);
@@ -169,7 +176,7 @@ struct Update<'a, 'b, R> {
     /// The rule for weights whose moments are in bfloat16.
     bf16_adam: Option<AdamStep>,
     centre: Option<&'a Centre>,
-    rows: &'a mut Rows<'b>,
+    rows: &'a mut RowBlock<'b>,
     gradients: [&'a mut [f32]; 2],
 }
 
@@ -179,7 +186,7 @@ impl<R: Rule> WithSimd for Update<'_, '_, R> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { rule, bf16_adam, centre, rows, gradients: [dw, db] } = self;
-        let Rows { spec, weights: [w, m, v], bias: [b, bm, bv], packed, .. } = rows;
+        let RowBlock { spec, weights: [w, m, v], bias: [b, bm, bv], packed, .. } = rows;
         let inputs = usize::from(spec.inputs);
         if let (Some(packed), Some(step)) = (packed, bf16_adam) {
             let step = step.scaled(centre.map_or(1.0, |centre| centre.scale));

@@ -47,7 +47,7 @@ fn the_start_of_its_file_names_selects_a_data_set() {
         fs::write(folder.join(format!("emnist-{split}-mapping.txt")), "1 65 97").unwrap();
     }
     let train = "train --topology small --steps 2 --force --data";
-    for data in ["emnist", "emnist/emnist"] {
+    for data in ["emnist", "emnist/", "emnist/emnist"] {
         let error = sandbox.error(&format!("{train} {data}"));
         let sets = "NAME one of emnist-letters, emnist-letters-extra, emnist-mnist";
         assert_eq!(
@@ -59,7 +59,7 @@ fn the_start_of_its_file_names_selects_a_data_set() {
         sandbox.host(&format!("{train} {data}")).assert().success();
         let measured = json(&sandbox.host(&format!("eval --data {data} --json")).output().unwrap());
         assert_eq!(measured["rows"], images, "{data}");
-        assert_eq!(measured["digits"][0]["label"], 1, "{data}");
+        assert_eq!(measured["labels"][0]["label"], 1, "{data}");
     }
     let error = sandbox.error(&format!("{train} emnist/emnist-digits"));
     assert!(error.contains("emnist/emnist-digits: No such file"), "{error}");
@@ -105,7 +105,11 @@ fn bad_data_is_one_line_and_nothing_is_written() {
         ("labels", with(3, &[1]), "an IDX file of unsigned bytes in 1 dimension; expected an IDX file"),
         ("truncated", good[..1000].to_vec(), "cut short: 1000 bytes of the 313616 that its header announces"),
         ("longer", [&good[..], &[0]].concat(), "more than the 313616 bytes that its header announces"),
-        ("huge sizes", with(4, &[0xff; 12]), " bytes by its header; at most 2147483648 are read"),
+        (
+            "huge sizes",
+            with(4, &[0xff; 12]),
+            "4294967295 × 4294967295 × 4294967295 numbers by its header; at most 2147483648 bytes are read, header included",
+        ),
         ("no images", with(4, &[0, 0, 0, 0])[..16].to_vec(), "no images"),
         ("broken gzip", vec![0x1f, 0x8b, 8, 0, 1, 2, 3], "train-images-idx3-ubyte"),
     ];
@@ -151,8 +155,10 @@ fn sizes_whose_product_overflows_are_refused() {
         let header: Vec<u8> = [&[0x803u32][..], &sizes].concat().into_iter().flat_map(u32::to_be_bytes).collect();
         fs::write(sandbox.path("data/train-images-idx3-ubyte"), [header, vec![7; pixels]].concat()).unwrap();
         let error = sandbox.error("train --topology small --steps 2 --data data --out out");
-        assert!(error.contains("train-images-idx3-ubyte: "), "{error}");
-        assert!(error.ends_with(" bytes by its header; at most 2147483648 are read\n"), "{error}");
+        let [count, height, width] = sizes;
+        let header = format!("{count} × {height} × {width} numbers by its header");
+        let file = "data/train-images-idx3-ubyte";
+        assert_eq!(error, format!("error: {file}: {header}; at most 2147483648 bytes are read, header included\n"));
     }
     assert!(!sandbox.path("out").exists());
 }
@@ -187,5 +193,5 @@ fn labels_that_cannot_be_used_are_left_out() {
     }
     let output = sandbox.host("eval artifacts/model.f32.blob --data data --json").output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("warning: data/t10k-labels-idx1-ubyte: "));
-    assert_eq!(json(&output)["digits"].as_array().map(Vec::len), Some(0));
+    assert_eq!(json(&output)["labels"].as_array().map(Vec::len), Some(0));
 }

@@ -184,7 +184,6 @@ fn a_file_that_is_not_a_good_checkpoint_is_named() {
         ([&good[..], &[0]].concat(), "1 byte after the end of the checkpoint"),
         (good.repeat(2), &longer),
         (with(0, b'x'), "not a checkpoint"),
-        (fs::read(sandbox.path("artifacts/model.f32.blob")).unwrap(), "not a checkpoint"),
         (with(4, 2), "a checkpoint of version 2; this program reads version 3"),
         (with(5000, !good[5000]), "a damaged checkpoint"),
         (good[..5].to_vec(), "a damaged checkpoint"),
@@ -202,6 +201,16 @@ fn a_file_that_is_not_a_good_checkpoint_is_named() {
         );
         assert!(fs::read(&path).unwrap() == before);
     }
+    // Not even --force replaces a blob by a checkpoint.
+    let blob = fs::read(sandbox.path("artifacts/model.f32.blob")).unwrap();
+    fs::write(&path, &blob).unwrap();
+    assert_eq!(sandbox.error("train --data data --resume"), "error: artifacts/checkpoint: not a checkpoint\n");
+    for force in ["", " --force"] {
+        let error = sandbox.error(&format!("train --data data --steps 2{force}"));
+        let there = "a weights blob is there, which is not replaced: give another name, or delete it";
+        assert_eq!(error, format!("error: artifacts/checkpoint: {there}\n"));
+    }
+    assert!(fs::read(&path).unwrap() == blob);
 }
 
 /// The settings of a run determine its steps.

@@ -160,7 +160,7 @@ fn eval_shows_each_label_in_each_format_and_their_mean_is_the_whole() {
     {
         let eval = format!("eval artifacts/{blob} --data data");
         let all = json(&sandbox.host(&format!("{eval} --json")).output().unwrap());
-        let digits = all["digits"].as_array().unwrap();
+        let digits = all["labels"].as_array().unwrap();
         let of = |key: &str| digits.iter().map(|digit| digit[key].as_f64().unwrap()).collect::<Vec<_>>();
         assert_eq!((of("label"), of("rows")), (vec![3.0, 7.0, 200.0], vec![13.0, 25.0, 12.0]));
         for format in formats {
@@ -220,6 +220,7 @@ fn bad_blobs_and_folders_are_one_line() {
     let mut flipped = blob.clone();
     flipped[5000] ^= 4;
     for (name, bytes, message) in [
+        ("codes", &[0xc3, 7, 9, 200, 1, 0, 0, 0, 80][..], "not a weights blob"),
         ("empty", &[][..], "the blob is empty"),
         ("truncated", &blob[..blob.len() / 2], "blob truncated"),
         ("flipped", &flipped, "blob damaged"),
@@ -231,6 +232,10 @@ fn bad_blobs_and_folders_are_one_line() {
             let data = if verb == "inspect" { "" } else { "--data data" };
             let error = sandbox.error(&format!("{verb} {name} {options} {data}"));
             assert!(error.contains(message) && error.contains(name), "{command}: {error}");
+            // A network in f32 may also come from a checkpoint.
+            let expected = format!("{message}; expected a checkpoint or an f32 blob\n");
+            let foreign = matches!(name, "codes" | "empty" | "foreign");
+            assert_eq!(error.ends_with(&expected), verb == "export" && foreign, "{error}");
         }
     }
     for command in ["inspect artifacts/checkpoint", "eval artifacts/checkpoint --data data"] {
@@ -239,6 +244,16 @@ fn bad_blobs_and_folders_are_one_line() {
             "{command}"
         );
     }
+    let error = sandbox.error("train --data data --from codes --steps 2 --out never");
+    assert_eq!(error, "error: codes: not a weights blob; expected a checkpoint or an f32 blob\n");
+    let error = sandbox.host("eval --data ../data").current_dir(sandbox.path("data")).output().unwrap();
+    assert!(error.status.success(), "the default blob is in the folder above");
+    fs::remove_dir_all(sandbox.path("artifacts")).unwrap();
+    let error = sandbox.error("eval --data data");
+    let train = "train with `cargo run -p host -- train`, or name a blob";
+    let both = "neither artifacts/model.f32.blob nor models/classic.int8.blob is here or in a folder above";
+    assert_eq!(error, format!("error: no weights: {both} ({train})\n"));
+    sandbox.train("--steps 2 --json").assert().success();
     assert!(sandbox.error("eval missing --data data").contains("missing: No such file"));
     assert!(
         sandbox.error("train --resume --data data --out nowhere").contains("nowhere/checkpoint: no checkpoint there")
@@ -269,29 +284,51 @@ fn a_run_replaces_another_only_by_force() {
 }
 
 #[test]
-fn a_blob_is_replaced_by_one_of_its_own_network_only() {
+fn a_blob_is_replaced_by_one_of_its_own_network_and_number_format_only() {
     let sandbox = Sandbox::new();
     sandbox.train("--steps 2 --json").assert().success();
     sandbox.host("train --data data --layers 784-8-784 --steps 2 --out other").assert().success();
     let blob = fs::read(sandbox.path("artifacts/model.int8.blob")).unwrap();
     let export = "export other/checkpoint --format int8 --data data --out artifacts/model.int8.blob";
     let error = sandbox.error(export);
-    let networks = "a blob of 784-128-32-128-784 (small) is there, and the new one is of 784-8-784; give another --out, or --force to replace it";
+    let networks = "an int8 blob of 784-128-32-128-784 (small) is there, and the new one is an int8 blob of 784-8-784; give another --out, or --force to replace it";
     assert!(error.contains(networks), "{error}");
     assert!(fs::read(sandbox.path("artifacts/model.int8.blob")).unwrap() == blob);
     sandbox.host(&format!("{export} --force")).assert().success();
     assert!(fs::read(sandbox.path("artifacts/model.int8.blob")).unwrap() != blob);
+
+    for (there, new) in [("int8", "int4"), ("int4", "int8"), ("int4", "f32"), ("f32", "int4")] {
+        let [old, format] = [there, new].map(|format| format!("export --format {format} --data data --out blob"));
+        sandbox.host(&format!("{old} --force")).assert().success();
+        let before = fs::read(sandbox.path("blob")).unwrap();
+        let error = sandbox.error(&format);
+        let network = "blob of 784-128-32-128-784 (small)";
+        let formats =
+            format!("error: blob: an {there} {network} is there, and the new one is an {new} {network}; give");
+        assert!(error.starts_with(&formats) && error.ends_with("--force to replace it\n"), "{error}");
+        assert!(fs::read(sandbox.path("blob")).unwrap() == before, "{there}, {new}");
+        sandbox.host(&old).assert().success();
+        assert!(fs::read(sandbox.path("blob")).unwrap() == before, "{there}: the same again");
+    }
 }
 
 #[test]
 fn outputs_are_checked_before_the_first_step() {
     let sandbox = Sandbox::new();
-    for file in ["model.f32.blob", "model.int8.blob", "loss.csv", "loss.png", "reconstructions.png"] {
+    let files = ["checkpoint", "model.f32.blob", "model.int8.blob", "loss.csv", "loss.png", "reconstructions.png"];
+    for file in files {
         fs::create_dir_all(sandbox.path("taken").join(file)).unwrap();
-        let error = sandbox.error("train --data data --steps 100000000 --out taken");
-        assert!(error.contains(&format!("taken/{file}: is a directory")), "{error}");
+        for force in ["", "--force"] {
+            let error = sandbox.error(&format!("train --data data --steps 100000000 --out taken {force}"));
+            assert_eq!(error, format!("error: taken/{file}: is a directory\n"));
+        }
         fs::remove_dir_all(sandbox.path("taken")).unwrap();
     }
+    // A blob under the name of the checkpoint would not be replaced at the end either.
+    sandbox.train("--steps 2 --out there").assert().success();
+    fs::rename(sandbox.path("there/model.int8.blob"), sandbox.path("there/checkpoint")).unwrap();
+    let error = sandbox.error("train --data data --steps 100000000 --out there --force");
+    assert!(error.starts_with("error: there/checkpoint: a weights blob is there, which is not replaced"), "{error}");
 }
 
 #[test]

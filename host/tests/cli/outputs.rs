@@ -49,3 +49,74 @@ fn a_blob_on_standard_output_is_nothing_but_the_blob() {
     assert_eq!(String::from_utf8(redirected.stderr).unwrap(), summary);
     assert!(fs::read(sandbox.path("redirected")).unwrap() == blob);
 }
+
+/// A full disk, a closed pipe: `/dev/full` takes nothing, and the reader of a pipe may have seen enough.
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_output_that_cannot_be_written_is_an_error() {
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2").assert().success();
+    for args in ["help", "train --help", "--version", "inspect artifacts/model.int8.blob", "eval --data data --json"] {
+        let run = |stdout: std::process::Stdio| {
+            let mut command = std::process::Command::new(crate::sandbox::program());
+            command.current_dir(sandbox.path("")).args(args.split(' ')).stdout(stdout).output().unwrap()
+        };
+        let full = run(fs::File::options().write(true).open("/dev/full").unwrap().into());
+        let error = String::from_utf8(full.stderr).unwrap();
+        assert_eq!(error, "error: standard output: No space left on device (os error 28)\n", "{args}");
+        assert_eq!(full.status.code(), Some(1), "{args}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let closed = run(writer.into());
+        assert!(closed.status.success() && closed.stderr.is_empty(), "{args}");
+    }
+}
+
+/// Standard output may be a socket, which has no path to open.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_blob_is_written_into_a_socket() {
+    use std::io::Read;
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2").assert().success();
+    let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut command = std::process::Command::new(crate::sandbox::program());
+    command.current_dir(sandbox.path("")).args("export --format int8 --data data --out /dev/stdout".split(' '));
+    let mut child = command.stdout(std::os::fd::OwnedFd::from(theirs)).spawn().unwrap();
+    drop(command); // it holds the other end
+    let mut bytes = Vec::new();
+    ours.read_to_end(&mut bytes).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(bytes == fs::read(sandbox.path("artifacts/model.int8.blob")).unwrap());
+}
+
+/// A file that cannot be read may be one that would be missed. The folder allows its replacement.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_cannot_be_read_is_not_replaced() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    let sandbox = Sandbox::new();
+    sandbox.train("--steps 2").assert().success();
+    let allow = |name: &str, mode: u32| {
+        fs::set_permissions(sandbox.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    fs::write(sandbox.path("artifacts/taken"), "one").unwrap();
+    allow("artifacts/taken", 0o000);
+    // The superuser may read everything, so then the program runs as another user.
+    fs::copy(crate::sandbox::program(), sandbox.path("program")).unwrap();
+    allow("program", 0o755);
+    allow("", 0o755);
+    allow("artifacts", 0o777);
+    let mut command = std::process::Command::new(sandbox.path("program"));
+    command.current_dir(sandbox.path(""));
+    command.args("export artifacts/checkpoint --format int8 --data data --out artifacts/taken --force".split(' '));
+    if fs::metadata(sandbox.path("data")).unwrap().uid() == 0 {
+        command.uid(NOBODY);
+    }
+    let error = crate::sandbox::one_line(&command.output().unwrap(), "unreadable");
+    assert_eq!(error, "error: artifacts/taken: Permission denied (os error 13)\n");
+    allow("artifacts/taken", 0o600);
+    assert_eq!(fs::read_to_string(sandbox.path("artifacts/taken")).unwrap(), "one");
+}

@@ -98,7 +98,7 @@ fn rows_that_are_not_images_are_trained_on_and_plotted() {
     let picture = Gray::read(&sandbox.path("artifacts/reconstructions.png")).unwrap();
     assert!(picture.height > 80 && picture.width > 16 * 80, "{} × {}", picture.width, picture.height);
     let measured = json(&sandbox.host("eval --data fan --json").output().unwrap());
-    assert_eq!((&measured["digits"][1]["label"], &measured["digits"][1]["rows"]), (&9.into(), &10.into()));
+    assert_eq!((&measured["labels"][1]["label"], &measured["labels"][1]["rows"]), (&9.into(), &10.into()));
     assert!(measured["test_mse"].as_f64().unwrap() < 0.05, "{measured}");
 
     let error = sandbox.error("train --data fan --layers 60-5-60 --out never");
@@ -162,8 +162,11 @@ fn an_error_in_a_topology_is_one_line_that_names_the_part() {
     let error = sandbox.error(&format!("{train} 784-32-10"));
     assert_eq!(error, "error: 784-32-10: an autoencoder has as many outputs as inputs, not 10 and 784\n");
     let error = sandbox.error(&format!("{train} 784-32r-784 --code-bits 4"));
-    assert_eq!(error, "error: a code of 4 bits an element needs a sigmoid before it\n");
+    assert_eq!(error, "error: 784-32r-784: a code of 4 bits an element (--code-bits) needs a sigmoid before it\n");
     let error = sandbox.error(&format!("{train} 784-65535-65535-784"));
     assert!(error.ends_with("parameters; at most 268435456 can be trained\n"), "{error}");
+    sandbox.host("train --data data --layers 784-32r-784 --batch 100 --steps 2").assert().success();
+    let error = sandbox.error("export --format int8 --data data --code-bits 3 --out never");
+    assert_eq!(error, "error: 784-32r-784: a code of 3 bits an element (--code-bits) needs a sigmoid before it\n");
     assert!(!sandbox.path("never").exists());
 }

@@ -81,9 +81,9 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // While this process holds the lock, no other can.
-        let _ = fs::remove_file(&self.path);
-        drop(self.lock.take());
+        let locked = self.lock.take();
+        let _ = fs::remove_file(&self.path); // before the lock ends, or the file could be another process's
+        drop(locked);
     }
 }
 

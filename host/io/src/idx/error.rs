@@ -34,12 +34,12 @@ pub enum IdxError {
         found: u64,
     },
     /// The header announces more than is read.
-    #[error("{}: {bytes} bytes by its header; at most {limit} are read", path.display())]
+    #[error("{}: {} numbers by its header; at most {limit} bytes are read, header included", path.display(), product(sizes))]
     TooLarge {
         /// Which file.
         path: PathBuf,
-        /// Header and contents.
-        bytes: u64,
+        /// The size of each dimension.
+        sizes: Vec<u32>,
         /// The most that are read.
         limit: u64,
     },
@@ -91,8 +91,8 @@ pub enum IdxError {
         what: &'static str,
     },
     /// The folder has files of several data sets.
-    #[error("{}: {set} {what} of several data sets; give --data {}/NAME, NAME one of {}", data.display(),
-        folder.display(), names.join(", "))]
+    #[error("{}: {set} {what} of several data sets; give --data {}, NAME one of {}", data.display(),
+        folder.join("NAME").display(), names.join(", "))]
     Several {
         /// The folder, or the start of the names.
         data: PathBuf,
@@ -117,4 +117,9 @@ pub enum IdxError {
         /// The files found.
         files: Vec<String>,
     },
+}
+
+/// `60000 × 28 × 28`
+fn product(sizes: &[u32]) -> String {
+    sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(" × ")
 }

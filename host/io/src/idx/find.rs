@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 /// The training or the test files of a data set, recognised by a marker in their names: `train-images-idx3-ubyte.gz` of MNIST,
 /// Fashion-MNIST and KMNIST, `emnist-letters-test-labels-idx1-ubyte.gz` of EMNIST. The names of rows that are not images need
 /// not contain `images`: `fan-train-idx2-ubyte`.
-pub(super) struct Set {
+pub(super) struct Split {
     name: &'static str,
     markers: &'static [&'static str],
 }
 
-pub(super) const TRAIN: Set = Set { name: "training", markers: &["train"] };
-pub(super) const TEST: Set = Set { name: "test", markers: &["t10k", "test"] };
+pub(super) const TRAIN: Split = Split { name: "training", markers: &["train"] };
+pub(super) const TEST: Split = Split { name: "test", markers: &["t10k", "test"] };
 
-impl Set {
+impl Split {
     /// The name of the data set, which precedes the marker in the name of a file and may be empty. `None` if the file is not one
     /// of this set.
     fn before<'a>(&self, name: &'a str, what: &str) -> Option<&'a str> {
@@ -46,7 +46,7 @@ fn folder(data: &Path) -> &Path {
 }
 
 /// Finds the file of a set that holds `what`, images or labels. If it is there both plain and compressed, the plain one.
-pub(super) fn find(data: &Path, set: &Set, what: &'static str) -> Result<PathBuf, IdxError> {
+pub(super) fn find(data: &Path, set: &Split, what: &'static str) -> Result<PathBuf, IdxError> {
     let error = |e| FileError::new(data, e);
     let folder = folder(data);
     let start = if folder == data { "" } else { data.file_name().and_then(OsStr::to_str).unwrap_or_default() };

@@ -60,7 +60,7 @@ impl Type {
 
 /// The part of a file before the numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct IdxHeader {
     pub(super) kind: Type,
     /// One for each dimension.
     pub(super) sizes: Vec<u32>,
@@ -71,8 +71,8 @@ pub(super) struct Header {
 pub(super) fn parse(
     path: &Path,
     what: &'static str,
-    accept: impl Fn(&Header) -> bool,
-) -> Result<(Header, Vec<u8>), IdxError> {
+    accept: impl Fn(&IdxHeader) -> bool,
+) -> Result<(IdxHeader, Vec<u8>), IdxError> {
     let error = |e| FileError::new(path, e);
     let mut file = BufReader::new(files::open(path)?);
     let gzip = file.fill_buf().map_err(error)?.starts_with(&gzip::MAGIC);
@@ -95,17 +95,16 @@ pub(super) fn parse(
     if start.len() as u64 != header_bytes {
         return Err(length(header_bytes, start.len()));
     }
-    let header = Header { kind, sizes };
+    let header = IdxHeader { kind, sizes };
     if !accept(&header) {
         let dimensions = counted(usize::from(dimensions), "dimension");
         return Err(refuse(format!("an IDX file of {} in {dimensions}", kind.name())));
     }
-    let product = header.sizes.iter().try_fold(kind.bytes(), |product, size| product.checked_mul(u64::from(*size)));
-    let expected = product.unwrap_or(u64::MAX).saturating_add(header_bytes);
-
-    if expected > MAX_BYTES {
-        return Err(IdxError::TooLarge { path: path.to_owned(), bytes: expected, limit: MAX_BYTES });
-    }
+    let bytes = header.sizes.iter().try_fold(kind.bytes(), |product, size| product.checked_mul(u64::from(*size)));
+    let Some(expected) = bytes.and_then(|bytes| bytes.checked_add(header_bytes)).filter(|bytes| *bytes <= MAX_BYTES)
+    else {
+        return Err(IdxError::TooLarge { path: path.to_owned(), sizes: header.sizes, limit: MAX_BYTES });
+    };
 
     // One byte beyond what the header announces shows that there is more.
     let rest = expected - header_bytes;

@@ -8,7 +8,7 @@ use anyhow::{anyhow, ensure};
 use autoencoder_core::Topology;
 use autoencoder_core::blob::MAGIC;
 use autoencoder_io::files::{self, DirLock};
-use autoencoder_io::formats::PROTECTED;
+use autoencoder_io::formats::{CHECKPOINT, PROTECTED};
 use autoencoder_io::heap;
 use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
@@ -42,6 +42,7 @@ impl Setup {
         let lock = if args.out.is_dir() { Some(DirLock::new(&args.out)?) } else { None };
         let path = args.out.join("checkpoint");
         let checkpoint = if args.resume { Some(read_to_resume(&path)?) } else { None };
+        files::ensure_replaceable(&path, &CHECKPOINT, &PROTECTED)?;
         for file in ["checkpoint", "model.f32.blob"] {
             files::ensure_not_input(&args.out.join(file), args.from.as_deref())?;
         }
@@ -85,7 +86,10 @@ fn read_to_resume(path: &Path) -> anyhow::Result<Checkpoint> {
 /// The error of a new run that would replace the checkpoint at `path`, which took long to make.
 fn in_the_way(path: &Path) -> anyhow::Error {
     let found = match Checkpoint::read(path) {
-        Err(error) => return anyhow!("{error}; give another --out, or --force to replace it"),
+        Err(error) => {
+            let error = anyhow::Error::from(error);
+            return anyhow!("{error:#}; give another --out, or --force to replace it");
+        }
         Ok(found) => found,
     };
     let (path, step, steps) = (path.display(), found.step, found.run.steps);

@@ -3,7 +3,7 @@
 use crate::commands::rows::optional_labels;
 use autoencoder_io::idx::{IdxError, Images, test_labels, train_labels};
 use autoencoder_io::number::counted;
-use autoencoder_io::picture;
+use autoencoder_io::terminal;
 use std::fmt::Write;
 use std::io::stderr;
 use std::path::Path;
@@ -41,13 +41,13 @@ impl Splits {
             write!(text, ", images of {} by {} pixels", train.width, train.height).expect(WRITES);
         }
         text.push('\n');
-        let columns = picture::columns();
+        let columns = terminal::columns();
         let train_labels = self.train_labels.as_deref().map(|labels| &labels[..used]);
         for (set, labels) in [("training", train_labels), ("test", self.test_labels.as_deref())] {
             text.push_str(&labels.map(|labels| counts(set, labels, columns)).unwrap_or_default());
         }
         text.push('\n');
-        text.push_str(&picture::draw(&[train.image(0)], &[&[]], train.width, columns, picture::colours(&stderr())));
+        text.push_str(&terminal::draw(&[train.image(0)], &[&[]], train.width, columns, terminal::colours(&stderr())));
         text.push('\n');
         text
     }

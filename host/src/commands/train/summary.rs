@@ -35,7 +35,7 @@ pub fn finish(training: &TrainingLoop<'_>) -> anyhow::Result<String> {
     // The last step was tested already.
     let mse = history.last().and_then(|point| point.test_mse).unwrap_or_else(|| training.test_mse());
     let integers = Network::open(blob.bytes()).map_err(|source| blob.error(source))?;
-    let mse_integers = evaluate::mean(&evaluate::errors_int8(&integers, &splits.test));
+    let mse_integers = evaluate::mean(&evaluate::integer_errors(&integers, &splits.test));
     let seconds = training.time.as_secs_f64();
     let ms = seconds * 1e3 / f64::from(step);
     if args.json {

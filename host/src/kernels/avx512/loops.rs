@@ -2,8 +2,8 @@
 //! which are as fast as a multiplication. A division takes six times as long, and a root ten times.
 
 use super::{Avx512, in_turn, load, load_words, rounded, store, store_words};
-use crate::kernels::bf16::adam::AdamStep;
-use crate::kernels::bf16::layout::{Line, STRIP};
+use crate::kernels::adam::AdamStep;
+use crate::kernels::layout::{Line, STRIP};
 use std::arch::x86_64::{
     __m512, __m512i, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps,
     _mm512_and_si512, _mm512_castsi512_ps, _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_fnmadd_ps, _mm512_min_ps,

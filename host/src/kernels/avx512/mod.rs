@@ -14,7 +14,7 @@
 
 mod loops;
 
-use super::bf16::layout::{Left, Line, List, NARROW, Part, STRIP};
+use super::layout::{Left, Line, List, NARROW, Part, STRIP};
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, __mmask16, _mm512_add_epi32, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_mask_storeu_ps,

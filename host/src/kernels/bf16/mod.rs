@@ -24,15 +24,12 @@
 //! operand of both its products. The other factor of a skipped pair may be infinite or NaN: a bias, the loss or the weights
 //! themselves will show it.
 
-pub(crate) mod adam;
-pub(super) mod layout;
 mod moments;
 mod products;
 #[cfg(test)]
 mod tests;
 mod weights;
 
-pub(crate) use layout::STRIP;
 pub use products::{Bf16, Operands};
 pub use weights::PackedNetwork;
 pub(crate) use weights::PackedRows;

@@ -1,7 +1,7 @@
 //! The moments of Adam in bfloat16. A word holds both moments of one weight, the first in its high half. The moments of each row of weights begin on a new line.
 
-use super::layout::STRIP;
 use super::weights::{PackedLayer, PackedNetwork};
+use crate::kernels::layout::STRIP;
 use crate::network::FloatNetwork;
 
 impl PackedNetwork {
@@ -49,9 +49,9 @@ fn rounded(number: f32) -> u32 {
 mod tests {
     use super::*;
     use crate::kernels::Bf16;
+    use crate::kernels::adam::{AdamStep, bf16_moments_ok};
     use crate::kernels::avx512::Avx512;
-    use crate::kernels::bf16::adam::{AdamStep, bf16_moments_ok};
-    use crate::kernels::bf16::layout::Line;
+    use crate::kernels::layout::Line;
     use crate::kernels::left_out::or_left_out;
     use autoencoder_core::optimizer::{Adam, Optimizer};
     use rand::RngExt;

@@ -7,12 +7,12 @@
 //! Each factor is rounded to eight bits, so a sum differs from that of the plain loops by at most 2⁻⁷ of the sum of the absolute
 //! values of its products.
 
-use super::layout::{
-    InStrips, InTiles, Line, List, NARROW, PAIRS, Part, STRIP, WIDE, is_wide, pairs, scratch, tile_lines, words,
-};
 use super::weights::{PackedLayer, PackedNetwork};
 use crate::kernels::activations::activate;
 use crate::kernels::avx512::Avx512;
+use crate::kernels::layout::{
+    InStrips, InTiles, Line, List, NARROW, PAIRS, Part, STRIP, WIDE, is_wide, pairs, scratch, tile_lines, words,
+};
 use crate::kernels::products::{Products, SHARD, ShardOperands};
 use crate::profile::{Phase, timed};
 use autoencoder_core::activation::ActivationKind;

@@ -1,7 +1,7 @@
 //! The weights of a network, packed for products in bfloat16, and their moments.
 
-use super::layout::{Line, PAIRS, STRIP, WIDE, is_wide, pairs, scratch, tile_lines};
 use crate::kernels::avx512::Avx512;
+use crate::kernels::layout::{Line, PAIRS, STRIP, WIDE, is_wide, pairs, scratch, tile_lines};
 use crate::network::FloatNetwork;
 use autoencoder_core::{LayerSpec, Topology};
 use rayon::prelude::*;

@@ -1,6 +1,6 @@
-//! The layouts of operands: lines, tiles, strips, and lists of the pairs that are not 0.
+//! The layouts of operands in bfloat16, which [`super::bf16`] describes: lines, tiles, strips, and lists of the pairs that are not 0.
 
-use crate::kernels::products::SHARD;
+use super::products::SHARD;
 use autoencoder_core::LayerSpec;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
