@@ -59,7 +59,7 @@ pub fn control(tree: &Tree, programs: &[Program], tests: &[Test]) -> Result<BTre
     Ok(failed.into_inner()?)
 }
 
-/// Runs the tests that come by a mutant, quickest first, until one notices it.
+/// Runs the tests that reach a mutant, quickest first, until one notices it.
 pub fn judge(tree: &Tree, programs: &[Program], tests: &[Test], number: usize, budget: Duration) -> Result<Outcome> {
     let mut left = budget;
     let mut chosen = Vec::new();

@@ -1,4 +1,4 @@
-//! Builds the test programs of the copy once, and finds out which test comes by which mutant.
+//! Builds the test programs of the copy once, and records which mutants each test reaches.
 
 use crate::Tree;
 use crate::source::{Mutant, Source};
@@ -30,7 +30,7 @@ pub struct Test {
     pub program: usize,
     pub name: String,
     pub time: Duration,
-    /// The mutants that it comes by.
+    /// The mutants that it reaches.
     pub reached: BTreeSet<usize>,
 }
 
@@ -49,8 +49,7 @@ pub fn build(tree: &Tree, sources: &mut [Source], mutants: &mut [Mutant], exclud
             .args(excluded.iter().map(|package| format!("--exclude={package}")))
             .current_dir(&tree.root)
             .env("CARGO_TARGET_DIR", &tree.target)
-            .stderr(Stdio::inherit())
-            .output()
+            .output() // what does not compile is expected, so nothing of it is shown unless no mutant is the cause
             .context("cargo")?;
         let messages: Vec<Value> = String::from_utf8_lossy(&output.stdout)
             .lines()
@@ -82,7 +81,8 @@ pub fn build(tree: &Tree, sources: &mut [Source], mutants: &mut [Mutant], exclud
             for message in errors.filter_map(|message| message["message"]["rendered"].as_str()).take(5) {
                 eprintln!("{message}");
             }
-            bail!("the copy does not build, and not for a mutant");
+            eprint!("{}", String::from_utf8_lossy(&output.stderr));
+            bail!("the copy does not build, and no mutant is the cause");
         }
     }
 }
@@ -156,7 +156,7 @@ pub fn run(tree: &Tree, program: &Program, names: &[&str], limit: Duration, vari
     })
 }
 
-/// Runs each test alone, without a mutant active, and notes what it comes by and how long it takes. Left out are those
+/// Runs each test alone, without a mutant active, and records the mutants that it reaches and its time. Left out are tests
 /// that take longer than `limit` and those that fail without a mutant.
 pub fn record(tree: &Tree, programs: &[Program], limit: Duration) -> Result<Vec<Test>> {
     let mut names = Vec::new();

@@ -1,7 +1,7 @@
 //! Tells which mutant is active. The copy's packages depend on this crate; it is written into the copy.
 //!
 //! `MUTANT` in the environment is the number of the active mutant. `MUTANTS_REACHED` is a file, to which each process
-//! appends the numbers of the mutants that it comes by; none is active then.
+//! appends the numbers of the mutants that it reaches; none is active then.
 #![no_std]
 extern crate std;
 
