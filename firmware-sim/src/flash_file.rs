@@ -1,6 +1,6 @@
 //! The flash of a device that learns, kept in a file between two runs of this program.
 
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use anyhow::{Context, bail, ensure};
 use autoencoder_core::Topology;
 use autoencoder_device::flash::Nor;
@@ -47,7 +47,7 @@ pub struct LockedFlash {
 
 impl FlashFile {
     /// Reads the file. A file that does not exist counts as erased flash.
-    pub fn read(path: &Path, weights: &Weights) -> anyhow::Result<Self> {
+    pub fn read(path: &Path, weights: &WeightsBlob) -> anyhow::Result<Self> {
         let erased = erased(weights.topology());
         let contents = if path.exists() { files::read(path)? } else { erased.clone() };
         let (found, expected) = (contents.len(), erased.len());
@@ -66,14 +66,14 @@ impl FlashFile {
 
     /// Reads a file that the user named for the parameters in it. Returns an error if it does not exist, is damaged, or
     /// holds only a record of other weights.
-    pub fn of_weights(path: &Path, weights: &Weights) -> anyhow::Result<Self> {
+    pub fn of_weights(path: &Path, weights: &WeightsBlob) -> anyhow::Result<Self> {
         ensure!(path.exists(), "{}: no such file: nothing was learned there", path.display());
         let file = Self::read(path, weights)?;
         file.ensure_own(weights)?;
         Ok(file)
     }
 
-    fn ensure_own(&self, weights: &Weights) -> anyhow::Result<()> {
+    fn ensure_own(&self, weights: &WeightsBlob) -> anyhow::Result<()> {
         ensure_own(self.state, &self.path.display().to_string(), weights)
     }
 }
@@ -81,7 +81,7 @@ impl FlashFile {
 impl LockedFlash {
     /// Locks and reads a file to learn on. A damaged flash and a flash of other weights are refused, or treated as
     /// erased with `force`. A file that is not a flash is always refused.
-    pub fn to_learn(path: &Path, weights: &Weights, force: bool) -> anyhow::Result<Self> {
+    pub fn to_learn(path: &Path, weights: &WeightsBlob, force: bool) -> anyhow::Result<Self> {
         let lock = lock(path)?;
         let file = match FlashFile::read(path, weights).and_then(|file| file.ensure_own(weights).map(|()| file)) {
             Ok(file) => file,
@@ -96,7 +96,7 @@ impl LockedFlash {
     }
 
     /// Locks and reads a file to reset, even a damaged one. A flash of other weights is refused.
-    pub fn to_reset(path: &Path, weights: &Weights) -> anyhow::Result<Self> {
+    pub fn to_reset(path: &Path, weights: &WeightsBlob) -> anyhow::Result<Self> {
         let lock = lock(path)?;
         let file = FlashFile::read(path, weights)?;
         if file.state != RecordState::Damaged {
@@ -124,7 +124,7 @@ fn is_flash(path: &Path) -> bool {
 }
 
 /// Returns an error if a flash is damaged or holds only a record of other weights. `what` names the flash in messages.
-pub fn ensure_own(state: RecordState, what: &str, weights: &Weights) -> anyhow::Result<()> {
+pub fn ensure_own(state: RecordState, what: &str, weights: &WeightsBlob) -> anyhow::Result<()> {
     match state {
         RecordState::Damaged => bail!("{what}: damaged: it holds no whole record"),
         RecordState::OtherWeights { found } => {
@@ -140,7 +140,7 @@ fn lock(path: &Path) -> anyhow::Result<FileLock> {
 }
 
 /// Whether a file holds parameters that were learned with these weights.
-pub fn has_learned(path: &Path, weights: &Weights) -> bool {
+pub fn has_learned(path: &Path, weights: &WeightsBlob) -> bool {
     path.exists() && FlashFile::read(path, weights).is_ok_and(|file| matches!(file.state, RecordState::Learned(_)))
 }
 
@@ -187,12 +187,12 @@ mod tests {
     use crate::random;
     use std::fs;
 
-    fn weights(topology: &str) -> Weights {
+    fn weights(topology: &str) -> WeightsBlob {
         random::weights(&topology.parse().unwrap()).unwrap()
     }
 
     /// The contents of a flash that holds a record of these weights.
-    fn learned(weights: &Weights) -> Vec<u8> {
+    fn learned(weights: &WeightsBlob) -> Vec<u8> {
         let mut flash: Nor<Vec<u8>> = Nor::new(erased(weights.topology()));
         let length = record_bytes(weights.channels());
         Store::new(&mut flash, weights.crc, length).unwrap().save([&vec![7; length][..]]).unwrap();

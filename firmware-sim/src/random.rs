@@ -1,7 +1,7 @@
 //! Pseudo-random networks, for measuring the needs of a topology before it is trained. None of their inputs and outputs
 //! is zero, so a kernel cannot skip any work.
 
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use anyhow::ensure;
 use autoencoder_core::blob::{self, ALIGNMENT, Format, Header, RawLayer, Thresholds};
 use autoencoder_core::quant::{ACCUMULATOR_LIMIT, ChannelParams, Int8Tile, QuantParams, padded};
@@ -34,7 +34,7 @@ impl Random {
 pub const CODE_BITS: u8 = 8;
 
 /// Int8 weights for a topology.
-pub fn weights(topology: &Topology) -> anyhow::Result<Weights> {
+pub fn weights(topology: &Topology) -> anyhow::Result<WeightsBlob> {
     let mut random = Random::new();
     length(topology)?;
     let layers: Vec<_> = topology.layers().iter().map(|layer| numbers(*layer, &mut random)).collect();
@@ -44,7 +44,7 @@ pub fn weights(topology: &Topology) -> anyhow::Result<Weights> {
         weights: weights.as_bytes(),
     });
     let name = format!("pseudo-random {}", name(topology));
-    Weights::new(name.as_ref(), BlobFile::new(name.as_ref(), &write_blob(&header(topology), stored)?))
+    WeightsBlob::new(name.as_ref(), BlobFile::new(name.as_ref(), &write_blob(&header(topology), stored)?))
 }
 
 fn header(topology: &Topology) -> Header {

@@ -1,6 +1,6 @@
 //! Rows for a network, from a data folder or from the user's own files.
 
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use anyhow::{Context, anyhow, bail, ensure};
 use autoencoder_device::learn::HELD_OUT;
 use autoencoder_io::files::open;
@@ -101,7 +101,7 @@ impl<'a> Folder<'a> {
     }
 
     /// The first rows of a set for a network.
-    pub fn rows(self, set: Set, count: Count, weights: &Weights) -> anyhow::Result<Rows> {
+    pub fn rows(self, set: Set, count: Count, weights: &WeightsBlob) -> anyhow::Result<Rows> {
         first(count, &self.images(set)?, set, self.path, weights)
     }
 }
@@ -156,11 +156,11 @@ impl Count {
 }
 
 /// The first test rows of the folder that `--data` names.
-pub fn test(folder: &Path, count: Count, weights: &Weights) -> anyhow::Result<Rows> {
+pub fn test(folder: &Path, count: Count, weights: &WeightsBlob) -> anyhow::Result<Rows> {
     Folder::data(folder).rows(Set::Test, count, weights)
 }
 
-fn first(count: Count, images: &Images, set: Set, folder: &Path, weights: &Weights) -> anyhow::Result<Rows> {
+fn first(count: Count, images: &Images, set: Set, folder: &Path, weights: &WeightsBlob) -> anyhow::Result<Rows> {
     let noun = set_noun(set, Shape { width: images.width, height: images.height });
     let count = count.resolve(images.len(), &noun, folder)?;
     let shape = fits(images.width, images.height, folder, weights)?;
@@ -185,7 +185,7 @@ pub fn set_noun(set: Set, shape: Shape) -> String {
 }
 
 /// Reads rows from files, PNG or IDX. The contents of a file determine its format.
-pub fn files(paths: &[PathBuf], weights: &Weights) -> anyhow::Result<Rows> {
+pub fn files(paths: &[PathBuf], weights: &WeightsBlob) -> anyhow::Result<Rows> {
     let mut all: Option<Rows> = None;
     for path in paths {
         let Rows { rows, shape } = file(path, weights)?;
@@ -203,7 +203,7 @@ pub fn files(paths: &[PathBuf], weights: &Weights) -> anyhow::Result<Rows> {
     all.context("no file was named")
 }
 
-fn file(path: &Path, weights: &Weights) -> anyhow::Result<Rows> {
+fn file(path: &Path, weights: &WeightsBlob) -> anyhow::Result<Rows> {
     let mut signature = Vec::new();
     open(path)?.take(8).read_to_end(&mut signature).with_context(|| path.display().to_string())?;
     if signature == PNG_SIGNATURE {
@@ -220,7 +220,7 @@ fn file(path: &Path, weights: &Weights) -> anyhow::Result<Rows> {
 }
 
 /// The shape of these rows. Returns an error if the network takes rows of another length.
-pub fn fits(width: usize, height: usize, path: &Path, weights: &Weights) -> anyhow::Result<Shape> {
+pub fn fits(width: usize, height: usize, path: &Path, weights: &WeightsBlob) -> anyhow::Result<Shape> {
     let (row, path, name) = (weights.row(), path.display(), weights.name());
     let shape = Shape { width, height };
     let values = width.saturating_mul(height);
@@ -237,7 +237,7 @@ pub fn fits(width: usize, height: usize, path: &Path, weights: &Weights) -> anyh
 
 /// As [`fits`], for a picture, which does not come from a data set. If the network's number of inputs is a square
 /// number, the picture must be square.
-fn picture_fits(width: usize, height: usize, path: &Path, weights: &Weights) -> anyhow::Result<Shape> {
+fn picture_fits(width: usize, height: usize, path: &Path, weights: &WeightsBlob) -> anyhow::Result<Shape> {
     let guess = Shape::guess(weights.row());
     let Shape { width: side, .. } = guess;
     ensure!(

@@ -17,7 +17,7 @@
 
 use crate::random::Random;
 use crate::rows::{Count, Folder, Rows, Set, Shape};
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use anyhow::ensure;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ impl std::fmt::Display for Shift {
 }
 
 /// The first test rows, as the shifted sensor sees them if a shift is given.
-pub fn test(shift: Option<&Shift>, data: &Path, count: Count, weights: &Weights) -> anyhow::Result<Rows> {
+pub fn test(shift: Option<&Shift>, data: &Path, count: Count, weights: &WeightsBlob) -> anyhow::Result<Rows> {
     match shift {
         Some(shift) => shift.rows(data, Set::Test, count, weights),
         None => Folder::data(data).rows(Set::Test, count, weights),
@@ -98,7 +98,7 @@ impl Shift {
     }
 
     /// The first rows of a set as the shifted sensor sees them.
-    pub fn rows(&self, data: &Path, set: Set, count: Count, weights: &Weights) -> anyhow::Result<Rows> {
+    pub fn rows(&self, data: &Path, set: Set, count: Count, weights: &WeightsBlob) -> anyhow::Result<Rows> {
         let folder = match self.folder() {
             Some(path) => Folder { path, option: "--shift" },
             None => Folder::data(data),

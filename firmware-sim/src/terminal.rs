@@ -24,19 +24,19 @@ pub fn notes(start: &str, lines: &[String]) {
 /// Iterates over the rows. On a terminal, a line shows how many are done and how much time is left.
 pub fn progress(rows: &[Vec<u8>]) -> impl Iterator<Item = &Vec<u8>> {
     let begun = Instant::now();
-    let mut line = Line { shown: stderr().is_terminal(), last: begun, length: 0 };
+    let mut line = ProgressLine { shown: stderr().is_terminal(), last: begun, length: 0 };
     rows.iter().enumerate().inspect(move |(done, _)| line.update(*done, rows.len(), begun)).map(|(_, row)| row)
 }
 
 /// A line that is rewritten in place and cleared at the end.
-struct Line {
+struct ProgressLine {
     shown: bool,
     last: Instant,
     /// Characters on the line.
     length: usize,
 }
 
-impl Line {
+impl ProgressLine {
     const PERIOD: Duration = Duration::from_millis(100);
 
     fn update(&mut self, done: usize, all: usize, begun: Instant) {
@@ -50,7 +50,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         if self.length > 0 {
             let _ = write!(stderr(), "\r{:length$}\r", "", length = self.length);

@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 const CANDIDATES: [&str; 2] = ["artifacts/model.int8.blob", "models/classic.int8.blob"];
 
 /// An integer network in its blob, checked.
-pub struct Weights {
+pub struct WeightsBlob {
     pub path: PathBuf,
     pub header: Header,
     /// Bytes of the blob, without any bytes that follow it in the file.
@@ -48,7 +48,7 @@ impl Encoder {
     }
 }
 
-impl Weights {
+impl WeightsBlob {
     /// Reads and checks the blob at `path`, or the first of the candidates that exists here or in a folder above.
     pub fn find(path: Option<&Path>) -> anyhow::Result<Self> {
         let path = path.map_or_else(|| default_blob(CANDIDATES, "give --weights"), |path| Ok(path.to_owned()))?;

@@ -10,7 +10,7 @@ use crate::link::session::Session;
 use crate::link::training;
 use crate::link::{Kind, Ram, Target};
 use crate::random;
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use autoencoder_core::Topology;
 use autoencoder_core::topology::NAMES;
 use autoencoder_device::tiny;
@@ -27,7 +27,7 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
         if device || common.board.is_some() { vec![target.board] } else { BOARDS.iter().collect() };
     network.get().map(ensure_autoencoder).transpose()?;
     let weights = match network.get() {
-        None if device || common.weights.is_some() => Some(Weights::find(common.weights.as_deref())?),
+        None if device || common.weights.is_some() => Some(WeightsBlob::find(common.weights.as_deref())?),
         _ => None,
     };
     // Without weights, the sizes alone are enough. The network may be too large to build.
@@ -193,7 +193,7 @@ struct Measured {
 
 impl Measured {
     /// Runs each command of the network on a device, and asks the device for its usage.
-    fn new(target: &Target, weights: &Weights) -> anyhow::Result<Self> {
+    fn new(target: &Target, weights: &WeightsBlob) -> anyhow::Result<Self> {
         let mut device = Session::open(target.clone(), weights)?;
         let (board, image) = match target.emulated {
             Some(board) => {

@@ -7,7 +7,7 @@ use crate::link::session::Session;
 use crate::rows::{Count, Folder, Rows, Set, Shape, fits, mse, squared_error};
 use crate::shift::{self, Shift};
 use crate::terminal::notes;
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use crate::writable::{after_picture, ensure_writable};
 use anyhow::ensure;
 use autoencoder_device::Error;
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 const ROWS: usize = 16;
 
 pub fn run(args: &args::Decode) -> anyhow::Result<String> {
-    let weights = Weights::find(args.device.common.weights.as_deref())?;
+    let weights = WeightsBlob::find(args.device.common.weights.as_deref())?;
     weights.ensure_decodes("decode")?;
     let packets = args.codes.as_deref().map(files::read).transpose()?;
     // Packets need no data folder. If there is one, it gives the shape of a row.
@@ -70,7 +70,7 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
 
 /// The shape of rows that exist only as codes: the shape in the data folder, if that was named or fits the network,
 /// else a guess.
-fn shape(data: Option<&Path>, named: bool, weights: &Weights) -> anyhow::Result<Shape> {
+fn shape(data: Option<&Path>, named: bool, weights: &WeightsBlob) -> anyhow::Result<Shape> {
     let of = |data: &Path| {
         let images = Folder::data(data).images(Set::Test)?;
         fits(images.width, images.height, data, weights)

@@ -4,7 +4,7 @@ use crate::link::Target;
 use crate::link::session::Session;
 use crate::rows::{self, Count, Rows};
 use crate::terminal::{notes, progress};
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use crate::writable::{after_picture, ensure_writable};
 use crate::{args, codes, drawing};
 use anyhow::ensure;
@@ -21,7 +21,7 @@ const ROWS: usize = 16;
 const PICTURED: usize = 64;
 
 pub fn run(args: &args::Encode) -> anyhow::Result<String> {
-    let weights = Weights::find(args.device.common.weights.as_deref())?;
+    let weights = WeightsBlob::find(args.device.common.weights.as_deref())?;
     weights.ensure_encodes("encode")?;
     let data = if args.inputs.is_empty() { Some(args.data.path()?) } else { None };
     let Rows { rows, shape } = match &data {
@@ -98,7 +98,7 @@ impl Unlike {
 }
 
 /// The rows whose scores, computed in this process, are outside the thresholds. None without a decoder or thresholds.
-fn unlike(weights: &Weights, flash: Option<&Path>, rows: &[Vec<u8>]) -> anyhow::Result<Vec<Unlike>> {
+fn unlike(weights: &WeightsBlob, flash: Option<&Path>, rows: &[Vec<u8>]) -> anyhow::Result<Vec<Unlike>> {
     if !weights.topology().has_decoder() || weights.header.thresholds == Thresholds::NONE {
         return Ok(Vec::new());
     }

@@ -4,7 +4,7 @@ use crate::flash_file::{LockedFlash, describe, wear};
 use crate::link::session::Session;
 use crate::rows::{self, Count, Rows, Set, Shape, ensure_some_left, mse};
 use crate::terminal::{note, progress};
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use crate::writable::{after_picture, ensure_other, ensure_writable};
 use crate::{args, drawing};
 use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, Rejection};
@@ -27,7 +27,7 @@ struct Change {
 }
 
 pub fn run(args: &args::Learn) -> anyhow::Result<String> {
-    let weights = Weights::find(args.common.weights.as_deref())?;
+    let weights = WeightsBlob::find(args.common.weights.as_deref())?;
     weights.ensure_whole("learn")?;
     let data = args.data.path()?;
     let read = || [weights.path.as_path(), data.as_path()].into_iter().chain(args.shift.folder());

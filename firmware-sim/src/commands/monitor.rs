@@ -6,7 +6,7 @@ use crate::link::session::Session;
 use crate::rows::{self, Count, Set, Shape, mse};
 use crate::shift::Shift;
 use crate::terminal::progress;
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use anyhow::ensure;
 use autoencoder_core::blob::Thresholds;
 use autoencoder_device::monitor::{ALARM, Drift, Monitor, REPEATS, WINDOW};
@@ -20,7 +20,7 @@ const COLUMNS: usize = 72;
 const ROWS: usize = 12;
 
 pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
-    let weights = Weights::find(args.device.common.weights.as_deref())?;
+    let weights = WeightsBlob::find(args.device.common.weights.as_deref())?;
     weights.ensure_whole("monitor")?;
     let target = args.device.common.target()?;
     ensure_whole_fits(target.board, &weights)?;
@@ -76,7 +76,7 @@ struct Outcome {
     /// Rows until a monitor that starts at the change notices it.
     noticed_at_once: Option<usize>,
     auc: f64,
-    parts: [Part; 2],
+    parts: [HalfStream; 2],
 }
 
 impl Outcome {
@@ -106,7 +106,7 @@ impl Outcome {
             drift: changed.and_then(|rows| drifts[half + rows]),
             noticed_at_once: from_the_start(thresholds, &stream[half..], shifted),
             auc,
-            parts: halves.map(|(scores, drifts)| Part::new(scores, drifts, thresholds, row)),
+            parts: halves.map(|(scores, drifts)| HalfStream::new(scores, drifts, thresholds, row)),
             scores,
         }
     }
@@ -166,7 +166,7 @@ impl Outcome {
 }
 
 /// Writes the measurements of each half of the stream, and how well the scores separate the two kinds of rows.
-fn table(text: &mut String, parts: &[Part; 2], auc: f64, [odd, known]: &[String; 2]) -> std::fmt::Result {
+fn table(text: &mut String, parts: &[HalfStream; 2], auc: f64, [odd, known]: &[String; 2]) -> std::fmt::Result {
     writeln!(text, "\n              below     above   drifted   MSE")?;
     for (name, part) in ["before", "after"].into_iter().zip(parts) {
         let [below, above, drifted] = [part.below, part.above, part.drifted].map(|share| 100.0 * share);
@@ -197,7 +197,7 @@ fn from_the_start(thresholds: Thresholds, rows: &[Vec<u8>], scores: &[u32]) -> O
 }
 
 /// One half of the stream.
-struct Part {
+struct HalfStream {
     /// The share of scores below the lower threshold.
     below: f64,
     /// The share of scores above the upper threshold.
@@ -207,7 +207,7 @@ struct Part {
     mse: f64,
 }
 
-impl Part {
+impl HalfStream {
     fn new(scores: &[u32], drifts: &[Option<Drift>], thresholds: Thresholds, row: usize) -> Self {
         let share = |count: usize| count as f64 / scores.len() as f64;
         let sum = scores.iter().map(|score| u64::from(*score)).sum();
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn parts_are_measured_against_the_thresholds() {
         let drifts = [None, Some(Drift::Below), Some(Drift::Above)];
-        let part = Part::new(&[0, 65_025, 65_026], &drifts, Thresholds { lower: 1, upper: 65_025 }, 1);
+        let part = HalfStream::new(&[0, 65_025, 65_026], &drifts, Thresholds { lower: 1, upper: 65_025 }, 1);
         assert_eq!((part.below, part.above, part.drifted), (1.0 / 3.0, 1.0 / 3.0, 2.0 / 3.0));
         assert!((part.mse - (65_025.0 + 65_026.0) / 65_025.0 / 3.0).abs() < 1e-12);
     }

@@ -4,7 +4,7 @@ use crate::args;
 use crate::flash_file::{LockedFlash, describe, wear};
 use crate::link::Kind;
 use crate::link::session::Session;
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use anyhow::ensure;
 use autoencoder_device::message::LearningCommand;
 use autoencoder_device::store::RecordState;
@@ -13,7 +13,7 @@ use serde_json::json;
 use std::fmt::Write;
 
 pub fn run(args: &args::Reset) -> anyhow::Result<String> {
-    let weights = Weights::find(args.common.weights.as_deref())?;
+    let weights = WeightsBlob::find(args.common.weights.as_deref())?;
     let path = args.flash.display();
     // A board on a serial port has its own flash; the file is a copy of it.
     let on_a_board = matches!(args.common.link, Kind::Serial(_));

@@ -2,14 +2,14 @@
 
 use crate::link::session::Session;
 use crate::rows::{Count, Rows, mse, squared_error};
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use crate::{args, shift};
 use autoencoder_core::loss::psnr;
 use serde_json::json;
 use std::fmt::Write;
 
 pub fn run(args: &args::Roundtrip) -> anyhow::Result<String> {
-    let weights = Weights::find(args.device.common.weights.as_deref())?;
+    let weights = WeightsBlob::find(args.device.common.weights.as_deref())?;
     weights.ensure_whole("roundtrip")?;
     let count = Count::of("--rows", args.rows);
     let Rows { rows, shape } = shift::test(args.shift.as_ref(), &args.data.path()?, count, &weights)?;

@@ -5,7 +5,7 @@ use super::measure::footprint;
 use super::qemu::Qemu;
 use crate::board::Board;
 use crate::board::firmware::{BoardImages, Program};
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 
 /// The blob for a board's flash.
 pub struct Flashed<'w> {
@@ -16,7 +16,7 @@ pub struct Flashed<'w> {
 
 impl<'w> Flashed<'w> {
     /// The whole network, or its encoder if the board has room only for that.
-    pub fn new(board: &Board, weights: &'w Weights) -> anyhow::Result<Self> {
+    pub fn new(board: &Board, weights: &'w WeightsBlob) -> anyhow::Result<Self> {
         let encoder = if footprint(weights)?.encoder_alone(board) { weights.encoder() } else { None };
         let blob = encoder.map_or(weights.bytes(), |encoder| encoder.bytes());
         Ok(Self { blob, encoder_alone: encoder.is_some() })
@@ -32,7 +32,7 @@ pub struct Firmware<'w> {
 
 impl<'w> Firmware<'w> {
     /// Builds the images of an emulated board, for these weights.
-    pub fn new(board: &'static Board, weights: &'w Weights) -> anyhow::Result<Self> {
+    pub fn new(board: &'static Board, weights: &'w WeightsBlob) -> anyhow::Result<Self> {
         Ok(Self { images: BoardImages::application(board)?, flashed: Flashed::new(board, weights)?, board })
     }
 

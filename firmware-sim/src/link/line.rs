@@ -35,7 +35,7 @@ impl Port for Box<dyn SerialPort> {
 }
 
 /// A line, and the last bytes that were received on it.
-pub struct Line<P> {
+pub struct SerialLine<P> {
     port: P,
     /// The timeout of its reads and writes.
     patience: Duration,
@@ -49,7 +49,7 @@ const QUIET: Duration = Duration::from_millis(200);
 /// Tells a device that sends a stream of reports to begin.
 const BEGIN: u8 = b'\n';
 
-impl<P: Port> Line<P> {
+impl<P: Port> SerialLine<P> {
     /// A line over a port, with this timeout.
     pub fn new(mut port: P, patience: Duration) -> io::Result<Self> {
         port.set_patience(patience)?;
@@ -185,13 +185,13 @@ mod tests {
     use std::thread;
 
     /// A line to a thread that reads a request and then runs `device`.
-    fn line(device: impl FnOnce(TcpStream) + Send + 'static) -> Line<TcpStream> {
+    fn line(device: impl FnOnce(TcpStream) + Send + 'static) -> SerialLine<TcpStream> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (there, _) = listener.accept().unwrap();
         let patience = Duration::from_secs(1);
         thread::spawn(move || device(there));
-        Line::new(here, patience).unwrap()
+        SerialLine::new(here, patience).unwrap()
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::in_process::{InProcess, learning_static_bytes, static_bytes};
 use super::{Link, LinkError, Ram, Target};
 use crate::board::needs::{Fit, Footprint, LearningNeeds, Learns, Needs, OverBudget};
 use crate::board::{BOARDS, Board, UNLIMITED};
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use crate::{flash_file, random};
 use anyhow::{Context, anyhow};
 use autoencoder_core::adapt::gradients;
@@ -33,7 +33,7 @@ impl Estimate {
     }
 
     /// The estimate for these weights.
-    pub fn of(weights: &Weights) -> anyhow::Result<Self> {
+    pub fn of(weights: &WeightsBlob) -> anyhow::Result<Self> {
         Ok(Self { ram: application(weights)?, footprint: footprint(weights)?, learning: learning(weights)? })
     }
 
@@ -81,12 +81,12 @@ impl Lengths {
 }
 
 /// RAM of the application with this network.
-fn application(weights: &Weights) -> anyhow::Result<Ram> {
+fn application(weights: &WeightsBlob) -> anyhow::Result<Ram> {
     exercise(InProcess::boot(weights.bytes())?, weights, &[])
 }
 
 /// The needs of a network and of each half. Each has its own statics; the stack is measured with the whole network.
-pub fn footprint(weights: &Weights) -> anyhow::Result<Footprint> {
+pub fn footprint(weights: &WeightsBlob) -> anyhow::Result<Footprint> {
     let lengths = Lengths { whole: weights.length, halves: weights.half_lengths()? };
     let stack = match weights.stack.get() {
         Some(stack) => *stack,
@@ -97,13 +97,13 @@ pub fn footprint(weights: &Weights) -> anyhow::Result<Footprint> {
 }
 
 /// The needs of learning with this network.
-pub fn learning(weights: &Weights) -> anyhow::Result<LearningNeeds> {
+pub fn learning(weights: &WeightsBlob) -> anyhow::Result<LearningNeeds> {
     let stack = learning_ram(weights)?.stack;
     Ok(learning_of(weights.topology(), weights.header.code_bits, weights.length, stack))
 }
 
 /// RAM of the application that learns with this network.
-fn learning_ram(weights: &Weights) -> anyhow::Result<Ram> {
+fn learning_ram(weights: &WeightsBlob) -> anyhow::Result<Ram> {
     // The flash holds a record, which the device loads first.
     let record = record_bytes(weights.channels());
     let mut flash = Nor::<Vec<u8>>::new(flash_file::erased(weights.topology()));
@@ -138,7 +138,11 @@ pub fn learning_needs(needs: Needs) -> LearningNeeds {
 
 /// Runs the commands that need the most stack on a device, then those of a run of learning. The device refuses commands
 /// for a half that the network lacks.
-fn exercise(mut device: InProcess<'_>, weights: &Weights, run: &[message::LearningCommand<'_>]) -> anyhow::Result<Ram> {
+fn exercise(
+    mut device: InProcess<'_>,
+    weights: &WeightsBlob,
+    run: &[message::LearningCommand<'_>],
+) -> anyhow::Result<Ram> {
     let (row, code) = (vec![0; weights.row()], vec![0; weights.code_bytes()]);
     let commands = [
         Command::Info,
@@ -155,7 +159,7 @@ fn exercise(mut device: InProcess<'_>, weights: &Weights, run: &[message::Learni
 }
 
 /// Returns an error unless a board has room for both halves of a network.
-pub fn ensure_whole_fits(board: &'static Board, weights: &Weights) -> anyhow::Result<()> {
+pub fn ensure_whole_fits(board: &'static Board, weights: &WeightsBlob) -> anyhow::Result<()> {
     let footprint = footprint(weights)?;
     match footprint.on(board) {
         Fit::Whole => Ok(()),
@@ -198,7 +202,7 @@ fn refusal(board: &'static Board, topology: &Topology, footprint: &Footprint, fi
 }
 
 /// Returns an error unless a board has as much memory as a device has used.
-pub fn ensure_fits(board: &'static Board, weights: &Weights, needs: &Needs) -> anyhow::Result<()> {
+pub fn ensure_fits(board: &'static Board, weights: &WeightsBlob, needs: &Needs) -> anyhow::Result<()> {
     if needs.fit(board) {
         return Ok(());
     }
@@ -209,7 +213,11 @@ pub fn ensure_fits(board: &'static Board, weights: &Weights, needs: &Needs) -> a
 }
 
 /// Returns an error unless a board has as much memory as learning needs.
-pub fn ensure_learning_fits(board: &'static Board, weights: &Weights, learning: &LearningNeeds) -> anyhow::Result<()> {
+pub fn ensure_learning_fits(
+    board: &'static Board,
+    weights: &WeightsBlob,
+    learning: &LearningNeeds,
+) -> anyhow::Result<()> {
     let (flash, ram) = (learning.flash(board), learning.needs.ram);
     if flash <= board.learning_flash() && ram <= board.free_ram() {
         return Ok(());
@@ -228,7 +236,7 @@ pub fn ensure_learning_fits(board: &'static Board, weights: &Weights, learning: 
 
 /// Returns an error unless the board has room for learning, and so has the image of the board that is emulated in its
 /// place. No image is built for this. `flash` is the length in bytes of the slots.
-pub fn ensure_learning_room(target: &Target, weights: &Weights, flash: usize) -> anyhow::Result<()> {
+pub fn ensure_learning_room(target: &Target, weights: &WeightsBlob, flash: usize) -> anyhow::Result<()> {
     if target.board == UNLIMITED {
         return Ok(());
     }

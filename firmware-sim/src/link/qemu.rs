@@ -1,6 +1,6 @@
 //! The device as a real image on an emulated board, whose UART is a TCP connection to this program.
 
-use super::line::Line;
+use super::line::SerialLine;
 use super::{Link, LinkError, Ram, ReportStream};
 use crate::board::Board;
 use crate::board::firmware::{BoardImages, Program, Region, output};
@@ -40,7 +40,7 @@ exit $status
 pub struct Qemu {
     /// The emulator, or the shell that ends it.
     process: Child,
-    line: Line<TcpStream>,
+    line: SerialLine<TcpStream>,
     /// The blob and the emulator's output.
     folder: TempDir,
 }
@@ -83,7 +83,7 @@ impl Qemu {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(fs::File::create(&said)?);
         let mut process = command.spawn()?;
         let port = accept(&listener, &mut process);
-        match port.and_then(|port| Ok(port.map(|port| Line::new(port, PATIENCE)).transpose()?)) {
+        match port.and_then(|port| Ok(port.map(|port| SerialLine::new(port, PATIENCE)).transpose()?)) {
             Ok(Some(line)) => Ok(Self { process, line, folder }),
             Ok(None) => Err(ended(&mut process, &said)),
             Err(error) => {

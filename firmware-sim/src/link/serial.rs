@@ -1,6 +1,6 @@
 //! A board on a serial port, or another device that speaks the protocol there.
 
-use super::line::Line;
+use super::line::SerialLine;
 use super::{Link, LinkError, Ram, ReportStream};
 use serialport::SerialPort;
 use std::path::Path;
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 1500 } else { 1
 const NO_PORT: &str = "not a serial port";
 
 /// A board on a serial port. Its weights are in its flash already.
-pub struct Serial(Line<Box<dyn SerialPort>>);
+pub struct Serial(SerialLine<Box<dyn SerialPort>>);
 
 impl Serial {
     /// Opens the port. Bytes that are left on the line are discarded.
@@ -27,7 +27,7 @@ impl Serial {
             LinkError::Port(path.display().to_string(), text)
         };
         let port = serialport::new(path.to_string_lossy(), BAUD).open().map_err(refused)?;
-        let mut line = Line::new(port, PATIENCE)?;
+        let mut line = SerialLine::new(port, PATIENCE)?;
         line.resynchronise()?;
         Ok(Self(line))
     }

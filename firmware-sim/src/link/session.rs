@@ -17,7 +17,7 @@ use crate::board::needs::Needs;
 use crate::board::{self, Board};
 use crate::flash_file::{self, FlashFile, describe, has_learned};
 use crate::terminal::note;
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use anyhow::{Context, bail, ensure};
 use autoencoder_device::message::LearningCommand;
 use autoencoder_device::store::RecordState;
@@ -27,7 +27,7 @@ use std::path::Path;
 
 /// A device that has been identified.
 pub struct Session<'w> {
-    pub weights: &'w Weights,
+    pub weights: &'w WeightsBlob,
     target: Target,
     link: Box<dyn Link + 'w>,
     learns: bool,
@@ -44,7 +44,7 @@ impl<'w> Session<'w> {
     /// Boots a device with these weights, if they fit the board, and identifies it.
     ///
     /// If the board has room only for the encoder, it gets the encoder and this program decodes.
-    pub fn open(target: Target, weights: &'w Weights) -> anyhow::Result<Self> {
+    pub fn open(target: Target, weights: &'w WeightsBlob) -> anyhow::Result<Self> {
         introduce(&target, weights);
         if target.board != board::UNLIMITED {
             ensure_room(&target, weights.topology(), &footprint(weights)?, &weights.path.display())?;
@@ -59,7 +59,7 @@ impl<'w> Session<'w> {
 
     /// As [`Self::open`], with a device that learns. Its flash has these contents, except on a serial port: a board
     /// there has its own.
-    pub fn learning(target: Target, weights: &'w Weights, flash: Vec<u8>) -> anyhow::Result<Self> {
+    pub fn learning(target: Target, weights: &'w WeightsBlob, flash: Vec<u8>) -> anyhow::Result<Self> {
         introduce(&target, weights);
         ensure_learning_room(&target, weights, flash.len())?;
         let link: Box<dyn Link + 'w> = match (&target.link, target.emulated) {
@@ -75,7 +75,7 @@ impl<'w> Session<'w> {
     /// Opens a device with the learned parameters in a flash file, if one is named.
     ///
     /// Returns an error if the file does not exist, is damaged, or holds only a record of other weights.
-    pub fn with_flash(target: Target, weights: &'w Weights, flash: Option<&Path>) -> anyhow::Result<Self> {
+    pub fn with_flash(target: Target, weights: &'w WeightsBlob, flash: Option<&Path>) -> anyhow::Result<Self> {
         let quiet = target.quiet;
         let Some(path) = flash else {
             let session = Self::open(target, weights)?;
@@ -96,7 +96,7 @@ impl<'w> Session<'w> {
         Ok(session)
     }
 
-    fn start(target: Target, link: Box<dyn Link + 'w>, weights: &'w Weights, learns: bool) -> anyhow::Result<Self> {
+    fn start(target: Target, link: Box<dyn Link + 'w>, weights: &'w WeightsBlob, learns: bool) -> anyhow::Result<Self> {
         let buffer = vec![0; frame::frame_bytes(weights.row().max(weights.code_bytes()))];
         let mut session = Self { weights, target, link, learns, record: None, decoder: None, sequence: 0, buffer };
         session.greet()?;
@@ -182,7 +182,7 @@ impl<'w> Session<'w> {
 }
 
 /// Prints which weights are used, and which board is emulated.
-fn introduce(target: &Target, weights: &Weights) {
+fn introduce(target: &Target, weights: &WeightsBlob) {
     if target.quiet {
         return;
     }

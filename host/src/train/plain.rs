@@ -8,9 +8,9 @@ use std::ops::Range;
 
 /// Plain loops.
 #[derive(Clone, Copy)]
-pub(crate) struct Plain;
+pub(crate) struct PlainProducts;
 
-impl Products for Plain {
+impl Products for PlainProducts {
     type Layer<'a> = LayerView<'a>;
     type Operands = ();
 
@@ -42,9 +42,9 @@ impl Products for Plain {
     }
 }
 
-impl<'a> Pass<'a, Plain> {
+impl<'a> Pass<'a, PlainProducts> {
     /// Plain products.
     pub(crate) fn plain(network: &'a FloatNetwork, code_bits: u8) -> Self {
-        Self::new(Plain, network, network.layers().collect(), code_bits)
+        Self::new(PlainProducts, network, network.layers().collect(), code_bits)
     }
 }

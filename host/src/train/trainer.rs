@@ -12,7 +12,7 @@
 use super::centre::{Centre, centres, initial_biases};
 use super::pass::{Batch, Pass, Shard};
 #[cfg(test)]
-use super::plain::Plain;
+use super::plain::PlainProducts;
 use super::qat;
 use super::recipe::Recipe;
 use super::update::{Step, update};
@@ -54,7 +54,7 @@ enum Backend {
     F32(F32, Vec<Shard<F32>>),
     Bf16(Bf16, Vec<Shard<Bf16>>, PackedNetwork),
     #[cfg(test)]
-    Plain(Vec<Shard<Plain>>),
+    Plain(Vec<Shard<PlainProducts>>),
 }
 
 impl Backend {
@@ -221,7 +221,7 @@ impl Trainer {
                 let shards = &mut all[..shards];
                 mse = batch.forward_backward(&Pass::plain(network, code_bits), shards);
                 let networks = [&mut self.network, &mut self.first_moment, &mut self.second_moment];
-                update(Plain, step, networks, None, shards);
+                update(PlainProducts, step, networks, None, shards);
             }
         }
         self.round();

@@ -33,7 +33,7 @@ fn rows(count: usize, width: usize) -> Array2<f32> {
 /// A trainer whose products are plain loops.
 fn plain_trainer(topology: &Topology, recipe: Recipe, batch: usize, source: &Array2<f32>) -> Trainer {
     let mut trainer = Trainer::new(topology, recipe, 30, batch, 1, source);
-    trainer.backend = Backend::Plain((0..batch.div_ceil(SHARD)).map(|_| Shard::new(Plain, topology)).collect());
+    trainer.backend = Backend::Plain((0..batch.div_ceil(SHARD)).map(|_| Shard::new(PlainProducts, topology)).collect());
     trainer
 }
 

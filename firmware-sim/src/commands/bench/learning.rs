@@ -10,7 +10,7 @@ use crate::link::training;
 use crate::rows::{Count, Rows, Set, ensure_some_left};
 use crate::shift::Shift;
 use crate::terminal::progress;
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use crate::{args, flash_file};
 use anyhow::ensure;
 use autoencoder_device::learn::{Begin, HELD_OUT, Method};
@@ -38,7 +38,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
         "bench --learning counts instructions, which only the emulator can do (--link qemu)"
     );
     let budget = args.budget.as_deref().map(BudgetFile::read).transpose()?;
-    let weights = Weights::find(args.common.weights.as_deref())?;
+    let weights = WeightsBlob::find(args.common.weights.as_deref())?;
     weights.ensure_whole("bench --learning")?;
     let data = args.data.path()?;
     let measured = [
@@ -62,7 +62,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
 }
 
 /// Measures a run of learning, from its beginning until its record is saved.
-fn adapting(args: &args::Bench, data: &Path, weights: &Weights) -> anyhow::Result<Figures> {
+fn adapting(args: &args::Bench, data: &Path, weights: &WeightsBlob) -> anyhow::Result<Figures> {
     let count = Count::or("--rows", args.rows, ROWS);
     let Rows { rows: stream, shape } = Shift::default().rows(data, Set::Training, count.and(HELD_OUT), weights)?;
     let rows = ensure_some_left(stream.len(), shape, data)? as u32;

@@ -19,7 +19,7 @@ use crate::link::{Kind, Target};
 use crate::random::{self, Random};
 use crate::rows::{self, Count};
 use crate::terminal::progress;
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use crate::{args, codes};
 use anyhow::{Context, ensure};
 use autoencoder_core::LayerSpec;
@@ -80,7 +80,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
             ensure_room(&target, topology, &footprint, &name(topology))?; // before the weights are made
             random::weights(topology)?
         }
-        None => Weights::find(args.common.weights.as_deref())?,
+        None => WeightsBlob::find(args.common.weights.as_deref())?,
     };
     weights.ensure_encodes("bench")?;
     let rows = if args.network.get().is_some() {

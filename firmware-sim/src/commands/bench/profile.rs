@@ -5,7 +5,7 @@ use crate::codes;
 use crate::link::Link;
 use crate::link::flashed::Firmware;
 use crate::link::qemu::Qemu;
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use anyhow::{Context, bail};
 use autoencoder_core::quant::code;
 use autoencoder_device::{Command, Reply, Request, Response, frame};
@@ -38,7 +38,7 @@ impl Profile {
     }
 
     /// The instructions of each layer to decode the code in a frame. Its elements are sent one per byte.
-    pub fn decode(&mut self, frame: &[u8], weights: &Weights) -> anyhow::Result<Vec<Layer>> {
+    pub fn decode(&mut self, frame: &[u8], weights: &WeightsBlob) -> anyhow::Result<Vec<Layer>> {
         let codes = codes::read(frame).codes;
         let code = codes.first().context("the device sent no code")?;
         let mut elements = code.packed.clone();

@@ -10,7 +10,7 @@ use crate::link::session::Session;
 use crate::link::{Kind, Target};
 use crate::rows::{self, Count};
 use crate::terminal::progress;
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use anyhow::{Context, bail, ensure};
 use plain::{PlainNetwork, digest};
 use serde_json::json;
@@ -21,9 +21,9 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
     if args.training {
         return training::run(args);
     }
-    let weights = Weights::find(args.common.weights.as_deref())?;
+    let weights = WeightsBlob::find(args.common.weights.as_deref())?;
     weights.ensure_whole("verify")?;
-    let against = args.against.as_deref().map(|path| Weights::find(Some(path))).transpose()?;
+    let against = args.against.as_deref().map(|path| WeightsBlob::find(Some(path))).transpose()?;
     let against = against.as_ref().unwrap_or(&weights);
     ensure!(
         against.topology() == weights.topology(),
@@ -116,7 +116,7 @@ struct Part {
 /// Compares a device with plain loops over the weights of `reference`. `at` is the number of the first row.
 fn compare(
     target: Target,
-    weights: &Weights,
+    weights: &WeightsBlob,
     reference: &PlainNetwork,
     rows: &[Vec<u8>],
     at: usize,

@@ -4,7 +4,7 @@
 //! as docs/blob-format.md writes them.
 
 use crate::link::session::LayerDigest;
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use anyhow::Context;
 use autoencoder_core::LayerSpec;
 use autoencoder_core::activation::ActivationKind;
@@ -29,7 +29,7 @@ struct Layer {
 
 impl PlainNetwork {
     /// Unpacks the weights of a blob.
-    pub fn new(weights: &Weights) -> anyhow::Result<Self> {
+    pub fn new(weights: &WeightsBlob) -> anyhow::Result<Self> {
         let blob = weights.blob()?;
         let mut reader = blob.layers();
         let layers = weights.topology().layers().iter().map(|spec| {

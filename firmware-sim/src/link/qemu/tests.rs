@@ -6,7 +6,7 @@ use crate::board::needs::Needs;
 use crate::link::flashed::Flashed;
 use crate::link::measure::learning_needs;
 use crate::random;
-use crate::weights::Weights;
+use crate::weights::WeightsBlob;
 use autoencoder_core::{Error as WeightsError, Topology};
 use autoencoder_device::{Command as Ask, Error, Reply, Request, Response, frame};
 use elf::ElfBytes;
@@ -16,7 +16,7 @@ use elf::endian::LittleEndian;
 const EACH: [(&str, &str); 4] =
     [("mps2-an386", "small"), ("mps2-an505", "small"), ("lm3s6965evb", "small"), ("microbit", "classic")];
 
-fn weights(topology: &str) -> Weights {
+fn weights(topology: &str) -> WeightsBlob {
     random::weights(&topology.parse().unwrap()).unwrap()
 }
 

@@ -4,9 +4,9 @@ use super::*;
 use crate::link::LinkError;
 use autoencoder_device::{Error, Info, Request, Response};
 
-fn weights() -> Weights {
+fn weights() -> WeightsBlob {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/classic.int8.blob");
-    Weights::find(Some(&shipped)).unwrap()
+    WeightsBlob::find(Some(&shipped)).unwrap()
 }
 
 /// A device that answers with a function.
@@ -27,7 +27,7 @@ impl<F: FnMut(&[u8]) -> Result<Vec<u8>, LinkError>> Link for Fake<F> {
 }
 
 /// A session with such a device. Its next request has number 1.
-fn session(weights: &Weights, device: impl FnMut(&[u8]) -> Result<Vec<u8>, LinkError> + 'static) -> Session<'_> {
+fn session(weights: &WeightsBlob, device: impl FnMut(&[u8]) -> Result<Vec<u8>, LinkError> + 'static) -> Session<'_> {
     let link = Box::new(Fake { device, answer: Vec::new() });
     let buffer = vec![0; frame::frame_bytes(weights.row())];
     Session {
