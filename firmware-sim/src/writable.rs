@@ -1,8 +1,9 @@
 //! Checks the files that a command will write before it starts, so that its work is not lost at the end.
 
 use anyhow::ensure;
-use autoencoder_io::files::{self, FileError, folder_of};
+use autoencoder_io::files::{self, folder_of};
 use autoencoder_io::formats::PROTECTED;
+use serde_json::json;
 use std::fs;
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
@@ -26,13 +27,23 @@ pub fn ensure_other(output: &Path, others: &[&Path]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns the text to print. If the picture could not be written, prints the text first and returns the error.
-pub fn after_picture(text: String, written: Result<(), FileError>) -> anyhow::Result<String> {
-    if written.is_err() {
+/// The text for standard output, if all went well. If something failed at the end, the text is printed all the same.
+pub fn text_after<E: Into<anyhow::Error>>(text: String, outcome: Result<(), E>) -> anyhow::Result<String> {
+    if outcome.is_err() {
         let _ = stdout().write_all(text.as_bytes()); // standard output may be closed
     }
-    written?;
-    Ok(text)
+    outcome.map(|()| text).map_err(Into::into)
+}
+
+/// Writes the flash contents for a board, and returns the text that says so; `purpose` is what they are for.
+pub fn export(path: &Path, contents: &[u8], purpose: &str, json: bool) -> anyhow::Result<String> {
+    files::replace(path, contents, &PROTECTED)?;
+    let path = path.display();
+    Ok(if json {
+        format!("{}\n", json!({ "export": path.to_string(), "bytes": contents.len() }))
+    } else {
+        format!("{path}: the flash contents for a board to train {purpose}\n")
+    })
 }
 
 /// The canonical path of a file, whether or not it exists yet.

@@ -6,10 +6,11 @@ mod learner;
 mod line;
 #[path = "common/net.rs"]
 mod net;
+#[path = "common/probes.rs"]
+mod probes;
 
 use autoencoder_core::Network;
 use autoencoder_core::blob::{Format, Thresholds};
-use autoencoder_device::app::Probes;
 use autoencoder_device::flash::Nor;
 use autoencoder_device::learn::{Begin, Learn, Method};
 use autoencoder_device::message::{LearningCommand, Usage};
@@ -20,7 +21,7 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
 use learner::{Device, FRAME, TOPOLOGY, blob, blob_of, erased, light};
 use net::{Net, Random};
-use std::cell::Cell;
+use probes::PROBES;
 
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 const BEGIN: Begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 9 };
@@ -77,18 +78,6 @@ fn a_message_without_a_number_is_answered_with_number_0() {
     let response = Response::read(frame::read(&mut answers[0]).unwrap()).unwrap();
     assert_eq!(response, Response { sequence: 0, result: Err(Error::Malformed) });
 }
-
-thread_local! {
-    /// Instructions so far on a board of the tests.
-    static INSTRUCTIONS: Cell<u32> = const { Cell::new(u32::MAX - 500) };
-}
-
-/// A board on which each read of the counter adds 1,000 instructions.
-const PROBES: Probes = Probes {
-    static_bytes: || 11,
-    stack_bytes: || 22,
-    instructions: || INSTRUCTIONS.replace(INSTRUCTIONS.get().wrapping_add(1000)),
-};
 
 #[test]
 fn usage_has_the_measurements_of_the_board_and_the_spare_bytes_of_the_network() {

@@ -3,11 +3,12 @@
 
 #[path = "common/net.rs"]
 mod net;
+#[path = "common/probes.rs"]
+mod probes;
 
 use autoencoder_core::model::Small;
 use autoencoder_core::optimizer::Adam;
 use autoencoder_core::{Parameters, Topology};
-use autoencoder_device::app::Probes;
 use autoencoder_device::message::Usage;
 use autoencoder_device::parity::IMAGES;
 use autoencoder_device::tiny::{BATCH, PIXELS, Report, Task, TinyTraining};
@@ -16,23 +17,11 @@ use autoencoder_io::blob_file::{BlobFile, f32_blob};
 use autoencoder_io::zeroed_box;
 use crc::{CRC_32_ISO_HDLC, Crc};
 use net::Random;
-use std::cell::Cell;
+use probes::PROBES;
 
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// The rate of the first step, as `docs/design.md` has it.
 const RATE: f32 = 0.03;
-
-thread_local! {
-    /// Instructions so far on a board of the tests.
-    static INSTRUCTIONS: Cell<u32> = const { Cell::new(u32::MAX - 500) };
-}
-
-/// A board on which a look at the counter costs 1,000 instructions.
-const PROBES: Probes = Probes {
-    static_bytes: || 11,
-    stack_bytes: || 22,
-    instructions: || INSTRUCTIONS.replace(INSTRUCTIONS.get().wrapping_add(1000)),
-};
 
 fn images(count: usize, seed: u64) -> Vec<[u8; PIXELS]> {
     let mut random = Random::new(seed);

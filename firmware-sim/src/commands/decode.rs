@@ -8,7 +8,7 @@ use crate::rows::{Count, Folder, Rows, Set, Shape, fits, mse, squared_error};
 use crate::shift::{self, Shift};
 use crate::terminal::notes;
 use crate::weights::WeightsBlob;
-use crate::writable::{after_picture, ensure_writable};
+use crate::writable::{ensure_writable, text_after};
 use anyhow::ensure;
 use autoencoder_device::Error;
 use autoencoder_io::files;
@@ -60,12 +60,12 @@ pub fn run(args: &args::Decode) -> anyhow::Result<String> {
         let text = report.json(json!({
             "rows": decoded.len(), "skipped": skipped, "mse": mse, "out": args.out.display().to_string(),
         }));
-        return after_picture(text, picture);
+        return text_after(text, picture);
     }
     let mut text = drawing::terminal(originals.as_deref(), &decoded, shape);
     summary(&mut text, decoded.len(), mse, shape, &args.out)?;
     report.text(&mut text)?;
-    after_picture(text, picture)
+    text_after(text, picture)
 }
 
 /// The shape of rows that exist only as codes: the shape in the data folder, if that was named or fits the network,

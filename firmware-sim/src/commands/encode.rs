@@ -5,7 +5,7 @@ use crate::link::session::Session;
 use crate::rows::{self, Count, Rows};
 use crate::terminal::{notes, progress};
 use crate::weights::WeightsBlob;
-use crate::writable::{after_picture, ensure_writable};
+use crate::writable::{ensure_writable, text_after};
 use crate::{args, codes, drawing};
 use anyhow::ensure;
 use autoencoder_core::blob::Thresholds;
@@ -55,7 +55,7 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
             "rows": rows.len(), "out": args.out.display().to_string(), "out_bytes": packets.len(),
             "picture": picture.map(|picture| picture.display().to_string()), "unlike_training": unlike,
         }));
-        return after_picture(text, written);
+        return text_after(text, written);
     }
     let mut text = drawing::terminal(Some(drawn), &pictures, shape);
     let (what, cut) = (shape.plural(), drawing::cut(rows.len()));
@@ -67,7 +67,7 @@ pub fn run(args: &args::Encode) -> anyhow::Result<String> {
     let (out, count) = (args.out.display(), shape.counted(rows.len()));
     writeln!(text, "\n{out}: {count} of {} bytes in {} bytes", weights.row(), packets.len())?;
     report.text(&mut text)?;
-    after_picture(text, written)
+    text_after(text, written)
 }
 
 /// The path of the picture of the codes, beside their file. `None` if the codes go to standard output, a pipe or a device.

@@ -5,7 +5,7 @@ use crate::link::session::Session;
 use crate::rows::{self, Count, Rows, Set, Shape, ensure_some_left, mse};
 use crate::terminal::{note, progress};
 use crate::weights::WeightsBlob;
-use crate::writable::{after_picture, ensure_other, ensure_writable};
+use crate::writable::{ensure_other, ensure_writable, text_after};
 use crate::{args, drawing};
 use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, Rejection};
 use autoencoder_device::message::LearningCommand;
@@ -93,7 +93,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
         report.text(&mut text)?;
         text
     };
-    after_picture(text, picture)
+    text_after(text, picture)
 }
 
 /// The outcome of a run of learning.

@@ -4,12 +4,10 @@ use crate::link::training::{Reports, flash, in_process, on_device};
 use crate::link::{Kind, Ram};
 use crate::reduction::{Row, reduced};
 use crate::rows::{Count, Folder, Set, Shape, set_noun};
-use crate::writable::{after_picture, ensure_writable};
+use crate::writable::{ensure_writable, export, text_after};
 use crate::{args, drawing};
 use anyhow::ensure;
 use autoencoder_device::tiny::{BATCH, DRAWN, RAM, Task};
-use autoencoder_io::files;
-use autoencoder_io::formats::PROTECTED;
 use autoencoder_io::number::counted;
 use serde_json::json;
 use std::fmt::Write;
@@ -35,12 +33,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
     let task = Task { steps: args.steps, learned: &learned, held_out: &held_out };
     if let Some(path) = &args.export {
         ensure_writable(&[path], [folder.as_path()])?;
-        let contents = flash(&task);
-        files::replace(path, &contents, &PROTECTED)?;
-        if args.json {
-            return Ok(format!("{}\n", json!({ "export": path.display().to_string(), "bytes": contents.len() })));
-        }
-        return Ok(format!("{}: the flash contents for a board to train a whole network\n", path.display()));
+        return export(path, &flash(&task), "a whole network", args.json);
     }
     ensure_writable(&[&args.out], [folder.as_path()])?;
     let reports = match &args.link {
@@ -59,7 +52,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         summary(&mut text, args, &task, &reports, shape)?;
         text
     };
-    after_picture(text, picture)
+    text_after(text, picture)
 }
 
 fn json(args: &args::Train, task: &Task<'_>, reports: &Reports) -> String {

@@ -1,6 +1,6 @@
 //! `firmware-sim bench --learning`: instructions, code size and RAM of the images that learn, on the emulated board.
 
-use super::{ROWS, checked};
+use super::ROWS;
 use crate::board::STAND_IN;
 use crate::board::budget_file::BudgetFile;
 use crate::board::firmware::{BoardImages, Program};
@@ -11,6 +11,7 @@ use crate::rows::{Count, Rows, Set, ensure_some_left};
 use crate::shift::Shift;
 use crate::terminal::progress;
 use crate::weights::WeightsBlob;
+use crate::writable::text_after;
 use crate::{args, flash_file};
 use anyhow::ensure;
 use autoencoder_device::learn::{Begin, HELD_OUT, Method};
@@ -58,7 +59,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     let text = if args.common.json { format!("{object}\n") } else { text };
     let held =
         budget.map_or(Ok(()), |budget| measured.iter().try_for_each(|(name, figures)| budget.check(name, figures)));
-    checked(text, held)
+    text_after(text, held)
 }
 
 /// Measures a run of learning, from its beginning until its record is saved.

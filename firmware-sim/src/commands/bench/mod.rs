@@ -20,6 +20,7 @@ use crate::random::{self, Random};
 use crate::rows::{self, Count};
 use crate::terminal::progress;
 use crate::weights::WeightsBlob;
+use crate::writable::text_after;
 use crate::{args, codes};
 use anyhow::{Context, ensure};
 use autoencoder_core::LayerSpec;
@@ -29,8 +30,7 @@ use autoencoder_io::topology::{ensure_autoencoder, name};
 use profile::{Mean, Profile};
 use serde::Serialize;
 use serde_json::json;
-use std::fmt::Write as _;
-use std::io::{Write as _, stdout};
+use std::fmt::Write;
 
 /// The default number of test rows.
 const ROWS: usize = 100;
@@ -130,15 +130,7 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
         ensure!(differ == 0, "over budget: {differ} of {count} rows differ from the in-process result");
         Ok(())
     });
-    checked(text, held)
-}
-
-/// The measurements, if the budget holds. If not, they are printed all the same.
-fn checked(text: String, held: anyhow::Result<()>) -> anyhow::Result<String> {
-    if held.is_err() {
-        let _ = stdout().write_all(text.as_bytes()); // standard output may be closed
-    }
-    held.map(|()| text)
+    text_after(text, held)
 }
 
 /// Sends the rows through the device, through this process and, in the emulator, through the profiler.

@@ -5,7 +5,7 @@ use crate::board::STAND_IN;
 use crate::board::firmware::Program;
 use crate::link::{Kind, report_stream};
 use crate::rows::{Folder, Set};
-use crate::writable::ensure_writable;
+use crate::writable::{ensure_writable, export};
 use anyhow::{Context, bail, ensure};
 use autoencoder_core::init::Init;
 use autoencoder_core::layer::Row;
@@ -15,8 +15,7 @@ use autoencoder_core::{Error, Layer, Parameters, Topology};
 use autoencoder_device::parity::IMAGES;
 use autoencoder_device::training::Training;
 use autoencoder_io::blob_file::{self, BlobFile};
-use autoencoder_io::files;
-use autoencoder_io::formats::{PROTECTED, ensure_not_checkpoint};
+use autoencoder_io::formats::ensure_not_checkpoint;
 use autoencoder_io::idx::Images;
 use autoencoder_io::number::counted;
 use autoencoder_io::zeroed_box;
@@ -50,12 +49,7 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         None => trained(&images)?,
     };
     if let Some(path) = &args.export {
-        let contents = flash(&device, &images)?;
-        files::replace(path, &contents, &PROTECTED)?;
-        if args.common.json {
-            return Ok(format!("{}\n", json!({ "export": path.display().to_string(), "bytes": contents.len() })));
-        }
-        return Ok(format!("{}: the flash contents for a board to train the small topology\n", path.display()));
+        return export(path, &flash(&device, &images)?, "the small topology", args.common.json);
     }
     let against = args.against.as_deref().map(read).transpose()?;
     let here = trace(against.as_ref().unwrap_or(&device), &images)?;
