@@ -70,7 +70,7 @@ const MODELS: [Model; 6] = [
 const CODES: [(usize, u8); 5] = [(128, 8), (128, 5), (128, 4), (128, 3), (32, 8)];
 /// PCA in the codec's own form of code, and at its best.
 const EQUAL: &str = "PCA";
-const BEST: &str = "PCA transform coding";
+const BEST: &str = "PCA, transform coding";
 /// The qualities of JPEG.
 const QUALITIES: [u8; 7] = [1, 5, 10, 20, 40, 60, 80];
 
@@ -155,7 +155,7 @@ fn codec(path: &Path, data: &Path, test: &Images) -> anyhow::Result<TableLine> {
 fn csv(lines: &[TableLine]) -> Result<String, std::fmt::Error> {
     let mut csv = String::from("method,setting,bytes,container_bytes,test_mse\n");
     for TableLine { method, setting, cost: Cost { bytes, container, mse } } in lines {
-        writeln!(csv, "{method},\"{setting}\",{bytes:.2},{container:.0},{mse:.6e}")?;
+        writeln!(csv, "\"{method}\",\"{setting}\",{bytes:.2},{container:.0},{mse:.6e}")?;
     }
     Ok(csv)
 }
