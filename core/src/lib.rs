@@ -72,6 +72,7 @@ pub mod centre;
 pub mod crc;
 pub mod dense;
 mod error;
+pub mod front_end;
 pub mod init;
 pub mod kernels;
 pub mod layer;

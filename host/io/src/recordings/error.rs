@@ -1,0 +1,132 @@
+//! Errors of files of recordings.
+
+use crate::files::FileError;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1.
+    pub line: u64,
+    /// The column, by name or number.
+    pub column: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, line {}, column {}", self.path.display(), self.line, self.column)
+    }
+}
+
+/// Why recordings cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// A file cannot be opened.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file cannot be read.
+    #[error("{}: {}", .0.display(), .1)]
+    Io(PathBuf, io::Error),
+    /// No file of recordings is there.
+    #[error("{}: no file of recordings; expected .csv, .tsv, .npy, .npz or .wav", names(.0))]
+    NoFiles(Vec<PathBuf>),
+    /// A file is of no known kind.
+    #[error("{}: expected a file that is named .csv, .tsv, .npy, .npz or .wav", .0.display())]
+    Kind(PathBuf),
+    /// A file has no rows, or none that were chosen.
+    #[error("{}: no rows to read", .0.display())]
+    Empty(PathBuf),
+    /// No row meets the conditions.
+    #[error("{}: no row has {condition}", path.display())]
+    NoneChosen {
+        /// The file.
+        path: PathBuf,
+        /// The conditions.
+        condition: String,
+    },
+    /// A column is not there.
+    #[error("{}: no column {column}; there are {}", path.display(), columns.join(", "))]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// The column that was asked for.
+        column: String,
+        /// The columns that are there.
+        columns: Vec<String>,
+    },
+    /// A cell is not a finite number.
+    #[error("{place}: {}; expected a number", found(.text))]
+    Number {
+        /// Where.
+        place: Place,
+        /// What stands there.
+        text: String,
+    },
+    /// A row has another number of cells than the first.
+    #[error("{}, line {line}: {} where the lines before it have {expected}", path.display(), columns(*found))]
+    Ragged {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// Cells of the first line.
+        expected: usize,
+        /// Cells of this one.
+        found: usize,
+    },
+    /// A number of an array or of sound is not finite.
+    #[error("{}: number {index} is not finite; expected finite numbers", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Its place among the numbers, from 0.
+        index: usize,
+    },
+    /// An array is none that can be used.
+    #[error("{}: {reason}", path.display())]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The file has no columns of text.
+    #[error("{}: --group, --label and --where need a CSV file", .0.display())]
+    NoText(PathBuf),
+    /// Two files have different channels.
+    #[error("{}: {}; {} has {}", path.display(), described[1], first.display(), described[0])]
+    Differ {
+        /// The file.
+        path: PathBuf,
+        /// The first file.
+        first: PathBuf,
+        /// The channels of the first, and of this one.
+        described: [String; 2],
+    },
+    /// The files hold more numbers than can be read.
+    #[error("{}: more than {} numbers; take fewer files, columns or rows", .0.display(), super::MOST_NUMBERS)]
+    TooLarge(PathBuf),
+}
+
+fn names(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// `1 column`, `2 columns`
+fn columns(count: usize) -> String {
+    format!("{count} column{}", if count == 1 { "" } else { "s" })
+}
+
+/// What stands in a cell, in words.
+fn found(text: &str) -> String {
+    const LONGEST: usize = 30;
+    match text.trim() {
+        "" => "an empty cell".to_owned(),
+        text if text.chars().count() > LONGEST => format!("{:?}…", text.chars().take(LONGEST).collect::<String>()),
+        text => format!("{text:?}"),
+    }
+}
