@@ -250,7 +250,7 @@ fn check(blob: &Blob<'_>) -> Result<(), Error> {
     for spec in topology.layers() {
         dense(*format, *spec, &mut layers).ok_or(Error::Malformed)?;
     }
-    layers.finish()
+    layers.finish().map(|_| ())
 }
 
 /// The next stored layer as an integer layer; `None` if it does not have this format and shape.

@@ -44,7 +44,7 @@ pub fn weights(topology: &Topology) -> anyhow::Result<WeightsBlob> {
         weights: weights.as_bytes(),
     });
     let name = format!("pseudo-random {}", name(topology));
-    WeightsBlob::new(name.as_ref(), BlobFile::new(name.as_ref(), &write_blob(&header(topology), stored)?))
+    WeightsBlob::new(name.as_ref(), BlobFile::new(name.as_ref(), &write_blob(&header(topology), stored, &[])?))
 }
 
 fn header(topology: &Topology) -> Header {
@@ -67,16 +67,16 @@ fn header(topology: &Topology) -> Header {
 /// array's length, and its bytes.
 pub fn length(topology: &Topology) -> anyhow::Result<usize> {
     const OUTPUT: usize = size_of::<f32>() + 1;
-    let mut length = blob::len(&header(topology), [])?;
-    let crc = size_of::<u32>(); // at the very end
+    let mut length = blob::len(&header(topology), [], &[])?;
+    let end = 1 + size_of::<u32>(); // an empty input section, and the CRC
     for layer in topology.layers() {
         let [inputs, outputs] = layer.padded_sizes();
-        let mut at = length - crc + OUTPUT;
+        let mut at = length - end + OUTPUT;
         for bytes in [outputs * size_of::<ChannelParams>(), inputs * outputs] {
             let digits = (usize::BITS - bytes.leading_zeros()).div_ceil(7) as usize; // a variable-length number
             at = (at + 1 + digits).next_multiple_of(ALIGNMENT) + bytes;
         }
-        length = at + crc;
+        length = at + end;
     }
     ensure!(
         u32::try_from(length).is_ok(),

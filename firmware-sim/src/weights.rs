@@ -128,7 +128,8 @@ impl WeightsBlob {
         let blob = self.file.open()?;
         let halves = (half(&blob, Half::Encoder)?, half(&blob, Half::Decoder)?);
         let (Some((encoder, first)), Some((decoder, last))) = halves else { return Ok(None) };
-        Ok(Some([blob::len(&encoder, first)?, blob::len(&decoder, last)?]))
+        let input = blob.input()?;
+        Ok(Some([blob::len(&encoder, first, input)?, blob::len(&decoder, last, input)?]))
     }
 
     /// Returns an error unless the network can encode. `command` is what needs it.

@@ -34,7 +34,7 @@ fn main() -> anyhow::Result<()> {
             println!("step {step}  loss {loss:.6}");
         }
     }
-    let meta = BlobMeta { steps: STEPS, code_bits: 8 };
+    let meta = BlobMeta { steps: STEPS, code_bits: 8, input: &[] };
     let blob = integer_blob(trainer.network(), WeightFormat::Int8, meta, &healthy)?;
     let file = BlobFile::new(Path::new("the example's blob"), &blob);
     let network = Network::open(file.bytes())?;

@@ -71,5 +71,5 @@ fn frame(sequence: u32, command: Command<'_>) -> io::Result<Vec<u8>> {
 fn float(topology: &Topology) -> io::Result<Vec<u8>> {
     let numbers = |count| (0..count).map(|i| (i as f32).sin());
     let parameters: Vec<f32> = topology.layers().iter().flat_map(|layer| numbers(layer.parameters())).collect();
-    f32_blob(topology, 1, 8, &parameters).map_err(io::Error::other)
+    f32_blob(topology, 1, 8, &parameters, &[]).map_err(io::Error::other)
 }

@@ -207,7 +207,7 @@ impl Pair {
             thresholds: Thresholds::NONE,
             topology: Topology::new(&[self.first.spec(), self.second.spec()], 1).unwrap(),
         };
-        BlobFile::new(Path::new("pair"), &write_blob(&header, [self.first.raw(), self.second.raw()]).unwrap())
+        BlobFile::new(Path::new("pair"), &write_blob(&header, [self.first.raw(), self.second.raw()], &[]).unwrap())
     }
 
     /// The loss `½ Σ (y - x)² / 255` of the network without rounding, with y and x in units of a `u8`. `change` changes
@@ -388,7 +388,7 @@ impl Single {
             thresholds: Thresholds::NONE,
             topology: Topology::new(&[self.layer.spec()], 1).unwrap(),
         };
-        BlobFile::new(Path::new("single"), &write_blob(&header, [self.layer.raw()]).unwrap())
+        BlobFile::new(Path::new("single"), &write_blob(&header, [self.layer.raw()], &[]).unwrap())
     }
 
     /// The outputs of a row, and the channels after a step from it.

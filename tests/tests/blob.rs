@@ -50,7 +50,7 @@ fn layers(weights: &[u8]) -> [RawLayer<'_>; 2] {
 }
 
 fn write(format: Format, weights: &[u8]) -> Vec<u8> {
-    blob::write(&header(format), layers(weights), &mut [0; 512]).unwrap().to_vec()
+    blob::write(&header(format), layers(weights), &[], &mut [0; 512]).unwrap().to_vec()
 }
 
 /// `bytes` at an address that `open` accepts.
@@ -93,8 +93,8 @@ fn exact_bytes() {
     #[rustfmt::skip]
     let header = [
         &b"AENC"[..],                                               // magic
-        &[3],                                                       // version
-        &[196, 0, 0, 0],                                            // length, CRC included
+        &[4],                                                       // version
+        &[197, 0, 0, 0],                                            // length, CRC included
         &[1],                                                       // int8
         &[1],                                                       // accumulators checked
         &[0xac, 0x02],                                              // 300 steps
@@ -105,7 +105,7 @@ fn exact_bytes() {
         &[2, 4, 4, 0, 4, 4, 2],                                     // two layers, 4 to 4: sigmoid, identity
     ].concat();
     assert_eq!(header.len(), 32);
-    let body = [header, layer([0, 0, 0x80, 0x3f], 0, 9), layer([0, 0, 0, 0x40], 128, 9)].concat();
+    let body = [header, layer([0, 0, 0x80, 0x3f], 0, 9), layer([0, 0, 0, 0x40], 128, 9), vec![0]].concat(); // no input section
     let crc = Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(&body).to_le_bytes();
     assert_eq!(tiny(), [&body[..], &crc].concat());
 }
@@ -114,7 +114,7 @@ fn exact_bytes() {
 fn exact_bytes_of_four_bit_weights() {
     let (int8, int4) = (tiny(), tiny_int4());
     // Half the weights and the same padding: the second layer's tables happen to begin sixteen bytes earlier.
-    assert_eq!((int8.len(), int4.len()), (196, 180 - 8));
+    assert_eq!((int8.len(), int4.len()), (197, 181 - 8));
     assert_eq!((int4[5], int4[9]), (int4.len() as u8, 2));
     #[rustfmt::skip]
     let weights = [
@@ -125,7 +125,7 @@ fn exact_bytes_of_four_bit_weights() {
         0x4c, 0x08,                                                 // at input 3
     ];
     assert_eq!(int4[95..104], weights);
-    assert_eq!(int4[int4.len() - 4 - 9..][..9], weights);
+    assert_eq!(int4[int4.len() - 5 - 9..][..9], weights);
 
     let file = aligned(&int4);
     let network = Network::open(file.bytes()).unwrap();
@@ -162,7 +162,7 @@ type Other = Autoencoder<Dense<6, 5, Sigmoid>, Dense<5, 6, Identity>>;
 fn f32_round_trip() {
     let net = random::<Float>(5);
     let host = host_network(&*net, 2);
-    let file = aligned(&f32_blob(&host, BlobMeta { steps: 9, code_bits: 8 }).unwrap());
+    let file = aligned(&f32_blob(&host, BlobMeta { steps: 9, code_bits: 8, input: &[] }).unwrap());
     let blob = Blob::open(file.bytes()).unwrap();
     assert_eq!(host::FloatNetwork::from_blob(&blob).unwrap(), host);
     let mut copy = zeroed_box::<Float>();
@@ -208,7 +208,7 @@ fn each_fault_has_its_error() {
     assert_eq!(open_error(&[0xff; 100]), Some(Error::Empty));
     assert_eq!(open_error(&[0; 100]), Some(Error::Empty));
     assert_eq!(open_error(b"\x89PNG\r\n\x1a\n and more"), Some(Error::NotABlob));
-    assert_eq!(open_error(&with(4, 9)), Some(Error::Version { expected: 3, found: 9 }));
+    assert_eq!(open_error(&with(4, 9)), Some(Error::Version { expected: 4, found: 9 }));
     let found = blob.len() as u32 - 1;
     assert_eq!(open_error(&blob[..blob.len() - 1]), Some(Error::Truncated { expected: found + 1, found }));
     assert!(matches!(open_error(&with(60, 0x55)), Some(Error::Crc { .. })));
@@ -247,15 +247,16 @@ fn each_fault_has_its_error() {
 #[test]
 fn a_blob_of_an_older_version_is_refused_with_advice() {
     let mut old = tiny();
-    old[4] = 2;
+    old[4] = 3;
     let error = open_error(&old).map(|error| error.to_string());
-    assert_eq!(error.as_deref(), Some("blob of format version 2, expected 3: export it again"));
+    assert_eq!(error.as_deref(), Some("blob of format version 3, expected 4: export it again"));
 }
 
 #[test]
 fn without_thresholds_no_score_is_outside() {
     let header = Header { thresholds: Thresholds::NONE, ..header(Format::Int8) };
-    let bytes = blob::write(&header, layers([Int8Tile::pack(WEIGHTS)].as_bytes()), &mut [0; 512]).unwrap().to_vec();
+    let bytes =
+        blob::write(&header, layers([Int8Tile::pack(WEIGHTS)].as_bytes()), &[], &mut [0; 512]).unwrap().to_vec();
     assert_eq!(bytes[19..25], [0, 0xff, 0xff, 0xff, 0xff, 0x0f]);
     assert_eq!(Network::open(aligned(&bytes).bytes()).unwrap().blob().header(), &header);
 }
@@ -271,10 +272,10 @@ fn bytes_after_the_blob_are_ignored() {
 #[test]
 fn a_buffer_that_is_too_small_is_refused() {
     let needed = tiny().len();
-    assert_eq!(blob::len(&header(Format::Int8), layers(&[0; 16])), Ok(needed));
+    assert_eq!(blob::len(&header(Format::Int8), layers(&[0; 16]), &[]), Ok(needed));
     for room in 0..=needed {
         let mut buffer = vec![0; room];
-        let written = blob::write(&header(Format::Int8), layers(&[0; 16]), &mut buffer).map(<[u8]>::len);
+        let written = blob::write(&header(Format::Int8), layers(&[0; 16]), &[], &mut buffer).map(<[u8]>::len);
         assert_eq!(written, if room < needed { Err(Error::NoRoom) } else { Ok(needed) }, "{room} bytes");
     }
 }

@@ -38,7 +38,7 @@ fn bytes_after_the_last_layer_are_refused() {
     // The last array is one byte shorter or longer than its length.
     assert_eq!(open(&with(&blob, blob.len() - TRAILER - 1, 1, &[])), Some(Error::Malformed));
 
-    let float = f32_blob(&"3-2-3".parse().unwrap(), 1, 8, &[0.5; 3 * 2 + 2 + 2 * 3 + 3]).unwrap();
+    let float = f32_blob(&"3-2-3".parse().unwrap(), 1, 8, &[0.5; 3 * 2 + 2 + 2 * 3 + 3], &[]).unwrap();
     let read = |file: &BlobFile| host::FloatNetwork::from_blob(&Blob::open(file.bytes()).unwrap()).err();
     assert_eq!(read(&with(&float, float.len() - TRAILER, 0, &[])), None);
     assert_eq!(read(&with(&float, float.len() - TRAILER, 0, &[0; 4])), Some(Error::Malformed));

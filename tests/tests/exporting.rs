@@ -10,7 +10,7 @@ use host::train::qat::WeightFormat;
 use ndarray::Array2;
 use tests::Reference;
 
-const META: BlobMeta = BlobMeta { steps: 1, code_bits: 8 };
+const META: BlobMeta<'static> = BlobMeta { steps: 1, code_bits: 8, input: &[] };
 
 fn network(topology: &str, size: f32) -> FloatNetwork {
     let mut network = FloatNetwork::new(&topology.parse().unwrap());
@@ -27,7 +27,7 @@ fn rows(width: usize, low: f32, high: f32) -> Array2<f32> {
 }
 
 fn blob(network: &FloatNetwork, data: &Array2<f32>) -> BlobFile {
-    BlobFile::new("blob".as_ref(), &quantise(network, WeightFormat::Int8, META, data).unwrap().to_blob().unwrap())
+    BlobFile::new("blob".as_ref(), &quantise(network, WeightFormat::Int8, META, data).unwrap().to_blob(&[]).unwrap())
 }
 
 /// The least and the greatest output of the network's first layers, in `f64`; 0 if that is less or greater.

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 use tests::{Reference, digits, mnist};
 
-const META: BlobMeta = BlobMeta { steps: 600, code_bits: 8 };
+const META: BlobMeta<'static> = BlobMeta { steps: 600, code_bits: 8, input: &[] };
 
 fn small() -> Topology {
     Topology::named("small").unwrap()
@@ -35,7 +35,7 @@ fn steps(trainer: &mut Trainer, count: usize, source: &dyn Dataset) {
 }
 
 /// The blob of the trainer's network in integers.
-fn blob(trainer: &Trainer, format: WeightFormat, meta: BlobMeta, source: &dyn Dataset) -> BlobFile {
+fn blob(trainer: &Trainer, format: WeightFormat, meta: BlobMeta<'_>, source: &dyn Dataset) -> BlobFile {
     BlobFile::new(Path::new("test"), &integer_blob(trainer.network(), format, meta, source).unwrap())
 }
 
@@ -166,6 +166,7 @@ fn continued(recipe: Recipe, quantise_aware: Option<WeightFormat>) {
         batch: 200,
         seed: 3,
         data: 0,
+        input: Vec::new(),
         quantise_aware,
         code_bits: 8,
         from: None,

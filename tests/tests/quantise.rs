@@ -17,7 +17,7 @@ fn blob(width: usize, weight: impl Fn(usize, usize) -> f32) -> BlobFile {
         *w = weight(i / width, i % width);
     }
     let rows = Array2::from_shape_fn((4, width), |(row, i)| ((row + i) % 3) as f32 / 2.0);
-    let meta = BlobMeta { steps: 1, code_bits: 8 };
+    let meta = BlobMeta { steps: 1, code_bits: 8, input: &[] };
     BlobFile::new("blob".as_ref(), &integer_blob(&network, WeightFormat::Int8, meta, &rows).unwrap())
 }
 

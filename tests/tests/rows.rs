@@ -118,6 +118,7 @@ fn rows_are_translated_only_if_the_recipe_says_so() {
         batch: 20,
         seed: 1,
         data: 0,
+        input: Vec::new(),
         quantise_aware: Recipe::DEFAULT.qat.weights,
         code_bits: 8,
         from: Some((1, 2)),

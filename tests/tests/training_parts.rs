@@ -319,6 +319,7 @@ fn run(topology: &str) -> Run {
         batch: 4,
         seed: 1,
         data: 7,
+        input: Vec::new(),
         quantise_aware: None,
         code_bits: 8,
         from: None,

@@ -72,7 +72,7 @@ where
         weights: network.parameters()[range(&topology, i)].as_bytes(),
     });
     let header = Header { format: Format::F32, topology: topology.clone(), ..Net::new("1-1", 1).header() };
-    let file = BlobFile::new("blob".as_ref(), &write_blob(&header, layers).unwrap());
+    let file = BlobFile::new("blob".as_ref(), &write_blob(&header, layers, &[]).unwrap());
     let blob = file.open().unwrap();
     assert_eq!(FloatNetwork::from_blob(&blob).unwrap(), network);
     let x: Vec<f32> = random.bytes(B * topology.inputs()).into_iter().map(|x| f32::from(x) / 255.0).collect();

@@ -21,7 +21,7 @@ compile_error!("a blob's arrays are little-endian and read in place");
 /// The first four bytes of every blob.
 pub const MAGIC: [u8; 4] = *b"AENC";
 /// The version of the format that this crate writes and reads.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 /// Arrays start at multiples of this from the start of the blob, and the blob starts at a multiple of it in memory.
 pub const ALIGNMENT: usize = 16;
 

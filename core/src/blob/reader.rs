@@ -94,6 +94,16 @@ impl<'a> Blob<'a> {
         Layers { rest: body.unwrap_or_default() }
     }
 
+    /// The input section, which describes how samples become rows: [`Section::read`](crate::front_end::Section::read)
+    /// reads it. It is empty if rows are the network's inputs as they are, as pixels are.
+    pub fn input(&self) -> Result<&'a [u8], Error> {
+        let mut layers = self.layers();
+        for _ in self.header.topology.layers() {
+            layers.next_layer()?;
+        }
+        layers.finish()
+    }
+
     /// Copies the parameters of an `f32` blob into a network with the same layers as a type.
     pub fn copy_f32<N: Layer + Parameters>(&self, net: &mut N) -> Result<(), Error> {
         if !N::specs().eq(self.header.topology.layers().iter().copied()) {
@@ -112,7 +122,7 @@ impl<'a> Blob<'a> {
             weights.as_mut_bytes().copy_from_slice(w);
             bias.as_mut_bytes().copy_from_slice(b);
         }
-        layers.finish()
+        layers.finish().map(|_| ())
     }
 }
 
@@ -140,8 +150,9 @@ impl<'a> Layers<'a> {
         Ok(RawLayer { output, channels, weights })
     }
 
-    /// Returns an error unless all layers were read.
-    pub fn finish(self) -> Result<(), Error> {
-        if self.rest.is_empty() { Ok(()) } else { Err(Error::Malformed) }
+    /// The input section, which follows the last layer. Returns an error unless all layers were read.
+    pub fn finish(mut self) -> Result<&'a [u8], Error> {
+        let input = take(&mut self.rest)?;
+        if self.rest.is_empty() { Ok(input) } else { Err(Error::Malformed) }
     }
 }

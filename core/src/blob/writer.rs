@@ -4,14 +4,15 @@ use super::{ALIGNMENT, Header, MAGIC, RawLayer, TRAILER, VERSION};
 use crate::{Error, crc};
 use serde::Serialize;
 
-/// Writes a blob into `buffer`: the header, and the layers in order.
+/// Writes a blob into `buffer`: the header, the layers in order, and the input section, which may be empty.
 pub fn write<'a, 'b>(
     header: &Header,
     layers: impl IntoIterator<Item = RawLayer<'a>>,
+    input: &[u8],
     buffer: &'b mut [u8],
 ) -> Result<&'b [u8], Error> {
     let mut writer = Writer { buffer: Some(&mut *buffer), length: 0 };
-    writer.body(header, layers)?;
+    writer.body(header, layers, input)?;
     let length = writer.length + TRAILER;
     let blob = buffer.get_mut(..length).ok_or(Error::NoRoom)?;
     let stored = u32::try_from(length).map_err(|_| Error::NoRoom)?;
@@ -22,9 +23,9 @@ pub fn write<'a, 'b>(
 }
 
 /// The number of bytes that [`write()`] needs.
-pub fn len<'a>(header: &Header, layers: impl IntoIterator<Item = RawLayer<'a>>) -> Result<usize, Error> {
+pub fn len<'a>(header: &Header, layers: impl IntoIterator<Item = RawLayer<'a>>, input: &[u8]) -> Result<usize, Error> {
     let mut writer = Writer { buffer: None, length: 0 };
-    writer.body(header, layers)?;
+    writer.body(header, layers, input)?;
     Ok(writer.length + TRAILER)
 }
 
@@ -35,7 +36,12 @@ struct Writer<'b> {
 }
 
 impl Writer<'_> {
-    fn body<'a>(&mut self, header: &Header, layers: impl IntoIterator<Item = RawLayer<'a>>) -> Result<(), Error> {
+    fn body<'a>(
+        &mut self,
+        header: &Header,
+        layers: impl IntoIterator<Item = RawLayer<'a>>,
+        input: &[u8],
+    ) -> Result<(), Error> {
         let length = [0u8; 4]; // known at the end
         self.put(&(MAGIC, VERSION, length, header))?;
         for RawLayer { output, channels, weights } in layers {
@@ -43,7 +49,7 @@ impl Writer<'_> {
             self.array(channels)?;
             self.array(weights)?;
         }
-        Ok(())
+        self.put(input)
     }
 
     /// Writes `bytes` after their length, with padding before it that moves them to the next boundary.

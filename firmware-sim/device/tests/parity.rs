@@ -32,8 +32,8 @@ fn small(factor: f32) -> Vec<u8> {
     let layers =
         layers.iter().map(|weights| RawLayer { output: QuantParams::UNIT, channels: &[], weights: weights.as_bytes() });
     let header = blob::Header { format: Format::F32, ..Net::new("small", 1).header() };
-    let mut buffer = vec![0; blob::len(&header, layers.clone()).unwrap()];
-    blob::write(&header, layers, &mut buffer).unwrap();
+    let mut buffer = vec![0; blob::len(&header, layers.clone(), &[]).unwrap()];
+    blob::write(&header, layers, &[], &mut buffer).unwrap();
     buffer
 }
 

@@ -90,7 +90,7 @@ fn a_step_is_that_of_a_network_with_centred_inputs() {
     let images: Vec<[u8; PIXELS]> =
         (0..BATCH).map(|i| std::array::from_fn(|j| 255 - ((i * 37 + j * (i + 3)) % 100) as u8)).collect();
     let start: Vec<f32> = (0..2276).map(|i| 0.3 * (i as f32 * 1.7).sin()).collect();
-    let mut flash = f32_blob(&Topology::named("tiny").unwrap(), 1, 8, &start).unwrap();
+    let mut flash = f32_blob(&Topology::named("tiny").unwrap(), 1, 8, &start, &[]).unwrap();
     flash.extend(images.as_flattened());
     let mut training = zeroed_box::<TinyTraining>();
     training.load(BlobFile::new("flash".as_ref(), &flash).bytes()).unwrap();
@@ -140,7 +140,7 @@ fn a_step_is_that_of_a_network_with_centred_inputs() {
 #[test]
 fn without_images_nothing_is_centred() {
     let start: Vec<f32> = (0..2276).map(|i| (i as f32).sin()).collect();
-    let blob = f32_blob(&Topology::named("tiny").unwrap(), 1, 8, &start).unwrap();
+    let blob = f32_blob(&Topology::named("tiny").unwrap(), 1, 8, &start, &[]).unwrap();
     let mut training = zeroed_box::<TinyTraining>();
     training.load(BlobFile::new("flash".as_ref(), &blob).bytes()).unwrap();
     training.forward();

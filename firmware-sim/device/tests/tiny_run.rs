@@ -69,7 +69,7 @@ fn run(training: &mut TinyTraining, task: &Task<'_>) -> Vec<String> {
 /// The parameters after each step, from those before the first: two images at a time, one after another and again from the
 /// first; the mean of all images; a rate that falls to a hundredth.
 fn step_by_step(start: &[f32], task: &Task<'_>) -> Vec<Vec<f32>> {
-    let blob = f32_blob(&Topology::named("tiny").unwrap(), 1, 8, start).unwrap();
+    let blob = f32_blob(&Topology::named("tiny").unwrap(), 1, 8, start, &[]).unwrap();
     let mut training = zeroed_box::<TinyTraining>();
     training.load(BlobFile::new("flash".as_ref(), &blob).bytes()).unwrap();
     // The mean of the last images counts, not that of those before.
@@ -162,7 +162,7 @@ fn the_trace_of_three_steps_names_each_array_in_order() {
     let topology = Topology::named("small").unwrap();
     let mut random = Random::new(4);
     let start: Vec<f32> = (0..topology.parameters()).map(|_| random.range(-200, 200) as f32 / 1000.0).collect();
-    let mut flash = f32_blob(&topology, 1, 8, &start).unwrap();
+    let mut flash = f32_blob(&topology, 1, 8, &start, &[]).unwrap();
     flash.extend(random.bytes(IMAGES * topology.inputs()));
     let flash = BlobFile::new("flash".as_ref(), &flash);
     let mut training = zeroed_box::<Training<Small, IMAGES>>();

@@ -177,5 +177,5 @@ fn a_smaller_board_encodes_and_this_program_decodes() {
 /// A network as a blob of `f32`.
 fn f32_blob(net: &Small) -> Vec<u8> {
     let parameters = net.slices().collect::<Vec<_>>().concat();
-    blob_file::f32_blob(&Topology::named("small").unwrap(), 1, 8, &parameters).unwrap()
+    blob_file::f32_blob(&Topology::named("small").unwrap(), 1, 8, &parameters, &[]).unwrap()
 }

@@ -79,18 +79,25 @@ pub fn default_blob(candidates: [&'static str; 2], otherwise: &'static str) -> R
     found.ok_or(NoWeights { candidates, otherwise })
 }
 
-/// Writes a blob: the header, then the layers in order.
+/// Writes a blob: the header, the layers in order, and the input section.
 pub fn write_blob<'a>(
     header: &Header,
     layers: impl IntoIterator<Item = RawLayer<'a>> + Clone,
+    input: &[u8],
 ) -> Result<Vec<u8>, Error> {
-    let mut bytes = vec![0; blob::len(header, layers.clone())?];
-    blob::write(header, layers, &mut bytes)?;
+    let mut bytes = vec![0; blob::len(header, layers.clone(), input)?];
+    blob::write(header, layers, input, &mut bytes)?;
     Ok(bytes)
 }
 
 /// Writes a network in `f32` as a blob. The parameters are those of the layers in order, the weights of each before its bias.
-pub fn f32_blob(topology: &Topology, steps: u32, code_bits: u8, parameters: &[f32]) -> Result<Vec<u8>, Error> {
+pub fn f32_blob(
+    topology: &Topology,
+    steps: u32,
+    code_bits: u8,
+    parameters: &[f32],
+    input: &[u8],
+) -> Result<Vec<u8>, Error> {
     let header = Header {
         format: Format::F32,
         accumulators_checked: false,
@@ -105,7 +112,7 @@ pub fn f32_blob(topology: &Topology, steps: u32, code_bits: u8, parameters: &[f3
         let own = rest.split_off(..layer.parameters()).ok_or(Error::Topology)?;
         Ok(RawLayer { output: QuantParams::UNIT, channels: &[], weights: own.as_bytes() })
     });
-    write_blob(&header, layers.collect::<Result<Vec<_>, Error>>()?)
+    write_blob(&header, layers.collect::<Result<Vec<_>, Error>>()?, input)
 }
 
 /// The header and the layers of one half of a network as a separate blob; `None` if the half has no layers.
@@ -124,14 +131,14 @@ pub fn half<'a>(blob: &Blob<'a>, half: Half) -> Result<Option<(Header, Vec<RawLa
 }
 
 /// The encoder of a network as a separate blob, for a device that only encodes: the same header, and the encoder's layers
-/// unchanged. Returns [`Error::Topology`] if the network is a decoder alone, or if its encoder is one layer whose code is as
+/// and the input section unchanged. Returns [`Error::Topology`] if the network is a decoder alone, or if its encoder is one layer whose code is as
 /// long as the row, because that alone would be a whole network.
 pub fn encoder_blob(blob: &Blob<'_>) -> Result<Vec<u8>, Error> {
     let (header, layers) = half(blob, Half::Encoder)?.ok_or(Error::Topology)?;
     if header.topology.has_decoder() && header.topology != blob.header().topology {
         return Err(Error::Topology);
     }
-    write_blob(&header, layers)
+    write_blob(&header, layers, blob.input()?)
 }
 
 #[cfg(test)]
@@ -160,7 +167,7 @@ mod tests {
         let stored = [layer(1.0, 1), layer(2.0, 2), layer(3.0, 3)];
         let layers =
             stored.each_ref().map(|(output, channels, weights)| RawLayer { output: *output, channels, weights });
-        let bytes = write_blob(&header("4-4-4*-4"), layers).unwrap();
+        let bytes = write_blob(&header("4-4-4*-4"), layers, b"section").unwrap();
         let file = BlobFile::new(Path::new("all"), &bytes);
         let blob = file.open().unwrap();
         let encoder = BlobFile::new(Path::new("encoder"), &encoder_blob(&blob).unwrap());
@@ -173,14 +180,14 @@ mod tests {
             let layer = reader.next_layer().unwrap();
             assert_eq!((layer.output, layer.channels, layer.weights), (*output, &channels[..], &weights[..]));
         }
-        reader.finish().unwrap();
+        assert_eq!(reader.finish(), Ok(&b"section"[..]));
 
         let decoder = Header { topology: blob.header().topology.decoder().unwrap(), ..header("4-4") };
-        let bytes = write_blob(&decoder, layers[2..].iter().copied()).unwrap();
+        let bytes = write_blob(&decoder, layers[2..].iter().copied(), &[]).unwrap();
         let file = BlobFile::new(Path::new("decoder"), &bytes);
         assert_eq!(encoder_blob(&file.open().unwrap()), Err(Error::Topology));
 
-        let bytes = write_blob(&header("4-4-4"), layers[..2].iter().copied()).unwrap();
+        let bytes = write_blob(&header("4-4-4"), layers[..2].iter().copied(), &[]).unwrap();
         let file = BlobFile::new(Path::new("ambiguous"), &bytes);
         assert_eq!(encoder_blob(&file.open().unwrap()), Err(Error::Topology));
     }

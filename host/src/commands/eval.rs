@@ -66,7 +66,7 @@ fn measure(
     let format = match header.format {
         Format::F32 => {
             let network = FloatNetwork::from_blob(blob).map_err(|source| file.error(source))?;
-            let meta = BlobMeta { steps: header.steps, code_bits: header.code_bits };
+            let meta = BlobMeta { steps: header.steps, code_bits: header.code_bits, input: &[] };
             // As in `export`: an activation without a known range gets one from the training rows.
             let ranges = header.topology.layers().iter().any(|layer| layer.activation != ActivationKind::Sigmoid);
             let train = ranges.then(|| Images::train(data)).transpose()?;

@@ -47,7 +47,7 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     };
     let network = source.rounded(images.as_ref())?;
     let code_bits = args.code_bits.map_or_else(|| source.code_bits(), Ok)?;
-    let meta = BlobMeta { steps: source.steps(), code_bits };
+    let meta = BlobMeta { steps: source.steps(), code_bits, input: source.input() };
     let blob = match (integers, &images) {
         (Some(format), Some(images)) => integer_blob(&network, format, meta, images)?,
         _ => f32_blob(&network, meta)?,

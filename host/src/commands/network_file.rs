@@ -21,7 +21,7 @@ pub struct NetworkFile {
 
 enum Contents {
     Checkpoint(Box<Checkpoint>),
-    Blob { network: FloatNetwork, steps: u32, code_bits: u8 },
+    Blob { network: FloatNetwork, steps: u32, code_bits: u8, input: Vec<u8> },
 }
 
 impl NetworkFile {
@@ -41,7 +41,9 @@ impl NetworkFile {
                 bail!("{}: a blob of {} weights; expected a checkpoint or an f32 blob", path.display(), format.name());
             }
             let network = FloatNetwork::from_blob(&blob).map_err(|source| file.error(source))?;
-            Contents::Blob { network, steps: blob.header().steps, code_bits: blob.header().code_bits }
+            let (steps, code_bits) = (blob.header().steps, blob.header().code_bits);
+            let input = blob.input().map_err(|source| file.error(source))?.to_vec();
+            Contents::Blob { network, steps, code_bits, input }
         };
         Ok(Self { path: path.to_owned(), crc: crc32::checksum(file.bytes()), contents })
     }
@@ -81,6 +83,14 @@ impl NetworkFile {
         match &self.contents {
             Contents::Checkpoint(checkpoint) => Ok(qat(checkpoint)?.code_bits),
             Contents::Blob { code_bits, .. } => Ok(*code_bits),
+        }
+    }
+
+    /// The input section of the network's blobs.
+    pub fn input(&self) -> &[u8] {
+        match &self.contents {
+            Contents::Checkpoint(checkpoint) => &checkpoint.run.input,
+            Contents::Blob { input, .. } => input,
         }
     }
 

@@ -46,7 +46,7 @@ mod tests {
     use ndarray::Array2;
     use std::path::Path;
 
-    const META: BlobMeta = BlobMeta { steps: 7, code_bits: 8 };
+    const META: BlobMeta<'static> = BlobMeta { steps: 7, code_bits: 8, input: &[] };
 
     /// Rows of pixels, exactly: each row brighter than the one before.
     fn rows(count: usize, width: usize) -> Array2<f32> {
@@ -83,7 +83,7 @@ mod tests {
             let meta = BlobMeta { code_bits, ..META };
             let data = rows(400, network.topology().inputs());
             let quantised = quantise::quantise(&network, WeightFormat::Int8, meta, &data).unwrap();
-            let before = quantised.to_blob().unwrap();
+            let before = quantised.to_blob(&[]).unwrap();
             let after = integer_blob(&network, WeightFormat::Int8, meta, &data).unwrap();
             let [before, after] = [before, after].map(|bytes| BlobFile::new(Path::new(""), &bytes));
             let [before, after] = [&before, &after].map(|file| file.open().unwrap());

@@ -10,11 +10,13 @@ use autoencoder_core::quant::QuantParams;
 
 /// The fields of a blob besides shape and numbers.
 #[derive(Clone, Copy, Debug)]
-pub struct BlobMeta {
+pub struct BlobMeta<'a> {
     /// Steps of training.
     pub steps: u32,
     /// Bits of a code element, 1 to 8.
     pub code_bits: u8,
+    /// The input section; empty if rows are the network's inputs as they are.
+    pub input: &'a [u8],
 }
 
 /// Returns an error unless a network of this topology can have a code of `bits` bits an element.
@@ -24,7 +26,7 @@ pub fn check_code(topology: &Topology, bits: u8) -> Result<(), ExportError> {
 }
 
 /// Returns an error unless a blob can be made of the network.
-pub(super) fn check(network: &FloatNetwork, meta: BlobMeta) -> Result<(), ExportError> {
+pub(super) fn check(network: &FloatNetwork, meta: BlobMeta<'_>) -> Result<(), ExportError> {
     check_code(network.topology(), meta.code_bits)?;
     let mut layers = network.layers();
     match layers.position(|layer| !layer.weights.iter().chain(layer.bias).all(|x| x.is_finite())) {
@@ -34,7 +36,7 @@ pub(super) fn check(network: &FloatNetwork, meta: BlobMeta) -> Result<(), Export
 }
 
 /// The header of a network's blob of integers; an error if none can be made of it.
-pub(super) fn header(network: &FloatNetwork, format: WeightFormat, meta: BlobMeta) -> Result<Header, ExportError> {
+pub(super) fn header(network: &FloatNetwork, format: WeightFormat, meta: BlobMeta<'_>) -> Result<Header, ExportError> {
     check(network, meta)?;
     Ok(Header {
         format: format.format(),

@@ -16,9 +16,9 @@ use autoencoder_io::blob_file;
 use header::check;
 
 /// The network as a blob of `f32`.
-pub fn f32_blob(network: &FloatNetwork, meta: BlobMeta) -> Result<Vec<u8>, ExportError> {
+pub fn f32_blob(network: &FloatNetwork, meta: BlobMeta<'_>) -> Result<Vec<u8>, ExportError> {
     check(network, meta)?;
-    Ok(blob_file::f32_blob(network.topology(), meta.steps, meta.code_bits, network.parameters())?)
+    Ok(blob_file::f32_blob(network.topology(), meta.steps, meta.code_bits, network.parameters(), meta.input)?)
 }
 
 /// The network as a blob of integers. Its thresholds are calibrated on the rows of `data`, and so are the ranges of layers
@@ -26,10 +26,10 @@ pub fn f32_blob(network: &FloatNetwork, meta: BlobMeta) -> Result<Vec<u8>, Expor
 pub fn integer_blob(
     network: &FloatNetwork,
     format: WeightFormat,
-    meta: BlobMeta,
+    meta: BlobMeta<'_>,
     data: &dyn Dataset,
 ) -> Result<Vec<u8>, ExportError> {
     let mut quantised = quantise::quantise(network, format, meta, data)?;
     quantised.header.thresholds = calibrate::thresholds(&quantised.network(), data);
-    Ok(quantised.to_blob()?)
+    Ok(quantised.to_blob(meta.input)?)
 }

@@ -58,14 +58,14 @@ impl Quantised {
         IntegerNetwork::new(&self.header, layers.collect())
     }
 
-    /// Writes the blob.
-    pub fn to_blob(&self) -> Result<Vec<u8>, Error> {
+    /// Writes the blob, with an input section.
+    pub fn to_blob(&self, input: &[u8]) -> Result<Vec<u8>, Error> {
         let layers = self.layers.iter().map(|QuantisedLayer { tiles, channels, output, .. }| RawLayer {
             output: *output,
             channels: channels.as_bytes(),
             weights: tiles.as_bytes(),
         });
-        write_blob(&self.header, layers)
+        write_blob(&self.header, layers, input)
     }
 }
 
@@ -73,7 +73,7 @@ impl Quantised {
 pub fn quantise(
     network: &FloatNetwork,
     format: WeightFormat,
-    meta: BlobMeta,
+    meta: BlobMeta<'_>,
     data: &dyn Dataset,
 ) -> Result<Quantised, ExportError> {
     let mut header = header(network, format, meta)?;
@@ -232,7 +232,7 @@ mod tests {
     use autoencoder_io::blob_file::BlobFile;
     use ndarray::Array2;
 
-    const META: BlobMeta = BlobMeta { steps: 1, code_bits: 8 };
+    const META: BlobMeta<'static> = BlobMeta { steps: 1, code_bits: 8, input: &[] };
 
     fn network(topology: &str, size: f32) -> FloatNetwork {
         let mut network = FloatNetwork::new(&topology.parse().unwrap());
@@ -314,7 +314,7 @@ mod tests {
                     biases.fill(bias);
                     let quantised = quantise(&network, format, META, &rows(9));
                     assert!(quantised.is_ok(), "{topology} {format:?} {bias}: {:?}", quantised.err());
-                    assert!(quantised.unwrap().to_blob().is_ok());
+                    assert!(quantised.unwrap().to_blob(&[]).is_ok());
                 }
             }
         }
@@ -345,7 +345,7 @@ mod tests {
                     let quantised = quantise(&network, format, META, &rows(6)).unwrap();
                     let channels = &quantised.layers[0].channels[..6];
                     assert!(channels.iter().all(|channel| (-(1 << 30)..1 << 30).contains(&channel.bias)), "{bias}");
-                    let bytes = quantised.to_blob().unwrap();
+                    let bytes = quantised.to_blob(&[]).unwrap();
                     let file = BlobFile::new("blob".as_ref(), &bytes);
                     let device = Network::open(file.bytes()).unwrap();
                     let mut memory = vec![0; device.memory_bytes()];

@@ -12,7 +12,7 @@ use autoencoder_io::number::counted;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// The largest batch of a run.
 pub const MAX_BATCH: usize = 65_536;
 
@@ -29,8 +29,10 @@ pub struct Run {
     pub batch: usize,
     /// Seed of the initial weights and of the order of the rows.
     pub seed: u64,
-    /// CRC-32 of the training images.
+    /// CRC-32 of the training rows.
     pub data: u32,
+    /// The input section of the blobs; empty if rows are the network's inputs as they are.
+    pub input: Vec<u8>,
     /// The format that the last steps round the weights for; `None` if they do not round.
     pub quantise_aware: Option<WeightFormat>,
     /// Bits of a code element in those steps.
@@ -269,6 +271,8 @@ impl Checkpoint {
         let from = |run: &Run| {
             run.from.map_or("none".into(), |(crc, steps)| format!("{crc:08x} after {}", counted(steps, "step")))
         };
+        let section =
+            |run: &Run| format!("of {} and CRC {:08x}", counted(run.input.len(), "byte"), checksum(&run.input));
         let pairs = [
             ("recipe", run.recipe.clone(), self.run.recipe.clone()),
             ("topology", topology(run), topology(&self.run)),
@@ -279,7 +283,8 @@ impl Checkpoint {
             ("quantise-aware", qat(run), qat(&self.run)),
             ("code-bits", run.code_bits.to_string(), self.run.code_bits.to_string()),
             ("first network of CRC", from(run), from(&self.run)),
-            ("training images of CRC", format!("{:08x}", run.data), format!("{:08x}", self.run.data)),
+            ("input section", section(run), section(&self.run)),
+            ("training rows of CRC", format!("{:08x}", run.data), format!("{:08x}", self.run.data)),
         ];
         match pairs.into_iter().find(|(_, expected, found)| expected != found) {
             Some((what, expected, found)) => {
@@ -303,6 +308,7 @@ mod tests {
             batch: 4,
             seed: 1,
             data: 0x1234_5678,
+            input: Vec::new(),
             quantise_aware: Some(WeightFormat::Int8),
             code_bits: 8,
             from: None,
@@ -364,7 +370,7 @@ mod tests {
     fn a_run_that_differs_in_anything_is_refused() {
         type Change = fn(&mut Run);
         let (checkpoint, _) = checkpoint(&run("10-3-3-10"));
-        let differences: [(&str, Change); 10] = [
+        let differences: [(&str, Change); 11] = [
             ("recipe", |r| r.recipe = "seed".into()),
             ("topology", |r| r.topology = "10-4-4-10".parse().unwrap()),
             ("encoder layers", |r| r.topology = Topology::new(r.topology.layers(), 0).unwrap()),
@@ -374,7 +380,8 @@ mod tests {
             ("quantise-aware", |r| r.quantise_aware = None),
             ("code-bits", |r| r.code_bits = 7),
             ("first network", |r| r.from = Some((1, 2))),
-            ("training images", |r| r.data = 0),
+            ("input section", |r| r.input.push(0)),
+            ("training rows", |r| r.data = 0),
         ];
         for (what, change) in differences {
             let mut run = checkpoint.run.clone();

@@ -160,7 +160,7 @@ fn no_number_that_is_not_finite_is_written() {
             let error = Checkpoint::new(good.run.clone(), &mut trainer).write(&path).unwrap_err();
             assert!(matches!(error, CheckpointError::NotFinite { .. }), "{error}");
             if which == 0 {
-                let error = f32_blob(trainer.network(), BlobMeta { steps: 1, code_bits: 8 }).unwrap_err();
+                let error = f32_blob(trainer.network(), BlobMeta { steps: 1, code_bits: 8, input: &[] }).unwrap_err();
                 assert_eq!(error.to_string(), "layer 4: a parameter is not finite");
             }
         }
@@ -184,7 +184,7 @@ fn a_file_that_is_not_a_good_checkpoint_is_named() {
         ([&good[..], &[0]].concat(), "1 byte after the end of the checkpoint"),
         (good.repeat(2), &longer),
         (with(0, b'x'), "not a checkpoint"),
-        (with(4, 2), "a checkpoint of version 2; this program reads version 3"),
+        (with(4, 3), "a checkpoint of version 3; this program reads version 4"),
         (with(5000, !good[5000]), "a damaged checkpoint"),
         (good[..5].to_vec(), "a damaged checkpoint"),
         (good[..good.len() / 2].to_vec(), "a damaged checkpoint"),
@@ -241,7 +241,7 @@ fn a_run_continues_only_with_its_own_settings() {
     *other.last_mut().unwrap() ^= 1;
     fs::write(&images, other).unwrap();
     let error = sandbox.error(resume);
-    assert!(error.contains("artifacts/checkpoint: the stored run has training images of CRC "), "{error}");
+    assert!(error.contains("artifacts/checkpoint: the stored run has training rows of CRC "), "{error}");
     assert!(read() == before);
     // The test images only measure.
     fs::write(&images, good).unwrap();

@@ -101,7 +101,7 @@ fn a_finished_network_is_tuned_for_coarser_numbers() {
     // The number of steps of a network that was trained for a very long time saturates.
     let float = BlobFile::read(&sandbox.path("artifacts/model.f32.blob")).unwrap();
     let network = FloatNetwork::from_blob(&float.open().unwrap()).unwrap();
-    let meta = BlobMeta { steps: u32::MAX - 3, code_bits: 8 };
+    let meta = BlobMeta { steps: u32::MAX - 3, code_bits: 8, input: &[] };
     fs::write(sandbox.path("old.f32.blob"), f32_blob(&network, meta).unwrap()).unwrap();
     sandbox.host("train --data data --batch 100 --from old.f32.blob --steps 9 --out old").assert().success();
     let tuned = BlobFile::read(&sandbox.path("old/model.int8.blob")).unwrap();

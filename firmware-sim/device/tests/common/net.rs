@@ -159,8 +159,8 @@ impl Net {
             channels: channels.as_bytes(),
             weights,
         });
-        let mut buffer = vec![0; blob::len(header, layers.clone()).unwrap()];
-        blob::write(header, layers, &mut buffer).unwrap();
+        let mut buffer = vec![0; blob::len(header, layers.clone(), &[]).unwrap()];
+        blob::write(header, layers, &[], &mut buffer).unwrap();
         buffer
     }
 

@@ -102,7 +102,7 @@ fn trained(images: &Images) -> anyhow::Result<BlobFile> {
 fn f32_blob(net: &Small, steps: u32) -> Result<BlobFile, Error> {
     let topology = Topology::named("small").ok_or(Error::Topology)?;
     let parameters = net.slices().collect::<Vec<_>>().concat();
-    Ok(BlobFile::new("weights".as_ref(), &blob_file::f32_blob(&topology, steps, 8, &parameters)?))
+    Ok(BlobFile::new("weights".as_ref(), &blob_file::f32_blob(&topology, steps, 8, &parameters, &[])?))
 }
 
 /// A blob and the images after it, as in the device's flash.

@@ -140,6 +140,7 @@ fn run(args: &args::Train, before: Option<&Run>, from: Option<&NetworkFile>, dat
         batch: args.batch.or(before.map(|run| run.batch)).unwrap_or(256),
         seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(named.seed),
         data,
+        input: Vec::new(),
         quantise_aware: args.quantise_aware.unwrap_or(before.map_or(named.qat.weights, |run| run.quantise_aware)),
         code_bits: args.code_bits.or(before.map(|run| run.code_bits)).unwrap_or(8),
         from: from.map(|from| (from.crc(), from.steps())).or(before.and_then(|run| run.from)),

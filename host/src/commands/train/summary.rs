@@ -18,7 +18,7 @@ pub fn finish(training: &TrainingLoop<'_>) -> anyhow::Result<String> {
     let TrainingLoop { args, run, splits, trainer, history, .. } = training;
     let (out, network, step) = (&args.out, trainer.network(), trainer.steps_done());
     let topology = describe(&run.topology);
-    let meta = BlobMeta { steps: run.network_steps(step), code_bits: run.code_bits };
+    let meta = BlobMeta { steps: run.network_steps(step), code_bits: run.code_bits, input: &run.input };
     // First the files without integers, in case the network has no integer form.
     let float_path = out.join("model.f32.blob");
     let float = f32_blob(network, meta)?;
