@@ -18,6 +18,11 @@ pub struct DataFolder {
 pub struct NoData(#[from] FileError);
 
 impl DataFolder {
+    /// The folder of an option `--data`.
+    pub fn new(data: Option<PathBuf>) -> Self {
+        Self { data }
+    }
+
     /// Whether the command line names a folder.
     pub fn is_given(&self) -> bool {
         self.data.is_some()

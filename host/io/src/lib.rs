@@ -3,6 +3,7 @@
 pub mod blob_file;
 pub mod crc32;
 pub mod data_folder;
+pub mod data_options;
 pub mod files;
 pub mod formats;
 pub mod heap;
@@ -14,6 +15,7 @@ pub mod program;
 pub mod recordings;
 pub mod terminal;
 pub mod topology;
+pub mod windows;
 
 use autoencoder_core::Zeroed;
 

@@ -1,0 +1,106 @@
+//! The options that name data: folders of IDX files, or recordings of sensors.
+
+use crate::data_folder::{DataFolder, NoData};
+use crate::recordings::{RecordingError, Recordings, Selection, Where, are_recordings};
+use std::path::PathBuf;
+
+/// The data of a command.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct DataOptions {
+    /// Recordings: .csv, .tsv, .npy, .npz or .wav files, or folders of them. Or one folder of IDX files, plain or gzip; if it
+    /// holds several data sets, give DIR/NAME, where NAME is the prefix of one set's file names: emnist/emnist-letters
+    /// [default: data/mnist, here or in a folder above]
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// Columns to use, by name or by number from 1 [default: all that no other option names]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    columns: Vec<String>,
+    /// Column that tells one recording from another [default: each file is a recording]
+    #[arg(long, value_name = "COLUMN")]
+    group: Option<String>,
+    /// Column that labels each sample
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+    /// Use only rows whose column has one of these values; may be given several times
+    #[arg(long = "where", value_name = "COLUMN=VALUE[,VALUE]")]
+    conditions: Vec<Where>,
+}
+
+/// The data that the options name.
+pub enum Data {
+    /// A folder of IDX files.
+    Folder(PathBuf),
+    /// Recordings.
+    Recordings(Recordings),
+}
+
+/// The data cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// There is no default folder.
+    #[error(transparent)]
+    NoData(#[from] NoData),
+    /// The recordings cannot be read.
+    #[error(transparent)]
+    Recordings(#[from] RecordingError),
+    /// An option for recordings was given, but the data are IDX files.
+    #[error("{}: IDX files have no columns; {option} needs recordings: .csv, .tsv, .npy, .npz or .wav", path.display())]
+    NoColumns {
+        /// The folder.
+        path: PathBuf,
+        /// The option.
+        option: &'static str,
+    },
+}
+
+impl DataOptions {
+    /// Whether the data are recordings, by their names.
+    pub fn are_recordings(&self) -> bool {
+        self.data.len() > 1 || self.data.first().is_some_and(|path| are_recordings(path))
+    }
+
+    /// The paths that were given.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.data
+    }
+
+    /// Whether a column of labels was named.
+    pub fn has_labels(&self) -> bool {
+        self.label.is_some()
+    }
+
+    /// Reads recordings, or finds the folder of IDX files.
+    pub fn read(&self) -> Result<Data, DataError> {
+        if self.are_recordings() {
+            return Ok(Data::Recordings(self.read_files(&self.data)?));
+        }
+        let path = self.folder()?;
+        let options = [
+            ("--columns", !self.columns.is_empty()),
+            ("--group", self.group.is_some()),
+            ("--label", self.label.is_some()),
+            ("--where", !self.conditions.is_empty()),
+        ];
+        match options.into_iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(DataError::NoColumns { path, option }),
+            None => Ok(Data::Folder(path)),
+        }
+    }
+
+    /// Reads other files or folders of recordings with the same columns.
+    pub fn read_files(&self, paths: &[PathBuf]) -> Result<Recordings, RecordingError> {
+        let Self { columns, group, label, conditions, .. } = self;
+        let selection = Selection {
+            columns: columns.clone(),
+            group: group.clone(),
+            label: label.clone(),
+            conditions: conditions.clone(),
+        };
+        Recordings::read(paths, &selection)
+    }
+
+    /// The folder of IDX files.
+    pub fn folder(&self) -> Result<PathBuf, NoData> {
+        DataFolder::new(self.data.first().cloned()).path()
+    }
+}

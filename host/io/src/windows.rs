@@ -1,0 +1,179 @@
+//! The windows of recordings, and the rows of a network that they become.
+
+use crate::idx::Images;
+use crate::recordings::Recordings;
+use autoencoder_core::front_end::{self, Scale, Spec, Window};
+use std::ops::Range;
+
+/// The most bytes of rows: 2 GiB.
+pub const MOST_BYTES: usize = 1 << 31;
+
+/// One window: `Spec::window` samples of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The number of the recording.
+    pub recording: usize,
+    /// Its first sample.
+    pub start: usize,
+    /// The number of its label in [`Recordings::labels`]: that of most of its samples. 0 without labels.
+    pub label: u32,
+}
+
+/// Rows that were made of windows.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// The rows, each of one line.
+    pub images: Images,
+    /// For each row, the number of inputs that were clipped because their feature is outside of its scale.
+    pub clipped: Vec<u32>,
+}
+
+/// Why recordings have no rows.
+#[derive(Debug, thiserror::Error)]
+pub enum WindowsError {
+    /// Every recording is shorter than a window.
+    #[error("{name}: {samples} samples, and no other recording has more; a window takes {window}")]
+    Short {
+        /// The longest recording.
+        name: String,
+        /// Its samples.
+        samples: usize,
+        /// Samples of a window.
+        window: usize,
+    },
+    /// The rows would take too much memory.
+    #[error(
+        "{windows} windows of {inputs} inputs; at most {MOST_BYTES} bytes of rows are made, so choose a longer --hop"
+    )]
+    TooLarge {
+        /// Windows.
+        windows: usize,
+        /// Inputs of each.
+        inputs: usize,
+    },
+}
+
+/// The windows of all recordings, one every `Spec::hop` samples, in order. None begins in one recording and ends in another.
+pub fn places(recordings: &Recordings, spec: &Spec) -> Result<Vec<Place>, WindowsError> {
+    let lengths = || recordings.recordings.iter().map(|one| one.samples.len() / recordings.channels.max(1));
+    let (window, hop) = (usize::from(spec.window), usize::from(spec.hop));
+    let starts = |length: usize| (0..=length.saturating_sub(window)).step_by(hop).filter(move |_| length >= window);
+    let (windows, inputs) = (lengths().map(|length| starts(length).count()).sum::<usize>(), spec.inputs());
+    if windows == 0 {
+        let longest = recordings.recordings.iter().max_by_key(|one| one.samples.len());
+        let name = longest.map(|one| one.name.clone()).unwrap_or_default();
+        return Err(WindowsError::Short { name, samples: lengths().max().unwrap_or(0), window });
+    }
+    if windows.saturating_mul(inputs) > MOST_BYTES {
+        return Err(WindowsError::TooLarge { windows, inputs });
+    }
+    let of = |(recording, length): (usize, usize)| {
+        let labels = &recordings.recordings[recording].labels;
+        starts(length).map(move |start| Place { recording, start, label: most(labels, start..start + window) })
+    };
+    Ok(lengths().enumerate().flat_map(of).collect())
+}
+
+/// The label of most samples, the first of these if there are several; 0 without labels.
+fn most(labels: &[u32], samples: Range<usize>) -> u32 {
+    let Some(labels) = labels.get(samples) else { return 0 };
+    let mut counts: Vec<(u32, usize)> = Vec::new();
+    for label in labels {
+        match counts.iter_mut().find(|(other, _)| other == label) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((*label, 1)),
+        }
+    }
+    counts.iter().rev().max_by_key(|(_, count)| *count).map_or(0, |(label, _)| *label)
+}
+
+/// The samples of a window.
+pub fn samples<'a>(recordings: &'a Recordings, spec: &Spec, place: &Place) -> &'a [f32] {
+    let channels = recordings.channels;
+    &recordings.recordings[place.recording].samples[place.start * channels..][..spec.samples()]
+}
+
+/// The features of some windows, one window after the other.
+pub fn features(recordings: &Recordings, spec: &Spec, places: &[Place]) -> Vec<f32> {
+    let mut scratch = vec![0.0; spec.scratch()];
+    let mut all = Vec::with_capacity(places.len() * spec.inputs());
+    for place in places {
+        let window = Window::new(samples(recordings, spec, place), 0, recordings.channels);
+        front_end::features(spec, &window, &mut scratch, |feature| all.push(feature));
+    }
+    all
+}
+
+/// The rows of some windows, computed as a device computes them.
+pub fn rows(recordings: &Recordings, spec: &Spec, scales: &[Scale], places: &[Place]) -> Rows {
+    let inputs = spec.inputs();
+    let mut scratch = vec![0.0; spec.scratch()];
+    let mut pixels = vec![0; places.len() * inputs];
+    let clipped = places.iter().zip(pixels.chunks_exact_mut(inputs.max(1))).map(|(place, row)| {
+        let window = Window::new(samples(recordings, spec, place), 0, recordings.channels);
+        front_end::row(spec, scales.iter().copied(), &window, &mut scratch, row)
+    });
+    let clipped = clipped.collect();
+    Rows { images: Images { pixels, height: 1, width: inputs }, clipped }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recordings::Recording;
+    use autoencoder_core::front_end::FrontEnd;
+
+    fn recordings(lengths: &[usize]) -> Recordings {
+        let recording = |(number, length): (usize, &usize)| Recording {
+            name: format!("{number}"),
+            samples: (0..2 * length).map(|i| (100 * number + i) as f32).collect(),
+            labels: (0..*length).map(|i| u32::from(i >= 5)).collect(),
+        };
+        Recordings {
+            channels: 2,
+            labels: vec!["".into(), "loose".into()],
+            recordings: lengths.iter().enumerate().map(recording).collect(),
+            ..Recordings::default()
+        }
+    }
+
+    fn spec(window: u16, hop: u16) -> Spec {
+        Spec { channels: 2, window, hop, rate: 0.0, front_end: FrontEnd::Raw }
+    }
+
+    #[test]
+    fn windows_stay_within_their_recording_and_take_the_label_of_most_samples() {
+        let recordings = recordings(&[9, 3, 4]);
+        let places = places(&recordings, &spec(4, 2)).unwrap();
+        let found: Vec<_> = places.iter().map(|place| (place.recording, place.start, place.label)).collect();
+        // Of recording 0, samples 0 to 4 have label 0. The window from 4 on has one of these; that from 2 on, three.
+        assert_eq!(found, [(0, 0, 0), (0, 2, 0), (0, 4, 1), (2, 0, 0)]);
+        assert_eq!(
+            samples(&recordings, &spec(4, 2), &places[3]),
+            [200.0, 201.0, 202.0, 203.0, 204.0, 205.0, 206.0, 207.0]
+        );
+        let error = super::places(&recordings, &spec(10, 1)).unwrap_err().to_string();
+        assert_eq!(error, "0: 9 samples, and no other recording has more; a window takes 10");
+    }
+
+    #[test]
+    fn rows_are_scaled_features_and_clipping_is_counted() {
+        let recordings = recordings(&[3]);
+        let spec = spec(2, 1);
+        let places = places(&recordings, &spec).unwrap();
+        assert_eq!(features(&recordings, &spec, &places), [0.0, 1.0, 2.0, 3.0, 2.0, 3.0, 4.0, 5.0]);
+        let scales = [Scale { offset: 1.0, gain: 100.0 }; 4];
+        let rows = rows(&recordings, &spec, &scales, &places);
+        assert_eq!(rows.images.pixels, [0, 0, 100, 200, 100, 200, 255, 255]);
+        assert_eq!(rows.clipped, [1, 2]);
+    }
+
+    #[test]
+    fn more_rows_than_memory_takes_are_refused() {
+        let mut recordings = recordings(&[1]);
+        recordings.recordings[0].samples = vec![0.0; 2 << 20];
+        recordings.recordings[0].labels.clear();
+        let error = places(&recordings, &spec(30_000, 1)).unwrap_err();
+        assert!(matches!(error, WindowsError::TooLarge { windows: 1_018_577, inputs: 60_000 }), "{error}");
+    }
+}
