@@ -11,6 +11,7 @@ pub mod idx;
 pub mod interrupt;
 pub mod number;
 pub mod picture;
+pub mod plot;
 pub mod program;
 pub mod recordings;
 pub mod terminal;

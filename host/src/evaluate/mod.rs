@@ -1,5 +1,7 @@
-//! The reconstruction error of a network over a set of rows, in `f32` and in integers.
+//! The reconstruction error of a network over a set of rows, in `f32` and in integers, and how well it detects anomalies.
 
+pub mod baselines;
+pub mod detection;
 mod float;
 mod integers;
 mod mse;
