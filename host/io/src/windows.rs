@@ -131,7 +131,7 @@ mod tests {
         };
         Recordings {
             channels: 2,
-            labels: vec!["".into(), "loose".into()],
+            labels: vec![String::new(), "loose".into()],
             recordings: lengths.iter().enumerate().map(recording).collect(),
             ..Recordings::default()
         }

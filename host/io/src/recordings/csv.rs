@@ -48,7 +48,7 @@ fn skip_mark(text: &mut impl BufRead) -> std::io::Result<()> {
 /// The delimiter that occurs most in the first line; a comma if none does.
 fn delimiter(start: &[u8]) -> u8 {
     let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |delimiter: u8| line.iter().filter(|byte| **byte == delimiter).count();
+    let count = |delimiter: u8| line.split(|byte| *byte == delimiter).count();
     // Of equals the last: a comma may be a decimal point where a semicolon stands between cells.
     [b',', b'\t', b';'].into_iter().max_by_key(|delimiter| count(*delimiter)).unwrap_or(b',')
 }

@@ -1,4 +1,4 @@
-//! Recordings of sensors: samples of some channels, one after the other, from CSV, NumPy and WAV files.
+//! Recordings of sensors: samples of some channels, one after the other, from CSV, `NumPy` and WAV files.
 //!
 //! A file is one recording, unless its rows name theirs ([`Selection::group`]) or it is an array of windows. A folder is its
 //! files. Numbers have the unit of the file.

@@ -1,4 +1,4 @@
-//! NumPy arrays: `[samples]`, `[samples, channels]`, or `[windows, samples, channels]`, whose windows are recordings.
+//! `NumPy` arrays: `[samples]`, `[samples, channels]`, or `[windows, samples, channels]`, whose windows are recordings.
 
 use super::error::RecordingError;
 use super::{MOST_NUMBERS, Recording, Recordings, Selection, open};
@@ -11,7 +11,7 @@ use zip::ZipArchive;
 
 /// Reads an array.
 pub(super) fn read(path: &Path, selection: &Selection) -> Result<Recordings, RecordingError> {
-    recordings(path, path.display().to_string(), &bytes_of(path, open(path)?)?, selection)
+    recordings(path, &path.display().to_string(), &bytes_of(path, open(path)?)?, selection)
 }
 
 /// Reads the arrays of an archive, each of which is a recording or several.
@@ -22,7 +22,7 @@ pub(super) fn read_archive(path: &Path, selection: &Selection) -> Result<Recordi
     for index in 0..archive.len() {
         let array = archive.by_index(index).map_err(refused)?;
         let name = format!("{}:{}", path.display(), array.name().strip_suffix(".npy").unwrap_or(array.name()));
-        let next = recordings(path, name, &bytes_of(path, array)?, selection)?;
+        let next = recordings(path, &name, &bytes_of(path, array)?, selection)?;
         match &mut all {
             None => all = Some(next),
             Some(all) => all.append(next, path, path)?,
@@ -62,7 +62,7 @@ fn array(bytes: &[u8]) -> Result<ArrayD<f32>, ReadNpyError> {
 }
 
 /// The recordings of one array.
-fn recordings(path: &Path, name: String, bytes: &[u8], selection: &Selection) -> Result<Recordings, RecordingError> {
+fn recordings(path: &Path, name: &str, bytes: &[u8], selection: &Selection) -> Result<Recordings, RecordingError> {
     let array = array(bytes).map_err(|error| match error {
         ReadNpyError::WrongDescriptor(of) => refused(path, &format!("an array of type {of}; expected numbers")),
         ReadNpyError::MissingData => refused(path, "the array is cut off"),
@@ -88,7 +88,7 @@ fn recordings(path: &Path, name: String, bytes: &[u8], selection: &Selection) ->
     let [windows, _, channels] = [0, 1, 2].map(|axis| array.len_of(Axis(axis)));
     let columns = columns(path, channels, selection)?;
     let recordings = array.outer_iter().enumerate().map(|(i, window)| Recording {
-        name: if windows == 1 { name.clone() } else { format!("{name}[{i}]") },
+        name: if windows == 1 { name.to_owned() } else { format!("{name}[{i}]") },
         samples: window
             .outer_iter()
             .flat_map(|sample| columns.iter().map(move |c| sample[[*c]]).collect::<Vec<_>>())

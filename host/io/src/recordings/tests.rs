@@ -103,7 +103,7 @@ fn what_is_wrong_with_a_table_is_said_with_its_place() {
     assert_eq!(said, "a.json: expected a file that is named .csv, .tsv, .npy, .npz or .wav");
 }
 
-/// An array in NumPy's format, its header made here.
+/// An array in `NumPy`'s format, its header made here.
 fn npy(descr: &str, fortran: bool, shape: &str, data: &[u8]) -> Vec<u8> {
     let order = if fortran { "True" } else { "False" };
     let mut header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({shape}), }}");
