@@ -1,15 +1,18 @@
 //! The command line.
 
+use anyhow::bail;
 use autoencoder_core::Topology;
 use autoencoder_core::blob::Format;
-use autoencoder_io::data_folder::DataFolder;
-use autoencoder_io::number::whole;
+use autoencoder_io::data_options::DataOptions;
+use autoencoder_io::number::{positive, whole};
+use autoencoder_io::recordings::{RecordingError, Recordings};
 use autoencoder_io::topology::{layers, named};
+use autoencoder_io::windows::Place;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as Options, Parser, Subcommand};
 use host::train::checkpoint::MAX_BATCH;
 use host::train::qat::WeightFormat;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Train an autoencoder for a microcontroller, measure it, write its weights blob.
 #[derive(Parser)]
@@ -36,18 +39,19 @@ pub enum Command {
 #[derive(Options)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub struct Train {
-    /// Training recipe: `default` is the best known, `seed` is that of the classic TensorFlow tutorial
-    #[arg(long, value_parser = ["default", "seed"])]
+    /// Training recipe: `default` is the best known, `seed` is that of the classic TensorFlow tutorial, `sensor` adds noise to
+    /// the inputs, for few rows [default: default; with recordings: sensor]
+    #[arg(long, value_parser = ["default", "seed", "sensor"])]
     pub recipe: Option<String>,
     /// Inputs, then the outputs of each layer. A letter after a size is the layer's activation: s sigmoid (the default),
     /// r ReLU, i identity. The smallest layer is the code; a * marks another one: 64-32-8*-8-64
-    /// [default: 784-256-128-256-784]
+    /// [default: 784-256-128-256-784; with recordings: N-64-24-64-N for N inputs]
     #[arg(long, value_name = "SIZES", allow_hyphen_values = true, value_parser = layers, conflicts_with = "topology")]
     pub layers: Option<Topology>,
     /// Name of a network, instead of --layers
     #[arg(long, value_name = "NAME", value_parser = named())]
     pub topology: Option<Topology>,
-    /// Training steps [default: 30000; with --from: 1000]
+    /// Training steps [default: 30000; with --from: 1000; with recordings: as the validation rows decide]
     #[arg(long, value_name = "N", value_parser = whole(1..=100_000_000u32))]
     pub steps: Option<u32>,
     /// Rows per step [default: 256]
@@ -60,7 +64,9 @@ pub struct Train {
     #[arg(long, value_name = "N", value_parser = whole(1..=256u16))]
     pub threads: Option<u16>,
     #[command(flatten)]
-    pub data: DataFolder,
+    pub data: DataOptions,
+    #[command(flatten)]
+    pub sensor: SensorOptions,
     /// Output folder
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
     pub out: PathBuf,
@@ -92,7 +98,12 @@ pub struct Eval {
     /// Weights blob [default: artifacts/model.f32.blob, else models/classic.int8.blob, here or in a folder above]
     pub model: Option<PathBuf>,
     #[command(flatten)]
-    pub data: DataFolder,
+    pub data: DataOptions,
+    #[command(flatten)]
+    pub normal: Normal,
+    /// Folder for the pictures of a detector
+    #[arg(long, value_name = "DIR", default_value = "artifacts")]
+    pub out: PathBuf,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -137,7 +148,107 @@ pub struct Export {
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
-    pub data: DataFolder,
+    pub data: DataOptions,
+    #[command(flatten)]
+    pub sensor: SensorOptions,
+}
+
+/// How recordings of a sensor become rows.
+#[derive(Options, Default)]
+#[command(next_help_heading = "Options for recordings")]
+pub struct SensorOptions {
+    /// Samples of a window; without it, each sample is a row
+    #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX))]
+    pub window: Option<u16>,
+    /// Samples from one window to the next [default: a quarter of the window]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX))]
+    pub hop: Option<u16>,
+    /// Samples a second [default: that of a .wav file]
+    #[arg(long, value_name = "HZ", value_parser = positive)]
+    pub rate: Option<f32>,
+    /// Features of a window: its samples, its samples less their mean, or its spectrum [default: chosen from the training
+    /// windows]
+    #[arg(long, value_name = "NAME", value_parser = ["raw", "centred", "spectrum"])]
+    pub front_end: Option<String>,
+    /// Bands of a channel's spectrum [default: a quarter of the window, at most 32]
+    #[arg(long, value_name = "N", value_parser = whole(1..=512u16))]
+    pub bands: Option<u16>,
+    /// Recordings to test on, .csv, .tsv, .npy, .npz or .wav files or folders [default: one in seven of --data]
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub test: Vec<PathBuf>,
+    /// Fraction of normal rows that may be above the threshold, of the validation rows
+    #[arg(long, value_name = "RATE", default_value = "0.005", value_parser = fraction)]
+    pub false_alarms: f64,
+    #[command(flatten)]
+    pub normal: Normal,
+}
+
+impl SensorOptions {
+    /// Returns an error if an option for recordings was given with IDX files.
+    pub fn ensure_unused(&self, data: &Path) -> anyhow::Result<()> {
+        let given = [
+            ("--window", self.window.is_some()),
+            ("--hop", self.hop.is_some()),
+            ("--rate", self.rate.is_some()),
+            ("--front-end", self.front_end.is_some()),
+            ("--bands", self.bands.is_some()),
+            ("--test", !self.test.is_empty()),
+            ("--normal", !self.normal.labels.is_empty()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((option, _)) => bail!(
+                "{}: IDX files hold rows; {option} is for recordings: .csv, .tsv, .npy, .npz or .wav",
+                data.display()
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the recordings to test on, if there are any.
+    pub fn read_tests(&self, data: &DataOptions) -> Result<Option<Recordings>, RecordingError> {
+        if self.test.is_empty() { Ok(None) } else { data.read_files(&self.test).map(Some) }
+    }
+}
+
+/// Which labels are normal.
+#[derive(Options, Default)]
+pub struct Normal {
+    /// A label of normal samples; may be given several times [default: empty, 0, normal, ok, healthy]
+    #[arg(long = "normal", value_name = "VALUE")]
+    labels: Vec<String>,
+}
+
+impl Normal {
+    const DEFAULT: [&str; 5] = ["", "0", "normal", "ok", "healthy"];
+
+    /// Whether a window's label is one of normal samples. Without labels, all are.
+    pub fn is_normal(&self, recordings: &Recordings, place: &Place) -> bool {
+        recordings.labels.get(place.label as usize).is_none_or(|label| self.accepts(label))
+    }
+
+    /// Whether a label is one of normal samples.
+    pub fn accepts(&self, label: &str) -> bool {
+        if self.labels.is_empty() {
+            Self::DEFAULT.iter().any(|normal| normal.eq_ignore_ascii_case(label))
+        } else {
+            self.labels.iter().any(|normal| normal == label)
+        }
+    }
+
+    /// The labels of normal samples, in words.
+    pub fn describe(&self) -> String {
+        if self.labels.is_empty() {
+            "normal labels are empty, 0, normal, ok and healthy; --normal names others".into()
+        } else {
+            format!("--normal says {}", self.labels.join(", "))
+        }
+    }
+}
+
+/// Reads a fraction between 0 and 1.
+fn fraction(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok().filter(|number| (0.0..1.0).contains(number));
+    number.ok_or("expected a number from 0 to below 1")
 }
 
 #[derive(Options)]

@@ -4,6 +4,7 @@
 
 mod aligned;
 pub mod data;
+pub mod detector;
 pub mod evaluate;
 pub mod export;
 pub mod kernels;

@@ -64,6 +64,11 @@ impl DataOptions {
         &self.data
     }
 
+    /// The paths, for messages.
+    pub fn describe(&self) -> String {
+        self.data.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether a column of labels was named.
     pub fn has_labels(&self) -> bool {
         self.label.is_some()

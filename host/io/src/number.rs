@@ -16,6 +16,12 @@ where
     }
 }
 
+/// Reads a positive, finite number from the command line.
+pub fn positive(text: &str) -> Result<f32, &'static str> {
+    let number = text.parse().ok().filter(|number: &f32| *number > 0.0 && number.is_finite());
+    number.ok_or("expected a positive number")
+}
+
 /// `1 row`, `2 rows`
 pub fn counted(count: impl Display, noun: &str) -> String {
     let count = count.to_string();

@@ -1,6 +1,7 @@
 //! The windows of recordings, and the rows of a network that they become.
 
 use crate::idx::Images;
+use crate::number::counted;
 use crate::recordings::Recordings;
 use autoencoder_core::front_end::{self, Scale, Spec, Window};
 use std::ops::Range;
@@ -41,6 +42,26 @@ pub enum WindowsError {
         /// Samples of a window.
         window: usize,
     },
+    /// The recordings do not have the channels of a blob.
+    #[error("{name}: {found}; the blob is for {expected}")]
+    Channels {
+        /// The first recording.
+        name: String,
+        /// Its channels.
+        found: String,
+        /// The channels of the blob.
+        expected: String,
+    },
+    /// The recordings have another rate than those of a blob.
+    #[error("{name}: {found} Hz; the blob is for {expected} Hz")]
+    Rate {
+        /// The first recording.
+        name: String,
+        /// Its rate.
+        found: f32,
+        /// The rate of the blob.
+        expected: f32,
+    },
     /// The rows would take too much memory.
     #[error(
         "{windows} windows of {inputs} inputs; at most {MOST_BYTES} bytes of rows are made, so choose a longer --hop"
@@ -51,6 +72,29 @@ pub enum WindowsError {
         /// Inputs of each.
         inputs: usize,
     },
+}
+
+/// Returns an error unless the recordings have the channels and the rate of a blob, as far as these are known.
+pub fn check<S: AsRef<str>>(recordings: &Recordings, spec: &Spec, names: &[S]) -> Result<(), WindowsError> {
+    let name = || recordings.recordings.first().map(|one| one.name.clone()).unwrap_or_default();
+    let (channels, rate) = (usize::from(spec.channels), spec.rate);
+    let same = || names.iter().map(AsRef::as_ref).eq(recordings.names.iter().map(String::as_str));
+    let named = !names.is_empty() && !recordings.names.is_empty();
+    if channels != recordings.channels || named && !same() {
+        let found = describe(recordings.channels, &recordings.names);
+        return Err(WindowsError::Channels { name: name(), found, expected: describe(channels, names) });
+    }
+    match recordings.rate {
+        Some(found) if rate > 0.0 && found != rate => Err(WindowsError::Rate { name: name(), found, expected: rate }),
+        _ => Ok(()),
+    }
+}
+
+/// `3 channels (x, y, z)`
+fn describe<S: AsRef<str>>(channels: usize, names: &[S]) -> String {
+    let names = names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    let names = if names.is_empty() { names } else { format!(" ({names})") };
+    counted(channels, "channel") + &names
 }
 
 /// The windows of all recordings, one every `Spec::hop` samples, in order. None begins in one recording and ends in another.

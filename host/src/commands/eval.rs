@@ -1,6 +1,7 @@
 //! `eval`: measures a weights blob on the test rows.
 
 use crate::args;
+use crate::commands::detect;
 use crate::commands::figures::by_format;
 use crate::commands::rows::{ensure_fits, optional_labels};
 use autoencoder_core::activation::ActivationKind;
@@ -23,6 +24,9 @@ use std::path::Path;
 use std::time::Instant;
 
 pub fn run(args: &args::Eval) -> anyhow::Result<String> {
+    if args.data.are_recordings() {
+        return detect::run(args);
+    }
     /// The user's own training, then the weights that come with the repository.
     const CANDIDATES: [&str; 2] = ["artifacts/model.f32.blob", "models/classic.int8.blob"];
     let path = match &args.model {
@@ -32,10 +36,10 @@ pub fn run(args: &args::Eval) -> anyhow::Result<String> {
     let file = BlobFile::read(&path)?;
     ensure_not_checkpoint(&path, file.bytes())?;
     let blob = file.open()?;
-    let data = args.data.path()?;
+    let data = args.data.folder()?;
     let test = Images::test(&data)?;
     let labels = optional_labels(test_labels(&data, test.len()));
-    ensure_fits(&blob.header().topology, &test, &data)?;
+    ensure_fits(&blob.header().topology, &test, &data.display().to_string())?;
     let start = Instant::now();
     let measured = measure(&file, &blob, &data, &test, labels)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -71,7 +75,7 @@ fn measure(
             let ranges = header.topology.layers().iter().any(|layer| layer.activation != ActivationKind::Sigmoid);
             let train = ranges.then(|| Images::train(data)).transpose()?;
             if let Some(train) = &train {
-                ensure_fits(&header.topology, train, data)?;
+                ensure_fits(&header.topology, train, &data.display().to_string())?;
             }
             let int8 = quantise(&network, WeightFormat::Int8, meta, train.as_ref().unwrap_or(test))?;
             let integers = int8.network().errors(test);

@@ -3,10 +3,12 @@
 use crate::args;
 use crate::commands::network_file::NetworkFile;
 use crate::commands::rows::ensure_fits;
-use anyhow::{Context, ensure};
+use crate::commands::sensor::SensorData;
+use anyhow::{Context, bail, ensure};
 use autoencoder_core::blob::{Format, MAGIC};
 use autoencoder_core::{Network, Topology};
 use autoencoder_io::blob_file::BlobFile;
+use autoencoder_io::data_options::Data;
 use autoencoder_io::files;
 use autoencoder_io::formats::PROTECTED;
 use autoencoder_io::idx::Images;
@@ -14,18 +16,20 @@ use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
 use host::data::{Dataset, Sample};
 use host::evaluate;
-use host::export::{BlobMeta, f32_blob, integer_blob};
+use host::export::{BlobMeta, Calibration, calibrated_blob, f32_blob, integer_blob};
 use host::network::FloatNetwork;
 use host::train::qat::WeightFormat;
 use std::iter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub fn run(args: &args::Export) -> anyhow::Result<String> {
     let integers = WeightFormat::of(args.format);
     let format = format_name(args.format);
     let path = args.out.clone().unwrap_or_else(|| format!("artifacts/model.{format}.blob").into());
-    let data = args.data.path();
-    files::ensure_not_input(&path, iter::once(args.source.as_path()).chain(data.as_deref().ok()))?;
+    files::ensure_not_input(
+        &path,
+        iter::once(args.source.as_path()).chain(args.data.paths().iter().map(PathBuf::as_path)),
+    )?;
     files::ensure_replaceable(&path, &MAGIC, &PROTECTED)?;
     let source = NetworkFile::read(&args.source)?;
     ensure_same_kind(&path, source.topology(), args.format, args.force)?;
@@ -35,24 +39,23 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
         None if source.is_rounded()? => Some("a checkpoint of rounded weights"),
         None => None,
     };
-    let images = match needed {
+    let rows = match needed {
         None => None,
-        Some(what) => {
-            let data = data?;
-            let images = Images::train(&data);
-            let images = images.with_context(|| format!("{what} needs the training images (--data)"))?;
-            ensure_fits(source.topology(), &images, &data)?;
-            Some(images)
-        }
+        Some(what) => Some(Rows::read(args, &source, what)?),
     };
-    let network = source.rounded(images.as_ref())?;
+    let images = rows.as_ref().map(|rows| &rows.train);
+    let network = source.rounded(images)?;
     let code_bits = args.code_bits.map_or_else(|| source.code_bits(), Ok)?;
     let meta = BlobMeta { steps: source.steps(), code_bits, input: source.input() };
-    let blob = match (integers, &images) {
-        (Some(format), Some(images)) => integer_blob(&network, format, meta, images)?,
+    let blob = match (integers, &rows) {
+        (Some(format), Some(Rows { train, validation: None })) => integer_blob(&network, format, meta, train)?,
+        (Some(format), Some(Rows { train, validation: Some(rows) })) => {
+            let calibration = Calibration { rows, above: args.sensor.false_alarms };
+            calibrated_blob(&network, format, meta, train, calibration)?
+        }
         _ => f32_blob(&network, meta)?,
     };
-    let warning = match (integers, &images) {
+    let warning = match (integers, images) {
         (Some(format), Some(images)) => rounding_warning(&network, &blob, format, code_bits, images, &args.source)?,
         _ => None,
     };
@@ -62,6 +65,45 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     }
     let (bytes, topology, steps) = (blob.len(), describe(network.topology()), counted(meta.steps, "step"));
     Ok(format!("{}: {bytes} bytes, {format}, {topology} after {steps}\n", path.display()))
+}
+
+/// The rows of an export.
+struct Rows {
+    /// They calibrate ranges, and the thresholds if there are no others.
+    train: Images,
+    /// They calibrate the thresholds.
+    validation: Option<Images>,
+}
+
+impl Rows {
+    /// Reads the data that the options name. `what` needs it.
+    fn read(args: &args::Export, source: &NetworkFile, what: &str) -> anyhow::Result<Self> {
+        let needs = || format!("{what} needs the training rows (--data)");
+        let sensor = source.sensor().transpose()?;
+        let (rows, data) = match (args.data.read().with_context(needs)?, sensor) {
+            (Data::Folder(data), None) => {
+                args.sensor.ensure_unused(&data)?;
+                let train = Images::train(&data).with_context(needs)?;
+                (Self { train, validation: None }, data.display().to_string())
+            }
+            (Data::Recordings(recordings), Some(sensor)) => {
+                let tests = args.sensor.read_tests(&args.data)?;
+                let data = SensorData::new(&args.sensor, &recordings, tests.as_ref(), Some(sensor))?;
+                (Self { train: data.train, validation: Some(data.validation) }, args.data.describe())
+            }
+            (Data::Folder(data), Some(_)) => {
+                bail!(
+                    "{}: the network takes windows of recordings; give --data those it was trained on",
+                    data.display()
+                )
+            }
+            (Data::Recordings(_), None) => {
+                bail!("{}: the network takes rows of bytes, which IDX files hold", args.data.describe())
+            }
+        };
+        ensure_fits(source.topology(), &rows.train, &data)?;
+        Ok(rows)
+    }
 }
 
 /// Returns an error if a blob of another network or of another number format is at `path`, unless `--force` allows its

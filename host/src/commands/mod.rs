@@ -1,11 +1,13 @@
 //! The subcommands, each in a file of its own. Each returns the text to print.
 
+mod detect;
 mod eval;
 mod export;
 mod figures;
 mod inspect;
 mod network_file;
 mod rows;
+mod sensor;
 mod train;
 
 use crate::args::{Args, Command};

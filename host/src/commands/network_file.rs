@@ -1,11 +1,12 @@
 //! A file with a network in f32: a checkpoint or an f32 blob.
 
-use anyhow::{anyhow, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use autoencoder_core::{Error, Topology};
 use autoencoder_io::blob_file::{BlobFile, BlobFileError};
 use autoencoder_io::crc32;
 use autoencoder_io::idx::Images;
 use autoencoder_io::topology::describe;
+use host::detector::Sensor;
 use host::network::FloatNetwork;
 use host::train::centre::centres;
 use host::train::checkpoint::Checkpoint;
@@ -92,6 +93,12 @@ impl NetworkFile {
             Contents::Checkpoint(checkpoint) => &checkpoint.run.input,
             Contents::Blob { input, .. } => input,
         }
+    }
+
+    /// How the samples of a sensor become the network's rows; `None` if rows are its inputs as they are.
+    pub fn sensor(&self) -> Option<anyhow::Result<Sensor>> {
+        let read = || Sensor::read(self.input()).with_context(|| self.path.display().to_string());
+        (!self.input().is_empty()).then(read)
     }
 
     /// Whether the network's blob holds rounded weights. [`Self::rounded`] then needs the training images.

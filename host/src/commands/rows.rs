@@ -5,7 +5,6 @@ use autoencoder_core::Topology;
 use autoencoder_io::idx::{IdxError, Images};
 use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
-use std::path::Path;
 
 /// Labels only make figures more detailed. If their file cannot be used, this prints a warning and returns none.
 pub fn optional_labels(labels: Result<Option<Vec<u8>>, IdxError>) -> Option<Vec<u8>> {
@@ -17,7 +16,7 @@ pub fn optional_labels(labels: Result<Option<Vec<u8>>, IdxError>) -> Option<Vec<
 }
 
 /// Returns an error unless the network has as many outputs as inputs, and the rows have as many values.
-pub fn ensure_fits(topology: &Topology, rows: &Images, data: &Path) -> anyhow::Result<()> {
+pub fn ensure_fits(topology: &Topology, rows: &Images, data: &str) -> anyhow::Result<()> {
     let (inputs, outputs) = (topology.inputs(), topology.outputs());
     ensure!(
         topology.has_encoder() && inputs == outputs,
@@ -26,6 +25,6 @@ pub fn ensure_fits(topology: &Topology, rows: &Images, data: &Path) -> anyhow::R
     );
     let (found, network) = (rows.image_size(), describe(topology));
     let values = counted(found, "value");
-    ensure!(found == inputs, "{}: rows of {values}, where {network} takes {inputs}", data.display());
+    ensure!(found == inputs, "{}: rows of {values}, where {network} takes {inputs}", data);
     Ok(())
 }

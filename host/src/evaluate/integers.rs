@@ -116,6 +116,11 @@ pub fn integer_errors(network: &Network<'_>, data: &dyn Dataset) -> Vec<f32> {
     IntegerNetwork::new(network.blob().header(), network.layers().collect()).errors(data)
 }
 
+/// The score of each row, as a device computes it: `Σ (q - q̂)²`.
+pub fn integer_scores(network: &Network<'_>, data: &dyn Dataset) -> Vec<u32> {
+    IntegerNetwork::new(network.blob().header(), network.layers().collect()).scores(data)
+}
+
 /// Quantises `x` to the nearest values, compiled for this machine's vector instructions.
 struct Quantise<'a> {
     x: &'a [f32],

@@ -7,5 +7,5 @@ mod integers;
 mod mse;
 
 pub use float::{errors, reconstruct};
-pub use integers::{IntegerNetwork, integer_errors};
+pub use integers::{IntegerNetwork, integer_errors, integer_scores};
 pub use mse::mean;

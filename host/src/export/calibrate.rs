@@ -15,20 +15,20 @@ use autoencoder_core::blob::Thresholds;
 
 /// The most rows that are scored: spread evenly over the training data.
 pub const ROWS: usize = 10_000;
-/// One score in this many may be below the lower threshold, and one above the upper.
-const ONE_IN: usize = 200;
+/// The fraction of the scores that may be below the lower threshold, and above the upper one.
+pub const BEYOND: f64 = 0.005;
 
-/// The thresholds for rows like those of `data`.
-pub fn thresholds(network: &IntegerNetwork<'_>, data: &dyn Dataset) -> Thresholds {
-    quantiles(network.scores(&Sample::new(data, ROWS)))
+/// The thresholds for rows like those of `data`. The fraction `above` of their scores may be above the upper one.
+pub fn thresholds(network: &IntegerNetwork<'_>, data: &dyn Dataset, above: f64) -> Thresholds {
+    quantiles(network.scores(&Sample::new(data, ROWS)), above)
 }
 
-/// The narrowest thresholds with at most one score in [`ONE_IN`] below them, and at most one above. Without scores,
-/// [`Thresholds::NONE`].
-fn quantiles(mut scores: Vec<u32>) -> Thresholds {
+/// The narrowest thresholds with at most the fraction [`BEYOND`] of the scores below them, and at most `above` above. Without
+/// scores, [`Thresholds::NONE`].
+fn quantiles(mut scores: Vec<u32>, above: f64) -> Thresholds {
     scores.sort_unstable();
-    let beyond = scores.len() / ONE_IN;
-    let (lower, upper) = (scores.get(beyond), scores.iter().rev().nth(beyond));
+    let [below, above] = [BEYOND, above].map(|fraction| (scores.len() as f64 * fraction) as usize);
+    let (lower, upper) = (scores.get(below), scores.iter().rev().nth(above));
     match (lower, upper) {
         (Some(lower), Some(upper)) => Thresholds { lower: *lower, upper: *upper },
         _ => Thresholds::NONE,
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn one_score_in_two_hundred_is_beyond_each_quantile() {
         let of = |scores: Vec<u32>| {
-            let Thresholds { lower, upper } = quantiles(scores);
+            let Thresholds { lower, upper } = quantiles(scores, BEYOND);
             (lower, upper)
         };
         assert_eq!(of((1..=1000).rev().collect()), (6, 995));
@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(of((1..=200).collect()), (2, 199));
         assert_eq!(of((1..=199).collect()), (1, 199), "fewer than 200 scores");
         assert_eq!(of(vec![7]), (7, 7));
-        assert_eq!(quantiles(Vec::new()), Thresholds::NONE);
+        assert_eq!(quantiles(Vec::new(), BEYOND), Thresholds::NONE);
     }
 
     /// With and without padding, and with fewer bits in the code.

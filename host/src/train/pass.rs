@@ -21,6 +21,8 @@ use crate::network::FloatNetwork;
 use crate::profile::{Phase, timed};
 use autoencoder_core::{Topology, loss};
 use pulp::{Simd, WithSimd};
+use rand::Rng;
+use rand_pcg::Pcg32;
 use rayon::prelude::*;
 
 /// The network that a pass computes with.
@@ -62,13 +64,38 @@ pub(crate) struct Batch<'a> {
     pub(crate) rows: &'a [u32],
     /// The shift of the second half of the rows, down and to the right.
     pub(crate) translation: [isize; 2],
+    /// The noise on the inputs.
+    pub(crate) noise: Option<Noise>,
+}
+
+/// Noise that is added to the inputs of a batch, but not to the targets.
+#[derive(Clone, Copy)]
+pub(crate) struct Noise {
+    /// Standard deviation.
+    pub(crate) deviation: f32,
+    /// The seed of this step.
+    pub(crate) seed: u64,
+}
+
+impl Noise {
+    /// Adds to each number the sum of four uniform ones, which is close to a normal one. `shard` is the number of the random
+    /// stream.
+    fn add(self, shard: usize, x: &mut [f32]) {
+        // A uniform number from 0 to 2¹⁶ has the variance 2³² / 12.
+        let scale = self.deviation * 3.0f32.sqrt() / 65536.0;
+        let mut rng = Pcg32::new(self.seed, shard as u64);
+        for x in x {
+            let [a, b] = [rng.next_u32(), rng.next_u32()].map(|bits| (bits & 0xffff) as f32 + (bits >> 16) as f32);
+            *x += scale * (a + b - 131_070.0);
+        }
+    }
 }
 
 impl Batch<'_> {
     /// Runs every shard forward and backward, on all threads of the current rayon pool. Returns the MSE of the batch: the mean of
     /// `(y - x)²` over rows and their elements.
     pub(crate) fn forward_backward<P: Products>(&self, pass: &Pass<'_, P>, shards: &mut [Shard<P>]) -> f32 {
-        let Self { data, rows, translation } = *self;
+        let Self { data, rows, translation, noise } = *self;
         let scale = 1.0 / (rows.len() * data.width()) as f32;
         let join = SpinJoin::new(shards.len());
         shards.par_iter_mut().zip(rows.par_chunks(SHARD)).enumerate().for_each(|(i, (shard, own))| {
@@ -76,6 +103,9 @@ impl Batch<'_> {
                 // The first half of the batch.
                 let unshifted = (rows.len() / 2).saturating_sub(i * SHARD).min(own.len());
                 shard.gather(data, own, unshifted, translation);
+                if let Some(noise) = noise {
+                    shard.add_noise(noise, i);
+                }
                 shard.forward_backward(pass, scale);
             });
         });
@@ -86,6 +116,8 @@ impl Batch<'_> {
 /// Up to [`SHARD`] rows of a batch, and the results of their forward and backward passes.
 pub(crate) struct Shard<P: Products> {
     activations: Activations,
+    /// The rows without the noise on the inputs; empty if there is none.
+    targets: Vec<f32>,
     /// For each layer, first `dL/dy`, then `dL/dz`: `[rows, outputs]`.
     d: Vec<Aligned>,
     /// For each layer, the gradient of its bias: `[outputs]`.
@@ -104,6 +136,7 @@ impl<P: Products> Shard<P> {
             |rows: usize| layers.iter().map(|spec| Aligned::zeroed(rows * usize::from(spec.outputs))).collect();
         Self {
             activations: Activations::new(topology),
+            targets: Vec::new(),
             d: outputs(SHARD),
             db: outputs(1),
             operands: layers.iter().enumerate().map(|(index, spec)| products.operands(index, *spec)).collect(),
@@ -131,11 +164,21 @@ impl<P: Products> Shard<P> {
         });
     }
 
+    /// Keeps the rows as targets, and adds noise to the inputs.
+    fn add_noise(&mut self, noise: Noise, shard: usize) {
+        let numbers = self.activations.rows * self.activations.size(0);
+        let x = &mut self.activations.boundaries[0][..numbers];
+        self.targets.clear();
+        self.targets.extend_from_slice(x);
+        noise.add(shard, x);
+    }
+
     /// Forward, loss and backward. The gradients are those of `L = scale · Σ (y - x)²`.
     fn forward_backward(&mut self, pass: &Pass<'_, P>, scale: f32) {
         self.forward(pass);
-        let Self { activations, d, .. } = self;
-        let (x, y, width) = (activations.exact(0), activations.given(pass.layers.len()), activations.size(0));
+        let Self { activations, targets, d, .. } = self;
+        let x = if targets.is_empty() { activations.exact(0) } else { targets };
+        let (y, width) = (activations.given(pass.layers.len()), activations.size(0));
         if let Some(d) = d.last_mut() {
             self.squared_error = timed(Phase::Loss, || vectorise(Loss { x, y, width, scale, d: &mut d[..x.len()] }));
         }

@@ -50,6 +50,9 @@ pub struct Recipe {
     pub centred: bool,
     /// The fraction of the steps, counted from the first, in which half of each batch is shifted by up to a pixel each way.
     pub augment_fraction: f32,
+    /// The standard deviation of the noise on the inputs. The loss compares the outputs with the inputs before it, as in a
+    /// denoising autoencoder (Vincent et al., 2008).
+    pub noise: f32,
     /// The last steps, which are quantisation-aware.
     pub qat: Qat,
     /// Whether products may be in bfloat16 on a processor that has it.
@@ -69,6 +72,7 @@ impl Recipe {
         schedule: Schedule::Cosine { peak: 0.008, warmup: 100, last: 0.01 },
         centred: true,
         augment_fraction: 0.7,
+        noise: 0.0,
         qat: Qat { weights: Some(WeightFormat::Int8), code_bits: 8, fraction: 1.0 / 30.0 },
         bfloat16: true,
         rows: usize::MAX,
@@ -84,10 +88,21 @@ impl Recipe {
         schedule: Schedule::Constant(0.01),
         centred: false,
         augment_fraction: 0.0,
+        noise: 0.0,
         qat: Qat::NONE,
         bfloat16: false,
         rows: 55_000,
         seed: 6,
+    };
+
+    /// The best recipe known for some hundreds or thousands of windows of a sensor. Noise on the inputs keeps a network with
+    /// more parameters than there are numbers to train on from learning its windows by heart.
+    pub const SENSOR: Self = Self {
+        name: "sensor",
+        schedule: Schedule::Cosine { peak: 0.008, warmup: 60, last: 0.01 },
+        augment_fraction: 0.0,
+        noise: 0.2,
+        ..Self::DEFAULT
     };
 
     /// The initial second moments: 1 for RMSProp, as in TensorFlow 1, otherwise 0.
@@ -114,7 +129,7 @@ impl Recipe {
 
     /// The recipe with this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::DEFAULT, Self::SEED].into_iter().find(|recipe| recipe.name == name)
+        [Self::DEFAULT, Self::SEED, Self::SENSOR].into_iter().find(|recipe| recipe.name == name)
     }
 }
 

@@ -10,7 +10,7 @@
 //! bytes on one thread as on eight. A machine with bfloat16 gives other bytes than one without.
 
 use super::centre::{Centre, centres, initial_biases};
-use super::pass::{Batch, Pass, Shard};
+use super::pass::{Batch, Noise, Pass, Shard};
 #[cfg(test)]
 use super::plain::PlainProducts;
 use super::qat;
@@ -199,7 +199,8 @@ impl Trainer {
             rate,
             centres: &self.centres,
         };
-        let batch = Batch { data, rows: &self.order[first..first + batch], translation: self.translation() };
+        let (rows, translation) = (&self.order[first..first + batch], self.translation());
+        let batch = Batch { data, rows, translation, noise: self.noise() };
         let shards = batch.rows.len().div_ceil(SHARD);
         let network = if qat && self.recipe.qat.weights.is_some() { &self.rounded } else { &self.network };
         let mse;
@@ -226,6 +227,13 @@ impl Trainer {
         }
         self.round();
         mse
+    }
+
+    /// The noise of this step.
+    fn noise(&self) -> Option<Noise> {
+        let Recipe { noise: deviation, .. } = self.recipe;
+        let seed = self.seed.wrapping_add(u64::from(self.steps_done) << 32);
+        (deviation > 0.0).then_some(Noise { deviation, seed })
     }
 
     /// Whether the next step is a quantisation-aware one, or the last one was.

@@ -18,6 +18,7 @@ const PLAIN: Recipe = Recipe {
     schedule: Schedule::Constant(0.01),
     centred: false,
     augment_fraction: 0.0,
+    noise: 0.0,
     qat: Qat::NONE,
     bfloat16: false,
     ..Recipe::DEFAULT

@@ -75,6 +75,16 @@ impl Images {
         self.pixels.len() / self.image_size()
     }
 
+    /// The bytes of an IDX file of these images, or of these rows if they have one line.
+    pub fn to_idx(&self) -> Vec<u8> {
+        let sizes = [self.len(), self.height, self.width];
+        let sizes = if self.height == 1 { &[sizes[0], sizes[2]][..] } else { &sizes };
+        let mut bytes = vec![0, 0, 8, sizes.len() as u8];
+        sizes.iter().for_each(|size| bytes.extend((*size as u32).to_be_bytes()));
+        bytes.extend(&self.pixels);
+        bytes
+    }
+
     /// CRC-32 of the pixels.
     pub fn crc(&self) -> u32 {
         crc32::checksum(&self.pixels)

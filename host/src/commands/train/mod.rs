@@ -3,6 +3,7 @@
 mod options;
 mod progress;
 mod splits;
+mod steps;
 mod summary;
 mod training_loop;
 
@@ -13,16 +14,21 @@ use std::io::{Write, stderr};
 use training_loop::TrainingLoop;
 
 pub fn run(args: &args::Train) -> anyhow::Result<String> {
-    let setup = Setup::new(args)?;
+    let mut setup = Setup::new(args)?;
     let threads = args.threads.map_or(0, usize::from); // 0: as many as there are cores
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| anyhow!("the system refused threads: {error}"))?;
     pool.install(|| {
+        // Nobody may be listening.
+        let say = |text: &str| args.json || stderr().write_all(text.as_bytes()).is_ok();
+        say(&setup.describe_data()?);
+        if let Some(validation) = setup.splits.validation.as_ref().filter(|_| setup.steps_are_open) {
+            let steps = steps::choose(&setup, validation)?;
+            say(&steps.describe());
+            setup.run.steps = steps.steps;
+        }
         let trainer = setup.trainer()?;
         let mut training = TrainingLoop::new(args, setup, trainer)?;
-        if !args.json {
-            let _ = stderr().write_all(training.describe_data().as_bytes()); // nobody may be listening
-        }
         training.run()?;
         summary::finish(&training)
     })

@@ -16,7 +16,7 @@ use host::export::check_code;
 use host::train::checkpoint::{Checkpoint, Run};
 use host::train::qat::WeightFormat;
 use host::train::{Recipe, Trainer};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The most parameters that can be trained: a trainer has several copies of them, and a blob at most 4 GiB.
 const MAX_PARAMETERS: usize = 1 << 28;
@@ -30,9 +30,9 @@ pub struct Setup {
     pub checkpoint: Option<Checkpoint>,
     /// The network to fine-tune; `None` for a fresh one.
     from: Option<NetworkFile>,
-    /// The folder of the rows.
-    pub data: PathBuf,
     pub splits: Splits,
+    /// Whether the validation rows decide how many steps there are.
+    pub steps_are_open: bool,
 }
 
 impl Setup {
@@ -50,20 +50,26 @@ impl Setup {
             return Err(in_the_way(&path));
         }
         let from = args.from.as_deref().map(NetworkFile::read).transpose()?;
-        let data = args.data.path()?;
-        let splits = Splits::read(&data)?;
-        let run = run(args, checkpoint.as_ref().map(|checkpoint| &checkpoint.run), from.as_ref(), splits.train.crc())?;
+        let splits = Splits::read(args, from.as_ref())?;
+        let run = run(args, checkpoint.as_ref().map(|checkpoint| &checkpoint.run), from.as_ref(), &splits)?;
         let parameters = run.topology.parameters();
         ensure!(
             parameters <= MAX_PARAMETERS,
             "{}: {parameters} parameters; at most {MAX_PARAMETERS} can be trained",
             describe(&run.topology)
         );
-        ensure_fits(&run.topology, &splits.train, &data)?;
+        ensure_fits(&run.topology, &splits.train, &splits.data)?;
         ensure_memory(&run)?;
         check_code(&run.topology, run.code_bits)?;
         ensure_outputs(&args.out, &run)?;
-        Ok(Self { run, lock, checkpoint, from, data, splits })
+        let steps_are_open =
+            args.steps.is_none() && checkpoint.is_none() && from.is_none() && splits.validation.is_some();
+        Ok(Self { run, lock, checkpoint, from, splits, steps_are_open })
+    }
+
+    /// A description of the data.
+    pub fn describe_data(&self) -> anyhow::Result<String> {
+        Ok(self.splits.describe(self.splits.train.len().min(self.run.recipe()?.rows)))
     }
 
     /// The trainer of the run before its first step.
@@ -126,21 +132,28 @@ fn ensure_memory(run: &Run) -> anyhow::Result<()> {
 
 /// The settings of the run. Each is that of the options, else that of `before`, the run that is continued, else that of `from`,
 /// else the default.
-fn run(args: &args::Train, before: Option<&Run>, from: Option<&NetworkFile>, data: u32) -> anyhow::Result<Run> {
+fn run(args: &args::Train, before: Option<&Run>, from: Option<&NetworkFile>, splits: &Splits) -> anyhow::Result<Run> {
     if let Some(from) = from {
         from.ensure_topology(args.topology())?;
     }
-    let recipe = args.recipe.clone().or(before.map(|run| run.recipe.clone())).unwrap_or_else(|| "default".into());
+    let of_sensor = splits.validation.is_some();
+    let recipe = if of_sensor { "sensor" } else { "default" };
+    let recipe = args.recipe.clone().or(before.map(|run| run.recipe.clone())).unwrap_or_else(|| recipe.into());
     let named = Recipe::named(&recipe).unwrap_or(Recipe::DEFAULT);
     let topology = args.topology().or(from.map(NetworkFile::topology)).or(before.map(|run| &run.topology));
+    let default_topology = || {
+        let inputs = splits.train.image_size();
+        let layers = if of_sensor { format!("{inputs}-64-24-64-{inputs}") } else { "classic".into() };
+        layers.parse::<Topology>()
+    };
     let default_steps = if from.is_some() { 1000 } else { 30_000 };
     Ok(Run {
-        topology: topology.cloned().map_or_else(|| "classic".parse::<Topology>(), Ok)?,
+        topology: topology.cloned().map_or_else(default_topology, Ok)?,
         steps: args.steps.or(before.map(|run| run.steps)).unwrap_or(default_steps),
         batch: args.batch.or(before.map(|run| run.batch)).unwrap_or(256),
         seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(named.seed),
-        data,
-        input: Vec::new(),
+        data: splits.train.crc(),
+        input: splits.input.clone(),
         quantise_aware: args.quantise_aware.unwrap_or(before.map_or(named.qat.weights, |run| run.quantise_aware)),
         code_bits: args.code_bits.or(before.map(|run| run.code_bits)).unwrap_or(8),
         from: from.map(|from| (from.crc(), from.steps())).or(before.and_then(|run| run.from)),

@@ -1,7 +1,11 @@
 //! The rows to train on and to test with, and their description.
 
+use crate::args;
+use crate::commands::network_file::NetworkFile;
 use crate::commands::rows::optional_labels;
-use autoencoder_io::idx::{IdxError, Images, test_labels, train_labels};
+use crate::commands::sensor::SensorData;
+use autoencoder_io::data_options::Data;
+use autoencoder_io::idx::{Images, test_labels, train_labels};
 use autoencoder_io::number::counted;
 use autoencoder_io::terminal;
 use std::fmt::Write;
@@ -12,24 +16,61 @@ use std::path::Path;
 pub struct Splits {
     pub train: Images,
     pub test: Images,
+    /// Rows of recordings that calibrate the thresholds; `None` for IDX files, whose training rows do.
+    pub validation: Option<Images>,
+    /// The input section of the blobs.
+    pub input: Vec<u8>,
+    /// The paths of the data.
+    pub data: String,
     train_labels: Option<Vec<u8>>,
     test_labels: Option<Vec<u8>>,
+    /// The description of recordings.
+    text: String,
 }
 
 impl Splits {
-    /// Reads a folder of IDX files, or one data set in it.
-    pub fn read(data: &Path) -> Result<Self, IdxError> {
+    /// Reads the data that the options name: recordings, a folder of IDX files, or one data set in it. `from` is the network to
+    /// fine-tune.
+    pub fn read(args: &args::Train, from: Option<&NetworkFile>) -> anyhow::Result<Self> {
+        match args.data.read()? {
+            Data::Folder(data) => {
+                args.sensor.ensure_unused(&data)?;
+                Self::folder(&data)
+            }
+            Data::Recordings(recordings) => {
+                let tests = args.sensor.read_tests(&args.data)?;
+                let known = from.and_then(NetworkFile::sensor).transpose()?;
+                let data = SensorData::new(&args.sensor, &recordings, tests.as_ref(), known)?;
+                Ok(Self {
+                    input: data.sensor.section()?,
+                    train: data.train,
+                    test: data.test,
+                    validation: Some(data.validation),
+                    data: args.data.describe(),
+                    train_labels: None,
+                    test_labels: None,
+                    text: data.text,
+                })
+            }
+        }
+    }
+
+    fn folder(data: &Path) -> anyhow::Result<Self> {
         let [train, test] = Images::both(data)?;
         let train_labels = optional_labels(train_labels(data, train.len()));
         let test_labels = optional_labels(test_labels(data, test.len()));
-        Ok(Self { train, test, train_labels, test_labels })
+        let (input, text, path) = (Vec::new(), String::new(), data.display().to_string());
+        Ok(Self { train, test, validation: None, input, data: path, train_labels, test_labels, text })
     }
 
     /// Describes the rows: their numbers, their size, the number of rows with each label, and a drawing of the first row. Only
     /// the first `used` training rows are used.
-    pub fn describe(&self, data: &Path, used: usize) -> String {
-        let Self { train, test, .. } = self;
-        let (all, data) = (train.len(), data.display());
+    pub fn describe(&self, used: usize) -> String {
+        let Self { train, test, data, .. } = self;
+        if self.validation.is_some() {
+            return format!("{data}: {}\n", self.text);
+        }
+        let all = train.len();
         let of_all = if used < all { format!(" (the first of {all})") } else { String::new() };
         let mut text = format!(
             "{data}: {}{of_all} and {} of {}",
@@ -82,17 +123,26 @@ mod tests {
 
     fn splits(height: usize, width: usize) -> Splits {
         let rows = |count: usize| Images { pixels: [0, 128, 255, 255].repeat(count), height, width };
-        Splits { train: rows(3), test: rows(1), train_labels: Some(vec![7, 0, 7]), test_labels: None }
+        Splits {
+            train: rows(3),
+            test: rows(1),
+            validation: None,
+            input: Vec::new(),
+            data: "data/ours".into(),
+            train_labels: Some(vec![7, 0, 7]),
+            test_labels: None,
+            text: String::new(),
+        }
     }
 
     #[test]
     fn rows_labels_and_the_first_row_are_described() {
-        let text = splits(2, 2).describe(Path::new("data/ours"), 3);
+        let text = splits(2, 2).describe(3);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "data/ours: 3 training rows and 1 test row of 4 inputs, images of 2 by 2 pixels");
         assert_eq!(lines[1..3], ["training rows of label  0: 1  7: 2", ""]);
         // A recipe that uses fewer rows, and rows that are not images.
-        let text = splits(1, 4).describe(Path::new("data/ours"), 2);
+        let text = splits(1, 4).describe(2);
         assert_eq!(
             text,
             "data/ours: 2 training rows (the first of 3) and 1 test row of 4 inputs\n\

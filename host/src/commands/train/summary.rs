@@ -1,17 +1,22 @@
 //! The end of a run: blobs, pictures, and the summary.
 
+use super::splits::Splits;
 use super::training_loop::TrainingLoop;
 use crate::commands::figures::by_format;
+use anyhow::Context;
 use autoencoder_core::{Network, loss};
 use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::files;
 use autoencoder_io::formats::PROTECTED;
 use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
-use host::export::{BlobMeta, f32_blob, integer_blob};
+use host::evaluate::detection::Proportion;
+use host::export::{BlobMeta, Calibration, ExportError, calibrated_blob, f32_blob, integer_blob};
 use host::train::qat::WeightFormat;
 use host::{evaluate, kernels, report};
 use std::fmt::Write;
+use std::fs;
+use std::path::Path;
 
 /// Writes blobs and pictures of a finished run, and returns its summary.
 pub fn finish(training: &TrainingLoop<'_>) -> anyhow::Result<String> {
@@ -27,9 +32,12 @@ pub fn finish(training: &TrainingLoop<'_>) -> anyhow::Result<String> {
     let title = format!("training of {topology}, recipe {}", run.recipe);
     report::plot(&loss_path, &title, &report::curves(history))?;
     report::reconstructions(network, run.code_bits, &splits.test).write(&rows_path)?;
+    if splits.validation.is_some() {
+        write_rows(out, splits)?;
+    }
     let format = run.quantise_aware.unwrap_or(WeightFormat::Int8);
     let path = out.join(format!("model.{}.blob", format.name()));
-    let blob = BlobFile::new(&path, &integer_blob(network, format, meta, &splits.train)?);
+    let blob = BlobFile::new(&path, &blob_of(training, format, meta)?);
     files::replace(&path, blob.bytes(), &PROTECTED)?;
 
     // The last step was tested already.
@@ -64,6 +72,9 @@ pub fn finish(training: &TrainingLoop<'_>) -> anyhow::Result<String> {
         rows_path.display(),
         loss_path.display(),
     );
+    if splits.validation.is_some() {
+        text += &detector(&integers, splits, args.sensor.false_alarms, &path)?;
+    }
     if args.profile {
         // Each layer has three products, the first has two. A product multiplies and adds once for each weight.
         let layers = run.topology.layers();
@@ -73,5 +84,45 @@ pub fn finish(training: &TrainingLoop<'_>) -> anyhow::Result<String> {
         let table = training.profile.table(rayon::current_num_threads(), operations, kernels::dense_rate());
         write!(text, "\n{table}")?;
     }
+    Ok(text)
+}
+
+/// The blob of integers. Its thresholds come from the validation rows, or from the training rows if there are none.
+fn blob_of(training: &TrainingLoop<'_>, format: WeightFormat, meta: BlobMeta<'_>) -> Result<Vec<u8>, ExportError> {
+    let TrainingLoop { args, splits, trainer, .. } = training;
+    match &splits.validation {
+        Some(rows) => {
+            let calibration = Calibration { rows, above: args.sensor.false_alarms };
+            calibrated_blob(trainer.network(), format, meta, &splits.train, calibration)
+        }
+        None => integer_blob(trainer.network(), format, meta, &splits.train),
+    }
+}
+
+/// Writes the rows of a detector as IDX files: baselines are fitted to them, and every command that takes rows can read them.
+fn write_rows(out: &Path, splits: &Splits) -> anyhow::Result<()> {
+    let folder = out.join("rows");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    for (name, rows) in [("train-rows-idx2-ubyte", &splits.train), ("test-rows-idx2-ubyte", &splits.test)] {
+        files::replace(&folder.join(name), &rows.to_idx(), &PROTECTED)?;
+    }
+    Ok(())
+}
+
+/// The threshold of a detector, and what it gives on the test rows.
+fn detector(network: &Network<'_>, splits: &Splits, asked: f64, path: &Path) -> anyhow::Result<String> {
+    let upper = network.blob().header().thresholds.upper;
+    let scores = evaluate::integer_scores(network, &splits.test);
+    let mut text = format!("\nthreshold: scores above {upper}, for {} % of normal rows\n", 100.0 * asked);
+    if let Some(share) = Proportion::above(&scores, upper) {
+        let [low, high] = share.interval().map(|bound| 100.0 * bound);
+        writeln!(
+            text,
+            "false alarms: {:.2} % of {} (95 %: {low:.2} to {high:.2} %)",
+            100.0 * share.share(),
+            counted(scores.len(), "test row")
+        )?;
+    }
+    writeln!(text, "next: eval {} --data FILE --label COLUMN", path.display())?;
     Ok(text)
 }

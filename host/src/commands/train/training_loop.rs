@@ -12,7 +12,6 @@ use host::profile::Profile;
 use host::train::Trainer;
 use host::train::checkpoint::{Checkpoint, CheckpointError, Point, Run};
 use host::{evaluate, report};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Steps between checkpoints, and the most between lines.
@@ -22,8 +21,6 @@ const SAVE_EVERY: u32 = 1000;
 pub struct TrainingLoop<'a> {
     pub args: &'a args::Train,
     pub run: Run,
-    /// The folder of the rows.
-    data: PathBuf,
     pub splits: Splits,
     pub trainer: Trainer,
     pub history: Vec<Point>,
@@ -32,8 +29,6 @@ pub struct TrainingLoop<'a> {
     /// Time in training steps, those before the run was continued included.
     pub time: Duration,
     pub profile: Profile,
-    /// Training rows that the recipe uses.
-    rows: usize,
     /// Rows a step, not more than `rows`.
     pub batch: usize,
     /// The step of the last checkpoint on disk.
@@ -45,21 +40,19 @@ pub struct TrainingLoop<'a> {
 impl<'a> TrainingLoop<'a> {
     /// Makes and locks the output folder, and restores the state of a stopped run.
     pub fn new(args: &'a args::Train, setup: Setup, trainer: Trainer) -> anyhow::Result<Self> {
-        let Setup { run, lock, checkpoint, data, splits, .. } = setup;
+        let Setup { run, lock, checkpoint, splits, .. } = setup;
         let lock = lock.map_or_else(|| DirLock::new(&args.out), Ok)?;
         let rows = splits.train.len().min(run.recipe()?.rows);
         let batch = run.batch.min(rows);
         let mut training = Self {
             args,
             run,
-            data,
             splits,
             trainer,
             history: Vec::new(),
             pending: (0.0, 0),
             time: Duration::ZERO,
             profile: Profile::default(),
-            rows,
             batch,
             saved: None,
             _lock: lock,
@@ -78,11 +71,6 @@ impl<'a> TrainingLoop<'a> {
         }
         interrupt::watch()?; // the first signal asks for a checkpoint; the second does not wait for it
         Ok(training)
-    }
-
-    /// A description of the data.
-    pub fn describe_data(&self) -> String {
-        self.splits.describe(&self.data, self.rows)
     }
 
     /// Trains to the end. Ctrl-C writes a checkpoint and is an error.
@@ -149,7 +137,12 @@ impl<'a> TrainingLoop<'a> {
         let left = ["f32", "int8", "int4"].iter().any(|name| out.join(format!("model.{name}.blob")).exists());
         let blobs = if left { " (the blobs there are those of an earlier run)" } else { "" };
         let (step, steps) = (self.trainer.steps_done(), self.run.steps);
-        let [out, data] = [out, &self.data].map(|path| quoted(path));
+        let (out, data) = (quoted(&out.display().to_string()), quoted(&self.splits.data));
+        if self.splits.validation.is_some() {
+            return anyhow!(
+                "stopped at step {step} of {steps}; continue with --resume and otherwise the same options{blobs}"
+            );
+        }
         anyhow!("stopped at step {step} of {steps}; continue with --resume --out {out} --data {data}{blobs}")
     }
 
@@ -172,7 +165,6 @@ impl<'a> TrainingLoop<'a> {
 }
 
 /// A path as an argument for a shell.
-fn quoted(path: &Path) -> String {
-    let shown = path.display().to_string();
-    if shown.contains(char::is_whitespace) { format!("'{shown}'") } else { shown }
+fn quoted(path: &str) -> String {
+    if path.contains(char::is_whitespace) { format!("'{path}'") } else { path.into() }
 }

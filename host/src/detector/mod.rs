@@ -1,0 +1,47 @@
+//! From recordings of a sensor to the rows of a detector: front end, scales, and the windows that train, validate and test.
+
+mod choice;
+mod scales;
+mod split;
+
+pub use choice::{Choice, choose};
+pub use scales::scales;
+pub use split::Split;
+
+use autoencoder_core::Error;
+use autoencoder_core::front_end::{Scale, Section, Spec, section_len, write_section};
+use autoencoder_io::recordings::Recordings;
+use autoencoder_io::windows::{self, Place, Rows};
+
+/// The contents of a blob's input section.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sensor {
+    /// The shape of the samples and their front end.
+    pub spec: Spec,
+    /// The channels' names; empty if they have none.
+    pub names: Vec<String>,
+    /// The scale of each input.
+    pub scales: Vec<Scale>,
+}
+
+impl Sensor {
+    /// The sensor of an input section.
+    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
+        let section = Section::read(bytes)?;
+        let names = section.names.split('\n').filter(|_| !section.names.is_empty()).map(str::to_owned).collect();
+        Ok(Self { spec: section.spec, names, scales: section.scales().collect() })
+    }
+
+    /// The input section.
+    pub fn section(&self) -> Result<Vec<u8>, Error> {
+        let names = self.names.join("\n");
+        let mut bytes = vec![0; section_len(&self.spec, &names, &self.scales)?];
+        write_section(&self.spec, &names, &self.scales, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The rows of some windows, computed as a device computes them.
+    pub fn rows(&self, recordings: &Recordings, places: &[Place]) -> Rows {
+        windows::rows(recordings, &self.spec, &self.scales, places)
+    }
+}
