@@ -7,7 +7,7 @@ use autoencoder_io::idx::Images;
 use autoencoder_io::number::counted;
 use autoencoder_io::recordings::Recordings;
 use autoencoder_io::windows::{self, Place};
-use host::detector::{Choice, Sensor, Split, choose, scales};
+use host::detector::{Choice, Sensor, Split, balance, choose, scales};
 use std::fmt::Write;
 
 /// The most bands of a channel, unless an option says otherwise.
@@ -150,11 +150,15 @@ fn new_sensor(
         )
     })?;
     let features = windows::features(recordings, &spec, &split.train);
-    let (scales, constant) = scales(&features, spec.inputs());
+    let (mut scales, constant) = scales(&features, spec.inputs());
     if constant > 0 {
         writeln!(text, "{} never changed in training: any change counts", counted(constant, "input"))?;
     }
     ensure!(constant < spec.inputs(), "every training window is the same: there is nothing to learn");
+    if spec.window > 1 && !matches!(spec.front_end, FrontEnd::Spectrum { .. }) {
+        let rows = windows::rows(recordings, &spec, &scales, &split.train);
+        balance(&mut scales, &rows.images.pixels, spec.channels.into());
+    }
     Ok(Sensor { spec, names: recordings.names.clone(), scales })
 }
 

@@ -5,7 +5,7 @@ mod scales;
 mod split;
 
 pub use choice::{Choice, choose};
-pub use scales::scales;
+pub use scales::{balance, scales};
 pub use split::Split;
 
 use autoencoder_core::Error;

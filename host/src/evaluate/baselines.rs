@@ -83,6 +83,26 @@ impl PrincipalComponents {
         self.scores(rows, |x| &x - &x.dot(&first.t()).dot(&first))
     }
 
+    /// For each input the variance that is left by the first components that together have at least the fraction `explained` of
+    /// all variance.
+    pub fn residual_variances(&self, explained: f64) -> Vec<f64> {
+        let wanted = explained * self.variances.iter().sum::<f64>();
+        let mut sum = 0.0;
+        let first = self.variances.iter().take_while(|variance| {
+            let more = sum < wanted;
+            sum += **variance;
+            more
+        });
+        let first = first.count();
+        let mut residual = vec![0.0; self.mean.len()];
+        for (component, variance) in self.components.rows().into_iter().zip(&self.variances).skip(first) {
+            for (residual, v) in residual.iter_mut().zip(component) {
+                *residual += variance * v * v;
+            }
+        }
+        residual
+    }
+
     /// For each row the square of its Mahalanobis distance from the mean.
     ///
     /// ```text
