@@ -87,6 +87,10 @@ pub enum Resource {
     Gradients,
     /// Bytes of the held-out rows of a run of learning.
     HeldOut,
+    /// Numbers of a window of samples and of the scratch of its front end.
+    Window,
+    /// Bytes of the row of a window.
+    Row,
 }
 
 impl Error {
@@ -107,6 +111,8 @@ impl fmt::Display for Resource {
             Self::Channels => "channels that learn",
             Self::Gradients => "gradients between layers",
             Self::HeldOut => "bytes for the held-out rows",
+            Self::Window => "numbers for a window and its features",
+            Self::Row => "bytes for the row of a window",
         })
     }
 }

@@ -3,6 +3,7 @@
 use crate::terminal::note;
 use anyhow::{Context, ensure};
 use autoencoder_core::blob::{Blob, Format, Header};
+use autoencoder_core::front_end::Section;
 use autoencoder_core::network::Half;
 use autoencoder_core::quant::QuantParams;
 use autoencoder_core::{Network, Topology, blob};
@@ -80,6 +81,13 @@ impl WeightsBlob {
     /// The blob.
     pub fn blob(&self) -> anyhow::Result<Blob<'_>> {
         Ok(self.file.open()?)
+    }
+
+    /// The input section; `None` if the network takes rows, no samples.
+    pub fn section(&self) -> anyhow::Result<Option<Section<'_>>> {
+        let bytes = self.file.open()?.input().map_err(|source| self.file.error(source))?;
+        let section = (!bytes.is_empty()).then(|| Section::read(bytes)).transpose();
+        section.with_context(|| format!("{}: its input section", self.path.display()))
     }
 
     /// The bytes as they lie in flash.

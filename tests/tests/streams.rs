@@ -121,7 +121,8 @@ impl Device {
             moments: memory([Moments::default(); 2], channels),
             gradients: memory(0.0, adapt::gradients(network.topology())),
         };
-        let learner = Learner::new(LearnerBuffers { learning, held_out: memory(0, HELD_OUT * 784) });
+        let learner =
+            Learner::new(LearnerBuffers { learning, held_out: memory(0, HELD_OUT * 784), stored: memory(0, 0) });
         let mut app = App::new(buffers(&network), learner);
         app.load(BLOB.bytes());
         app.attach_flash(Nor::new(vec![0xff; 32 * 1024]));
@@ -131,7 +132,7 @@ impl Device {
     /// A run of learning with the default settings of `learn`.
     fn run(&mut self, rows: &[Row]) -> Judgement {
         let images = (rows.len() - HELD_OUT) as u32;
-        let begin = Begin { method: Method::Adam, rate: Method::Adam.rate(), batch: 1, rows: images };
+        let begin = Begin { method: Method::Adam, rate: Method::Adam.rate(), batch: 1, rows: images, passes: 1 };
         ask(&mut self.app, Command::Learn(LearningCommand::Begin(begin)), |reply| assert!(reply.is_ok(), "{reply:?}"));
         for row in rows {
             let image = Command::Learn(LearningCommand::Row(row));

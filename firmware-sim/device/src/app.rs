@@ -1,12 +1,13 @@
 //! The application: bytes in, frames out.
 
+use crate::detector::Detector;
 use crate::frame::{self, Receiver, frame_bytes};
+use crate::input::{Input, RowsOnly, Sampler};
 use crate::learn::Learn;
+use crate::message::SampleShape;
 use crate::message::{LearningCommand, Usage};
-use crate::monitor::Monitor;
 use crate::{Codec, Command, Error, Info, Reply, Request, Response, message};
-use autoencoder_core::blob::Thresholds;
-use autoencoder_core::{Error as WeightsError, Network, Resource};
+use autoencoder_core::{Error as WeightsError, Resource};
 use embedded_storage::nor_flash::NorFlash;
 
 /// The measurements of a board. A function returns 0 if the board cannot measure the quantity.
@@ -67,11 +68,10 @@ pub struct Buffers<'m> {
 
 /// The application: it answers each frame with a frame.
 ///
-/// `L` is [`Frozen`](crate::Frozen) or a [`Learner`](crate::Learner). `'b` is the lifetime of the blob, which stays in
-/// flash, `'m` that of the buffers.
-pub struct App<'b, 'm, L> {
-    codec: Codec<'b, 'm, L>,
-    monitor: Monitor,
+/// `L` is [`Frozen`](crate::Frozen) or a [`Learner`](crate::Learner), and `I` is [`RowsOnly`] or a [`Sampler`]. `'b` is
+/// the lifetime of the blob, which stays in flash, `'m` that of the buffers.
+pub struct App<'b, 'm, L, I = RowsOnly> {
+    detector: Detector<'b, 'm, L, I>,
     receiver: Receiver<'m>,
     transmit: &'m mut [u8],
     /// Bytes of RAM without the stack.
@@ -82,17 +82,30 @@ pub struct App<'b, 'm, L> {
     instructions: u32,
 }
 
-impl<'b, 'm, L: Learn> App<'b, 'm, L> {
-    /// An application without weights. Until [`Self::load`] it answers every command with [`WeightsError::Empty`].
+impl<'m, L: Learn> App<'_, 'm, L> {
+    /// An application without weights, which takes rows. Until [`Self::load`] it answers every command with
+    /// [`WeightsError::Empty`].
     pub fn new(buffers: Buffers<'m>, learner: L) -> Self {
+        Self::with_input(buffers, learner, RowsOnly)
+    }
+}
+
+impl<'b, 'm, L: Learn> App<'b, 'm, L, Sampler<'b, 'm>> {
+    /// As [`App::new`], with an application that also takes samples.
+    pub fn detector(buffers: Buffers<'m>, learner: L, sampler: Sampler<'b, 'm>) -> Self {
+        Self::with_input(buffers, learner, sampler)
+    }
+}
+
+impl<'b, 'm, L: Learn, I: Input<'b>> App<'b, 'm, L, I> {
+    fn with_input(buffers: Buffers<'m>, learner: L, input: I) -> Self {
         let Buffers { activations, receive, transmit } = buffers;
         let frames = receive.len() + transmit.len();
-        let codec = Codec::new(activations, learner);
+        let detector = Detector::new(Codec::new(activations, learner), input);
         Self {
-            static_bytes: (size_of::<Self>() + codec.memory_bytes() + frames) as u32,
+            static_bytes: (size_of::<Self>() + detector.memory_bytes() + frames) as u32,
             spare_bytes: 0,
-            codec,
-            monitor: Monitor::new(Thresholds::NONE),
+            detector,
             receiver: Receiver::new(receive),
             transmit,
             instructions: 0,
@@ -104,20 +117,19 @@ impl<'b, 'm, L: Learn> App<'b, 'm, L> {
     /// If the blob is unusable, or the network needs more than the buffers hold, the application answers every command
     /// with [`Error::Weights`] and the reason.
     pub fn load(&mut self, blob: &'b [u8]) {
-        self.codec.load(blob);
+        self.detector.load(blob);
         self.spare_bytes = 0;
-        if let Ok(network) = self.codec.network() {
+        if let Ok(row) = self.detector.longest_row() {
             let frames = [self.receiver.capacity(), self.transmit.len()];
-            let needed = frame_capacity::<L>(network);
+            let needed = frame_bytes(row);
             match WeightsError::check_capacity(Resource::Message, needed, frames[0].min(frames[1])) {
                 Ok(()) => {
-                    let spare = self.codec.spare_bytes() + frames[0] + frames[1] - 2 * needed;
+                    let spare = self.detector.spare_bytes() + frames[0] + frames[1] - 2 * needed;
                     self.spare_bytes = spare as u32;
                 }
-                Err(error) => self.codec.refuse(error),
+                Err(error) => self.detector.codec().refuse(error),
             }
         }
-        self.monitor = Monitor::new(self.codec.thresholds().unwrap_or(Thresholds::NONE));
     }
 
     /// Processes one byte from the line. If it ends a frame, returns the frame to send back.
@@ -137,7 +149,7 @@ impl<'b, 'm, L: Learn> App<'b, 'm, L> {
             }
             Ok(Ok(Request { sequence, command })) => {
                 let before = (probes.instructions)();
-                let result = answer(&mut self.codec, &mut self.monitor, command, self.static_bytes);
+                let result = answer(&mut self.detector, command, self.static_bytes);
                 self.instructions = (probes.instructions)().wrapping_sub(before);
                 (sequence, result)
             }
@@ -159,36 +171,29 @@ impl<'b, 'm, L: Learn> App<'b, 'm, L> {
     }
 }
 
-/// Bytes of the longest frame to or from a device with this network.
-fn frame_capacity<L: Learn>(network: &Network<'_>) -> usize {
-    frame_bytes(network.topology().row().max(network.code_bytes()).max(L::ROW))
-}
-
-impl<'m, F: NorFlash> App<'_, 'm, crate::Learner<'m, F>> {
+impl<'b, 'm, F: NorFlash, I: Input<'b>> App<'b, 'm, crate::Learner<'m, F>, I> {
     /// Attaches the flash that keeps the learned parameters, and loads those that were saved for this network. Call it
     /// after [`App::load`]: without a network, the flash is dropped.
     pub fn attach_flash(&mut self, flash: F) {
-        if let Ok((learner, network, _)) = self.codec.learner() {
-            learner.attach_flash(network, flash);
-        }
+        self.detector.attach_flash(flash);
     }
 }
 
 /// Executes one command. `ram` is [`App::static_bytes`].
-fn answer<'a, L: Learn>(
-    codec: &'a mut Codec<'_, '_, L>,
-    monitor: &mut Monitor,
+fn answer<'a, 'b, L: Learn, I: Input<'b>>(
+    detector: &'a mut Detector<'b, '_, L, I>,
     command: Command<'_>,
     ram: u32,
 ) -> Result<Reply<'a>, Error> {
     // Only codes carry it. To compute it takes long while a run of learning changes the channels.
     let identity = match command {
-        Command::Encode { .. } | Command::Decode { .. } => codec.identity()?,
+        Command::Encode { .. } | Command::Decode { .. } => detector.codec().identity()?,
         _ => 0,
     };
     Ok(match command {
         Command::Info => {
-            let network = codec.network()?;
+            let input = detector.input().spec().ok().map(SampleShape::from);
+            let network = detector.codec().network()?;
             Reply::Info(Info {
                 version: message::VERSION,
                 weights: network.blob().crc(),
@@ -196,43 +201,54 @@ fn answer<'a, L: Learn>(
                 code: network.topology().code() as u16,
                 code_bits: network.blob().header().code_bits,
                 static_bytes: ram,
+                input,
             })
         }
-        Command::Encode { row } => Reply::Code { identity, code: codec.encode(row)? },
+        Command::Encode { row } => Reply::Code { identity, code: detector.codec().encode(row)? },
         Command::Decode { identity: found, code } => {
             if found != identity {
                 return Err(Error::OtherWeights { expected: identity, found });
             }
-            Reply::Row(codec.decode(code)?)
+            Reply::Row(detector.codec().decode(code)?)
         }
-        Command::Score { row } => Reply::Score { score: codec.score(row)? },
+        Command::Score { row } => Reply::Score { score: detector.codec().score(row)? },
         Command::Monitor { row } => {
-            let score = codec.score(row)?;
-            monitor.set_thresholds(codec.thresholds()?);
-            Reply::Monitored { score, verdict: monitor.push(row, score) }
+            let (score, verdict) = detector.monitor(row)?;
+            Reply::Monitored { score, verdict }
         }
         Command::Digest { row, layers } => {
-            let (crc, score) = codec.digest(row, layers.into())?;
+            let (crc, score) = detector.codec().digest(row, layers.into())?;
             Reply::Digest { crc, score }
         }
         Command::Usage => return Err(Error::Malformed), // concerns the board: `push_probed` answers it
-        Command::Learn(command) => return learn(codec, command),
+        Command::Learn(command) => return learn(detector, command),
+        Command::Samples(samples) => Reply::Observed(detector.push_bytes(samples)?),
+        Command::Restart => {
+            detector.restart()?;
+            Reply::Observed(None)
+        }
     })
 }
 
 /// Executes one command about learning.
-fn learn<'a, L: Learn>(codec: &'a mut Codec<'_, '_, L>, command: LearningCommand<'_>) -> Result<Reply<'a>, Error> {
-    let (learner, network, memory) = codec.learner()?;
+fn learn<'a, 'b, L: Learn, I: Input<'b>>(
+    detector: &'a mut Detector<'b, '_, L, I>,
+    command: LearningCommand<'_>,
+) -> Result<Reply<'a>, Error> {
+    let learned = |(score, held_out)| Reply::Learned { score, held_out };
     match command {
-        LearningCommand::Row(row) => {
-            let (score, held_out) = learner.learn(network, memory, row)?;
-            return Ok(Reply::Learned { score, held_out });
+        LearningCommand::Row(row) => return detector.learn_row(row).map(learned),
+        LearningCommand::Samples(samples) => {
+            return Ok(detector.learn_bytes(samples)?.map_or(Reply::Observed(None), learned));
         }
-        LearningCommand::End => return Ok(Reply::Judged(learner.end(network, memory)?)),
-        LearningCommand::Flash { at } => return Ok(Reply::Flash(learner.read_flash(at)?)),
+        LearningCommand::End => return detector.end().map(Reply::Judged),
+        LearningCommand::Flash { at } => {
+            let (learner, ..) = detector.codec().learner()?;
+            return Ok(Reply::Flash(learner.read_flash(at)?));
+        }
         LearningCommand::Status => {}
-        LearningCommand::Begin(begin) => learner.begin(network, begin)?,
-        LearningCommand::Reset => learner.reset(network)?,
+        LearningCommand::Begin(begin) => detector.begin(begin)?,
+        LearningCommand::Reset => detector.reset()?,
     }
-    Ok(Reply::Status(learner.status(network)?))
+    detector.status().map(Reply::Status)
 }

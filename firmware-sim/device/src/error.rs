@@ -43,6 +43,28 @@ pub enum Error {
     NotLearning,
     /// The flash that keeps the learned parameters has failed.
     Store(StoreError),
+    /// The device takes rows, no samples.
+    RowsOnly,
+    /// The blob has no input section: its network takes rows, no samples.
+    NoSection,
+    /// The blob's input section describes the inputs of another network.
+    Inputs {
+        /// Inputs of the network.
+        #[serde(serialize_with = "wire::number")]
+        expected: u32,
+        /// Inputs of the section.
+        #[serde(serialize_with = "wire::number")]
+        found: u32,
+    },
+    /// The samples are not whole samples.
+    Channels {
+        /// Numbers of a sample.
+        #[serde(serialize_with = "wire::number")]
+        expected: u32,
+        /// Numbers given.
+        #[serde(serialize_with = "wire::number")]
+        found: u32,
+    },
 }
 
 impl fmt::Display for Error {
@@ -61,6 +83,14 @@ impl fmt::Display for Error {
             Self::Frozen => f.write_str("this device does not learn"),
             Self::NotLearning => f.write_str("no run of learning has begun"),
             Self::Store(error) => error.fmt(f),
+            Self::RowsOnly => f.write_str("this device takes rows, no samples"),
+            Self::NoSection => f.write_str("blob without an input section: its network takes rows, no samples"),
+            Self::Inputs { expected, found } => {
+                write!(f, "input section for a network of {found} inputs; this network has {expected}")
+            }
+            Self::Channels { expected, found } => {
+                write!(f, "{found} numbers; a sample has {expected}, one for each channel")
+            }
         }
     }
 }

@@ -20,8 +20,9 @@
 //!
 //! # Reading order
 //!
-//! [`codec`] runs the network. [`message`] defines what host and device send each other, and [`frame`] carries it over
-//! a line that may lose or change bytes. [`app`] puts the three together. [`monitor`] detects that the sensor has
+//! [`codec`] runs the network. [`input`] turns the samples of a sensor into its rows, and [`detector`] puts both and the
+//! monitor together, for firmware of your own. [`message`] defines what host and device send each other, and [`frame`] carries it over
+//! a line that may lose or change bytes. [`app`] is the detector at the end of that line. [`monitor`] detects that the sensor has
 //! changed, [`learn`] adapts the network to it, and [`store`] keeps the learned parameters in flash. [`flash`] is RAM
 //! that behaves like flash. [`tiny`] is a separate application that trains all parameters of a small network, with the
 //! steps of [`training`]. [`parity`] compares training on two machines.
@@ -30,8 +31,10 @@
 
 pub mod app;
 pub mod codec;
+pub mod detector;
 mod error;
 pub mod flash;
+pub mod input;
 pub mod learn;
 pub mod monitor;
 pub mod parity;
@@ -43,7 +46,9 @@ pub mod training;
 
 pub use app::{App, Buffers, Memory, Probes};
 pub use codec::Codec;
+pub use detector::{Detector, Observation};
 pub use error::Error;
+pub use input::{RowsOnly, Sampler};
 pub use learn::{Frozen, Learner};
 pub use message::{Command, Info, Reply, Request, Response};
 pub use protocol::{frame, message};

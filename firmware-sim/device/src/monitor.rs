@@ -125,6 +125,11 @@ impl Monitor {
         self.verdict()
     }
 
+    /// The CRC-32 of the last row.
+    pub const fn last_row(&self) -> u32 {
+        self.last[0]
+    }
+
     /// The verdict on the stream so far.
     pub const fn verdict(&self) -> Verdict {
         Verdict {

@@ -78,7 +78,7 @@ fn a_failed_save_leaves_the_device_as_before_the_run() {
 #[test]
 fn without_a_flash_a_run_is_refused_because_it_could_not_be_undone() {
     let blob = blob(1);
-    let begin = LearningCommand::Begin(Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 9 });
+    let begin = LearningCommand::Begin(Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 9, passes: 1 });
     let mut device = Device::boot(&blob, vec![0xff; 4096]);
     assert_eq!(device.status(LearningCommand::Status).kept, Err(StoreError::Capacity));
     device.ask(Command::Learn(begin), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Capacity))));
@@ -125,7 +125,7 @@ fn a_network_too_large_for_the_flash_cannot_learn_and_the_records_stay() {
     let (learned, flash) = (device.codes(), device.flash());
     device.load(&large);
     assert_eq!(device.status(LearningCommand::Status).kept, Err(StoreError::Capacity));
-    let begin = LearningCommand::Begin(Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 9 });
+    let begin = LearningCommand::Begin(Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 9, passes: 1 });
     for command in [begin, LearningCommand::Reset] {
         device.ask(Command::Learn(command), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Capacity))));
     }

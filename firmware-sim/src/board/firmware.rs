@@ -1,6 +1,6 @@
 //! Builds a board's images with the toolchain that is installed, and reads their sizes.
 
-use super::{Board, STAND_IN};
+use super::{Board, Processor, STAND_IN};
 use crate::terminal::note;
 use elf::abi::{SHF_ALLOC, SHF_WRITE, SHT_NOBITS};
 use elf::endian::LittleEndian;
@@ -26,6 +26,8 @@ pub enum Program {
     Profile,
     /// The application that learns. It is a separate image because it needs more RAM.
     Learner,
+    /// The application that takes samples. On boards with room for it, it also learns.
+    Detector,
     /// Trains in `f32`; the results are compared with this process.
     Training,
     /// Trains all parameters of a small network.
@@ -40,6 +42,7 @@ impl Program {
             Self::Engine => "engine",
             Self::Profile => "profile",
             Self::Learner => "learner",
+            Self::Detector => "detector",
             Self::Training => "training",
             Self::Tiny => "tiny",
         }
@@ -83,6 +86,12 @@ impl BoardImages {
             return Err(BuildError::NoLearner(board.name));
         }
         Self::build(board, &format!("{},learn", board.name), &[Program::Learner])
+    }
+
+    /// Builds the application that takes samples, unless it is up to date. It learns on a board with a DSP extension.
+    pub fn detector(board: &Board) -> Result<Self, BuildError> {
+        let learns = if matches!(board.processor, Processor::M4 | Processor::M33) { ",learn" } else { "" };
+        Self::build(board, &format!("{},detector{learns}", board.name), &[Program::Detector])
     }
 
     /// Builds a program that trains, for the default emulated board, unless it is up to date.

@@ -82,6 +82,9 @@ pub struct Image {
 /// Bytes for activations and scratch in the image of the engine alone, as in `cortex-m/src/capacity.rs`.
 pub const ENGINE_ACTIVATIONS: usize = 3_235;
 
+/// Bytes of the rows that a detector's run of learning goes over again, as in `cortex-m/src/capacity.rs`.
+pub const STORED_BYTES: usize = 16 * KIB;
+
 /// The areas and capacities of an image that learns.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LearnerImage {

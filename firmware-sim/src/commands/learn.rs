@@ -58,7 +58,8 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
 
     let method = args.optimizer;
     let rate = args.rate.unwrap_or(method.rate());
-    session.status(LearningCommand::Begin(Begin { method, rate, batch: args.batch, rows: count as u32 }))?;
+    let begin = Begin { method, rate, batch: args.batch, rows: count as u32, passes: 1 };
+    session.status(LearningCommand::Begin(begin))?;
     let (errors, instructions) = interrupt::explain(learn(&mut session, &stream), nothing_kept)?;
     let steps = errors.len().div_ceil(args.batch.into()).max(1);
     let instructions = instructions / steps as u64;

@@ -2,14 +2,17 @@
 
 use super::stack::Stack;
 use super::{Link, LinkError, Ram};
+use crate::board::STORED_BYTES;
 use autoencoder_core::adapt::{LearningMemory, Moments, gradients};
+use autoencoder_core::front_end::{Section, Spec};
 use autoencoder_core::network::memory_bytes;
 use autoencoder_core::quant::{ChannelParams, Native, code};
 use autoencoder_core::{Network, Topology, Zeroed};
 use autoencoder_device::flash::Nor;
 use autoencoder_device::frame::frame_bytes;
+use autoencoder_device::input::{Input, SamplerBuffers, command_bytes};
 use autoencoder_device::learn::{HELD_OUT, Learn, LearnerBuffers};
-use autoencoder_device::{App, Buffers, Frozen, Learner};
+use autoencoder_device::{App, Buffers, Frozen, Learner, Sampler};
 
 /// A device whose buffers are exactly as long as its network needs.
 pub struct InProcess<'b> {
@@ -25,6 +28,8 @@ pub struct InProcess<'b> {
 enum Application<'b> {
     Frozen(Box<App<'b, 'static, Frozen>>),
     Learning(Box<App<'b, 'static, FlashLearner>>),
+    Detector(Box<App<'b, 'static, Frozen, Sampler<'b, 'static>>>),
+    LearningDetector(Box<App<'b, 'static, FlashLearner, Sampler<'b, 'static>>>),
 }
 
 type FlashLearner = Learner<'static, Nor<Vec<u8>>>;
@@ -46,8 +51,26 @@ impl<'b> InProcess<'b> {
     pub fn boot_learning(blob: &'b [u8], flash: Vec<u8>) -> Result<Self, LinkError> {
         let network = Network::open(blob).ok();
         let row = longest_row::<FlashLearner>(network.as_ref());
-        let app = App::new(buffers(network.as_ref(), row), Learner::new(learner_buffers(network.as_ref())));
+        let app = App::new(buffers(network.as_ref(), row), Learner::new(learner_buffers(network.as_ref(), 0)));
         Self::start(Application::Learning(Box::new(app)), row, blob, Some(flash))
+    }
+
+    /// As [`Self::boot`], with an application that also takes samples; and learns, if it is given a flash.
+    pub fn boot_detector(blob: &'b [u8], flash: Option<Vec<u8>>) -> Result<Self, LinkError> {
+        let network = Network::open(blob).ok();
+        let network = network.as_ref();
+        let spec = network.and_then(spec);
+        let sampler = Sampler::new(sampler_buffers(spec.as_ref()));
+        let samples = spec.as_ref().map_or(0, command_bytes);
+        if flash.is_none() {
+            let row = longest_row::<Frozen>(network).max(samples);
+            let app = App::detector(buffers(network, row), Frozen, sampler);
+            return Self::start(Application::Detector(Box::new(app)), row, blob, None);
+        }
+        let row = longest_row::<FlashLearner>(network).max(samples);
+        let learner = Learner::new(learner_buffers(network, STORED_BYTES));
+        let app = App::detector(buffers(network, row), learner, sampler);
+        Self::start(Application::LearningDetector(Box::new(app)), row, blob, flash)
     }
 
     fn start(app: Application<'b>, row: usize, blob: &'b [u8], flash: Option<Vec<u8>>) -> Result<Self, LinkError> {
@@ -68,12 +91,9 @@ impl<'b> Application<'b> {
     fn load(&mut self, blob: &'b [u8], flash: Option<Vec<u8>>) {
         match self {
             Self::Frozen(app) => app.load(blob),
-            Self::Learning(app) => {
-                app.load(blob);
-                if let Some(flash) = flash {
-                    app.attach_flash(Nor::new(flash));
-                }
-            }
+            Self::Detector(app) => app.load(blob),
+            Self::Learning(app) => load_with_flash(app, blob, flash),
+            Self::LearningDetector(app) => load_with_flash(app, blob, flash),
         }
     }
 
@@ -81,6 +101,8 @@ impl<'b> Application<'b> {
         match self {
             Self::Frozen(app) => app.push(byte),
             Self::Learning(app) => app.push(byte),
+            Self::Detector(app) => app.push(byte),
+            Self::LearningDetector(app) => app.push(byte),
         }
     }
 
@@ -88,7 +110,20 @@ impl<'b> Application<'b> {
         match self {
             Self::Frozen(app) => app.static_bytes(),
             Self::Learning(app) => app.static_bytes(),
+            Self::Detector(app) => app.static_bytes(),
+            Self::LearningDetector(app) => app.static_bytes(),
         }
+    }
+}
+
+fn load_with_flash<'b, I: Input<'b>>(
+    app: &mut App<'b, 'static, FlashLearner, I>,
+    blob: &'b [u8],
+    flash: Option<Vec<u8>>,
+) {
+    app.load(blob);
+    if let Some(flash) = flash {
+        app.attach_flash(Nor::new(flash));
     }
 }
 
@@ -144,8 +179,21 @@ fn buffers(network: Option<&Network<'_>>, row: usize) -> Buffers<'static> {
     }
 }
 
-/// The buffers for learning with a network.
-fn learner_buffers(network: Option<&Network<'_>>) -> LearnerBuffers<'static> {
+/// The shape of a network's samples, if its blob has a usable input section.
+fn spec(network: &Network<'_>) -> Option<Spec> {
+    Section::read(network.blob().input().ok()?).ok().map(|section| section.spec)
+}
+
+/// The buffers for windows of samples.
+fn sampler_buffers(spec: Option<&Spec>) -> SamplerBuffers<'static> {
+    SamplerBuffers {
+        numbers: static_memory(0.0, spec.map_or(0, |spec| spec.samples() + spec.scratch())),
+        row: static_memory(0, spec.map_or(0, Spec::inputs)),
+    }
+}
+
+/// The buffers for learning with a network, with `stored` bytes for rows that a run goes over again.
+fn learner_buffers(network: Option<&Network<'_>>, stored: usize) -> LearnerBuffers<'static> {
     let channels = network.map_or(0, Network::channels);
     LearnerBuffers {
         learning: LearningMemory {
@@ -154,6 +202,7 @@ fn learner_buffers(network: Option<&Network<'_>>) -> LearnerBuffers<'static> {
             gradients: static_memory(0.0, network.map_or(0, |network| gradients(network.topology()))),
         },
         held_out: static_memory(0, HELD_OUT * network.map_or(0, |network| network.topology().row())),
+        stored: static_memory(0, stored),
     }
 }
 
@@ -200,6 +249,7 @@ mod tests {
                         assert_eq!(app.static_bytes(), static_bytes(weights.topology(), 8), "{topology}");
                         app.spare_bytes()
                     }
+                    Application::Detector(_) | Application::LearningDetector(_) => unreachable!("not booted here"),
                     Application::Learning(app) => {
                         assert_eq!(app.static_bytes(), learning_static_bytes(weights.topology(), 8), "{topology}");
                         app.spare_bytes()

@@ -56,6 +56,11 @@ impl Qemu {
         Self::start(board, images, Program::Learner, blob, kept)
     }
 
+    /// Boots the image that takes samples, with the contents of its slots if it learns.
+    pub fn boot_detector(board: &Board, images: &BoardImages, blob: &[u8], kept: &[u8]) -> Result<Self, LinkError> {
+        Self::start(board, images, Program::Detector, blob, kept)
+    }
+
     fn start(
         board: &Board,
         images: &BoardImages,

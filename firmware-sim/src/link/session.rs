@@ -19,7 +19,8 @@ use crate::flash_file::{self, FlashFile, describe, has_learned};
 use crate::terminal::note;
 use crate::weights::WeightsBlob;
 use anyhow::{Context, bail, ensure};
-use autoencoder_device::message::LearningCommand;
+use autoencoder_device::input::command_bytes;
+use autoencoder_device::message::{LearningCommand, SampleShape};
 use autoencoder_device::store::RecordState;
 use autoencoder_device::{Command, Reply, frame, message};
 use requests::reply;
@@ -35,6 +36,8 @@ pub struct Session<'w> {
     record: Option<u32>,
     /// Decodes in this process if the device holds only the encoder.
     decoder: Option<InProcess<'w>>,
+    /// The shape of the samples, if the device takes any.
+    input: Option<SampleShape>,
     /// Number of the last request; the greeting has 0.
     sequence: u32,
     buffer: Vec<u8>,
@@ -72,6 +75,30 @@ impl<'w> Session<'w> {
         Self::start(target, link, weights, true)
     }
 
+    /// As [`Self::open`], with a device that takes samples. It learns if it is given the contents of its flash; on a
+    /// serial port, the board has its own.
+    ///
+    /// Of the emulated boards, an `mps2-an386` and an `mps2-an505` learn.
+    pub fn detector(target: Target, weights: &'w WeightsBlob, flash: Option<Vec<u8>>) -> anyhow::Result<Self> {
+        introduce(&target, weights);
+        let learns = flash.is_some();
+        let link: Box<dyn Link + 'w> = match (&target.link, target.emulated) {
+            (Kind::Serial(path), _) => Box::new(Serial::open(path)?),
+            (_, Some(board)) => {
+                let images = BoardImages::detector(board)?;
+                Box::new(Qemu::boot_detector(board, &images, weights.bytes(), &flash.unwrap_or_default())?)
+            }
+            (_, None) => Box::new(InProcess::boot_detector(weights.bytes(), flash)?),
+        };
+        let session = Self::start(target, link, weights, learns)?;
+        ensure!(
+            session.input.is_some(),
+            "{}: no input section that fits its network: it takes rows, no samples",
+            weights.path.display()
+        );
+        Ok(session)
+    }
+
     /// Opens a device with the learned parameters in a flash file, if one is named.
     ///
     /// Returns an error if the file does not exist, is damaged, or holds only a record of other weights.
@@ -97,8 +124,10 @@ impl<'w> Session<'w> {
     }
 
     fn start(target: Target, link: Box<dyn Link + 'w>, weights: &'w WeightsBlob, learns: bool) -> anyhow::Result<Self> {
-        let buffer = vec![0; frame::frame_bytes(weights.row().max(weights.code_bytes()))];
-        let mut session = Self { weights, target, link, learns, record: None, decoder: None, sequence: 0, buffer };
+        let samples = weights.section()?.map_or(0, |section| command_bytes(&section.spec));
+        let buffer = vec![0; frame::frame_bytes(weights.row().max(weights.code_bytes()).max(samples))];
+        let mut session =
+            Self { weights, target, link, learns, record: None, decoder: None, input: None, sequence: 0, buffer };
         session.greet()?;
         session.within_budget()?;
         if session.decoder.is_some() && !session.target.quiet {
@@ -167,6 +196,7 @@ impl<'w> Session<'w> {
             info.version,
             message::VERSION
         );
+        self.input = info.input;
         if self.weights.is_encoder(info.weights) {
             self.decoder = Some(InProcess::boot(self.weights.bytes())?);
         }

@@ -45,7 +45,7 @@ pub fn with_learner<R>(lend: impl FnOnce(&mut LearnerApp<'_>) -> R) -> R {
     let mut held_out = vec![0; HELD_OUT * network.topology().row()];
     let learning = LearningMemory { channels: &mut channels, moments: &mut moments, gradients: &mut gradients };
     let mut buffers = vec![0; network.memory_bytes() + 2 * FRAME];
-    let learner = Learner::new(LearnerBuffers { learning, held_out: &mut held_out });
+    let learner = Learner::new(LearnerBuffers { learning, held_out: &mut held_out, stored: &mut [] });
     let mut app = App::new(split(&mut buffers), learner);
     app.load(blob);
     let slot = slot_bytes(record_bytes(network.channels()), PAGE);

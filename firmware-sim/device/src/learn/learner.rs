@@ -4,7 +4,9 @@
 //! begin    set the optimizer, rate and batch; the channels are those in flash, or the blob's
 //! learn    the row may take a place in the sample; a row that takes none, or that loses its place, is scored, followed
 //!          by one step of adapt::backward
-//! end      after  := the scores of the sample, with the learned channels
+//!          the row of a step is stored while there is room
+//! end      further passes over the stored rows, a step for each
+//!          after  := the scores of the sample, with the learned channels
 //!          move the learned channels to the memory of the moments; load those from before the run
 //!          before := the scores of the sample, with these
 //!          if the run helped, restore the learned channels and write them to flash, with their thresholds
@@ -27,16 +29,23 @@ use zerocopy::{FromZeros, IntoBytes};
 /// The buffers of a learner as arrays, for a `static`.
 ///
 /// `CHANNELS` is [`Network::channels`], `GRADIENTS` is [`adapt::gradients`], and `HELD_OUT_BYTES` is [`HELD_OUT`] times
-/// the length of a row. A channel needs 8 bytes of parameters and 16 of moments, a gradient 4.
-pub struct LearnerMemory<const CHANNELS: usize, const GRADIENTS: usize, const HELD_OUT_BYTES: usize> {
+/// the length of a row. A channel needs 8 bytes of parameters and 16 of moments, a gradient 4. `STORED_BYTES` hold the
+/// rows that a run goes over again; without them, each row is learned from once.
+pub struct LearnerMemory<
+    const CHANNELS: usize,
+    const GRADIENTS: usize,
+    const HELD_OUT_BYTES: usize,
+    const STORED_BYTES: usize = 0,
+> {
     channels: [ChannelParams; CHANNELS],
     moments: [[Moments; 2]; CHANNELS],
     gradients: [f32; GRADIENTS],
     held_out: [u8; HELD_OUT_BYTES],
+    stored: [u8; STORED_BYTES],
 }
 
-impl<const CHANNELS: usize, const GRADIENTS: usize, const HELD_OUT_BYTES: usize>
-    LearnerMemory<CHANNELS, GRADIENTS, HELD_OUT_BYTES>
+impl<const CHANNELS: usize, const GRADIENTS: usize, const HELD_OUT_BYTES: usize, const STORED_BYTES: usize>
+    LearnerMemory<CHANNELS, GRADIENTS, HELD_OUT_BYTES, STORED_BYTES>
 {
     /// All zeros: a static lies in `.bss` and takes no flash.
     pub const fn new() -> Self {
@@ -45,18 +54,19 @@ impl<const CHANNELS: usize, const GRADIENTS: usize, const HELD_OUT_BYTES: usize>
             moments: [[Moments::ZERO; 2]; CHANNELS],
             gradients: [0.0; GRADIENTS],
             held_out: [0; HELD_OUT_BYTES],
+            stored: [0; STORED_BYTES],
         }
     }
 
     /// Lends the buffers to a learner.
     pub fn buffers(&mut self) -> LearnerBuffers<'_> {
-        let Self { channels, moments, gradients, held_out } = self;
-        LearnerBuffers { learning: LearningMemory { channels, moments, gradients }, held_out }
+        let Self { channels, moments, gradients, held_out, stored } = self;
+        LearnerBuffers { learning: LearningMemory { channels, moments, gradients }, held_out, stored }
     }
 }
 
-impl<const CHANNELS: usize, const GRADIENTS: usize, const HELD_OUT_BYTES: usize> Default
-    for LearnerMemory<CHANNELS, GRADIENTS, HELD_OUT_BYTES>
+impl<const CHANNELS: usize, const GRADIENTS: usize, const HELD_OUT_BYTES: usize, const STORED_BYTES: usize> Default
+    for LearnerMemory<CHANNELS, GRADIENTS, HELD_OUT_BYTES, STORED_BYTES>
 {
     fn default() -> Self {
         Self::new()
@@ -70,12 +80,20 @@ pub struct LearnerBuffers<'m> {
     pub learning: LearningMemory<'m>,
     /// The [`HELD_OUT`] held-out rows of a run, concatenated.
     pub held_out: &'m mut [u8],
+    /// The rows that a run goes over again, concatenated; as many as there is room for, or none.
+    pub stored: &'m mut [u8],
 }
 
 /// Learns the scale and bias of each channel of a network, and keeps them in flash.
 pub struct Learner<'m, F> {
     memory: LearningMemory<'m>,
     sample: Sample<'m>,
+    /// Rows that were learned from, concatenated.
+    stored: &'m mut [u8],
+    /// The number of stored rows.
+    stored_rows: usize,
+    /// Further passes over the stored rows.
+    further_passes: u8,
     store: Option<Store<F>>,
     /// The state of the flash, or the reason why it cannot be used.
     kept: Result<RecordState, StoreError>,
@@ -103,10 +121,13 @@ pub const fn record_bytes(channels: usize) -> usize {
 impl<'m, F: NorFlash> Learner<'m, F> {
     /// A learner without a network and without a flash.
     pub fn new(buffers: LearnerBuffers<'m>) -> Self {
-        let LearnerBuffers { learning: memory, held_out } = buffers;
+        let LearnerBuffers { learning: memory, held_out, stored } = buffers;
         Self {
             memory,
             sample: Sample::new(held_out),
+            stored,
+            stored_rows: 0,
+            further_passes: 0,
             store: None,
             kept: Ok(RecordState::Nothing),
             run: LearningRun::IDLE,
@@ -212,13 +233,18 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
 
     fn memory_bytes(&self) -> usize {
         let LearningMemory { channels, moments, gradients } = &self.memory;
-        size_of_val(*channels) + size_of_val(*moments) + size_of_val(*gradients) + self.sample.capacity()
+        size_of_val(*channels)
+            + size_of_val(*moments)
+            + size_of_val(*gradients)
+            + self.sample.capacity()
+            + self.stored.len()
     }
 
     fn spare_bytes(&self, network: &Network<'_>) -> usize {
         let channels = network.channels() * (size_of::<ChannelParams>() + size_of::<[Moments; 2]>());
         let gradients = adapt::gradients(network.topology()) * size_of::<f32>();
-        self.memory_bytes().saturating_sub(channels + gradients + HELD_OUT * network.topology().row())
+        let rows = HELD_OUT * network.topology().row() + self.stored.len();
+        self.memory_bytes().saturating_sub(channels + gradients + rows)
     }
 
     fn channels(&self, network: &Network<'_>) -> Option<&[ChannelParams]> {
@@ -241,7 +267,7 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
     }
 
     fn begin(&mut self, network: &Network<'_>, begin: Begin) -> Result<(), Error> {
-        let Begin { method, rate, batch, rows } = begin;
+        let Begin { method, rate, batch, rows, passes } = begin;
         if self.running {
             self.go_back(network);
         }
@@ -250,10 +276,14 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
             Some(store) => store.check_capacity()?,
             None => return Err(self.kept.err().unwrap_or(StoreError::Missing).into()),
         }
-        self.run = LearningRun::new(method.optimizer(), rate as f32 * 1e-6, batch.min(MAX_BATCH), rows);
+        self.further_passes = passes.saturating_sub(1);
+        let room = self.stored.len() / network.topology().row().max(1);
+        let again = rows.min(room as u32).saturating_mul(self.further_passes.into());
+        let steps = rows.saturating_add(again);
+        self.run = LearningRun::new(method.optimizer(), rate as f32 * 1e-6, batch.min(MAX_BATCH), steps);
         self.running = true;
         self.memory.moments.zero();
-        self.rows = 0;
+        (self.rows, self.stored_rows) = (0, 0);
         self.sample.clear();
         Ok(())
     }
@@ -277,15 +307,16 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
         if matches!(place, Place::Free(_) | Place::Known) {
             return Ok((score(network, Some(self.learned(network)), memory, row)?, true));
         }
-        let channels = self.memory.channels.get(..network.channels());
         let learned_from = match place {
             Place::Taken(place) => &*self.sample.row_mut(place, length),
             _ => row,
         };
-        let score = score(network, channels, memory, learned_from)?;
-        let step = self.run.next_step();
+        let score = step(network, &mut self.run, memory, &mut self.memory, learned_from)?;
         self.rows = self.rows.saturating_add(1);
-        adapt::backward(network, &step, learned_from, memory, &mut self.memory);
+        if let Some(place) = self.stored.chunks_exact_mut(length.max(1)).nth(self.stored_rows) {
+            copy(learned_from, place)?;
+            self.stored_rows += 1;
+        }
         if let Place::Taken(place) = place {
             copy(row, self.sample.row_mut(place, length))?;
         }
@@ -295,6 +326,11 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
     fn end(&mut self, network: &Network<'_>, memory: &mut [u8]) -> Result<Judgement, Error> {
         if !self.running || self.sample.count() == 0 && self.rows == 0 {
             return Err(Error::NotLearning);
+        }
+        for _ in 0..self.further_passes {
+            for row in self.stored.chunks_exact(network.topology().row().max(1)).take(self.stored_rows) {
+                step(network, &mut self.run, memory, &mut self.memory, row)?;
+            }
         }
         let rows = self.rows;
         let after = self.scores(network, memory)?;
@@ -330,4 +366,17 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
         let count = store.read(at, &mut self.piece)?;
         Ok(self.piece.get(..count).unwrap_or_default())
     }
+}
+
+/// Scores a row with the channels so far, and takes its step. Returns the score.
+fn step(
+    network: &Network<'_>,
+    run: &mut LearningRun,
+    memory: &mut [u8],
+    learning: &mut LearningMemory<'_>,
+    row: &[u8],
+) -> Result<u32, Error> {
+    let score = score(network, learning.channels.get(..network.channels()), memory, row)?;
+    adapt::backward(network, &run.next_step(), row, memory, learning);
+    Ok(score)
 }

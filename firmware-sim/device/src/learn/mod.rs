@@ -153,6 +153,9 @@ pub struct Begin {
     pub batch: u8,
     /// The number of rows to learn from.
     pub rows: u32,
+    /// How often the run goes over the rows that the learner has room for. 0 and 1 are the same: every row is learned
+    /// from once, when it comes.
+    pub passes: u8,
 }
 
 /// The state of learning.

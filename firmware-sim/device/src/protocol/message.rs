@@ -6,14 +6,15 @@
 //!
 //! A row has one `u8` for each input of the network.
 
-use crate::Error;
 use crate::learn::{Begin, Judgement, Status};
 use crate::monitor::Verdict;
+use crate::{Error, Observation};
+use autoencoder_core::front_end::Spec;
 use autoencoder_core::wire;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol, in [`Info`].
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// A message from the host to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,12 +67,19 @@ pub enum Command<'a> {
     /// A command about learning; [`Error::Frozen`] from a device that does not learn.
     #[serde(borrow)]
     Learn(LearningCommand<'a>),
+    /// Monitor the next samples of a stream: [`Reply::Observed`]. They are whole samples, oldest first, each number a
+    /// little-endian `f32`, and no more than [`samples_in_command`](crate::input::samples_in_command).
+    Samples(&'a [u8]),
+    /// Begin a new window with the next sample, because it does not follow the one before: [`Reply::Observed`] with
+    /// `None`.
+    Restart,
 }
 
 impl Command<'_> {
     /// Whether the command may be sent twice. Streams and runs of learning count each row, so their commands may not.
     pub const fn repeatable(&self) -> bool {
-        !matches!(self, Self::Monitor { .. } | Self::Learn(LearningCommand::Row(_) | LearningCommand::End))
+        use LearningCommand::{End, Row, Samples};
+        !matches!(self, Self::Monitor { .. } | Self::Samples(_) | Self::Learn(Row(_) | Samples(_) | End))
     }
 }
 
@@ -94,6 +102,9 @@ pub enum LearningCommand<'a> {
         #[serde(serialize_with = "wire::number")]
         at: u32,
     },
+    /// Learn from the next samples of the run, which have the form of [`Command::Samples`]: [`Reply::Learned`] if they
+    /// complete a window, else [`Reply::Observed`] with `None`.
+    Samples(&'a [u8]),
 }
 
 /// A message from the device to the host.
@@ -150,7 +161,7 @@ pub enum Reply<'a> {
     },
     /// Answers [`LearningCommand::Status`], [`LearningCommand::Begin`] and [`LearningCommand::Reset`].
     Status(Status),
-    /// Answers [`LearningCommand::Row`].
+    /// Answers [`LearningCommand::Row`], and [`LearningCommand::Samples`] for the row of the window.
     Learned {
         /// The score before the step of the row that was learned from. That is this row, or a held-out row whose place
         /// this row takes. Without a step, the score of this row.
@@ -163,6 +174,8 @@ pub enum Reply<'a> {
     Judged(Judgement),
     /// Answers [`LearningCommand::Flash`] with bytes of the flash. There are none beyond its end.
     Flash(&'a [u8]),
+    /// Answers [`Command::Samples`] and [`Command::Restart`]. `None` if no window is complete.
+    Observed(Option<Observation>),
 }
 
 /// Memory and instructions, as the board measures them. A quantity that it cannot measure is 0.
@@ -199,6 +212,25 @@ pub struct Info {
     /// Bytes of RAM of the application without the stack.
     #[serde(serialize_with = "wire::number")]
     pub static_bytes: u32,
+    /// The shape of the samples; `None` if the device takes rows only, or the blob has no input section that fits.
+    pub input: Option<SampleShape>,
+}
+
+/// The shape of the samples that a device takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleShape {
+    /// Numbers of a sample.
+    pub channels: u16,
+    /// Samples of a window.
+    pub window: u16,
+    /// Samples from the start of one window to the start of the next.
+    pub hop: u16,
+}
+
+impl From<Spec> for SampleShape {
+    fn from(Spec { channels, window, hop, .. }: Spec) -> Self {
+        Self { channels, window, hop }
+    }
 }
 
 impl<'a> Request<'a> {

@@ -2,12 +2,13 @@
 #![allow(dead_code, missing_docs)] // each test program uses a part of it
 
 use autoencoder_device::frame::{self, frame_bytes};
+use autoencoder_device::input::Input;
 use autoencoder_device::learn::Learn;
 use autoencoder_device::{App, Command, Error, Reply, Request, Response};
 
 /// Sends one command and passes the result to `take`.
-pub fn ask<L: Learn, R>(
-    app: &mut App<'_, '_, L>,
+pub fn ask<'b, L: Learn, I: Input<'b>, R>(
+    app: &mut App<'b, '_, L, I>,
     command: Command<'_>,
     take: impl FnOnce(Result<Reply<'_>, Error>) -> R,
 ) -> R {

@@ -153,14 +153,19 @@ impl Net {
 
     /// The blob of its layers with any header.
     pub fn blob_with(&self, header: &Header) -> Vec<u8> {
+        self.blob_with_section(header, &[])
+    }
+
+    /// The blob of its layers with any header and input section.
+    pub fn blob_with_section(&self, header: &Header, section: &[u8]) -> Vec<u8> {
         let stored: Vec<_> = self.layers.iter().map(|layer| layer.stored(self.format)).collect();
         let layers = self.layers.iter().zip(&stored).map(|(layer, (channels, weights))| RawLayer {
             output: layer.output,
             channels: channels.as_bytes(),
             weights,
         });
-        let mut buffer = vec![0; blob::len(header, layers.clone(), &[]).unwrap()];
-        blob::write(header, layers, &[], &mut buffer).unwrap();
+        let mut buffer = vec![0; blob::len(header, layers.clone(), section).unwrap()];
+        blob::write(header, layers, section, &mut buffer).unwrap();
         buffer
     }
 

@@ -7,10 +7,11 @@ use crate::rows::mse;
 use crate::terminal::progress;
 use anyhow::{Context, bail};
 use autoencoder_core::blob::Thresholds;
+use autoencoder_device::input::command_bytes;
 use autoencoder_device::learn::{Judgement, Status};
 use autoencoder_device::message::LearningCommand;
 use autoencoder_device::monitor::Verdict;
-use autoencoder_device::{Command, Error, Reply, Request, Response, frame};
+use autoencoder_device::{Command, Error, Observation, Reply, Request, Response, frame};
 use autoencoder_io::interrupt;
 
 /// A digest of a device's computation for a row.
@@ -76,6 +77,50 @@ impl Session<'_> {
             Ok(Reply::Monitored { score, verdict }) => Ok((score, verdict)),
             other => unexpected(&other),
         }
+    }
+
+    /// Gives the device the next samples of a stream, each number of each channel, oldest first. Returns an observation
+    /// for each window that they complete.
+    pub fn observe(&mut self, samples: &[f32]) -> anyhow::Result<Vec<Observation>> {
+        let mut observations = Vec::new();
+        for command in commands(samples, self.numbers()?) {
+            let mut frame = self.exchange(Command::Samples(&command))?;
+            match reply(&mut frame, self.sequence)? {
+                Ok(Reply::Observed(observation)) => observations.extend(observation),
+                other => return unexpected(&other),
+            }
+        }
+        Ok(observations)
+    }
+
+    /// Gives the device the next samples of a run of learning. Returns the fields of [`Reply::Learned`] for each window
+    /// that they complete.
+    pub fn learn_samples(&mut self, samples: &[f32]) -> anyhow::Result<Vec<(u32, bool)>> {
+        let mut learned = Vec::new();
+        for command in commands(samples, self.numbers()?) {
+            let mut frame = self.exchange(Command::Learn(LearningCommand::Samples(&command)))?;
+            match reply(&mut frame, self.sequence)? {
+                Ok(Reply::Observed(None)) => {}
+                Ok(Reply::Learned { score, held_out }) => learned.push((score, held_out)),
+                other => return unexpected(&other),
+            }
+        }
+        Ok(learned)
+    }
+
+    /// Tells the device that the next sample does not follow the one before, so that it begins a new window.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        let mut frame = self.exchange(Command::Restart)?;
+        match reply(&mut frame, self.sequence)? {
+            Ok(Reply::Observed(None)) => Ok(()),
+            other => unexpected(&other),
+        }
+    }
+
+    /// Numbers of the samples in one command.
+    fn numbers(&self) -> anyhow::Result<usize> {
+        let section = self.weights.section()?.context("the blob has no input section")?;
+        Ok(command_bytes(&section.spec) / size_of::<f32>())
     }
 
     /// The CRC of the first layers' outputs for a row, and its score.
@@ -192,6 +237,11 @@ impl Session<'_> {
         }
         Ok(answer?)
     }
+}
+
+/// The samples of each command, as bytes.
+fn commands(samples: &[f32], numbers: usize) -> impl Iterator<Item = Vec<u8>> {
+    samples.chunks(numbers).map(|samples| samples.iter().flat_map(|x| x.to_le_bytes()).collect())
 }
 
 /// The number of the next request. 0 is reserved for the greeting, and the highest number for the line itself.
