@@ -6,7 +6,7 @@ use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::idx::Images;
 use host::data::Dataset;
 use host::evaluate::{self, IntegerNetwork};
-use host::export::calibrate::thresholds;
+use host::export::calibrate::{BEYOND, thresholds};
 use host::export::{BlobMeta, integer_blob};
 use host::train::checkpoint::{Checkpoint, Run};
 use host::train::qat::{Qat, WeightFormat};
@@ -226,6 +226,6 @@ fn the_shipped_blobs_have_the_thresholds_of_the_training_images() {
         let network = Network::open(file.bytes()).unwrap();
         let header = network.blob().header();
         let integers = IntegerNetwork::new(header, network.layers().collect());
-        assert_eq!(thresholds(&integers, &images), header.thresholds, "{name}");
+        assert_eq!(thresholds(&integers, &images, BEYOND), header.thresholds, "{name}");
     }
 }
