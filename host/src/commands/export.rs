@@ -16,7 +16,7 @@ use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
 use host::data::{Dataset, Sample};
 use host::evaluate;
-use host::export::{BlobMeta, Calibration, calibrated_blob, f32_blob, integer_blob};
+use host::export::{BlobMeta, Calibration, detector_blob, f32_blob, integer_blob};
 use host::network::FloatNetwork;
 use host::train::qat::WeightFormat;
 use std::iter;
@@ -51,7 +51,7 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
         (Some(format), Some(Rows { train, validation: None })) => integer_blob(&network, format, meta, train)?,
         (Some(format), Some(Rows { train, validation: Some(rows) })) => {
             let calibration = Calibration { rows, above: args.sensor.false_alarms };
-            calibrated_blob(&network, format, meta, train, calibration)?
+            detector_blob(&network, format, meta, train, calibration)?
         }
         _ => f32_blob(&network, meta)?,
     };

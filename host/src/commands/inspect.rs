@@ -1,6 +1,7 @@
 //! `inspect`: shows the contents of a weights blob.
 
 use crate::args;
+use crate::commands::sensor::describe as describe_front_end;
 use autoencoder_core::LayerSpec;
 use autoencoder_core::blob::{Format, Thresholds, VERSION};
 use autoencoder_core::quant::{Int4Tile, Int8Tile, padded};
@@ -8,6 +9,7 @@ use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::formats::ensure_not_checkpoint;
 use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
+use host::detector::Sensor;
 use std::fmt::Write;
 use zerocopy::FromBytes;
 
@@ -39,6 +41,7 @@ pub fn run(args: &args::Inspect) -> anyhow::Result<String> {
         Thresholds { lower, upper } => writeln!(text, "  thresholds       scores from {lower} to {upper}")?,
     }
     writeln!(text, "  encoder          {} of {} layers", topology.encoder_layers(), topology.layers().len())?;
+    sensor(&mut text, &file, blob.input().map_err(|source| file.error(source))?)?;
     writeln!(text, "\n  layer  inputs  outputs  activation  weights B  tables B  output: scale  zero")?;
     let mut numbers = Vec::new();
     let mut layers = blob.layers();
@@ -60,6 +63,29 @@ pub fn run(args: &args::Inspect) -> anyhow::Result<String> {
     writeln!(text, "\n  weights, all layers")?;
     histogram(&mut text, &numbers)?;
     Ok(text)
+}
+
+/// Shows the input section, if there is one.
+fn sensor(text: &mut String, file: &BlobFile, section: &[u8]) -> anyhow::Result<()> {
+    if section.is_empty() {
+        writeln!(text, "  input section    none: rows are the network's inputs")?;
+        return Ok(());
+    }
+    let Sensor { spec, names, scales } = Sensor::read(section).map_err(|source| file.error(source))?;
+    writeln!(text, "  input section    {}", counted(section.len(), "byte"))?;
+    let names = if names.is_empty() { "no names".to_owned() } else { names.join(", ") };
+    writeln!(text, "    channels       {}: {names}", spec.channels)?;
+    let rate = if spec.rate > 0.0 { format!(" at {} Hz", spec.rate) } else { String::new() };
+    writeln!(text, "    windows        {} every {}{rate}", counted(spec.window, "sample"), spec.hop)?;
+    writeln!(text, "    front end      {}", describe_front_end(spec.front_end))?;
+    let steps = scales.iter().map(|scale| 1.0 / scale.gain);
+    let (finest, coarsest) = (steps.clone().fold(f32::INFINITY, f32::min), steps.fold(0.0, f32::max));
+    writeln!(
+        text,
+        "    scales         {} with steps from {finest:.3e} to {coarsest:.3e}",
+        counted(scales.len(), "input")
+    )?;
+    Ok(())
 }
 
 /// The weights of a layer as numbers, without its padding.

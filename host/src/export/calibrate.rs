@@ -23,6 +23,13 @@ pub fn thresholds(network: &IntegerNetwork<'_>, data: &dyn Dataset, above: f64) 
     quantiles(network.scores(&Sample::new(data, ROWS)), above)
 }
 
+/// As [`thresholds`], for rows of a sensor. The lower one is a quarter of the quantile: that of a signal with half the amplitude.
+/// The same machine or person at another time often moves less, but a sensor that came loose sees far less.
+pub fn sensor_thresholds(network: &IntegerNetwork<'_>, data: &dyn Dataset, above: f64) -> Thresholds {
+    let Thresholds { lower, upper } = thresholds(network, data, above);
+    Thresholds { lower: lower / 4, upper }
+}
+
 /// The narrowest thresholds with at most the fraction [`BEYOND`] of the scores below them, and at most `above` above. Without
 /// scores, [`Thresholds::NONE`].
 fn quantiles(mut scores: Vec<u32>, above: f64) -> Thresholds {

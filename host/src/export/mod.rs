@@ -29,20 +29,22 @@ pub fn integer_blob(
     meta: BlobMeta<'_>,
     data: &dyn Dataset,
 ) -> Result<Vec<u8>, ExportError> {
-    calibrated_blob(network, format, meta, data, Calibration { rows: data, above: calibrate::BEYOND })
+    let mut quantised = quantise::quantise(network, format, meta, data)?;
+    quantised.header.thresholds = calibrate::thresholds(&quantised.network(), data, calibrate::BEYOND);
+    Ok(quantised.to_blob(meta.input)?)
 }
 
-/// The rows that calibrate thresholds.
+/// The rows that calibrate the thresholds of a detector.
 #[derive(Clone, Copy)]
 pub struct Calibration<'a> {
-    /// Rows that the network should know.
+    /// Normal rows that did not train.
     pub rows: &'a dyn Dataset,
     /// The fraction of their scores that may be above the upper threshold.
     pub above: f64,
 }
 
-/// As [`integer_blob`], with thresholds from other rows.
-pub fn calibrated_blob(
+/// The detector as a blob of integers. The rows of `data` calibrate the ranges of layers without a known range.
+pub fn detector_blob(
     network: &FloatNetwork,
     format: WeightFormat,
     meta: BlobMeta<'_>,
@@ -50,6 +52,7 @@ pub fn calibrated_blob(
     calibration: Calibration<'_>,
 ) -> Result<Vec<u8>, ExportError> {
     let mut quantised = quantise::quantise(network, format, meta, data)?;
-    quantised.header.thresholds = calibrate::thresholds(&quantised.network(), calibration.rows, calibration.above);
+    let Calibration { rows, above } = calibration;
+    quantised.header.thresholds = calibrate::sensor_thresholds(&quantised.network(), rows, above);
     Ok(quantised.to_blob(meta.input)?)
 }

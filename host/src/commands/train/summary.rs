@@ -11,7 +11,7 @@ use autoencoder_io::formats::PROTECTED;
 use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
 use host::evaluate::detection::Proportion;
-use host::export::{BlobMeta, Calibration, ExportError, calibrated_blob, f32_blob, integer_blob};
+use host::export::{BlobMeta, Calibration, ExportError, detector_blob, f32_blob, integer_blob};
 use host::train::qat::WeightFormat;
 use host::{evaluate, kernels, report};
 use std::fmt::Write;
@@ -93,7 +93,7 @@ fn blob_of(training: &TrainingLoop<'_>, format: WeightFormat, meta: BlobMeta<'_>
     match &splits.validation {
         Some(rows) => {
             let calibration = Calibration { rows, above: args.sensor.false_alarms };
-            calibrated_blob(trainer.network(), format, meta, &splits.train, calibration)
+            detector_blob(trainer.network(), format, meta, &splits.train, calibration)
         }
         None => integer_blob(trainer.network(), format, meta, &splits.train),
     }
