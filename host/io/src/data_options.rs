@@ -92,6 +92,12 @@ impl DataOptions {
         }
     }
 
+    /// Reads recordings for a network whose channels have these names. Unless `--columns` says otherwise, they are the columns.
+    pub fn read_for(&self, names: &[String]) -> Result<Recordings, RecordingError> {
+        let columns = if self.columns.is_empty() { names.to_vec() } else { self.columns.clone() };
+        Self { columns, ..self.clone() }.read_files(&self.data)
+    }
+
     /// Reads other files or folders of recordings with the same columns.
     pub fn read_files(&self, paths: &[PathBuf]) -> Result<Recordings, RecordingError> {
         let Self { columns, group, label, conditions, .. } = self;

@@ -104,7 +104,7 @@ pub fn places(recordings: &Recordings, spec: &Spec) -> Result<Vec<Place>, Window
     let starts = |length: usize| (0..=length.saturating_sub(window)).step_by(hop).filter(move |_| length >= window);
     let (windows, inputs) = (lengths().map(|length| starts(length).count()).sum::<usize>(), spec.inputs());
     if windows == 0 {
-        let longest = recordings.recordings.iter().max_by_key(|one| one.samples.len());
+        let longest = recordings.recordings.iter().rev().max_by_key(|one| one.samples.len());
         let name = longest.map(|one| one.name.clone()).unwrap_or_default();
         return Err(WindowsError::Short { name, samples: lengths().max().unwrap_or(0), window });
     }

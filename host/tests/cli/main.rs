@@ -1,6 +1,7 @@
 //! The program as a user meets it: exit codes, messages, files.
 
 mod data;
+mod detectors;
 mod figures;
 mod keeping;
 #[cfg(target_os = "linux")]
@@ -196,7 +197,7 @@ fn export_reads_images_only_if_it_needs_them() {
     assert!(fs::read(sandbox.path("again")).unwrap() == float);
     let error = sandbox.error("export artifacts/model.f32.blob --format int8 --out never --data nowhere");
     assert!(
-        error.contains("the calibration of an integer blob needs the training images (--data): nowhere: "),
+        error.contains("the calibration of an integer blob needs the training rows (--data): nowhere: "),
         "{error}"
     );
     let error = sandbox.error("export --format f32 --out never --data nowhere");

@@ -13,6 +13,7 @@ pub use error::{Place, RecordingError};
 pub use select::{Selection, Where};
 
 use crate::files;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +60,7 @@ impl Kind {
         let name = path.file_name()?.to_string_lossy().to_lowercase();
         let name = name.strip_suffix(".gz").unwrap_or(&name);
         Some(match name.rsplit_once('.')?.1 {
-            "csv" | "tsv" | "txt" => Self::Csv,
+            "csv" | "tsv" => Self::Csv,
             "npy" => Self::Npy,
             "npz" => Self::Npz,
             "wav" => Self::Wav,
@@ -68,9 +69,15 @@ impl Kind {
     }
 }
 
-/// Whether a path is a file of recordings by its name, or a folder that has one.
+/// Whether a path is a file of recordings by its name, or a folder that has one and no IDX files.
 pub fn are_recordings(path: &Path) -> bool {
-    if path.is_dir() { files_of(path).is_ok_and(|files| !files.is_empty()) } else { Kind::of(path).is_some() }
+    if !path.is_dir() {
+        return Kind::of(path).is_some();
+    }
+    let is_idx = |name: &OsStr| name.to_string_lossy().contains("idx");
+    let has_idx =
+        || fs::read_dir(path).is_ok_and(|mut all| all.any(|one| one.is_ok_and(|one| is_idx(&one.file_name()))));
+    files_of(path).is_ok_and(|files| !files.is_empty()) && !has_idx()
 }
 
 impl Recordings {

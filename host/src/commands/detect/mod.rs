@@ -4,12 +4,11 @@ mod pictures;
 mod table;
 
 use crate::args::{self, Normal};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use autoencoder_core::Network;
 use autoencoder_core::blob::{Format, Thresholds};
 use autoencoder_device::monitor::Monitor;
 use autoencoder_io::blob_file::{BlobFile, default_blob};
-use autoencoder_io::data_options::Data;
 use autoencoder_io::formats::ensure_not_checkpoint;
 use autoencoder_io::idx::Images;
 use autoencoder_io::recordings::Recordings;
@@ -38,7 +37,7 @@ pub fn run(args: &args::Eval) -> anyhow::Result<String> {
     ensure!(!section.is_empty(), "{}: the network takes rows of bytes, which IDX files hold", path.display());
     let sensor = Sensor::read(section).map_err(|source| file.error(source))?;
     let network = Network::new(blob.clone()).map_err(|source| file.error(source))?;
-    let Data::Recordings(recordings) = args.data.read()? else { bail!("expected recordings") };
+    let recordings = args.data.read_for(&sensor.names)?;
     windows::check(&recordings, &sensor.spec, &sensor.names)
         .with_context(|| format!("{} does not fit the data", path.display()))?;
     ensure!(

@@ -21,14 +21,17 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
     pool.install(|| {
         // Nobody may be listening.
         let say = |text: &str| args.json || stderr().write_all(text.as_bytes()).is_ok();
-        say(&setup.describe_data()?);
-        if let Some(validation) = setup.splits.validation.as_ref().filter(|_| setup.steps_are_open) {
+        let data = setup.describe_data()?;
+        let validation = setup.splits.validation.as_ref().filter(|_| setup.steps_are_open);
+        let described = validation.is_some_and(|_| say(&data));
+        if let Some(validation) = validation {
             let steps = steps::choose(&setup, validation)?;
             say(&steps.describe());
             setup.run.steps = steps.steps;
         }
         let trainer = setup.trainer()?;
         let mut training = TrainingLoop::new(args, setup, trainer)?;
+        let _ = described || say(&data);
         training.run()?;
         summary::finish(&training)
     })
