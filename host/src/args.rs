@@ -176,9 +176,10 @@ pub struct SensorOptions {
     /// Recordings to test on, .csv, .tsv, .npy, .npz or .wav files or folders [default: one in seven of --data]
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub test: Vec<PathBuf>,
-    /// Fraction of normal rows that may be above the threshold, of the validation rows
-    #[arg(long, value_name = "RATE", default_value = "0.005", value_parser = fraction)]
-    pub false_alarms: f64,
+    /// Fraction of normal rows that may be above the threshold, of the validation rows [default: 0.005; of a trained network: its
+    /// own]
+    #[arg(long, value_name = "RATE", value_parser = fraction)]
+    pub false_alarms: Option<f32>,
     #[command(flatten)]
     pub normal: Normal,
 }
@@ -193,6 +194,7 @@ impl SensorOptions {
             ("--front-end", self.front_end.is_some()),
             ("--bands", self.bands.is_some()),
             ("--test", !self.test.is_empty()),
+            ("--false-alarms", self.false_alarms.is_some()),
             ("--normal", !self.normal.labels.is_empty()),
         ];
         match given.into_iter().find(|(_, given)| *given) {
@@ -246,7 +248,7 @@ impl Normal {
 }
 
 /// Reads a fraction between 0 and 1.
-fn fraction(text: &str) -> Result<f64, &'static str> {
+fn fraction(text: &str) -> Result<f32, &'static str> {
     let number = text.parse().ok().filter(|number| (0.0..1.0).contains(number));
     number.ok_or("expected a number from 0 to below 1")
 }

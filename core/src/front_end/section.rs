@@ -9,6 +9,7 @@ use zerocopy::{FromBytes, IntoBytes};
 /// ```text
 /// spec     channels, window, hop (varint), rate (f32), front end (varint; of a spectrum also its bands, varint)
 /// names    the channels' names, a newline between two of them; empty if they have none
+/// rate     of false alarms: the fraction of normal rows that was to be above the upper threshold (f32)
 /// scales   offset and gain (f32) of each input, little-endian
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,19 +18,24 @@ pub struct Section<'a> {
     pub spec: Spec,
     /// The channels' names, a newline between two of them; empty if they have none.
     pub names: &'a str,
+    /// The fraction of normal rows that was to be above the upper threshold.
+    pub false_alarms: f32,
     scales: &'a [u8],
 }
 
 impl<'a> Section<'a> {
     /// Reads a section: [`Error::Malformed`] if its fields make no sense.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Error> {
-        let ((spec, names, scales), rest): ((Spec, &str, &[u8]), _) =
+        let ((spec, names, false_alarms, scales), rest): ((Spec, &str, f32, &[u8]), _) =
             postcard::take_from_bytes(bytes).map_err(|_| Error::Malformed)?;
-        let section = Self { spec, names, scales };
+        let section = Self { spec, names, false_alarms, scales };
         spec.check()?;
         let names_fit = names.is_empty() || names.split('\n').count() == usize::from(spec.channels);
         let lengths = scales.len() == spec.inputs() * size_of::<Scale>() && rest.is_empty();
-        let valid = lengths && names_fit && section.scales().all(|scale| scale.is_valid());
+        let valid = lengths
+            && names_fit
+            && (0.0..1.0).contains(&false_alarms)
+            && section.scales().all(|scale| scale.is_valid());
         if valid { Ok(section) } else { Err(Error::Malformed) }
     }
 
@@ -41,12 +47,19 @@ impl<'a> Section<'a> {
 }
 
 /// Writes a section into `buffer`.
-pub fn write_section<'b>(spec: &Spec, names: &str, scales: &[Scale], buffer: &'b mut [u8]) -> Result<&'b [u8], Error> {
-    let bytes = postcard::to_slice(&(spec, names, scales.as_bytes()), buffer).map_err(|_| Error::NoRoom)?;
+pub fn write_section<'b>(
+    spec: &Spec,
+    names: &str,
+    false_alarms: f32,
+    scales: &[Scale],
+    buffer: &'b mut [u8],
+) -> Result<&'b [u8], Error> {
+    let bytes =
+        postcard::to_slice(&(spec, names, false_alarms, scales.as_bytes()), buffer).map_err(|_| Error::NoRoom)?;
     Ok(bytes)
 }
 
 /// The number of bytes that [`write_section`] needs.
-pub fn section_len(spec: &Spec, names: &str, scales: &[Scale]) -> Result<usize, Error> {
-    postcard::experimental::serialized_size(&(spec, names, scales.as_bytes())).map_err(|_| Error::NoRoom)
+pub fn section_len(spec: &Spec, names: &str, false_alarms: f32, scales: &[Scale]) -> Result<usize, Error> {
+    postcard::experimental::serialized_size(&(spec, names, false_alarms, scales.as_bytes())).map_err(|_| Error::NoRoom)
 }

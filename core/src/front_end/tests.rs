@@ -130,8 +130,8 @@ fn a_section_comes_back_and_one_that_makes_no_sense_is_refused() {
     let spec = Spec { channels: 2, window: 16, hop: 4, rate: 50.0, front_end: FrontEnd::Spectrum { bands: 3 } };
     let scales: Vec<Scale> = (1..=6).map(|i| Scale { offset: i as f32, gain: 1.0 / i as f32 }).collect();
     let write = |spec: &Spec, names: &str, scales: &[Scale]| {
-        let mut buffer = std::vec![0; section_len(spec, names, scales).unwrap()];
-        write_section(spec, names, scales, &mut buffer).unwrap();
+        let mut buffer = std::vec![0; section_len(spec, names, 0.005, scales).unwrap()];
+        write_section(spec, names, 0.005, scales, &mut buffer).unwrap();
         buffer
     };
     let bytes = write(&spec, "ax\nay", &scales);
@@ -156,5 +156,5 @@ fn a_section_comes_back_and_one_that_makes_no_sense_is_refused() {
     ] {
         assert_eq!(Section::read(&wrong), Err(Error::Malformed), "{wrong:?}");
     }
-    assert!(write_section(&spec, "", &scales, &mut [0; 50]).is_err());
+    assert!(write_section(&spec, "", 0.005, &scales, &mut [0; 50]).is_err());
 }

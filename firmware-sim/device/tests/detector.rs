@@ -36,7 +36,7 @@ fn scales(count: usize) -> Vec<Scale> {
 
 fn section(spec: &Spec) -> Vec<u8> {
     let mut buffer = [0; 4096];
-    write_section(spec, "", &scales(spec.inputs()), &mut buffer).unwrap().to_vec()
+    write_section(spec, "", 0.005, &scales(spec.inputs()), &mut buffer).unwrap().to_vec()
 }
 
 /// A network for these inputs, and its blob with an input section.

@@ -15,6 +15,7 @@ use autoencoder_io::idx::Images;
 use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
 use host::data::{Dataset, Sample};
+use host::detector::Sensor;
 use host::evaluate;
 use host::export::{BlobMeta, Calibration, detector_blob, f32_blob, integer_blob};
 use host::network::FloatNetwork;
@@ -46,11 +47,13 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     let images = rows.as_ref().map(|rows| &rows.train);
     let network = source.rounded(images)?;
     let code_bits = args.code_bits.map_or_else(|| source.code_bits(), Ok)?;
-    let meta = BlobMeta { steps: source.steps(), code_bits, input: source.input() };
+    let sensor = rows.as_ref().and_then(|rows| rows.sensor.as_ref());
+    let input = sensor.map_or_else(|| Ok(source.input().to_vec()), Sensor::section)?;
+    let meta = BlobMeta { steps: source.steps(), code_bits, input: &input };
     let blob = match (integers, &rows) {
-        (Some(format), Some(Rows { train, validation: None })) => integer_blob(&network, format, meta, train)?,
-        (Some(format), Some(Rows { train, validation: Some(rows) })) => {
-            let calibration = Calibration { rows, above: args.sensor.false_alarms };
+        (Some(format), Some(Rows { train, validation: None, .. })) => integer_blob(&network, format, meta, train)?,
+        (Some(format), Some(Rows { train, validation: Some(rows), sensor: Some(sensor) })) => {
+            let calibration = Calibration { rows, above: sensor.false_alarms.into() };
             detector_blob(&network, format, meta, train, calibration)?
         }
         _ => f32_blob(&network, meta)?,
@@ -73,6 +76,8 @@ struct Rows {
     train: Images,
     /// They calibrate the thresholds.
     validation: Option<Images>,
+    /// How samples become rows.
+    sensor: Option<Sensor>,
 }
 
 impl Rows {
@@ -84,12 +89,13 @@ impl Rows {
             (Data::Folder(data), None) => {
                 args.sensor.ensure_unused(&data)?;
                 let train = Images::train(&data).with_context(needs)?;
-                (Self { train, validation: None }, data.display().to_string())
+                (Self { train, validation: None, sensor: None }, data.display().to_string())
             }
             (Data::Recordings(recordings), Some(sensor)) => {
                 let tests = args.sensor.read_tests(&args.data)?;
                 let data = SensorData::new(&args.sensor, &recordings, tests.as_ref(), Some(sensor))?;
-                (Self { train: data.train, validation: Some(data.validation) }, args.data.describe())
+                let SensorData { train, validation, sensor, .. } = data;
+                (Self { train, validation: Some(validation), sensor: Some(sensor) }, args.data.describe())
             }
             (Data::Folder(data), Some(_)) => {
                 bail!(

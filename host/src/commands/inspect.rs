@@ -71,13 +71,14 @@ fn sensor(text: &mut String, file: &BlobFile, section: &[u8]) -> anyhow::Result<
         writeln!(text, "  input section    none: rows are the network's inputs")?;
         return Ok(());
     }
-    let Sensor { spec, names, scales } = Sensor::read(section).map_err(|source| file.error(source))?;
+    let Sensor { spec, names, false_alarms, scales } = Sensor::read(section).map_err(|source| file.error(source))?;
     writeln!(text, "  input section    {}", counted(section.len(), "byte"))?;
     let names = if names.is_empty() { "no names".to_owned() } else { names.join(", ") };
     writeln!(text, "    channels       {}: {names}", spec.channels)?;
     let rate = if spec.rate > 0.0 { format!(" at {} Hz", spec.rate) } else { String::new() };
     writeln!(text, "    windows        {} every {}{rate}", counted(spec.window, "sample"), spec.hop)?;
     writeln!(text, "    front end      {}", describe_front_end(spec.front_end))?;
+    writeln!(text, "    false alarms   {} % asked for", 100.0 * false_alarms)?;
     let steps = scales.iter().map(|scale| 1.0 / scale.gain);
     let (finest, coarsest) = (steps.clone().fold(f32::INFINITY, f32::min), steps.fold(0.0, f32::max));
     writeln!(

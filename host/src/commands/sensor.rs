@@ -10,6 +10,8 @@ use autoencoder_io::windows::{self, Place};
 use host::detector::{Choice, Sensor, Split, balance, choose, scales};
 use std::fmt::Write;
 
+/// The fraction of normal rows above the threshold, unless an option says otherwise.
+const FALSE_ALARMS: f32 = 0.005;
 /// The most bands of a channel, unless an option says otherwise.
 const BANDS: u16 = 32;
 
@@ -57,7 +59,8 @@ impl SensorData {
         }
         let mut text = String::new();
         let sensor = match known {
-            Some(sensor) => sensor,
+            // The threshold may be another one.
+            Some(sensor) => Sensor { false_alarms: options.false_alarms.unwrap_or(sensor.false_alarms), ..sensor },
             None => new_sensor(options, recordings, spec, &split, &mut text)?,
         };
         let rows = |recordings: &Recordings, places: &[Place]| sensor.rows(recordings, places);
@@ -159,7 +162,8 @@ fn new_sensor(
         let rows = windows::rows(recordings, &spec, &scales, &split.train);
         balance(&mut scales, &rows.images.pixels, spec.channels.into());
     }
-    Ok(Sensor { spec, names: recordings.names.clone(), scales })
+    let (names, false_alarms) = (recordings.names.clone(), options.false_alarms.unwrap_or(FALSE_ALARMS));
+    Ok(Sensor { spec, names, false_alarms, scales })
 }
 
 /// `raw`, `centred`, `spectrum in 32 bands`

@@ -20,6 +20,8 @@ pub struct Sensor {
     pub spec: Spec,
     /// The channels' names; empty if they have none.
     pub names: Vec<String>,
+    /// The fraction of normal rows that was to be above the upper threshold.
+    pub false_alarms: f32,
     /// The scale of each input.
     pub scales: Vec<Scale>,
 }
@@ -29,14 +31,15 @@ impl Sensor {
     pub fn read(bytes: &[u8]) -> Result<Self, Error> {
         let section = Section::read(bytes)?;
         let names = section.names.split('\n').filter(|_| !section.names.is_empty()).map(str::to_owned).collect();
-        Ok(Self { spec: section.spec, names, scales: section.scales().collect() })
+        let scales = section.scales().collect();
+        Ok(Self { spec: section.spec, names, false_alarms: section.false_alarms, scales })
     }
 
     /// The input section.
     pub fn section(&self) -> Result<Vec<u8>, Error> {
         let names = self.names.join("\n");
-        let mut bytes = vec![0; section_len(&self.spec, &names, &self.scales)?];
-        write_section(&self.spec, &names, &self.scales, &mut bytes)?;
+        let mut bytes = vec![0; section_len(&self.spec, &names, self.false_alarms, &self.scales)?];
+        write_section(&self.spec, &names, self.false_alarms, &self.scales, &mut bytes)?;
         Ok(bytes)
     }
 

@@ -76,9 +76,15 @@ fn a_csv_becomes_a_detector_that_finds_what_it_was_not_trained_on() {
     }
 
     // The exporter writes the trainer's bytes, the input section included.
-    let export = format!("export artifacts/checkpoint --format int8 --out again --data healthy.csv {COLUMNS}");
-    sandbox.host(&export).assert().success();
+    let export = format!("export artifacts/checkpoint --format int8 --data healthy.csv {COLUMNS}");
+    sandbox.host(&format!("{export} --out again")).assert().success();
     assert_eq!(fs::read(sandbox.path("again")).unwrap(), file.bytes());
+    // A threshold for more false alarms, without another training.
+    sandbox.host(&format!("{export} --false-alarms 0.2 --out more")).assert().success();
+    let more = BlobFile::read(&sandbox.path("more")).unwrap();
+    let more = more.open().unwrap();
+    assert!(more.header().thresholds.upper < opened.header().thresholds.upper);
+    assert_eq!(Section::read(more.input().unwrap()).unwrap().false_alarms, 0.2);
     // The rows are IDX files, which other commands read.
     let rows = json(&sandbox.host(&format!("eval {blob} --data artifacts/rows --json")).output().unwrap());
     assert_eq!(rows["test_mse_int8"], summary["test_mse_int8"]);

@@ -201,7 +201,7 @@ fn export_reads_images_only_if_it_needs_them() {
         "{error}"
     );
     let error = sandbox.error("export --format f32 --out never --data nowhere");
-    assert!(error.contains("a checkpoint of rounded weights needs the training images (--data): nowhere: "), "{error}");
+    assert!(error.contains("a checkpoint of rounded weights needs the training rows (--data): nowhere: "), "{error}");
     // With other images, the biases would have other values.
     sandbox.images("train-images-idx3-ubyte", 100, &shipped("t10k-images-idx3-ubyte.gz")[16..]);
     let error = sandbox.error("export --format f32 --out never --data data");

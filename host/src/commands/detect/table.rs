@@ -26,7 +26,8 @@ impl Evaluation {
             Thresholds { upper, .. } => writeln!(text, "threshold: scores above {upper}")?,
         }
         if let Some(share) = self.false_alarms() {
-            writeln!(text, "false alarms: {} of normal windows", percent(share))?;
+            let asked = 100.0 * self.sensor.false_alarms;
+            writeln!(text, "false alarms: {} of normal windows, where {asked} % were asked for", percent(share))?;
         }
         if let (Some(roc), Some(detected)) = (self.roc(), self.detected()) {
             writeln!(text, "detected: {} of faulty windows", percent(detected))?;
@@ -141,6 +142,7 @@ impl Evaluation {
             "average_precision": roc.as_ref().map(Roc::average_precision),
             "false_alarms": self.false_alarms().map(|share| share.share()),
             "false_alarms_interval": self.false_alarms().map(|share| share.interval()),
+            "false_alarms_asked": self.sensor.false_alarms,
             "detected": self.detected().map(|share| share.share()),
             "detected_interval": self.detected().map(|share| share.interval()),
             "threshold": self.thresholds.upper,

@@ -20,6 +20,8 @@ pub struct Splits {
     pub validation: Option<Images>,
     /// The input section of the blobs.
     pub input: Vec<u8>,
+    /// The fraction of normal rows that may be above the threshold of a detector.
+    pub false_alarms: f32,
     /// The paths of the data.
     pub data: String,
     train_labels: Option<Vec<u8>>,
@@ -43,6 +45,7 @@ impl Splits {
                 let data = SensorData::new(&args.sensor, &recordings, tests.as_ref(), known)?;
                 Ok(Self {
                     input: data.sensor.section()?,
+                    false_alarms: data.sensor.false_alarms,
                     train: data.train,
                     test: data.test,
                     validation: Some(data.validation),
@@ -60,7 +63,17 @@ impl Splits {
         let train_labels = optional_labels(train_labels(data, train.len()));
         let test_labels = optional_labels(test_labels(data, test.len()));
         let (input, text, path) = (Vec::new(), String::new(), data.display().to_string());
-        Ok(Self { train, test, validation: None, input, data: path, train_labels, test_labels, text })
+        Ok(Self {
+            train,
+            test,
+            validation: None,
+            input,
+            false_alarms: 0.0,
+            data: path,
+            train_labels,
+            test_labels,
+            text,
+        })
     }
 
     /// Describes the rows: their numbers, their size, the number of rows with each label, and a drawing of the first row. Only
@@ -128,6 +141,7 @@ mod tests {
             test: rows(1),
             validation: None,
             input: Vec::new(),
+            false_alarms: 0.0,
             data: "data/ours".into(),
             train_labels: Some(vec![7, 0, 7]),
             test_labels: None,

@@ -73,7 +73,7 @@ pub fn finish(training: &TrainingLoop<'_>) -> anyhow::Result<String> {
         loss_path.display(),
     );
     if splits.validation.is_some() {
-        text += &detector(&integers, splits, args.sensor.false_alarms, &path)?;
+        text += &detector(&integers, splits, &path)?;
     }
     if args.profile {
         // Each layer has three products, the first has two. A product multiplies and adds once for each weight.
@@ -89,10 +89,10 @@ pub fn finish(training: &TrainingLoop<'_>) -> anyhow::Result<String> {
 
 /// The blob of integers. Its thresholds come from the validation rows, or from the training rows if there are none.
 fn blob_of(training: &TrainingLoop<'_>, format: WeightFormat, meta: BlobMeta<'_>) -> Result<Vec<u8>, ExportError> {
-    let TrainingLoop { args, splits, trainer, .. } = training;
+    let TrainingLoop { splits, trainer, .. } = training;
     match &splits.validation {
         Some(rows) => {
-            let calibration = Calibration { rows, above: args.sensor.false_alarms };
+            let calibration = Calibration { rows, above: splits.false_alarms.into() };
             detector_blob(trainer.network(), format, meta, &splits.train, calibration)
         }
         None => integer_blob(trainer.network(), format, meta, &splits.train),
@@ -110,10 +110,10 @@ fn write_rows(out: &Path, splits: &Splits) -> anyhow::Result<()> {
 }
 
 /// The threshold of a detector, and what it gives on the test rows.
-fn detector(network: &Network<'_>, splits: &Splits, asked: f64, path: &Path) -> anyhow::Result<String> {
+fn detector(network: &Network<'_>, splits: &Splits, path: &Path) -> anyhow::Result<String> {
     let upper = network.blob().header().thresholds.upper;
     let scores = evaluate::integer_scores(network, &splits.test);
-    let mut text = format!("\nthreshold: scores above {upper}, for {} % of normal rows\n", 100.0 * asked);
+    let mut text = format!("\nthreshold: scores above {upper}, for {} % of normal rows\n", 100.0 * splits.false_alarms);
     if let Some(share) = Proportion::above(&scores, upper) {
         let [low, high] = share.interval().map(|bound| 100.0 * bound);
         writeln!(
