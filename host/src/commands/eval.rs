@@ -24,11 +24,11 @@ use std::path::Path;
 use std::time::Instant;
 
 pub fn run(args: &args::Eval) -> anyhow::Result<String> {
+    /// The user's own training, then the weights that come with the repository.
+    const CANDIDATES: [&str; 2] = ["artifacts/model.f32.blob", "models/classic.int8.blob"];
     if args.data.are_recordings() {
         return detect::run(args);
     }
-    /// The user's own training, then the weights that come with the repository.
-    const CANDIDATES: [&str; 2] = ["artifacts/model.f32.blob", "models/classic.int8.blob"];
     let path = match &args.model {
         Some(path) => path.clone(),
         None => default_blob(CANDIDATES, "name a blob")?,

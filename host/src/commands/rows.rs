@@ -25,6 +25,6 @@ pub fn ensure_fits(topology: &Topology, rows: &Images, data: &str) -> anyhow::Re
     );
     let (found, network) = (rows.image_size(), describe(topology));
     let values = counted(found, "value");
-    ensure!(found == inputs, "{}: rows of {values}, where {network} takes {inputs}", data);
+    ensure!(found == inputs, "{data}: rows of {values}, where {network} takes {inputs}");
     Ok(())
 }

@@ -122,7 +122,10 @@ fn a_vibration_gets_its_spectrum() {
 fn a_column_that_never_changes_is_told_and_any_change_of_it_is_seen() {
     let sandbox = Sandbox::new();
     let text = csv(14, 0, 0.5);
-    let with = |value: &str| text.lines().skip(1).map(|line| format!("{line},{value}\n")).collect::<String>();
+    let with = |value: &str| {
+        let lines: Vec<String> = text.lines().skip(1).map(|line| format!("{line},{value}")).collect();
+        lines.join("\n") + "\n"
+    };
     let header = "recording,time,x,y,fault,z\n";
     fs::write(sandbox.path("healthy.csv"), header.to_owned() + &with("21.5")).unwrap();
     fs::write(sandbox.path("all.csv"), header.to_owned() + &with("21.6").replace(",,", ",hot,") + &with("21.5"))
@@ -216,11 +219,11 @@ fn data_that_do_not_fit_a_detector_are_refused() {
         (format!("eval {blob} --data healthy.csv --label nothing"), "no column nothing"),
         ("eval artifacts/model.f32.blob --data healthy.csv".into(), "an f32 blob has no threshold"),
         (
-            format!("export artifacts/checkpoint --format int8 --out x --data data"),
+            "export artifacts/checkpoint --format int8 --out x --data data".into(),
             "the network takes windows of recordings",
         ),
         (
-            format!("export artifacts/checkpoint --format int8 --out x --data one.csv"),
+            "export artifacts/checkpoint --format int8 --out x --data one.csv".into(),
             "the blob is for 2 channels (x, y)",
         ),
     ] {

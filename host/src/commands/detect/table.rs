@@ -2,6 +2,7 @@
 
 use super::{Evaluation, picture};
 use autoencoder_core::blob::Thresholds;
+use autoencoder_device::monitor::ALARM;
 use autoencoder_io::number::counted;
 use host::evaluate::detection::{Proportion, Roc};
 use serde_json::{Value, json};
@@ -79,34 +80,30 @@ impl Evaluation {
     /// What the monitor reports.
     fn events(&self, text: &mut String) -> std::fmt::Result {
         let (events, spec) = (&self.events, &self.sensor.spec);
-        write!(
-            text,
-            "\nmonitor: {} in {}",
-            counted(events.false_alarms, "false alarm"),
-            counted(events.normal_windows, "normal window")
-        )?;
+        let [alarms, windows] =
+            [counted(events.false_alarms, "false alarm"), counted(events.normal_windows, "normal window")];
+        write!(text, "\nmonitor: {alarms} in {windows}")?;
         if let Some(rate) = self.false_alarms_per_hour() {
             write!(text, " ({rate:.2} an hour)")?;
         }
-        if let Some(detected) = events.detected() {
-            let mut delays = events.delays.clone();
-            delays.sort_unstable();
-            let delay = delays.get(delays.len() / 2).copied().unwrap_or(0);
-            let seconds = if spec.rate > 0.0 {
-                format!(", {:.1} s", (delay * usize::from(spec.hop)) as f64 / f64::from(spec.rate))
-            } else {
-                String::new()
-            };
-            write!(
-                text,
-                "; {} of {} found, after {}{seconds} (median)",
-                events.delays.len(),
-                counted(events.stretches, "faulty stretch").replace("stretchs", "stretches"),
-                counted(delay, "window")
-            )?;
-            let _ = detected;
+        if events.stretches > 0 {
+            write!(text, "; {} of {} faults found", events.delays.len(), events.stretches)?;
         }
-        writeln!(text)
+        let mut delays = events.delays.clone();
+        delays.sort_unstable();
+        if let Some(delay) = delays.get(delays.len() / 2) {
+            write!(text, ", after {} (median", counted(*delay + 1, "window"))?;
+            if spec.rate > 0.0 {
+                write!(text, ", {:.1} s", (delay * usize::from(spec.hop)) as f64 / f64::from(spec.rate))?;
+            }
+            text.push(')');
+        }
+        writeln!(text)?;
+        let longest = self.places.chunk_by(|a, b| a.recording == b.recording).map(<[_]>::len).max().unwrap_or(0);
+        if longest < ALARM as usize {
+            writeln!(text, "  it votes over windows of one recording, and needs {ALARM}; the longest has {longest}")?;
+        }
+        Ok(())
     }
 
     fn false_alarms_per_hour(&self) -> Option<f64> {

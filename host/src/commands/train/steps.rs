@@ -33,7 +33,7 @@ pub fn choose(setup: &Setup, validation: &Images) -> anyhow::Result<Steps> {
         let mse = evaluate::mean(&evaluate::errors(trainer.network(), trainer.code_bits(), validation));
         let before = tried.last().map_or(f64::INFINITY, |(_, mse)| *mse);
         tried.push((steps, mse));
-        if !(mse < (1.0 - WORTH) * before) {
+        if mse.is_nan() || mse >= (1.0 - WORTH) * before {
             break;
         }
     }
