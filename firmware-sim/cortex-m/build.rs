@@ -12,10 +12,16 @@ fn main() {
     let boards = fs::read_dir("boards").expect("boards/ is here").flatten().map(|entry| entry.path());
     let boards: Vec<PathBuf> = boards.filter(chosen).collect();
     let [board] = boards.as_slice() else { panic!("exactly one feature must name a board") };
-    // The image that learns has a separate map, with more RAM and a flash for the learned channels.
-    let suffix = if env::var_os("CARGO_FEATURE_LEARN").is_some() { "-learn.x" } else { ".x" };
+    // The image that learns has a separate map, with more RAM and a flash for the learned channels. So has the detector,
+    // whose code is longer.
+    let is = |feature: &str| env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
+    let suffix = match (is("DETECTOR"), is("LEARN")) {
+        (true, _) => "-detector.x",
+        (false, true) => "-learn.x",
+        (false, false) => ".x",
+    };
     let board = board.with_file_name(board.file_stem().unwrap_or_default().to_string_lossy().into_owned() + suffix);
-    assert!(board.exists(), "{} is missing: this board has no image that learns", board.display());
+    assert!(board.exists(), "{} is missing: this board has no such image", board.display());
     fs::copy(board, out.join("memory.x")).expect("OUT_DIR can be written");
     fs::write(out.join("device.x"), "").expect("OUT_DIR can be written"); // no interrupt is used
     println!("cargo::rustc-link-search={}", out.display());

@@ -74,7 +74,8 @@ mod tests {
 
     fn frame(sequence: u32) -> Vec<u8> {
         let result = Ok(Reply::Code { identity: 7, code: &[sequence as u8, 0, 9] });
-        frame::write(&Response { sequence, result }, &mut [0; 64]).unwrap().to_vec()
+        let response: Response<'_> = Response { sequence, result };
+        frame::write(&response, &mut [0; 64]).unwrap().to_vec()
     }
 
     /// The first bytes of the codes read from a file of these packets, and the problems.
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn other_messages_are_not_packets() {
-        let error = Response { sequence: 1, result: Err(Error::Crc) };
+        let error: Response<'_> = Response { sequence: 1, result: Err(Error::Crc) };
         let frame = frame::write(&error, &mut [0; 64]).unwrap().to_vec();
         let (codes, problems) = outcome(&[frame]);
         assert!(codes.is_empty() && problems[0].ends_with(&Error::Malformed.to_string()));

@@ -30,7 +30,8 @@ impl<'a> Section<'a> {
             postcard::take_from_bytes(bytes).map_err(|_| Error::Malformed)?;
         let section = Self { spec, names, false_alarms, scales };
         spec.check()?;
-        let names_fit = names.is_empty() || names.split('\n').count() == usize::from(spec.channels);
+        let count = 1 + names.bytes().filter(|byte| *byte == b'\n').count();
+        let names_fit = names.is_empty() || count == usize::from(spec.channels);
         let lengths = scales.len() == spec.inputs() * size_of::<Scale>() && rest.is_empty();
         let valid = lengths
             && names_fit

@@ -15,13 +15,14 @@ impl<'a> Window<'a> {
     /// is no channel.
     pub fn new(ring: &'a [f32], first: usize, channels: usize) -> Self {
         let (newer, older) = ring.split_at_checked(first * channels).unwrap_or_default();
-        Self { parts: [older, newer], channels: channels.max(1) }
+        Self { parts: [older, newer], channels }
     }
 
     /// The samples, oldest first.
     pub fn samples(&self) -> impl Iterator<Item = &'a [f32]> + use<'a> {
         let [older, newer] = self.parts;
-        older.chunks_exact(self.channels).chain(newer.chunks_exact(self.channels))
+        let channels = self.channels.max(1); // no channel, no sample: the ring is then empty
+        older.chunks_exact(channels).chain(newer.chunks_exact(channels))
     }
 
     /// The numbers of one channel, oldest first.

@@ -16,6 +16,7 @@ mod memory;
 #[cfg_attr(feature = "lm3s6965evb", path = "board/lm3s6965evb.rs")]
 pub mod board;
 
+use autoencoder_device::input::Input;
 use autoencoder_device::learn::Learn;
 use autoencoder_device::{App, Probes};
 
@@ -45,7 +46,7 @@ pub fn wait() {
 }
 
 /// Answers every frame from the line. Never returns.
-pub fn serve<L: Learn>(app: &mut App<'_, '_, L>) -> ! {
+pub fn serve<'b, L: Learn, I: Input<'b>>(app: &mut App<'b, '_, L, I>) -> ! {
     loop {
         for byte in app.push_probed(&PROBES, board::get()).unwrap_or_default() {
             board::put(*byte);

@@ -4,8 +4,7 @@ use crate::detector::Detector;
 use crate::frame::{self, Receiver, frame_bytes};
 use crate::input::{Input, RowsOnly, Sampler};
 use crate::learn::Learn;
-use crate::message::SampleShape;
-use crate::message::{LearningCommand, Usage};
+use crate::message::{LearningCommand, Sampled, Usage};
 use crate::{Codec, Command, Error, Info, Reply, Request, Response, message};
 use autoencoder_core::{Error as WeightsError, Resource};
 use embedded_storage::nor_flash::NorFlash;
@@ -74,8 +73,6 @@ pub struct App<'b, 'm, L, I = RowsOnly> {
     detector: Detector<'b, 'm, L, I>,
     receiver: Receiver<'m>,
     transmit: &'m mut [u8],
-    /// Bytes of RAM without the stack.
-    static_bytes: u32,
     /// Bytes of the buffers that the network leaves unused.
     spare_bytes: u32,
     /// Instructions of the last command other than [`Command::Usage`].
@@ -100,12 +97,9 @@ impl<'b, 'm, L: Learn> App<'b, 'm, L, Sampler<'b, 'm>> {
 impl<'b, 'm, L: Learn, I: Input<'b>> App<'b, 'm, L, I> {
     fn with_input(buffers: Buffers<'m>, learner: L, input: I) -> Self {
         let Buffers { activations, receive, transmit } = buffers;
-        let frames = receive.len() + transmit.len();
-        let detector = Detector::new(Codec::new(activations, learner), input);
         Self {
-            static_bytes: (size_of::<Self>() + detector.memory_bytes() + frames) as u32,
             spare_bytes: 0,
-            detector,
+            detector: Detector::new(Codec::new(activations, learner), input),
             receiver: Receiver::new(receive),
             transmit,
             instructions: 0,
@@ -141,6 +135,7 @@ impl<'b, 'm, L: Learn, I: Input<'b>> App<'b, 'm, L, I> {
 
     /// As [`Self::push`], on a board that measures itself.
     pub fn push_probed(&mut self, probes: &Probes, byte: u8) -> Option<&[u8]> {
+        let frames = self.receiver.capacity() + self.transmit.len();
         let (sequence, result) = match self.receiver.push(byte)?.map(Request::read) {
             Ok(Ok(Request { sequence, command: Command::Usage })) => {
                 let (static_bytes, stack_bytes) = ((probes.static_bytes)(), (probes.stack_bytes)());
@@ -149,7 +144,7 @@ impl<'b, 'm, L: Learn, I: Input<'b>> App<'b, 'm, L, I> {
             }
             Ok(Ok(Request { sequence, command })) => {
                 let before = (probes.instructions)();
-                let result = answer(&mut self.detector, command, self.static_bytes);
+                let result = answer(&mut self.detector, command, frames);
                 self.instructions = (probes.instructions)().wrapping_sub(before);
                 (sequence, result)
             }
@@ -161,7 +156,7 @@ impl<'b, 'm, L: Learn, I: Input<'b>> App<'b, 'm, L, I> {
 
     /// Bytes of RAM of the application: its own size and all buffers, without the stack.
     pub fn static_bytes(&self) -> usize {
-        self.static_bytes as usize
+        size_of::<Self>() + self.detector.memory_bytes() + self.receiver.capacity() + self.transmit.len()
     }
 
     /// Bytes of the buffers that the network leaves unused; 0 without a network. Buffers have the lengths that the
@@ -179,12 +174,12 @@ impl<'b, 'm, F: NorFlash, I: Input<'b>> App<'b, 'm, crate::Learner<'m, F>, I> {
     }
 }
 
-/// Executes one command. `ram` is [`App::static_bytes`].
+/// Executes one command. `frames` is the length of both frames, in bytes.
 fn answer<'a, 'b, L: Learn, I: Input<'b>>(
     detector: &'a mut Detector<'b, '_, L, I>,
     command: Command<'_>,
-    ram: u32,
-) -> Result<Reply<'a>, Error> {
+    frames: usize,
+) -> Result<Reply<'a, I::Reply>, Error> {
     // Only codes carry it. To compute it takes long while a run of learning changes the channels.
     let identity = match command {
         Command::Encode { .. } | Command::Decode { .. } => detector.codec().identity()?,
@@ -192,7 +187,7 @@ fn answer<'a, 'b, L: Learn, I: Input<'b>>(
     };
     Ok(match command {
         Command::Info => {
-            let input = detector.input().spec().ok().map(SampleShape::from);
+            let static_bytes = size_of::<App<'_, '_, L, I>>() + detector.memory_bytes() + frames;
             let network = detector.codec().network()?;
             Reply::Info(Info {
                 version: message::VERSION,
@@ -200,8 +195,7 @@ fn answer<'a, 'b, L: Learn, I: Input<'b>>(
                 inputs: network.topology().row() as u16,
                 code: network.topology().code() as u16,
                 code_bits: network.blob().header().code_bits,
-                static_bytes: ram,
-                input,
+                static_bytes: static_bytes as u32,
             })
         }
         Command::Encode { row } => Reply::Code { identity, code: detector.codec().encode(row)? },
@@ -222,10 +216,13 @@ fn answer<'a, 'b, L: Learn, I: Input<'b>>(
         }
         Command::Usage => return Err(Error::Malformed), // concerns the board: `push_probed` answers it
         Command::Learn(command) => return learn(detector, command),
-        Command::Samples(samples) => Reply::Observed(detector.push_bytes(samples)?),
+        Command::Samples(samples) => {
+            let observation = detector.push_bytes(samples)?;
+            Reply::Sampled(I::reply(observation.map_or(Sampled::Incomplete, Sampled::Observed))?)
+        }
         Command::Restart => {
-            detector.restart()?;
-            Reply::Observed(None)
+            let shape = detector.restart()?.into();
+            Reply::Sampled(I::reply(Sampled::Restarted(shape))?)
         }
     })
 }
@@ -234,21 +231,24 @@ fn answer<'a, 'b, L: Learn, I: Input<'b>>(
 fn learn<'a, 'b, L: Learn, I: Input<'b>>(
     detector: &'a mut Detector<'b, '_, L, I>,
     command: LearningCommand<'_>,
-) -> Result<Reply<'a>, Error> {
-    let learned = |(score, held_out)| Reply::Learned { score, held_out };
-    match command {
-        LearningCommand::Row(row) => return detector.learn_row(row).map(learned),
-        LearningCommand::Samples(samples) => {
-            return Ok(detector.learn_bytes(samples)?.map_or(Reply::Observed(None), learned));
-        }
-        LearningCommand::End => return detector.end().map(Reply::Judged),
-        LearningCommand::Flash { at } => {
-            let (learner, ..) = detector.codec().learner()?;
-            return Ok(Reply::Flash(learner.read_flash(at)?));
-        }
-        LearningCommand::Status => {}
-        LearningCommand::Begin(begin) => detector.begin(begin)?,
-        LearningCommand::Reset => detector.reset()?,
+) -> Result<Reply<'a, I::Reply>, Error> {
+    if let LearningCommand::Samples(samples) = command {
+        return match detector.learn_bytes(samples)? {
+            Some((score, held_out)) => Ok(Reply::Learned { score, held_out }),
+            None => I::reply(Sampled::Incomplete).map(Reply::Sampled),
+        };
     }
-    detector.status().map(Reply::Status)
+    let (learner, network, memory) = detector.codec().learner()?;
+    match command {
+        LearningCommand::Row(row) => {
+            let (score, held_out) = learner.learn(network, memory, row)?;
+            return Ok(Reply::Learned { score, held_out });
+        }
+        LearningCommand::End => return Ok(Reply::Judged(learner.end(network, memory)?)),
+        LearningCommand::Flash { at } => return Ok(Reply::Flash(learner.read_flash(at)?)),
+        LearningCommand::Status | LearningCommand::Samples(_) => {}
+        LearningCommand::Begin(begin) => learner.begin(network, begin)?,
+        LearningCommand::Reset => learner.reset(network)?,
+    }
+    Ok(Reply::Status(learner.status(network)?))
 }

@@ -2,9 +2,11 @@
 
 use crate::input::{Input, Number, Sampler, command_bytes};
 use crate::learn::{Begin, Judgement, Learn, Status};
+use crate::message::Sampled;
 use crate::monitor::{Monitor, Verdict};
 use crate::{Codec, Error, Learner};
 use autoencoder_core::blob::Thresholds;
+use autoencoder_core::front_end::Spec;
 use autoencoder_core::wire;
 use embedded_storage::nor_flash::NorFlash;
 use serde::{Deserialize, Serialize};
@@ -93,11 +95,6 @@ impl<'b, 'm, L: Learn, I: Input<'b>> Detector<'b, 'm, L, I> {
         &mut self.codec
     }
 
-    /// What the detector takes.
-    pub fn input(&self) -> &I {
-        &self.input
-    }
-
     /// Bytes of memory that it was given.
     pub fn memory_bytes(&self) -> usize {
         self.codec.memory_bytes() + self.input.memory_bytes()
@@ -116,12 +113,12 @@ impl<'b, 'm, L: Learn, I: Input<'b>> Detector<'b, 'm, L, I> {
         Ok(network.topology().row().max(network.code_bytes()).max(L::ROW).max(samples))
     }
 
-    /// Begins a new window with the next sample, after an interruption of the stream. The monitor continues.
-    pub fn restart(&mut self) -> Result<(), Error> {
-        self.codec.network()?;
-        self.input.spec()?;
+    /// Begins a new window with the next sample, after an interruption of the stream. The monitor continues. Returns the
+    /// shape of the samples.
+    pub fn restart(&mut self) -> Result<Spec, Error> {
+        let spec = self.spec()?;
         self.input.restart();
-        Ok(())
+        Ok(spec)
     }
 
     /// Scores the next row of a stream. Returns the score and the verdict on the stream so far.
@@ -129,9 +126,16 @@ impl<'b, 'm, L: Learn, I: Input<'b>> Detector<'b, 'm, L, I> {
         monitor(&mut self.codec, &mut self.monitor, row)
     }
 
+    /// The shape of the samples; an error unless there is a network that takes samples.
+    pub fn spec(&self) -> Result<Spec, Error> {
+        I::reply(Sampled::Incomplete)?; // known when it is compiled: an image that takes rows alone has none of the rest
+        self.codec.network()?;
+        self.input.spec()
+    }
+
     /// Takes samples in the form of a message: little-endian `f32`.
     pub(crate) fn push_bytes(&mut self, samples: &[u8]) -> Result<Option<Observation>, Error> {
-        self.codec.network()?;
+        self.spec()?;
         let clipped = self.input.push_bytes(samples)?;
         clipped.map(|clipped| self.observe(clipped)).transpose()
     }
@@ -145,7 +149,7 @@ impl<'b, 'm, L: Learn, I: Input<'b>> Detector<'b, 'm, L, I> {
 
     /// Learns from samples in the form of a message.
     pub(crate) fn learn_bytes(&mut self, samples: &[u8]) -> Result<Option<(u32, bool)>, Error> {
-        self.codec.network()?;
+        self.spec()?;
         let clipped = self.input.push_bytes(samples)?;
         clipped.map(|_| self.learn_window()).transpose()
     }

@@ -13,8 +13,10 @@
 //! A hop that is longer than the window leaves samples out.
 
 use crate::Error;
+use crate::message::Sampled;
 use autoencoder_core::front_end::{self, Section, Spec, Window};
 use autoencoder_core::{Error as WeightsError, Network, Resource};
+use serde::{Deserialize, Serialize};
 
 /// A number of a sample.
 pub trait Number: Copy {
@@ -49,6 +51,12 @@ impl Number for [u8; 4] {
 
 /// What a device takes: rows alone ([`RowsOnly`], the default bodies), or also the samples of a sensor ([`Sampler`]).
 pub trait Input<'b>: Sized {
+    /// What [`Reply::Sampled`](crate::Reply::Sampled) carries.
+    type Reply: Serialize;
+
+    /// The contents of a reply. Errors: [`Error::RowsOnly`].
+    fn reply(sampled: Sampled) -> Result<Self::Reply, Error>;
+
     /// Prepares for a network that was loaded. Returns [`WeightsError::Capacity`] if the memory is too small for its
     /// windows.
     fn start(&mut self, _: &Network<'b>) -> Result<(), WeightsError> {
@@ -89,7 +97,17 @@ pub trait Input<'b>: Sized {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RowsOnly;
 
-impl Input<'_> for RowsOnly {}
+/// The replies about samples of a device that takes rows alone: there are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Never {}
+
+impl Input<'_> for RowsOnly {
+    type Reply = Never;
+
+    fn reply(_: Sampled) -> Result<Never, Error> {
+        Err(Error::RowsOnly)
+    }
+}
 
 /// The buffers of a sampler as arrays, for a `static`.
 ///
@@ -176,6 +194,12 @@ impl<'b, 'm> Sampler<'b, 'm> {
 }
 
 impl<'b> Input<'b> for Sampler<'b, '_> {
+    type Reply = Sampled;
+
+    fn reply(sampled: Sampled) -> Result<Sampled, Error> {
+        Ok(sampled)
+    }
+
     fn start(&mut self, network: &Network<'b>) -> Result<(), WeightsError> {
         self.section = section(network);
         let Ok(Section { spec, .. }) = &self.section else { return Ok(()) };

@@ -86,8 +86,7 @@ fn every_command_agrees_with_plain_loops() {
     let weights = crc(blob.bytes());
     let mut app = boot(blob.bytes());
     let static_bytes = (size_of::<App<'_, '_, Frozen>>() + 16 + 8 + 4 + 8 + 2 * FRAME) as u32;
-    let info =
-        Info { version: message::VERSION, weights, inputs: 16, code: 4, code_bits: 8, static_bytes, input: None };
+    let info = Info { version: message::VERSION, weights, inputs: 16, code: 4, code_bits: 8, static_bytes };
     ask(&mut app, 1, Command::Info, |response| {
         assert_eq!(response, Response { sequence: 1, result: Ok(Reply::Info(info)) });
     });

@@ -158,7 +158,6 @@ fn buffers_of_exactly_the_needed_length_suffice() {
                     code: net.topology().code() as u16,
                     code_bits: 8,
                     static_bytes: static_bytes as u32,
-                    input: None,
                 };
                 assert_eq!(result, Ok(Reply::Info(info)));
             });

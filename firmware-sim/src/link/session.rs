@@ -20,7 +20,7 @@ use crate::terminal::note;
 use crate::weights::WeightsBlob;
 use anyhow::{Context, bail, ensure};
 use autoencoder_device::input::command_bytes;
-use autoencoder_device::message::{LearningCommand, SampleShape};
+use autoencoder_device::message::LearningCommand;
 use autoencoder_device::store::RecordState;
 use autoencoder_device::{Command, Reply, frame, message};
 use requests::reply;
@@ -36,8 +36,6 @@ pub struct Session<'w> {
     record: Option<u32>,
     /// Decodes in this process if the device holds only the encoder.
     decoder: Option<InProcess<'w>>,
-    /// The shape of the samples, if the device takes any.
-    input: Option<SampleShape>,
     /// Number of the last request; the greeting has 0.
     sequence: u32,
     buffer: Vec<u8>,
@@ -90,12 +88,8 @@ impl<'w> Session<'w> {
             }
             (_, None) => Box::new(InProcess::boot_detector(weights.bytes(), flash)?),
         };
-        let session = Self::start(target, link, weights, learns)?;
-        ensure!(
-            session.input.is_some(),
-            "{}: no input section that fits its network: it takes rows, no samples",
-            weights.path.display()
-        );
+        let mut session = Self::start(target, link, weights, learns)?;
+        session.restart().with_context(|| weights.path.display().to_string())?;
         Ok(session)
     }
 
@@ -126,8 +120,7 @@ impl<'w> Session<'w> {
     fn start(target: Target, link: Box<dyn Link + 'w>, weights: &'w WeightsBlob, learns: bool) -> anyhow::Result<Self> {
         let samples = weights.section()?.map_or(0, |section| command_bytes(&section.spec));
         let buffer = vec![0; frame::frame_bytes(weights.row().max(weights.code_bytes()).max(samples))];
-        let mut session =
-            Self { weights, target, link, learns, record: None, decoder: None, input: None, sequence: 0, buffer };
+        let mut session = Self { weights, target, link, learns, record: None, decoder: None, sequence: 0, buffer };
         session.greet()?;
         session.within_budget()?;
         if session.decoder.is_some() && !session.target.quiet {
@@ -196,7 +189,6 @@ impl<'w> Session<'w> {
             info.version,
             message::VERSION
         );
-        self.input = info.input;
         if self.weights.is_encoder(info.weights) {
             self.decoder = Some(InProcess::boot(self.weights.bytes())?);
         }

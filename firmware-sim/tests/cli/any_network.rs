@@ -288,7 +288,8 @@ fn half_a_network_runs_its_commands_and_refuses_the_others() {
     // Packets with the identity of the decoder alone.
     let row = test_row(&place, size, 0);
     let code = net.packed(&net.encode(&row));
-    let reply = autoencoder_device::Reply::Code { identity: crc(&net.decoder().blob()), code: &code };
+    let reply: autoencoder_device::Reply<'_> =
+        autoencoder_device::Reply::Code { identity: crc(&net.decoder().blob()), code: &code };
     let response = autoencoder_device::Response { sequence: 1, result: Ok(reply) };
     place.write("own.bin", autoencoder_device::frame::write(&response, &mut [0; 64]).unwrap());
     let decoded = json(&place.run("decode own.bin --weights decoder --out own.png --json").success());

@@ -124,7 +124,7 @@ fn damaged_and_lost_packets_are_reported_and_the_rest_decodes() {
 
     // A code for another network, its CRC right: the device refuses it.
     let blob = fs::read(place.path("classic.blob")).unwrap();
-    let reply = autoencoder_device::Reply::Code { identity: crc(&blob), code: &[1; 4] };
+    let reply: autoencoder_device::Reply<'_> = autoencoder_device::Reply::Code { identity: crc(&blob), code: &[1; 4] };
     let response = autoencoder_device::Response { sequence: 2, result: Ok(reply) };
     let short = autoencoder_device::frame::write(&response, &mut [0; 64]).unwrap().to_vec();
     place.write("bad.bin", &[packets[0], &short].concat());

@@ -28,7 +28,7 @@ use crate::store::{RecordState, StoreError};
 use autoencoder_core::blob::Thresholds;
 use autoencoder_core::optimizer::{Adam, OptimizerKind, RmsProp, Sgd};
 use autoencoder_core::quant::ChannelParams;
-use autoencoder_core::{Error as WeightsError, Network};
+use autoencoder_core::{Error as WeightsError, Network, wire};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -148,10 +148,12 @@ pub struct Begin {
     /// The optimizer.
     pub method: Method,
     /// The learning rate at the first step, in millionths. Over `rows` rows, it falls linearly to a hundredth of this.
+    #[serde(deserialize_with = "wire::read_number")]
     pub rate: u32,
     /// Rows of each step, 1 to [`MAX_BATCH`].
     pub batch: u8,
     /// The number of rows to learn from.
+    #[serde(deserialize_with = "wire::read_number")]
     pub rows: u32,
     /// How often the run goes over the rows that the learner has room for. 0 and 1 are the same: every row is learned
     /// from once, when it comes.

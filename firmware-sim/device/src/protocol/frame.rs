@@ -134,7 +134,7 @@ mod tests {
     extern crate std;
     use super::*;
     use crate::learn::{Judgement, Status};
-    use crate::message::{SampleShape, Usage};
+    use crate::message::{SampleShape, Sampled, Usage};
     use crate::monitor::Verdict;
     use crate::store::{Record, RecordState};
     use crate::{Command, Info, Observation, Reply, Request, Response};
@@ -179,16 +179,9 @@ mod tests {
         let record = Record { sequence: most, slot: 255, other_damaged: true };
         let verdict = Verdict { above: 255, below: 255, repeats: 255, drifted: true };
         let usage = Usage { static_bytes: most, stack_bytes: most, spare_bytes: most, instructions: most };
-        let input = SampleShape { channels: u16::MAX, window: u16::MAX, hop: u16::MAX };
-        let info = Info {
-            version: 255,
-            weights: most,
-            inputs: u16::MAX,
-            code: u16::MAX,
-            code_bits: 255,
-            static_bytes: most,
-            input: Some(input),
-        };
+        let shape = SampleShape { channels: u16::MAX, window: u16::MAX, hop: u16::MAX };
+        let info =
+            Info { version: 255, weights: most, inputs: u16::MAX, code: u16::MAX, code_bits: 255, static_bytes: most };
         let observation = Observation { score: most, threshold: most, clipped: most, verdict, row: most };
         let capacity = WeightsError::Capacity { resource: Resource::HeldOut, needed: most, available: most };
         for result in [
@@ -200,7 +193,8 @@ mod tests {
             Ok(Reply::Status(Status { kept: Ok(RecordState::Base(record)), rows: most, thresholds })),
             Ok(Reply::Status(Status { kept: Ok(RecordState::OtherWeights { found: most }), rows: most, thresholds })),
             Ok(Reply::Learned { score: most, held_out: true }),
-            Ok(Reply::Observed(Some(observation))),
+            Ok(Reply::Sampled(Sampled::Restarted(shape))),
+            Ok(Reply::Sampled(Sampled::Observed(observation))),
             Ok(Reply::Judged(Judgement { before: most, after: most, kept: Ok(most) })),
             Err(Error::Weights(capacity)),
             Err(Error::OtherWeights { expected: most, found: most }),

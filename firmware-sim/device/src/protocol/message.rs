@@ -40,7 +40,7 @@ pub enum Command<'a> {
     /// Decode a code: [`Reply::Row`].
     Decode {
         /// The network that made the code, as [`Reply::Code`] identifies it.
-        #[serde(serialize_with = "wire::number")]
+        #[serde(serialize_with = "wire::number", deserialize_with = "wire::read_number")]
         identity: u32,
         /// The elements of the code, packed: [`autoencoder_core::quant::code`].
         code: &'a [u8],
@@ -67,11 +67,11 @@ pub enum Command<'a> {
     /// A command about learning; [`Error::Frozen`] from a device that does not learn.
     #[serde(borrow)]
     Learn(LearningCommand<'a>),
-    /// Monitor the next samples of a stream: [`Reply::Observed`]. They are whole samples, oldest first, each number a
+    /// Monitor the next samples of a stream: [`Sampled::Observed`] if they complete a window, else
+    /// [`Sampled::Incomplete`]. They are whole samples, oldest first, each number a
     /// little-endian `f32`, and no more than [`samples_in_command`](crate::input::samples_in_command).
     Samples(&'a [u8]),
-    /// Begin a new window with the next sample, because it does not follow the one before: [`Reply::Observed`] with
-    /// `None`.
+    /// Begin a new window with the next sample, because it does not follow the one before: [`Sampled::Restarted`].
     Restart,
 }
 
@@ -99,28 +99,31 @@ pub enum LearningCommand<'a> {
     /// Read the flash that keeps the learned channels: [`Reply::Flash`].
     Flash {
         /// The first byte to read.
-        #[serde(serialize_with = "wire::number")]
+        #[serde(serialize_with = "wire::number", deserialize_with = "wire::read_number")]
         at: u32,
     },
     /// Learn from the next samples of the run, which have the form of [`Command::Samples`]: [`Reply::Learned`] if they
-    /// complete a window, else [`Reply::Observed`] with `None`.
+    /// complete a window, else [`Sampled::Incomplete`].
     Samples(&'a [u8]),
 }
 
-/// A message from the device to the host.
+/// A message from the device to the host. `S` is that of [`Reply`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Response<'a> {
+pub struct Response<'a, S = Sampled> {
     /// The number of the request; 0 if the request could not be read.
     #[serde(serialize_with = "wire::number")]
     pub sequence: u32,
     /// The reply, or the reason why the command was refused.
     #[serde(borrow)]
-    pub result: Result<Reply<'a>, Error>,
+    pub result: Result<Reply<'a, S>, Error>,
 }
 
 /// The result of a command.
+///
+/// `S` is [`Input::Reply`](crate::input::Input::Reply). A device that takes rows alone has no code for replies about
+/// samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Reply<'a> {
+pub enum Reply<'a, S = Sampled> {
     /// Answers [`Command::Info`].
     Info(Info),
     /// Answers [`Command::Encode`]. A file of codes is a sequence of these responses, as received on the line.
@@ -174,8 +177,8 @@ pub enum Reply<'a> {
     Judged(Judgement),
     /// Answers [`LearningCommand::Flash`] with bytes of the flash. There are none beyond its end.
     Flash(&'a [u8]),
-    /// Answers [`Command::Samples`] and [`Command::Restart`]. `None` if no window is complete.
-    Observed(Option<Observation>),
+    /// Answers [`Command::Samples`] and [`Command::Restart`], and [`LearningCommand::Samples`] if they complete no window.
+    Sampled(S),
 }
 
 /// Memory and instructions, as the board measures them. A quantity that it cannot measure is 0.
@@ -204,26 +207,40 @@ pub struct Info {
     #[serde(serialize_with = "wire::number")]
     pub weights: u32,
     /// Elements of a row.
+    #[serde(serialize_with = "wire::short")]
     pub inputs: u16,
     /// Elements of a code.
+    #[serde(serialize_with = "wire::short")]
     pub code: u16,
     /// Bits of an element of a code.
     pub code_bits: u8,
     /// Bytes of RAM of the application without the stack.
     #[serde(serialize_with = "wire::number")]
     pub static_bytes: u32,
-    /// The shape of the samples; `None` if the device takes rows only, or the blob has no input section that fits.
-    pub input: Option<SampleShape>,
 }
 
-/// The shape of the samples that a device takes.
+/// The reply to samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sampled {
+    /// The next sample begins a window of this shape.
+    Restarted(SampleShape),
+    /// The samples complete no window.
+    Incomplete,
+    /// The samples complete this window.
+    Observed(Observation),
+}
+
+/// The shape of the samples that a device takes, from the blob's input section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampleShape {
     /// Numbers of a sample.
+    #[serde(serialize_with = "wire::short")]
     pub channels: u16,
     /// Samples of a window.
+    #[serde(serialize_with = "wire::short")]
     pub window: u16,
     /// Samples from the start of one window to the start of the next.
+    #[serde(serialize_with = "wire::short")]
     pub hop: u16,
 }
 

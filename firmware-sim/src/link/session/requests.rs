@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use autoencoder_core::blob::Thresholds;
 use autoencoder_device::input::command_bytes;
 use autoencoder_device::learn::{Judgement, Status};
-use autoencoder_device::message::LearningCommand;
+use autoencoder_device::message::{LearningCommand, Sampled};
 use autoencoder_device::monitor::Verdict;
 use autoencoder_device::{Command, Error, Observation, Reply, Request, Response, frame};
 use autoencoder_io::interrupt;
@@ -86,7 +86,8 @@ impl Session<'_> {
         for command in commands(samples, self.numbers()?) {
             let mut frame = self.exchange(Command::Samples(&command))?;
             match reply(&mut frame, self.sequence)? {
-                Ok(Reply::Observed(observation)) => observations.extend(observation),
+                Ok(Reply::Sampled(Sampled::Incomplete)) => {}
+                Ok(Reply::Sampled(Sampled::Observed(observation))) => observations.push(observation),
                 other => return unexpected(&other),
             }
         }
@@ -100,7 +101,7 @@ impl Session<'_> {
         for command in commands(samples, self.numbers()?) {
             let mut frame = self.exchange(Command::Learn(LearningCommand::Samples(&command)))?;
             match reply(&mut frame, self.sequence)? {
-                Ok(Reply::Observed(None)) => {}
+                Ok(Reply::Sampled(Sampled::Incomplete)) => {}
                 Ok(Reply::Learned { score, held_out }) => learned.push((score, held_out)),
                 other => return unexpected(&other),
             }
@@ -112,7 +113,7 @@ impl Session<'_> {
     pub fn restart(&mut self) -> anyhow::Result<()> {
         let mut frame = self.exchange(Command::Restart)?;
         match reply(&mut frame, self.sequence)? {
-            Ok(Reply::Observed(None)) => Ok(()),
+            Ok(Reply::Sampled(Sampled::Restarted(_))) => Ok(()),
             other => unexpected(&other),
         }
     }

@@ -37,7 +37,6 @@ fn session(weights: &WeightsBlob, device: impl FnMut(&[u8]) -> Result<Vec<u8>, L
         learns: false,
         record: None,
         decoder: None,
-        input: None,
         sequence: 0,
         buffer,
     }
@@ -87,7 +86,6 @@ fn a_device_of_another_protocol_or_with_other_weights_is_refused() {
         inputs: 784,
         code: 128,
         static_bytes: 3000,
-        input: None,
     };
     let greeted = |info: Info| {
         let mut session = session(&weights, move |_| Ok(response(0, Ok(Reply::Info(info)))));
