@@ -157,7 +157,7 @@ pub struct Export {
 #[derive(Options, Default)]
 #[command(next_help_heading = "Options for recordings")]
 pub struct SensorOptions {
-    /// Samples of a window; without it, each sample is a row
+    /// Samples of a window [default: 1, so that each sample is a row; of an array of windows: their samples]
     #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX))]
     pub window: Option<u16>,
     /// Samples from one window to the next [default: a quarter of the window]

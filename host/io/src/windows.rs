@@ -6,8 +6,8 @@ use crate::recordings::Recordings;
 use autoencoder_core::front_end::{self, Scale, Spec, Window};
 use std::ops::Range;
 
-/// The most bytes of rows: 2 GiB.
-pub const MOST_BYTES: usize = 1 << 31;
+/// The most bytes of rows: 512 MiB. The features that they are made of take four times as many.
+pub const MOST_BYTES: usize = 1 << 29;
 
 /// One window: `Spec::window` samples of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -107,7 +107,9 @@ impl SensorData {
 fn spec(options: &SensorOptions, recordings: &Recordings) -> anyhow::Result<Spec> {
     let channels = u16::try_from(recordings.channels)
         .map_err(|_| anyhow!("{} channels; a sensor has at most {}", recordings.channels, u16::MAX))?;
-    let window = options.window.unwrap_or(1);
+    // The windows of an array may be cut into smaller ones.
+    let of_array = recordings.window.and_then(|samples| u16::try_from(samples).ok());
+    let window = options.window.or(of_array).unwrap_or(1);
     let hop = options.hop.unwrap_or((window / 4).max(1));
     let rate = options.rate.or(recordings.rate).unwrap_or(0.0);
     let spec = Spec { channels, window, hop, rate, front_end: FrontEnd::Raw };

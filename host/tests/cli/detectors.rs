@@ -232,3 +232,34 @@ fn data_that_do_not_fit_a_detector_are_refused() {
     }
     assert!(!sandbox.path("x").exists());
 }
+
+/// A NumPy file of `f32`.
+fn npy(descriptor: &str, shape: &str, numbers: &[f32]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descriptor}', 'fortran_order': False, 'shape': ({shape}), }}");
+    let padded = format!("{header:<117}\n");
+    let data = numbers.iter().flat_map(|number| number.to_le_bytes());
+    b"\x93NUMPY\x01\0".iter().copied().chain(118u16.to_le_bytes()).chain(padded.bytes()).chain(data).collect()
+}
+
+#[test]
+fn an_array_of_windows_needs_no_options() {
+    let sandbox = Sandbox::new();
+    let numbers: Vec<f32> = (0..40 * 16 * 2).map(|i| ((i / 32 * 5 + i % 32) as f32 * 0.3).sin()).collect();
+    fs::write(sandbox.path("windows.npy"), npy("<f4", "40, 16, 2", &numbers)).unwrap();
+    let output = sandbox.host("train --data windows.npy --steps 20").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("40 recordings, 640 samples of 2 channels: windows of 16 samples every 4"), "{said}");
+    // Of every seven windows one validates and one tests.
+    assert!(said.contains("30 train, 5 validate, 5 test"), "{said}");
+    for (name, bytes, expected) in [
+        ("objects.npy", npy("|O", "3,", &[1.0; 6]), "expected numbers"),
+        ("cut.npy", npy("<f4", "9, 9", &[1.0; 80]), "cut off"),
+        ("cut.wav", b"RIFF\x24\0\0\0WAVEfmt ".to_vec(), "cut off"),
+    ] {
+        fs::write(sandbox.path(name), bytes).unwrap();
+        let error = sandbox.error(&format!("train --data {name} --out never"));
+        assert!(error.contains(name) && error.contains(expected), "{error}");
+        assert!(!sandbox.path("never").exists());
+    }
+}

@@ -193,6 +193,6 @@ impl<'a> Table<'a> {
         }
         let names = if *header { channels.iter().map(|column| all[*column].clone()).collect() } else { Vec::new() };
         let (channels, labels) = (channels.len(), self.labels);
-        Ok(Recordings { names, channels, rate: None, labels, recordings: self.recordings })
+        Ok(Recordings { names, channels, labels, recordings: self.recordings, ..Recordings::default() })
     }
 }

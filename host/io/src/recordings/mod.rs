@@ -40,6 +40,8 @@ pub struct Recordings {
     pub channels: usize,
     /// Samples a second, if the file says so.
     pub rate: Option<f32>,
+    /// Samples of each recording, if the file is an array of windows.
+    pub window: Option<usize>,
     /// The labels that occur.
     pub labels: Vec<String>,
     /// The recordings, in the order of the files.
@@ -117,6 +119,9 @@ impl Recordings {
         if !same || self.rate != other.rate {
             let described = [&*self, &other].map(Self::described);
             return Err(RecordingError::Differ { path: path.to_owned(), first: first.to_owned(), described });
+        }
+        if self.window != other.window {
+            self.window = None;
         }
         let numbers = |all: &Self| all.recordings.iter().map(|one| one.samples.len()).sum::<usize>();
         if numbers(self) + numbers(&other) > MOST_NUMBERS {

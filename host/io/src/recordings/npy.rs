@@ -74,7 +74,8 @@ fn recordings(path: &Path, name: &str, bytes: &[u8], selection: &Selection) -> R
     if array.len() > MOST_NUMBERS {
         return Err(RecordingError::TooLarge(path.to_owned()));
     }
-    let array = match array.ndim() {
+    let dimensions = array.ndim();
+    let array = match dimensions {
         1 => array.insert_axis(Axis(1)).insert_axis(Axis(0)),
         2 => array.insert_axis(Axis(0)),
         3 => array,
@@ -85,7 +86,7 @@ fn recordings(path: &Path, name: &str, bytes: &[u8], selection: &Selection) -> R
             return Err(refused(path, &reason));
         }
     };
-    let [windows, _, channels] = [0, 1, 2].map(|axis| array.len_of(Axis(axis)));
+    let [windows, samples, channels] = [0, 1, 2].map(|axis| array.len_of(Axis(axis)));
     let columns = columns(path, channels, selection)?;
     let recordings = array.outer_iter().enumerate().map(|(i, window)| Recording {
         name: if windows == 1 { name.to_owned() } else { format!("{name}[{i}]") },
@@ -96,7 +97,8 @@ fn recordings(path: &Path, name: &str, bytes: &[u8], selection: &Selection) -> R
         labels: Vec::new(),
     });
     let (channels, recordings) = (columns.len(), recordings.collect());
-    Ok(Recordings { channels, recordings, ..Recordings::default() })
+    let window = (dimensions == 3).then_some(samples);
+    Ok(Recordings { channels, window, recordings, ..Recordings::default() })
 }
 
 /// The columns that were chosen by number; all if none were.
