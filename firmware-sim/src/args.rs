@@ -37,7 +37,8 @@ pub enum Command {
     Bench(Bench),
     /// Score a stream of rows that drifts half-way and show when the device notices
     Monitor(Monitor),
-    /// Check layer by layer that the device computes the bytes of plain loops in this process
+    /// Check layer by layer that the device computes the bytes of plain loops in this process. For a network that takes
+    /// samples, pseudo-random ones, window by window
     Verify(Verify),
     /// Adapt the device to a sensor that has changed, and show the error before and after
     Learn(Learn),
@@ -175,6 +176,10 @@ pub struct Bench {
     /// network 64-16-4-16-64. The latter uses these rows if they can be reduced to 64 values
     #[arg(long, conflicts_with_all = ["layers", "topology"])]
     pub learning: bool,
+    /// Measure the front ends instead: raw, centred and spectral windows of three channels, for 96-32-8-32-96 with
+    /// pseudo-random weights
+    #[arg(long, conflicts_with_all = ["layers", "topology", "learning", "data", "weights"])]
+    pub detector: bool,
     #[command(flatten)]
     pub data: DataFolder,
     /// Fail if a figure exceeds its limit in this file
@@ -200,7 +205,7 @@ pub struct Monitor {
 #[derive(Options)]
 #[command(mut_arg("link", |link| link.default_value("qemu")))]
 pub struct Verify {
-    /// Number of test rows [default: all]
+    /// Number of test rows [default: all]; of windows, for a network that takes samples [default: 200]
     #[arg(long, alias = "images", value_name = "N", value_parser = whole(1..=u32::MAX))]
     pub rows: Option<u32>,
     /// Compare three training steps of the small topology in f32 instead: every output, gradient and parameter

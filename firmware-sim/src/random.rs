@@ -35,6 +35,11 @@ pub const CODE_BITS: u8 = 8;
 
 /// Int8 weights for a topology.
 pub fn weights(topology: &Topology) -> anyhow::Result<WeightsBlob> {
+    weights_for(topology, &[])
+}
+
+/// As [`weights`], with an input section.
+pub fn weights_for(topology: &Topology, section: &[u8]) -> anyhow::Result<WeightsBlob> {
     let mut random = Random::new();
     length(topology)?;
     let layers: Vec<_> = topology.layers().iter().map(|layer| numbers(*layer, &mut random)).collect();
@@ -44,7 +49,7 @@ pub fn weights(topology: &Topology) -> anyhow::Result<WeightsBlob> {
         weights: weights.as_bytes(),
     });
     let name = format!("pseudo-random {}", name(topology));
-    WeightsBlob::new(name.as_ref(), BlobFile::new(name.as_ref(), &write_blob(&header(topology), stored, &[])?))
+    WeightsBlob::new(name.as_ref(), BlobFile::new(name.as_ref(), &write_blob(&header(topology), stored, section)?))
 }
 
 fn header(topology: &Topology) -> Header {

@@ -1,6 +1,6 @@
 //! Builds a board's images with the toolchain that is installed, and reads their sizes.
 
-use super::{Board, Processor, STAND_IN};
+use super::{Board, STAND_IN};
 use crate::terminal::note;
 use elf::abi::{SHF_ALLOC, SHF_WRITE, SHT_NOBITS};
 use elf::endian::LittleEndian;
@@ -88,9 +88,9 @@ impl BoardImages {
         Self::build(board, &format!("{},learn", board.name), &[Program::Learner])
     }
 
-    /// Builds the application that takes samples, unless it is up to date. It learns on a board with a DSP extension.
+    /// Builds the application that takes samples, unless it is up to date. [`Board::detector_learns`] says whether it learns.
     pub fn detector(board: &Board) -> Result<Self, BuildError> {
-        let learns = if matches!(board.processor, Processor::M4 | Processor::M33) { ",learn" } else { "" };
+        let learns = if board.detector_learns() { ",learn" } else { "" };
         Self::build(board, &format!("{},detector{learns}", board.name), &[Program::Detector])
     }
 

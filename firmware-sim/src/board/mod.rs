@@ -220,6 +220,11 @@ impl Board {
         self.learner().map_or(self.flash, |image| image.code + image.blob)
     }
 
+    /// Whether its image of the detector learns.
+    pub fn detector_learns(&self) -> bool {
+        self.image.is_some() && matches!(self.processor, Processor::M4 | Processor::M33)
+    }
+
     /// Its image that learns, if there is one.
     pub fn learner(&self) -> Option<&LearnerImage> {
         self.image.as_ref().and_then(|image| image.learner.as_ref())

@@ -5,6 +5,8 @@ mod any_network;
 #[cfg(feature = "emulator")]
 mod bytes;
 #[cfg(feature = "emulator")]
+mod detector;
+#[cfg(feature = "emulator")]
 mod emulator;
 #[cfg(feature = "emulator")]
 mod ends;

@@ -4,6 +4,7 @@
 //! Only the emulator counts instructions, with a timer that counts time on a real board. The code size is read from the
 //! images that the emulator runs. Over the other links, the command measures RAM and stack and compares the bytes.
 
+mod detector;
 mod learning;
 mod profile;
 
@@ -68,6 +69,9 @@ struct Measured {
 pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     if args.learning {
         return learning::run(args);
+    }
+    if args.detector {
+        return detector::run(args);
     }
     let counted = args.common.link == Kind::Qemu;
     ensure!(counted || args.budget.is_none(), "--budget: only the emulator counts instructions (--link qemu)");

@@ -1,5 +1,7 @@
-//! `firmware-sim verify`: whether a device computes the bytes that plain loops compute, layer by layer.
+//! `firmware-sim verify`: whether a device computes the bytes that plain loops compute, layer by layer; for a network that
+//! takes samples, window by window.
 
+mod detector;
 mod plain;
 mod training;
 
@@ -32,6 +34,9 @@ pub fn run(args: &args::Verify) -> anyhow::Result<String> {
         against.name(),
         weights.name()
     );
+    if let Some(section) = weights.section()? {
+        return detector::run(args, &weights, against, &section);
+    }
     let rows::Rows { rows, shape } = rows::test(&args.data.path()?, Count::of("--rows", args.rows), &weights)?;
     let reference = PlainNetwork::new(against)?;
     let target = args.common.target()?;

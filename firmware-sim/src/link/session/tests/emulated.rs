@@ -1,6 +1,10 @@
-//! Noise on the line of an emulated board.
+//! Noise on the line of an emulated board, and learning from samples on two of them.
 
 use super::*;
+use crate::{flash_file, random, samples};
+use autoencoder_core::front_end::{FrontEnd, Spec};
+use autoencoder_device::learn::{Begin, Method};
+use autoencoder_device::message::LearningCommand;
 
 /// A linear congruential generator: the same noise every time.
 struct Random(u64);
@@ -72,5 +76,30 @@ fn noise_and_damaged_frames_are_answered_as_in_process_and_the_next_request_is_s
     }
     for error in [Error::Frame, Error::Crc, Error::Oversize] {
         assert!(seen.contains(&error), "no burst was answered with {error:?}");
+    }
+}
+
+/// Half of the windows are waves, in two channels; half are noise.
+#[test]
+fn boards_learn_the_same_from_samples_as_this_process() {
+    let spec = Spec { channels: 2, window: 16, hop: 12, rate: 0.0, front_end: FrontEnd::Centred };
+    let weights = random::weights_for(&"32-16-6-16-32".parse().unwrap(), &samples::section(&spec)).unwrap();
+    let noise = samples::noise(&spec, 60);
+    let wave = |(i, x): (usize, &f32)| if i < noise.len() / 2 { 5.0 * (i as f32 * 0.1).sin() } else { *x };
+    let stream: Vec<f32> = noise.iter().enumerate().map(wave).collect();
+    let run = |target: Target| {
+        let mut device = Session::detector(target, &weights, Some(flash_file::erased(weights.topology()))).unwrap();
+        let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 52, passes: 5 };
+        device.status(LearningCommand::Begin(begin)).unwrap();
+        let learned = device.learn_samples(&stream).unwrap();
+        let judgement = device.judge().unwrap();
+        device.restart().unwrap();
+        (learned, judgement, device.observe(&stream).unwrap(), device.flash().unwrap())
+    };
+    let expected = run(Target::reference());
+    assert_eq!((expected.0.len(), expected.2.len()), (60, 60));
+    assert!(expected.1.kept.is_ok(), "nothing is learned: {:?}", expected.1);
+    for board in ["mps2-an386", "mps2-an505"] {
+        assert!(run(Target::new(&Kind::Qemu, Some(board), true).unwrap()) == expected, "{board}");
     }
 }
