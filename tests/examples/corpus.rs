@@ -52,7 +52,7 @@ fn main() -> io::Result<()> {
     // A run with each optimizer, which holds out, learns, judges and keeps; then an image with the learned channels.
     for (name, method) in [("adam", Method::Adam), ("rmsprop", Method::RmsProp), ("sgd", Method::Sgd)] {
         let rate = if method == Method::Sgd { 200 } else { 50_000 };
-        let begin = Begin { method, rate, batch: 2, rows: 12, passes: 1 };
+        let begin = Begin { method, rate, batch: 2, rows: 12, passes: 1, forced: false };
         let images = rows.iter().map(|row| Command::Learn(LearningCommand::Row(row)));
         let run = [Command::Learn(LearningCommand::Begin(begin))].into_iter().chain(images);
         let run = run.chain([Command::Learn(LearningCommand::End), Command::Encode { row: &[9; 16] }]);

@@ -241,7 +241,7 @@ fn learn<'a, 'b, L: Learn, I: Input<'b>>(
     let (learner, network, memory) = detector.codec().learner()?;
     match command {
         LearningCommand::Row(row) => {
-            let (score, held_out) = learner.learn(network, memory, row)?;
+            let (score, held_out) = learner.learn(network, memory, row, None)?;
             return Ok(Reply::Learned { score, held_out });
         }
         LearningCommand::End => return Ok(Reply::Judged(learner.end(network, memory)?)),

@@ -151,13 +151,13 @@ impl<'b, 'm, L: Learn, I: Input<'b>> Detector<'b, 'm, L, I> {
     pub(crate) fn learn_bytes(&mut self, samples: &[u8]) -> Result<Option<(u32, bool)>, Error> {
         self.spec()?;
         let clipped = self.input.push_bytes(samples)?;
-        clipped.map(|_| self.learn_window()).transpose()
+        clipped.map(|clipped| self.learn_window(clipped)).transpose()
     }
 
-    /// Learns from the row of the last window.
-    fn learn_window(&mut self) -> Result<(u32, bool), Error> {
+    /// Learns from the row of the last window, with this number of clipped inputs.
+    fn learn_window(&mut self, clipped: u32) -> Result<(u32, bool), Error> {
         let (learner, network, memory) = self.codec.learner()?;
-        learner.learn(network, memory, self.input.row())
+        learner.learn(network, memory, self.input.row(), Some(clipped))
     }
 
     /// The state of learning. As each method about learning: [`Error::Frozen`] without a [`Learner`].
@@ -175,10 +175,10 @@ impl<'b, 'm, L: Learn, I: Input<'b>> Detector<'b, 'm, L, I> {
     /// Gives the run its next row: [`Learn::learn`].
     pub fn learn_row(&mut self, row: &[u8]) -> Result<(u32, bool), Error> {
         let (learner, network, memory) = self.codec.learner()?;
-        learner.learn(network, memory, row)
+        learner.learn(network, memory, row, None)
     }
 
-    /// Ends the run: keeps what was learned if it helps, and undoes the run otherwise.
+    /// Ends the run. Keeps what helps, and undoes the rest: [`Judgement::kept`].
     pub fn end(&mut self) -> Result<Judgement, Error> {
         let (learner, network, memory) = self.codec.learner()?;
         learner.end(network, memory)
@@ -205,7 +205,7 @@ impl<L: Learn> Detector<'_, '_, L> {
     pub fn learn(&mut self, sample: &[impl Number]) -> Result<Option<(u32, bool)>, Error> {
         self.codec.network()?;
         let clipped = self.input.push(sample)?;
-        clipped.map(|_| self.learn_window()).transpose()
+        clipped.map(|clipped| self.learn_window(clipped)).transpose()
     }
 }
 

@@ -24,7 +24,7 @@ use net::{Net, Random};
 use probes::PROBES;
 
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
-const BEGIN: Begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 9, passes: 1 };
+const BEGIN: Begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 9, passes: 1, forced: false };
 const LEARNING: [LearningCommand<'_>; 6] = [
     LearningCommand::Status,
     LearningCommand::Begin(BEGIN),

@@ -298,7 +298,8 @@ fn learning<'b, const STORED: usize>(blob: &'b BlobFile) -> App<'b, 'static, Fla
 }
 
 fn begin<'b, I: Input<'b>>(app: &mut App<'b, 'static, FlashLearner, I>, rows: u32, passes: u8) {
-    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows, passes };
+    // Forced, because these streams are unlike those that the random network knows.
+    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows, passes, forced: true };
     ask(app, Command::Learn(LearningCommand::Begin(begin)), |reply| assert!(matches!(reply, Ok(Reply::Status(_)))));
 }
 

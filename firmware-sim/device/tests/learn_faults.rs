@@ -10,7 +10,7 @@ mod net;
 mod simulated;
 
 use autoencoder_core::blob::{Format, Thresholds};
-use autoencoder_device::learn::{Begin, HELD_OUT, Method};
+use autoencoder_device::learn::{Begin, HELD_OUT, Method, Saved};
 use autoencoder_device::message::LearningCommand;
 use autoencoder_device::store::{RecordState, StoreError};
 use autoencoder_device::{Command, Error};
@@ -78,7 +78,14 @@ fn a_failed_save_leaves_the_device_as_before_the_run() {
 #[test]
 fn without_a_flash_a_run_is_refused_because_it_could_not_be_undone() {
     let blob = blob(1);
-    let begin = LearningCommand::Begin(Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 9, passes: 1 });
+    let begin = LearningCommand::Begin(Begin {
+        method: Method::Adam,
+        rate: 10_000,
+        batch: 1,
+        rows: 9,
+        passes: 1,
+        forced: false,
+    });
     let mut device = Device::boot(&blob, vec![0xff; 4096]);
     assert_eq!(device.status(LearningCommand::Status).kept, Err(StoreError::Capacity));
     device.ask(Command::Learn(begin), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Capacity))));
@@ -102,7 +109,7 @@ fn weights_that_are_loaded_later_have_their_own_records() {
         let found = net::crc(one.bytes());
         assert_eq!(device.status(LearningCommand::Status).kept, Ok(RecordState::OtherWeights { found }));
         assert_eq!(device.codes(), Device::boot(&other, erased()).codes());
-        assert_eq!(device.run(light).kept, Ok(2));
+        assert_eq!(device.run(light).kept, Ok(Saved::Channels(2)));
         let of_other = device.codes();
         // Each network finds its own record.
         let flash = device.flash();
@@ -125,7 +132,14 @@ fn a_network_too_large_for_the_flash_cannot_learn_and_the_records_stay() {
     let (learned, flash) = (device.codes(), device.flash());
     device.load(&large);
     assert_eq!(device.status(LearningCommand::Status).kept, Err(StoreError::Capacity));
-    let begin = LearningCommand::Begin(Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 9, passes: 1 });
+    let begin = LearningCommand::Begin(Begin {
+        method: Method::Adam,
+        rate: 10_000,
+        batch: 1,
+        rows: 9,
+        passes: 1,
+        forced: false,
+    });
     for command in [begin, LearningCommand::Reset] {
         device.ask(Command::Learn(command), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Capacity))));
     }

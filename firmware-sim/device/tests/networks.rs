@@ -110,7 +110,7 @@ fn check<L: Learn>(app: &mut App<'_, '_, L>, net: &Net) {
 
 /// A short run of learning, from its beginning to its end.
 fn learn(app: &mut Learns, net: &Net) {
-    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 20, passes: 1 };
+    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 20, passes: 1, forced: false };
     ask(app, Command::Learn(message::LearningCommand::Begin(begin)), |result| assert!(result.is_ok(), "{result:?}"));
     let (mut random, mut places) = (Random::new(6), Vec::new());
     for _ in 0..HELD_OUT + 20 {
@@ -313,7 +313,7 @@ fn an_encoder_alone_encodes_and_a_decoder_alone_decodes() {
 
 /// Half of a network cannot learn, because it has no reconstruction.
 fn cannot_learn(app: &mut Learns, image: &[u8]) {
-    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 20, passes: 1 };
+    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 20, passes: 1, forced: false };
     ask(app, Command::Learn(message::LearningCommand::Begin(begin)), |result| assert!(result.is_ok()));
     for command in [message::LearningCommand::Row(image), message::LearningCommand::End] {
         let expected = if command == message::LearningCommand::End { Error::NotLearning } else { Error::Absent };

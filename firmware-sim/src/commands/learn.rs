@@ -7,7 +7,7 @@ use crate::terminal::{note, progress};
 use crate::weights::WeightsBlob;
 use crate::writable::{ensure_other, ensure_writable, text_after};
 use crate::{args, drawing};
-use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, Rejection};
+use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, Rejection, Saved};
 use autoencoder_device::message::LearningCommand;
 use autoencoder_device::store::RecordState;
 use autoencoder_io::files;
@@ -58,7 +58,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
 
     let method = args.optimizer;
     let rate = args.rate.unwrap_or(method.rate());
-    let begin = Begin { method, rate, batch: args.batch, rows: count as u32, passes: 1 };
+    let begin = Begin { method, rate, batch: args.batch, rows: count as u32, passes: 1, forced: false };
     session.status(LearningCommand::Begin(begin))?;
     let (errors, instructions) = interrupt::explain(learn(&mut session, &stream), nothing_kept)?;
     let steps = errors.len().div_ceil(args.batch.into()).max(1);
@@ -131,7 +131,7 @@ impl Outcome<'_> {
             "mse_old_data": on_original.after,
             "instructions_per_step": self.instructions,
             "persisted": judgement.kept.is_ok(),
-            "record": judgement.kept.ok(),
+            "record": judgement.kept.ok().map(Saved::record),
             "rejected": judgement.kept.err().map(|rejection| rejection.to_string()),
             "wear": wear(self.now),
             "flash": args.flash.display().to_string(),
@@ -159,7 +159,12 @@ impl Outcome<'_> {
             )?;
         }
         match kept {
-            Ok(record) => writeln!(text, "kept as record {record} in the device's flash: {flash}")?,
+            Ok(Saved::ThresholdsOnly(record)) => writeln!(
+                text,
+                "the learned parameters did not clearly help on the held-out rows: the old ones are kept, with new \
+                 thresholds, as record {record} in the device's flash: {flash}"
+            )?,
+            Ok(Saved::Channels(record)) => writeln!(text, "kept as record {record} in the device's flash: {flash}")?,
             Err(rejection) => writeln!(text, "rolled back: {rejection}")?,
         }
         writeln!(text, "  {}", describe(self.now))?;

@@ -112,7 +112,7 @@ fn learning_ram(weights: &WeightsBlob) -> anyhow::Result<Ram> {
     // The rows differ, so that the device holds out as many as it can.
     let row = |i: usize| (0..weights.row()).map(|j| (i * (j + 1)) as u8).collect();
     let rows: Vec<Vec<u8>> = (1..=HELD_OUT + 1).map(row).collect();
-    let begin = Begin { method: Method::Adam, rate: 1, batch: 1, rows: 1, passes: 1 };
+    let begin = Begin { method: Method::Adam, rate: 1, batch: 1, rows: 1, passes: 1, forced: false };
     let mut run = vec![message::LearningCommand::Begin(begin)];
     run.extend(rows.iter().map(|row| message::LearningCommand::Row(row)));
     run.extend([

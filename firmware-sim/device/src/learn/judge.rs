@@ -1,44 +1,87 @@
-//! The rule by which a run of learning is kept, and the thresholds that are kept with it.
+//! The rule by which the result of a run of learning is kept, and the thresholds that are kept with it.
 //!
-//! The held-out rows are scored at the end of the run, with the channels from its beginning and with those from its
-//! end:
+//! The held-out rows are scored at the end of the run with three sets of channels:
 //!
 //! ```text
-//! x[i], y[i]   row i and its reconstruction after the run
-//! b[i], a[i]   the scores of row i before and after:  a[i] = Σ (x[i] - y[i])²
+//! x[i], y[i]   row i and its reconstruction
+//! a[i]         the score of row i with the channels from the end of the run:  a[i] = Σ (x[i] - y[i])²
+//! b[i]         the same with the channels from before the run
+//! o[i]         the same with the blob's own channels: b[i] unless the device had learned before
+//! c[i]         the inputs of row i that were clipped to the ends of their scales
 //! d[i]       = b[i] - a[i]
-//! e          = Σ over all pairs i ≠ j of Σ (x[j] - y[i])²
-//! kept if      Σ d > 0,  4·(Σ d)² > 11·Σ d²,  e / (n - 1) ≥ 7/5 · Σ a        n = HELD_OUT
+//! better     = Σ d > 0 and 4·(Σ d)² > 11·Σ d²
+//! encoded    = e / (n - 1) ≥ 7/5 · Σ s,  e = Σ over all pairs i ≠ j of Σ (x[j] - y[i])²     n = HELD_OUT
 //! ```
 //!
-//! The second condition is a paired t-test: with 8 rows, `t > 1.91`, which chance exceeds in one of 20 runs that change
-//! nothing. So an improvement counts only if it is larger than chance alone gives with eight rows. With fewer held-out
-//! rows, nothing is kept.
+//! `better` is a paired t-test: with 8 rows, `t > 1.91`, which chance exceeds in one of 20 runs that change nothing. So
+//! an improvement counts only if it is larger than chance alone gives with eight rows.
 //!
-//! The third condition tests whether the reconstructions differ: each has to be nearer to its own row than to the
-//! others. From noise, or from one frame with a little noise, a network learns the mean of the rows. Its error falls,
-//! but nothing is encoded. Every reconstruction is then as far from the other rows as from its own, and `e / (n - 1)`
-//! stays near `Σ a`.
+//! `encoded` tests whether the reconstructions differ: each has to be nearer to its own row than to the others. `s` and
+//! `y` are those of the channels that would be kept. From noise, or from one frame with a little noise, a network
+//! learns the mean of the rows. Its error falls, but nothing is encoded. Every reconstruction is then as far from the
+//! other rows as from its own, and `e / (n - 1)` stays near `Σ s`.
+//!
+//! # Two rules
+//!
+//! ```text
+//!                           a run over rows        a run over samples
+//! fewer than n held out     TooFewRows             TooFewRows
+//! foreign, unless forced    -                      Foreign: median(o) > 3/2 · upper threshold of the blob
+//! clipped, unless forced    -                      Clipped: median(c) > 1/8 · inputs
+//! not better                NotBetter              the old channels, with new thresholds
+//! better                    the new channels, with new thresholds
+//! not encoded               NothingEncoded         NothingEncoded
+//! ```
+//!
+//! The rules differ because the question does. Rows come from a sensor that has changed, for instance a camera with
+//! inverted contrast, whose scores are far above the threshold. Learning is there to bring them down, and a run that
+//! does not, leaves no trace.
+//!
+//! Samples come from another instance of what the network was trained on, such as another person or another machine,
+//! and the monitor should ask from now on whether *this* instance changes. New thresholds are often enough for that,
+//! and the network is sometimes too good to be improved clearly. But thresholds that follow every stream would make
+//! anything normal. So the guards refuse a stream that is too different to be another instance. The score is the one
+//! with the blob's channels, against the blob's threshold, so that repeated runs cannot creep away. A front end clips
+//! what is beyond the scales of the training data. Clipped inputs look alike, and the score of a stream of another kind
+//! can stay low because of them. Without thresholds in the blob, there is no guard by score, and no run that keeps
+//! thresholds alone.
+//!
+//! # What the guards catch
+//!
+//! They catch a stream of another kind, not a fault within the kind. Measured with detectors of one exercise each,
+//! trained on seven people with a smartwatch, and runs of learning from three others:
+//!
+//! | stream | refused |
+//! |---|--:|
+//! | the same exercise | 0 % |
+//! | the watch turned by up to 30°, or a gain of 0.7 to 1.4 | 0 to 1 % |
+//! | both, 30° and 1.4 | 11 % |
+//! | a clearly different exercise, two detectors | 100 % |
+//! | the same, a detector of an exercise with large movements | none by score, 80 % by clipping |
+//! | the most similar exercises | 0 to 17 % |
+//!
+//! What is not refused becomes normal, as any run is a statement that its stream is.
 //!
 //! # Thresholds
 //!
 //! Eight scores determine the middle of a distribution to about 20 %, but not its quantiles. So the thresholds of the
-//! blob are scaled to the geometric mean of the `a[i]`, and widened by the uncertainty of that mean:
+//! blob are moved to the geometric mean of the scores with the channels that are kept, and widened by the uncertainty
+//! of that mean:
 //!
 //! ```text
-//! g        = geometric mean of a[i]
+//! g        = geometric mean of s[i]
 //! r        = √(upper / lower)          of the blob: from the middle to either threshold
-//! learned  = g / r^(5/4) ..= g · r^(5/4)
+//! learned  = g / r^(11/8) ..= g · r^(11/8)
 //! ```
 //!
 //! A lower threshold of 0 means that there is none, and stays 0.
 
 use super::sample::HELD_OUT;
-use super::{Judgement, Rejection};
+use super::{Judgement, Rejection, Saved};
 use autoencoder_core::blob::Thresholds;
 use autoencoder_core::optimizer::sqrt;
 
-const _: () = assert!(HELD_OUT == 8, "the t-test and the geometric mean are those of eight scores");
+const _: () = assert!(HELD_OUT == 8, "the t-test, the medians and the geometric mean are those of eight scores");
 
 /// The scores of the held-out rows.
 #[derive(Clone, Copy, Default)]
@@ -53,43 +96,124 @@ impl Scores {
     fn sum(&self) -> u64 {
         self.own.iter().map(|score| u64::from(*score)).sum()
     }
+
+    /// Whether each reconstruction is clearly nearer to its own row than to the others.
+    fn encoded(&self) -> bool {
+        let others = HELD_OUT as u64 - 1;
+        5 * self.others >= 7 * others * self.sum()
+    }
+
+    /// Whether `after` is lower by more than chance.
+    fn improved(&self, after: &Self) -> bool {
+        // `f32` rounds large scores. The rule need not be exact, only the same on every machine.
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for (before, after) in self.own.iter().zip(&after.own) {
+            let difference = before.abs_diff(*after) as f32;
+            sum += if after < before { difference } else { -difference };
+            squares += difference * difference;
+        }
+        sum > 0.0 && 4.0 * sum * sum > 11.0 * squares
+    }
 }
 
-/// The reason to reject a run, if there is one. `count` rows were held out.
-pub(super) fn rejection(count: usize, before: &Scores, after: &Scores) -> Option<Rejection> {
-    if count < HELD_OUT {
-        return Some(Rejection::TooFewRows);
-    }
-    // `f32` rounds large scores. The rule need not be exact, only the same on every machine.
-    let (mut sum, mut squares) = (0.0, 0.0);
-    for (before, after) in before.own.iter().zip(&after.own) {
-        let difference = before.abs_diff(*after) as f32;
-        sum += if after < before { difference } else { -difference };
-        squares += difference * difference;
-    }
-    if sum <= 0.0 || 4.0 * sum * sum <= 11.0 * squares {
-        return Some(Rejection::NotBetter);
-    }
-    let others = HELD_OUT as u64 - 1;
-    (5 * after.others < 7 * others * after.sum()).then_some(Rejection::NothingEncoded)
+/// What the held-out rows of a run say.
+#[derive(Clone, Copy)]
+pub(super) struct Evidence {
+    /// The number of held-out rows.
+    pub(super) count: usize,
+    /// The scores with the channels from before the run.
+    pub(super) before: Scores,
+    /// The scores with the channels from its end.
+    pub(super) after: Scores,
+    /// Of a run over samples, more about its windows.
+    pub(super) windows: Option<Windows>,
+    /// The blob's thresholds.
+    pub(super) thresholds: Thresholds,
 }
 
-/// The result of a run, with the sums of both scores.
-pub(super) fn judgement(before: &Scores, after: &Scores, kept: Result<u32, Rejection>) -> Judgement {
-    let [before, after] = [before, after].map(|scores| u32::try_from(scores.sum()).unwrap_or(u32::MAX));
-    Judgement { before, after, kept }
+/// What else is known about held-out rows that are windows of samples.
+#[derive(Clone, Copy)]
+pub(super) struct Windows {
+    /// The scores with the blob's channels.
+    pub(super) original: [u32; HELD_OUT],
+    /// The clipped inputs of each row.
+    pub(super) clipped: [u32; HELD_OUT],
+    /// The inputs of a row.
+    pub(super) inputs: usize,
+    /// Whether the run is kept however foreign its stream is.
+    pub(super) forced: bool,
 }
 
-/// The thresholds of the learned channels. There are none if the blob has none.
-pub(super) fn thresholds(base: Thresholds, after: &Scores) -> Thresholds {
-    if base == Thresholds::NONE {
-        return base;
+impl Windows {
+    /// The reason why the stream is too different from the training data, if it is.
+    fn refusal(&self, thresholds: Thresholds) -> Option<Rejection> {
+        if self.forced {
+            None
+        } else if twice_the_median(self.original) > 3 * u64::from(thresholds.upper) {
+            Some(Rejection::Foreign)
+        } else if 4 * twice_the_median(self.clipped) > self.inputs as u64 {
+            Some(Rejection::Clipped)
+        } else {
+            None
+        }
+    }
+}
+
+/// The channels and thresholds to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Keep {
+    /// Whether the channels are those from the end of the run, not those from before it.
+    pub(super) learned: bool,
+    /// The thresholds for these channels.
+    pub(super) thresholds: Thresholds,
+}
+
+impl Evidence {
+    /// What the run keeps, or the reason why it keeps nothing.
+    pub(super) fn judge(&self) -> Result<Keep, Rejection> {
+        let Self { count, before, after, windows, thresholds } = self;
+        if *count < HELD_OUT {
+            return Err(Rejection::TooFewRows);
+        }
+        if let Some(refusal) = windows.and_then(|windows| windows.refusal(*thresholds)) {
+            return Err(refusal);
+        }
+        let learned = before.improved(after);
+        if !learned && (windows.is_none() || *thresholds == Thresholds::NONE) {
+            return Err(Rejection::NotBetter);
+        }
+        let scores = if learned { after } else { before };
+        if !scores.encoded() {
+            return Err(Rejection::NothingEncoded);
+        }
+        Ok(Keep { learned, thresholds: moved(*thresholds, scores) })
+    }
+
+    /// The result of the run, with the sums of both scores.
+    pub(super) fn judgement(&self, kept: Result<Saved, Rejection>) -> Judgement {
+        let sum = |scores: &Scores| u32::try_from(scores.sum()).unwrap_or(u32::MAX);
+        Judgement { before: sum(&self.before), after: sum(&self.after), kept }
+    }
+}
+
+/// The sum of the fourth and the fifth in order.
+fn twice_the_median(numbers: [u32; HELD_OUT]) -> u64 {
+    // The least number that at least `k` numbers do not exceed.
+    let in_order = |k| numbers.into_iter().filter(|x| numbers.iter().filter(|y| *y <= x).count() >= k).min();
+    [4, 5].into_iter().filter_map(in_order).map(u64::from).sum()
+}
+
+/// The blob's thresholds, moved to these scores. There are none if the blob has none.
+fn moved(blob: Thresholds, scores: &Scores) -> Thresholds {
+    if blob == Thresholds::NONE {
+        return blob;
     }
     let positive = |score: u32| score.max(1) as f32;
-    let ratio = sqrt(positive(base.upper) / positive(base.lower));
-    let wide = ratio * sqrt(sqrt(ratio));
-    let middle = geometric_mean(after.own.map(positive));
-    let lower = if base.lower == 0 { 0 } else { (middle / wide) as u32 };
+    let ratio = sqrt(positive(blob.upper) / positive(blob.lower));
+    let quarter = sqrt(sqrt(ratio));
+    let wide = ratio * quarter * sqrt(quarter);
+    let middle = geometric_mean(scores.own.map(positive));
+    let lower = if blob.lower == 0 { 0 } else { (middle / wide) as u32 };
     Thresholds { lower, upper: (middle * wide) as u32 }
 }
 
@@ -111,11 +235,31 @@ mod tests {
     }
 
     const BEFORE: [u32; HELD_OUT] = [1000; HELD_OUT];
+    const BLOB: Thresholds = Thresholds { lower: 500, upper: 2000 };
 
-    /// The outcome if the score of each row falls by these differences.
+    /// A run over rows.
+    fn rows(before: Scores, after: Scores) -> Evidence {
+        Evidence { count: HELD_OUT, before, after, windows: None, thresholds: BLOB }
+    }
+
+    /// A run over samples, on a device that had not learned. Its windows have 100 inputs.
+    fn samples(before: Scores, after: Scores) -> Evidence {
+        let windows = Windows { original: before.own, clipped: [0; HELD_OUT], inputs: 100, forced: false };
+        Evidence { windows: Some(windows), ..rows(before, after) }
+    }
+
+    /// The reason to reject a run over rows, if there is one.
+    fn rejection(before: Scores, after: Scores) -> Option<Rejection> {
+        rows(before, after).judge().err()
+    }
+
+    /// The scores after a run in which that of each row falls by these differences.
+    fn lower_by(differences: [i32; HELD_OUT]) -> Scores {
+        scores(differences.map(|difference| 1000u32.checked_add_signed(-difference).unwrap()))
+    }
+
     fn better_by(differences: [i32; HELD_OUT]) -> Option<Rejection> {
-        let after = differences.map(|difference| 1000u32.checked_add_signed(-difference).unwrap());
-        rejection(HELD_OUT, &scores(BEFORE), &scores(after))
+        rejection(scores(BEFORE), lower_by(differences))
     }
 
     #[test]
@@ -132,7 +276,8 @@ mod tests {
     }
 
     /// Computes `t = Σ d / √(n · (Σ d² - (Σ d)² / n) / (n - 1))` in `f64`. With 7 degrees of freedom, chance exceeds
-    /// 1.895 in one of 20 tests; the rule requires a little more, 1.911.
+    /// 1.895 in one of 20 tests; the rule requires a little more, 1.911. A run over samples always keeps thresholds,
+    /// and the learned channels by the same rule.
     #[test]
     fn the_rule_is_the_documented_t_test() {
         let mut decided = [0; 2];
@@ -141,8 +286,10 @@ mod tests {
             let d: Vec<f64> = differences.iter().map(|d| f64::from(*d)).collect();
             let (sum, squares) = (d.iter().sum::<f64>(), d.iter().map(|d| d * d).sum::<f64>());
             let t = sum / (8.0 * (squares - sum * sum / 8.0) / 7.0).max(1e-9).sqrt();
-            let kept = better_by(*differences.first_chunk().unwrap()).is_none();
+            let after = lower_by(*differences.first_chunk().unwrap());
+            let kept = rejection(scores(BEFORE), after).is_none();
             assert_eq!(kept, t > 1.911, "t = {t} of {differences:?}");
+            assert_eq!(samples(scores(BEFORE), after).judge().map(|keep| keep.learned), Ok(kept));
             decided[usize::from(kept)] += 1;
         }
         assert!(decided.iter().all(|count| *count > 20), "{decided:?}");
@@ -150,22 +297,123 @@ mod tests {
 
     #[test]
     fn a_run_with_fewer_held_out_rows_is_rejected() {
-        for count in 0..HELD_OUT {
-            assert_eq!(rejection(count, &scores(BEFORE), &scores([1; 8])), Some(Rejection::TooFewRows));
+        for evidence in [rows, samples].map(|run| run(scores(BEFORE), scores([1; 8]))) {
+            for count in 0..HELD_OUT {
+                assert_eq!(Evidence { count, ..evidence }.judge(), Err(Rejection::TooFewRows));
+            }
+            assert!(evidence.judge().is_ok());
         }
     }
 
     #[test]
     fn reconstructions_have_to_be_nearer_to_their_own_rows() {
         // `Σ a` is 4,000, so `e` has to be at least 7/5 of seven times that.
-        let with = |others| rejection(8, &scores(BEFORE), &Scores { own: [500; 8], others });
+        let with = |others| rejection(scores(BEFORE), Scores { own: [500; 8], others });
         assert_eq!(with(7 * 4000 * 7 / 5), None);
         assert_eq!(with(7 * 4000 * 7 / 5 - 1), Some(Rejection::NothingEncoded));
         assert_eq!(with(0), Some(Rejection::NothingEncoded));
         // The largest possible scores.
         let most = Scores { own: [u32::MAX - 1; 8], others: 56 * u64::from(u32::MAX) };
-        assert_eq!(rejection(8, &scores([u32::MAX; 8]), &most), Some(Rejection::NothingEncoded));
-        assert_eq!(judgement(&most, &most, Ok(1)), Judgement { before: u32::MAX, after: u32::MAX, kept: Ok(1) });
+        assert_eq!(rejection(scores([u32::MAX; 8]), most), Some(Rejection::NothingEncoded));
+        let judgement = rows(most, most).judgement(Ok(Saved::Channels(1)));
+        assert_eq!(judgement, Judgement { before: u32::MAX, after: u32::MAX, kept: Ok(Saved::Channels(1)) });
+    }
+
+    /// Of a run over samples that is not better, the channels from before it are kept, so they are tested.
+    #[test]
+    fn the_reconstructions_of_the_channels_that_are_kept_have_to_differ() {
+        let nothing = Scores { others: 0, ..scores(BEFORE) };
+        assert_eq!(samples(nothing, scores([999; 8])).judge().map(|keep| keep.learned), Ok(true));
+        assert_eq!(samples(nothing, scores([1001; 8])).judge(), Err(Rejection::NothingEncoded));
+        let after = |own| Scores { own, others: 0 };
+        assert_eq!(samples(scores(BEFORE), after([999; 8])).judge(), Err(Rejection::NothingEncoded));
+        assert_eq!(samples(scores(BEFORE), after([1001; 8])).judge().map(|keep| keep.learned), Ok(false));
+        // A run over rows that is not better is rejected for that alone.
+        assert_eq!(rejection(nothing, scores([1001; 8])), Some(Rejection::NotBetter));
+    }
+
+    #[test]
+    fn a_run_over_samples_that_is_not_better_keeps_thresholds_for_the_old_channels() {
+        let (before, after) = (scores([1000; 8]), scores([1234; 8]));
+        let kept = samples(before, after).judge();
+        assert_eq!(kept, Ok(Keep { learned: false, thresholds: moved(BLOB, &before) }));
+        let kept = samples(after, before).judge();
+        assert_eq!(kept, Ok(Keep { learned: true, thresholds: moved(BLOB, &before) }));
+        // A blob without thresholds has none to move.
+        let none = |before, after| Evidence { thresholds: Thresholds::NONE, ..samples(before, after) }.judge();
+        assert_eq!(none(before, after), Err(Rejection::NotBetter));
+        assert_eq!(none(after, before), Ok(Keep { learned: true, thresholds: Thresholds::NONE }));
+    }
+
+    /// The result of a run over samples that helps, after a change to its windows.
+    fn changed(change: impl Fn(&mut Windows)) -> Option<Rejection> {
+        let evidence = samples(scores(BEFORE), scores([500; 8]));
+        let mut windows = evidence.windows.unwrap();
+        change(&mut windows);
+        Evidence { windows: Some(windows), ..evidence }.judge().err()
+    }
+
+    /// The upper threshold is 2,000: the median may be 3,000.
+    #[test]
+    fn a_stream_with_high_scores_is_foreign() {
+        let with = |original| changed(|windows| windows.original = original);
+        assert_eq!(with([3000; 8]), None);
+        assert_eq!(with([3001; 8]), Some(Rejection::Foreign));
+        // The mean of the fourth and the fifth, in any order. Those beyond do not matter.
+        assert_eq!(with([u32::MAX, 3001, 0, 2999, 3001, 0, u32::MAX, 0]), None);
+        assert_eq!(with([u32::MAX, 3002, 0, 2999, 3002, 0, u32::MAX, 0]), Some(Rejection::Foreign));
+        assert_eq!(with([0, 0, 0, 0, 6000, 9000, 9000, 9000]), None);
+        assert_eq!(with([0, 0, 0, 0, 6001, 9000, 9000, 9000]), Some(Rejection::Foreign));
+        assert_eq!(with([u32::MAX; 8]), Some(Rejection::Foreign));
+        // Unless it is forced, or the blob has no thresholds.
+        assert_eq!(changed(|windows| (windows.original, windows.forced) = ([u32::MAX; 8], true)), None);
+        let mut evidence = samples(scores([u32::MAX; 8]), scores(BEFORE));
+        assert_eq!(evidence.judge(), Err(Rejection::Foreign));
+        evidence.thresholds = Thresholds::NONE;
+        assert!(evidence.judge().is_ok());
+        // A sensor that gives rows may have changed that much.
+        assert_eq!(rejection(scores([u32::MAX; 8]), scores(BEFORE)), None);
+    }
+
+    /// The scores with the blob's channels count, not those from before the run, which may have learned the stream.
+    #[test]
+    fn repeated_runs_do_not_creep_away() {
+        let mut evidence = samples(scores(BEFORE), scores([500; 8]));
+        evidence.windows = evidence.windows.map(|windows| Windows { original: [3001; 8], ..windows });
+        assert_eq!(evidence.judge(), Err(Rejection::Foreign));
+        let mut evidence = samples(scores([9000; 8]), scores([500; 8]));
+        evidence.windows = evidence.windows.map(|windows| Windows { original: [3000; 8], ..windows });
+        assert!(evidence.judge().is_ok());
+    }
+
+    /// Of 100 inputs, 12.5 may be clipped.
+    #[test]
+    fn a_stream_with_many_clipped_inputs_is_refused() {
+        let with = |clipped| changed(|windows| windows.clipped = clipped);
+        assert_eq!(with([12; 8]), None);
+        assert_eq!(with([12, 13, 12, 13, 13, 12, 13, 12]), None);
+        assert_eq!(with([12, 13, 13, 13, 13, 12, 13, 12]), Some(Rejection::Clipped));
+        assert_eq!(with([100; 8]), Some(Rejection::Clipped));
+        assert_eq!(changed(|windows| (windows.clipped, windows.forced) = ([100; 8], true)), None);
+        // Also without thresholds.
+        let mut evidence = samples(scores(BEFORE), scores([500; 8]));
+        evidence.thresholds = Thresholds::NONE;
+        evidence.windows = evidence.windows.map(|windows| Windows { clipped: [13; 8], ..windows });
+        assert_eq!(evidence.judge(), Err(Rejection::Clipped));
+    }
+
+    #[test]
+    fn twice_the_median_is_the_sum_of_the_two_in_the_middle_of_the_sorted_numbers() {
+        let mut random = 1u32;
+        for _ in 0..500 {
+            let mut numbers = [0; HELD_OUT].map(|_: u32| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                random >> 29 // few values, so that some are equal
+            });
+            let found = twice_the_median(numbers);
+            numbers.sort_unstable();
+            assert_eq!(found, u64::from(numbers[3] + numbers[4]), "{numbers:?}");
+        }
     }
 
     #[test]
@@ -173,17 +421,17 @@ mod tests {
         let base = Thresholds { lower: 100, upper: 40_000 }; // a ratio of 20 to either side
         let own = [10, 1000, 3000, 50, 700, 20_000, 123, 4];
         let middle = own.iter().map(|score| f64::from(*score).ln()).sum::<f64>() / 8.0;
-        let wide = 1.25 * 20f64.ln();
-        let Thresholds { lower, upper } = thresholds(base, &scores(own));
+        let wide = 1.375 * 20f64.ln();
+        let Thresholds { lower, upper } = moved(base, &scores(own));
         for (found, expected) in [(lower, (middle - wide).exp()), (upper, (middle + wide).exp())] {
             assert!((f64::from(found) - expected).abs() <= 1.0 + 1e-4 * expected, "{found} is not {expected}");
         }
         // The extremes of the scores, and a blob without a lower threshold.
-        assert_eq!(thresholds(base, &scores([0; 8])), Thresholds { lower: 0, upper: 42 });
-        assert_eq!(thresholds(base, &scores([u32::MAX; 8])).upper, u32::MAX);
-        let from_zero = thresholds(Thresholds { lower: 0, upper: 16 }, &scores([64; 8]));
-        assert_eq!(from_zero, Thresholds { lower: 0, upper: 362 }); // 4^(5/4) = 5.66
-        assert_eq!(thresholds(Thresholds::NONE, &scores(own)), Thresholds::NONE);
+        assert_eq!(moved(base, &scores([0; 8])), Thresholds { lower: 0, upper: 61 }); // 20^(11/8) = 61.5
+        assert_eq!(moved(base, &scores([u32::MAX; 8])).upper, u32::MAX);
+        let from_zero = moved(Thresholds { lower: 0, upper: 16 }, &scores([64; 8]));
+        assert_eq!(from_zero, Thresholds { lower: 0, upper: 430 }); // 4^(11/8) = 6.727
+        assert_eq!(moved(Thresholds::NONE, &scores(own)), Thresholds::NONE);
     }
 
     /// `4 · 22² = 11 · 176`

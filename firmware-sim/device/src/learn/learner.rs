@@ -6,15 +6,16 @@
 //!          by one step of adapt::backward
 //!          the row of a step is stored while there is room
 //! end      further passes over the stored rows, a step for each
-//!          after  := the scores of the sample, with the learned channels
+//!          score the sample with the blob's channels and with the learned ones
 //!          move the learned channels to the memory of the moments; load those from before the run
-//!          before := the scores of the sample, with these
-//!          if the run helped, restore the learned channels and write them to flash, with their thresholds
+//!          score the sample with these
+//!          keep the learned channels, or those from before the run, or nothing: judge.rs
+//!          write the channels to the flash, with their thresholds
 //! ```
 
-use super::judge::{self, Scores};
+use super::judge::{Evidence, Scores, Windows};
 use super::sample::{Place, Sample};
-use super::{Begin, HELD_OUT, Judgement, Learn, MAX_BATCH, Status};
+use super::{Begin, HELD_OUT, Judgement, Learn, MAX_BATCH, Saved, Status};
 use crate::Error;
 use crate::score::{copy, score, squared_distance};
 use crate::store::{RecordState, Store, StoreError};
@@ -94,6 +95,10 @@ pub struct Learner<'m, F> {
     stored_rows: usize,
     /// Further passes over the stored rows.
     further_passes: u8,
+    /// Whether the run has had a window of samples.
+    samples: bool,
+    /// Whether it may be foreign.
+    forced: bool,
     store: Option<Store<F>>,
     /// The state of the flash, or the reason why it cannot be used.
     kept: Result<RecordState, StoreError>,
@@ -128,6 +133,8 @@ impl<'m, F: NorFlash> Learner<'m, F> {
             stored,
             stored_rows: 0,
             further_passes: 0,
+            samples: false,
+            forced: false,
             store: None,
             kept: Ok(RecordState::Nothing),
             run: LearningRun::IDLE,
@@ -153,7 +160,7 @@ impl<'m, F: NorFlash> Learner<'m, F> {
     fn go_back(&mut self, network: &Network<'_>) {
         self.use_base(network);
         if self.store.is_some() {
-            self.kept = self.load(network.channels());
+            self.kept = self.load(network);
         }
         if self.kept.is_err() {
             self.use_base(network);
@@ -167,16 +174,23 @@ impl<'m, F: NorFlash> Learner<'m, F> {
     }
 
     /// Replaces the blob's channels and thresholds by those in flash.
-    fn load(&mut self, channels: usize) -> Result<RecordState, StoreError> {
+    fn load(&mut self, network: &Network<'_>) -> Result<RecordState, StoreError> {
         let store = self.store.as_mut().ok_or(StoreError::Missing)?;
-        let channels = self.memory.channels.get_mut(..channels).unwrap_or_default();
+        let channels = self.memory.channels.get_mut(..network.channels()).unwrap_or_default();
         let (mut lower, mut upper) = ([0; 4], [0; 4]);
         let kept = store.load([channels.as_mut_bytes(), &mut lower, &mut upper])?;
         if let RecordState::Learned(_) = kept {
             self.thresholds = Some(Thresholds { lower: u32::from_le_bytes(lower), upper: u32::from_le_bytes(upper) });
-            self.identity = crc::checksum(channels.as_bytes());
+            self.identity = self.identify(network);
         }
         Ok(kept)
+    }
+
+    /// The CRC of the channels, or 0 if they are the blob's.
+    fn identify(&self, network: &Network<'_>) -> u32 {
+        let channels = self.learned(network);
+        let same = network.layers().flat_map(|layer| layer.channels()).eq(channels);
+        if same { 0 } else { crc::checksum(channels.as_bytes()) }
     }
 
     /// Writes channels and thresholds to the flash and returns the number of their record.
@@ -189,12 +203,17 @@ impl<'m, F: NorFlash> Learner<'m, F> {
         Ok(record)
     }
 
-    /// The scores of the held-out rows with the current channels.
-    fn scores(&self, network: &Network<'_>, memory: &mut [u8]) -> Result<Scores, Error> {
+    /// The scores of the held-out rows with these channels, or the blob's.
+    fn scores(
+        &self,
+        network: &Network<'_>,
+        channels: Option<&[ChannelParams]>,
+        memory: &mut [u8],
+    ) -> Result<Scores, Error> {
         let mut scores = Scores::default();
         let rows = self.sample.rows(network.topology().row());
         for (to, row) in scores.own.iter_mut().zip(rows.clone()) {
-            *to = score(network, Some(self.learned(network)), memory, row)?;
+            *to = score(network, channels, memory, row)?;
             let all: u64 = rows.clone().map(|row| u64::from(squared_distance(row, network.output(memory)))).sum();
             scores.others += all - u64::from(*to);
         }
@@ -267,11 +286,11 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
     }
 
     fn begin(&mut self, network: &Network<'_>, begin: Begin) -> Result<(), Error> {
-        let Begin { method, rate, batch, rows, passes } = begin;
+        let Begin { method, rate, batch, rows, passes, forced } = begin;
         if self.running {
             self.go_back(network);
         }
-        // A run that does not help is undone from flash.
+        // What is not kept is undone from flash.
         match &self.store {
             Some(store) => store.check_capacity()?,
             None => return Err(self.kept.err().unwrap_or(StoreError::Missing).into()),
@@ -284,11 +303,18 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
         self.running = true;
         self.memory.moments.zero();
         (self.rows, self.stored_rows) = (0, 0);
+        (self.samples, self.forced) = (false, forced);
         self.sample.clear();
         Ok(())
     }
 
-    fn learn(&mut self, network: &Network<'_>, memory: &mut [u8], row: &[u8]) -> Result<(u32, bool), Error> {
+    fn learn(
+        &mut self,
+        network: &Network<'_>,
+        memory: &mut [u8],
+        row: &[u8],
+        clipped: Option<u32>,
+    ) -> Result<(u32, bool), Error> {
         if !self.running {
             return Err(Error::NotLearning);
         }
@@ -300,15 +326,17 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
         if row.len() != length {
             return Err(Error::Length { expected: length as u32, found: row.len() as u32 });
         }
+        self.samples |= clipped.is_some();
+        let clipped = clipped.unwrap_or(0);
         let place = self.sample.place(row);
         if let Place::Free(place) = place {
-            copy(row, self.sample.row_mut(place, length))?;
+            self.sample.hold(place, row, clipped);
         }
         if matches!(place, Place::Free(_) | Place::Known) {
             return Ok((score(network, Some(self.learned(network)), memory, row)?, true));
         }
         let learned_from = match place {
-            Place::Taken(place) => &*self.sample.row_mut(place, length),
+            Place::Taken(place) => self.sample.row(place, length),
             _ => row,
         };
         let score = step(network, &mut self.run, memory, &mut self.memory, learned_from)?;
@@ -318,7 +346,7 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
             self.stored_rows += 1;
         }
         if let Place::Taken(place) = place {
-            copy(row, self.sample.row_mut(place, length))?;
+            self.sample.hold(place, row, clipped);
         }
         Ok((score, false))
     }
@@ -333,20 +361,32 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
             }
         }
         let rows = self.rows;
-        let after = self.scores(network, memory)?;
+        let windows = if self.samples {
+            let original = self.scores(network, None, memory)?.own;
+            let inputs = network.topology().row();
+            Some(Windows { original, clipped: self.sample.clipped(), inputs, forced: self.forced })
+        } else {
+            None
+        };
+        let after = self.scores(network, Some(self.learned(network)), memory)?;
         self.stash(network, false);
         self.go_back(network);
-        let before = self.scores(network, memory)?;
-        if let Some(rejection) = judge::rejection(self.sample.count(), &before, &after) {
-            return Ok(judge::judgement(&before, &after, Err(rejection)));
+        let before = self.scores(network, Some(self.learned(network)), memory)?;
+        let thresholds = network.blob().header().thresholds;
+        let evidence = Evidence { count: self.sample.count(), before, after, windows, thresholds };
+        let keep = match evidence.judge() {
+            Ok(keep) => keep,
+            Err(rejection) => return Ok(evidence.judgement(Err(rejection))),
+        };
+        if keep.learned {
+            self.stash(network, true);
         }
-        self.stash(network, true);
-        let thresholds = judge::thresholds(network.blob().header().thresholds, &after);
-        match self.save(network.channels(), thresholds) {
+        match self.save(network.channels(), keep.thresholds) {
             Ok(record) => {
-                (self.rows, self.thresholds) = (rows, Some(thresholds));
-                self.identity = crc::checksum(self.learned(network).as_bytes());
-                Ok(judge::judgement(&before, &after, Ok(record)))
+                (self.rows, self.thresholds) = (rows, Some(keep.thresholds));
+                self.identity = self.identify(network);
+                let saved = if keep.learned { Saved::Channels } else { Saved::ThresholdsOnly };
+                Ok(evidence.judgement(Ok(saved(record))))
             }
             Err(error) => {
                 self.go_back(network);

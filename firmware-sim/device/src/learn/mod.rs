@@ -6,18 +6,22 @@
 //! ```text
 //! before = the scores of the held-out rows, with the channels from the beginning
 //! after  = the scores of the held-out rows, with the channels from the end
-//! clearly better, and the rows are told apart:  the new channels are written to flash
+//! clearly better, and the rows are told apart:  the new channels and thresholds are written to flash
 //! otherwise:                                    the channels from the beginning are restored from flash or the blob
 //! ```
 //!
-//! `judge.rs` has the rule. So any stream can be tried: a run that does not clearly help leaves no trace. RAM needs no
-//! second copy of the channels during the run.
+//! So any stream of rows can be tried: a run that does not clearly help leaves no trace. RAM needs no second copy of the
+//! channels during the run.
 //!
-//! The rule covers only rows like those of the run, because the sample is from the run. If the stream has only one
+//! A run over the samples of a sensor may also end with the channels from the beginning and new thresholds
+//! ([`Saved::ThresholdsOnly`]). In exchange, it is refused if the stream is too different from the training data, unless
+//! it is forced ([`Begin::forced`]). `judge.rs` has the rules, with their reasons.
+//!
+//! The rules cover only rows like those of the run, because the sample is from the run. If the stream has only one
 //! class, the learned channels may be worse for all other classes. If the sensor shows something else during a small
 //! part of the run, the sample hardly contains it.
 //!
-//! The channels are kept with their own thresholds for the [`monitor`](crate::monitor).
+//! What is kept has its own thresholds for the [`monitor`](crate::monitor).
 
 mod judge;
 mod learner;
@@ -85,13 +89,20 @@ pub trait Learn: Sized {
     }
 
     /// Processes the next row of the run: holds it out, learns from it, or learns from the held-out row that it
-    /// replaces. `memory` is that of a pass. Returns the score before the step of the row that was learned from, and
-    /// `false`. If there was no step, returns the score of this row and `true`.
-    fn learn(&mut self, _: &Network<'_>, _memory: &mut [u8], _row: &[u8]) -> Result<(u32, bool), Error> {
+    /// replaces. `memory` is that of a pass. `clipped` is the number of clipped inputs of a row that is a window of
+    /// samples; with the first of these, the run is one over samples. Returns the score before the step of the row that
+    /// was learned from, and `false`. If there was no step, returns the score of this row and `true`.
+    fn learn(
+        &mut self,
+        _: &Network<'_>,
+        _memory: &mut [u8],
+        _row: &[u8],
+        _clipped: Option<u32>,
+    ) -> Result<(u32, bool), Error> {
         Err(Error::Frozen)
     }
 
-    /// Ends the run. Keeps the channels if they help and can be written to flash; otherwise undoes the run.
+    /// Ends the run. Keeps what helps if it can be written to flash, and undoes the rest.
     fn end(&mut self, _: &Network<'_>, _memory: &mut [u8]) -> Result<Judgement, Error> {
         Err(Error::Frozen)
     }
@@ -158,6 +169,9 @@ pub struct Begin {
     /// How often the run goes over the rows that the learner has room for. 0 and 1 are the same: every row is learned
     /// from once, when it comes.
     pub passes: u8,
+    /// Whether a run over samples may learn from a stream that is very different from the training data, and would
+    /// otherwise be refused: [`Rejection::Foreign`], [`Rejection::Clipped`].
+    pub forced: bool,
 }
 
 /// The state of learning.
@@ -178,12 +192,30 @@ pub struct Judgement {
     pub before: u32,
     /// The sum of the scores of the held-out rows, with the channels from the end.
     pub after: u32,
-    /// The number of the record in flash. If the run was rejected, the reason; the channels are then those from before
-    /// it.
-    pub kept: Result<u32, Rejection>,
+    /// What was saved. If the run was rejected, the reason; channels and thresholds are then those from before it.
+    pub kept: Result<Saved, Rejection>,
 }
 
-/// The reason why the result of a run is not kept.
+/// What a run saved in the flash, in a record of this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Saved {
+    /// The learned channels and thresholds.
+    Channels(#[serde(serialize_with = "wire::number")] u32),
+    /// The learned thresholds, with the channels from before the run, because the learned channels are not better by
+    /// more than chance. Only a run over samples ends like this.
+    ThresholdsOnly(#[serde(serialize_with = "wire::number")] u32),
+}
+
+impl Saved {
+    /// The number of the record.
+    pub const fn record(self) -> u32 {
+        match self {
+            Self::Channels(record) | Self::ThresholdsOnly(record) => record,
+        }
+    }
+}
+
+/// The reason why nothing of a run is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u32)]
 pub enum Rejection {
@@ -194,6 +226,12 @@ pub enum Rejection {
     /// The reconstructions of the held-out rows are hardly nearer to their own rows than to the others. Only what the
     /// rows have in common was learned. This happens with noise, with a repeated row, and early in a run.
     NothingEncoded,
+    /// The windows are too different from the training data: with the blob's channels, the median of the held-out
+    /// scores is more than one and a half times the blob's upper threshold.
+    Foreign,
+    /// The samples are beyond the scales of the training data: in the median of the held-out rows, more than an eighth
+    /// of the inputs is clipped.
+    Clipped,
 }
 
 impl fmt::Display for Rejection {
@@ -202,6 +240,11 @@ impl fmt::Display for Rejection {
             Self::TooFewRows => "too few different rows to judge by",
             Self::NotBetter => "it did not clearly help on the held-out rows",
             Self::NothingEncoded => "its reconstructions do not tell the held-out rows apart",
+            Self::Foreign => {
+                "its windows are too different from the training data: the median score of the held-out \
+                              ones is above 1.5 times the upper threshold of the blob"
+            }
+            Self::Clipped => "its samples are beyond the training data: more than an eighth of the inputs is clipped",
         })
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Sample<'m> {
     bytes: &'m mut [u8],
     /// The number of held-out rows.
     count: usize,
+    /// The clipped inputs of each held-out row.
+    clipped: [u32; HELD_OUT],
     /// The number of rows so far that could be held out.
     candidates: u32,
     /// The state of a generator, never 0.
@@ -45,7 +47,7 @@ pub(super) struct Sample<'m> {
 impl<'m> Sample<'m> {
     /// An empty sample in this memory.
     pub(super) const fn new(bytes: &'m mut [u8]) -> Self {
-        Self { bytes, count: 0, candidates: 0, random: Self::SEED }
+        Self { bytes, count: 0, clipped: [0; HELD_OUT], candidates: 0, random: Self::SEED }
     }
 
     /// 2³² divided by the golden ratio. A fixed seed gives the same run on every device.
@@ -71,6 +73,11 @@ impl<'m> Sample<'m> {
         self.bytes.chunks_exact(length.max(1)).take(self.count)
     }
 
+    /// The clipped inputs of each held-out row.
+    pub(super) const fn clipped(&self) -> [u32; HELD_OUT] {
+        self.clipped
+    }
+
     /// Decides the place of the next row.
     pub(super) fn place(&mut self, row: &[u8]) -> Place {
         let constant = row.len() > 1 && row.iter().all(|x| Some(x) == row.first());
@@ -89,9 +96,18 @@ impl<'m> Sample<'m> {
         if place < HELD_OUT { Place::Taken(place) } else { Place::None }
     }
 
-    /// The memory of a place for a row of `length` bytes.
-    pub(super) fn row_mut(&mut self, place: usize, length: usize) -> &mut [u8] {
-        self.bytes.chunks_exact_mut(length.max(1)).nth(place).unwrap_or_default()
+    /// The row of `length` bytes in this place.
+    pub(super) fn row(&self, place: usize, length: usize) -> &[u8] {
+        self.bytes.chunks_exact(length.max(1)).nth(place).unwrap_or_default()
+    }
+
+    /// Puts a row with this number of clipped inputs into a place.
+    pub(super) fn hold(&mut self, place: usize, row: &[u8], clipped: u32) {
+        let mut places = self.bytes.chunks_exact_mut(row.len().max(1)).zip(&mut self.clipped);
+        if let Some((to, count)) = places.nth(place) {
+            to.iter_mut().zip(row).for_each(|(to, x)| *to = *x);
+            *count = clipped;
+        }
     }
 
     /// Xorshift with 32 bits of state (Marsaglia, 2003).
@@ -110,6 +126,11 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
+    /// A number of clipped inputs that identifies the row.
+    fn clipped(row: &[u8]) -> u32 {
+        u32::from(row[0]) + 1000 * u32::from(row[1])
+    }
+
     /// The numbers of the held-out rows of a run, and those of the rows that were learned from, in order.
     fn run(sample: &mut Sample<'_>, rows: impl IntoIterator<Item = u16>) -> (Vec<u16>, Vec<u16>) {
         let number = |row: &[u8]| u16::from_le_bytes([row[0], row[1]]);
@@ -119,12 +140,15 @@ mod tests {
             match sample.place(&row) {
                 Place::None => learned.push(number(&row)),
                 Place::Known => {}
-                Place::Free(place) => sample.row_mut(place, 2).copy_from_slice(&row),
+                Place::Free(place) => sample.hold(place, &row, clipped(&row)),
                 Place::Taken(place) => {
-                    learned.push(number(sample.row_mut(place, 2)));
-                    sample.row_mut(place, 2).copy_from_slice(&row);
+                    learned.push(number(sample.row(place, 2)));
+                    sample.hold(place, &row, clipped(&row));
                 }
             }
+        }
+        for (row, count) in sample.rows(2).zip(sample.clipped()) {
+            assert_eq!(count, clipped(row));
         }
         (sample.rows(2).map(number).collect(), learned)
     }
@@ -189,7 +213,7 @@ mod tests {
                 let row = number.to_le_bytes();
                 match sample.place(&row) {
                     Place::Known => assert!(before.iter().any(|held| *held == row)),
-                    Place::Free(place) | Place::Taken(place) => sample.row_mut(place, 2).copy_from_slice(&row),
+                    Place::Free(place) | Place::Taken(place) => sample.hold(place, &row, 0),
                     Place::None => assert!(before.iter().all(|held| *held != row)),
                 }
             }
@@ -204,7 +228,7 @@ mod tests {
         let mut sample = Sample::new(&mut memory);
         for number in 0..HELD_OUT as u8 {
             assert_eq!(sample.place(&[number]), Place::Free(number.into()));
-            sample.row_mut(number.into(), 1)[0] = number;
+            sample.hold(number.into(), &[number], 0);
             assert_eq!(sample.place(&[number]), Place::Known);
         }
         assert!(sample.rows(1).flatten().copied().eq(0..HELD_OUT as u8));
@@ -213,7 +237,7 @@ mod tests {
     /// The next state as a matrix over GF(2): the state after each single bit.
     fn matrix() -> [u32; 32] {
         core::array::from_fn(|bit| {
-            let mut sample = Sample { bytes: &mut [], count: 0, candidates: 0, random: 1 << bit };
+            let mut sample = Sample { random: 1 << bit, ..Sample::new(&mut []) };
             sample.next_random()
         })
     }

@@ -133,7 +133,7 @@ fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::learn::{Judgement, Status};
+    use crate::learn::{Judgement, Saved, Status};
     use crate::message::{SampleShape, Sampled, Usage};
     use crate::monitor::Verdict;
     use crate::store::{Record, RecordState};
@@ -195,7 +195,7 @@ mod tests {
             Ok(Reply::Learned { score: most, held_out: true }),
             Ok(Reply::Sampled(Sampled::Restarted(shape))),
             Ok(Reply::Sampled(Sampled::Observed(observation))),
-            Ok(Reply::Judged(Judgement { before: most, after: most, kept: Ok(most) })),
+            Ok(Reply::Judged(Judgement { before: most, after: most, kept: Ok(Saved::ThresholdsOnly(most)) })),
             Err(Error::Weights(capacity)),
             Err(Error::OtherWeights { expected: most, found: most }),
             Err(Error::Length { expected: most, found: most }),

@@ -92,7 +92,7 @@ pub enum LearningCommand<'a> {
     Begin(Begin),
     /// Learn from the next row of the run: [`Reply::Learned`].
     Row(&'a [u8]),
-    /// End the run, keeping the channels if they help and undoing the run otherwise: [`Reply::Judged`].
+    /// End the run, keeping what helps and undoing the rest: [`Reply::Judged`].
     End,
     /// Discard the learned channels, in RAM and in flash: [`Reply::Status`].
     Reset,

@@ -69,7 +69,7 @@ impl<'b, F: NorFlash> Device<'b, F> {
     }
 
     pub fn begin(&mut self, method: Method, batch: u8, rate: u32) {
-        let begin = Begin { method, rate, batch, rows: IMAGES, passes: 1 };
+        let begin = Begin { method, rate, batch, rows: IMAGES, passes: 1, forced: false };
         let status = self.status(LearningCommand::Begin(begin));
         assert_eq!(status.rows, 0);
     }

@@ -69,7 +69,14 @@ fn adapting(args: &args::Bench, data: &Path, weights: &WeightsBlob) -> anyhow::R
     let rows = ensure_some_left(stream.len(), shape, data)? as u32;
     let mut session = Session::learning(args.common.target()?, weights, flash_file::erased(weights.topology()))?;
     let (method, batch) = (Method::Adam, 1);
-    session.status(LearningCommand::Begin(Begin { method, rate: method.rate(), batch, rows, passes: 1 }))?;
+    session.status(LearningCommand::Begin(Begin {
+        method,
+        rate: method.rate(),
+        batch,
+        rows,
+        passes: 1,
+        forced: false,
+    }))?;
     let mut instructions = 0;
     for row in progress(&stream) {
         let (_, held_out) = session.learn(row)?;

@@ -129,7 +129,7 @@ fn the_file_of_another_board_is_not_replaced() {
 
 #[test]
 fn a_learning_step_is_never_taken_twice() {
-    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 4, passes: 1 };
+    let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 4, passes: 1, forced: false };
     let learned = |there, back| {
         let ask = |session: &mut Session<'_>| {
             session.status(LearningCommand::Begin(begin))?;
