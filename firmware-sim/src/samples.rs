@@ -65,5 +65,5 @@ pub fn section(spec: &Spec) -> Vec<u8> {
     let between = |i: usize| Scale { offset: low - i as f32 * 0.01, gain: 255.0 / (high - low) };
     let scales: Vec<Scale> = (0..spec.inputs()).map(between).collect();
     let mut buffer = vec![0; 64 + scales.len() * size_of::<Scale>()];
-    write_section(spec, "", &scales, &mut buffer).map(<[u8]>::to_vec).unwrap_or_default()
+    write_section(spec, "", 0.005, &scales, &mut buffer).map(<[u8]>::to_vec).unwrap_or_default()
 }

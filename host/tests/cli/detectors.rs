@@ -233,7 +233,7 @@ fn data_that_do_not_fit_a_detector_are_refused() {
     assert!(!sandbox.path("x").exists());
 }
 
-/// A NumPy file of `f32`.
+/// A `NumPy` file of `f32`.
 fn npy(descriptor: &str, shape: &str, numbers: &[f32]) -> Vec<u8> {
     let header = format!("{{'descr': '{descriptor}', 'fortran_order': False, 'shape': ({shape}), }}");
     let padded = format!("{header:<117}\n");

@@ -70,8 +70,9 @@
 //!
 //! ```text
 //! g        = geometric mean of s[i]
-//! r        = √(upper / lower)          of the blob: from the middle to either threshold
-//! learned  = g / r^(11/8) ..= g · r^(11/8)
+//! m        = 1 for rows, 4 for samples: the lower threshold of a detector is that of half the amplitude
+//! r        = √(upper / (m · lower))    of the blob: from the middle to either side
+//! learned  = g / r^(11/8) / m ..= g · r^(11/8)
 //! ```
 //!
 //! A lower threshold of 0 means that there is none, and stays 0.
@@ -186,7 +187,12 @@ impl Evidence {
         if !scores.encoded() {
             return Err(Rejection::NothingEncoded);
         }
-        Ok(Keep { learned, thresholds: moved(*thresholds, scores) })
+        Ok(Keep { learned, thresholds: moved(*thresholds, scores, self.margin()) })
+    }
+
+    /// The factor by which the blob's lower threshold is below the scores of normal rows.
+    fn margin(&self) -> f32 {
+        if self.windows.is_some() { 4.0 } else { 1.0 }
     }
 
     /// The result of the run, with the sums of both scores.
@@ -204,16 +210,16 @@ fn twice_the_median(numbers: [u32; HELD_OUT]) -> u64 {
 }
 
 /// The blob's thresholds, moved to these scores. There are none if the blob has none.
-fn moved(blob: Thresholds, scores: &Scores) -> Thresholds {
+fn moved(blob: Thresholds, scores: &Scores, margin: f32) -> Thresholds {
     if blob == Thresholds::NONE {
         return blob;
     }
     let positive = |score: u32| score.max(1) as f32;
-    let ratio = sqrt(positive(blob.upper) / positive(blob.lower));
+    let ratio = sqrt(positive(blob.upper) / (margin * positive(blob.lower)));
     let quarter = sqrt(sqrt(ratio));
     let wide = ratio * quarter * sqrt(quarter);
     let middle = geometric_mean(scores.own.map(positive));
-    let lower = if blob.lower == 0 { 0 } else { (middle / wide) as u32 };
+    let lower = if blob.lower == 0 { 0 } else { (middle / wide / margin) as u32 };
     Thresholds { lower, upper: (middle * wide) as u32 }
 }
 
@@ -336,9 +342,9 @@ mod tests {
     fn a_run_over_samples_that_is_not_better_keeps_thresholds_for_the_old_channels() {
         let (before, after) = (scores([1000; 8]), scores([1234; 8]));
         let kept = samples(before, after).judge();
-        assert_eq!(kept, Ok(Keep { learned: false, thresholds: moved(BLOB, &before) }));
+        assert_eq!(kept, Ok(Keep { learned: false, thresholds: moved(BLOB, &before, 4.0) }));
         let kept = samples(after, before).judge();
-        assert_eq!(kept, Ok(Keep { learned: true, thresholds: moved(BLOB, &before) }));
+        assert_eq!(kept, Ok(Keep { learned: true, thresholds: moved(BLOB, &before, 4.0) }));
         // A blob without thresholds has none to move.
         let none = |before, after| Evidence { thresholds: Thresholds::NONE, ..samples(before, after) }.judge();
         assert_eq!(none(before, after), Err(Rejection::NotBetter));
@@ -422,16 +428,20 @@ mod tests {
         let own = [10, 1000, 3000, 50, 700, 20_000, 123, 4];
         let middle = own.iter().map(|score| f64::from(*score).ln()).sum::<f64>() / 8.0;
         let wide = 1.375 * 20f64.ln();
-        let Thresholds { lower, upper } = moved(base, &scores(own));
+        let Thresholds { lower, upper } = moved(base, &scores(own), 1.0);
         for (found, expected) in [(lower, (middle - wide).exp()), (upper, (middle + wide).exp())] {
             assert!((f64::from(found) - expected).abs() <= 1.0 + 1e-4 * expected, "{found} is not {expected}");
         }
+        // The lower threshold of a detector is a quarter of what it is for rows.
+        let detector = moved(Thresholds { lower: 25, ..base }, &scores(own), 4.0);
+        assert_eq!(detector.upper, upper);
+        assert!(detector.lower.abs_diff(lower / 4) <= 1, "{detector:?}");
         // The extremes of the scores, and a blob without a lower threshold.
-        assert_eq!(moved(base, &scores([0; 8])), Thresholds { lower: 0, upper: 61 }); // 20^(11/8) = 61.5
-        assert_eq!(moved(base, &scores([u32::MAX; 8])).upper, u32::MAX);
-        let from_zero = moved(Thresholds { lower: 0, upper: 16 }, &scores([64; 8]));
+        assert_eq!(moved(base, &scores([0; 8]), 1.0), Thresholds { lower: 0, upper: 61 }); // 20^(11/8) = 61.5
+        assert_eq!(moved(base, &scores([u32::MAX; 8]), 1.0).upper, u32::MAX);
+        let from_zero = moved(Thresholds { lower: 0, upper: 16 }, &scores([64; 8]), 1.0);
         assert_eq!(from_zero, Thresholds { lower: 0, upper: 430 }); // 4^(11/8) = 6.727
-        assert_eq!(moved(Thresholds::NONE, &scores(own)), Thresholds::NONE);
+        assert_eq!(moved(Thresholds::NONE, &scores(own), 1.0), Thresholds::NONE);
     }
 
     /// `4 · 22² = 11 · 176`

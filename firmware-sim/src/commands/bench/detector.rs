@@ -137,7 +137,8 @@ fn measure(args: &args::Bench, spec: &Spec, weights: &WeightsBlob) -> anyhow::Re
 fn learn(args: &args::Bench, spec: &Spec, weights: &WeightsBlob, samples: &[f32]) -> anyhow::Result<(u64, Ram)> {
     let flash = flash_file::erased(weights.topology());
     let mut device = Session::detector(args.common.target()?, weights, Some(flash))?;
-    let begin = Begin { method: Method::Adam, rate: Method::Adam.rate(), batch: 1, rows: 100, passes: 2 };
+    let begin =
+        Begin { method: Method::Adam, rate: Method::Adam.rate(), batch: 1, rows: 100, passes: 2, forced: false };
     device.status(LearningCommand::Begin(begin))?;
     let (mut instructions, mut steps) = (0, 0);
     // One sample at a time, so that the command that completes a window does nothing else.
