@@ -50,7 +50,8 @@ impl SensorData {
             all.iter().copied().filter(|place| options.normal.is_normal(recordings, place)).collect();
         ensure!(!normal.is_empty(), "no window is labelled normal: {}", options.normal.describe());
         let split = Split::new(recordings, &spec, &normal, tests.is_none());
-        for (set, places) in [("train", &split.train), ("validate", &split.validation)] {
+        let own_test = if tests.is_none() { &split.test } else { &split.train };
+        for (set, places) in [("train", &split.train), ("validate", &split.validation), ("test", own_test)] {
             ensure!(
                 !places.is_empty(),
                 "{}: too few to {set} with; record more, or choose a shorter --window or --hop",
@@ -71,6 +72,7 @@ impl SensorData {
                 let places = windows::places(tests, &sensor.spec)?;
                 let normal: Vec<Place> =
                     places.into_iter().filter(|place| options.normal.is_normal(tests, place)).collect();
+                ensure!(!normal.is_empty(), "--test: no window is labelled normal: {}", options.normal.describe());
                 rows(tests, &normal)
             }
         };
