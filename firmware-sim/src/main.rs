@@ -10,6 +10,7 @@ mod link;
 mod random;
 mod reduction;
 mod rows;
+mod samples;
 mod shift;
 mod terminal;
 mod weights;
