@@ -7,7 +7,7 @@ use crate::windows::Place;
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Normal {
     /// A label of normal samples; may be given several times [default: empty, 0, normal, ok, healthy]
-    #[arg(long = "normal", value_name = "VALUE")]
+    #[arg(long = "normal", value_name = "VALUE", requires = "label")]
     labels: Vec<String>,
 }
 

@@ -23,11 +23,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
         Data::Folder(path) => {
             ensure_unused(
                 "only for recordings: .csv, .tsv, .npy, .npz or .wav",
-                &[
-                    ("--first", args.first.is_some()),
-                    ("--passes", args.passes.is_some()),
-                    ("--normal", args.normal.is_given()),
-                ],
+                &[("--first", args.first.is_some()), ("--passes", args.passes.is_some())],
             )?;
             rows::run(args, &path)
         }

@@ -18,10 +18,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     match args.data.read()? {
         Data::Recordings(recordings) => stream::run(args, recordings),
         Data::Folder(path) => {
-            ensure_unused(
-                "only recordings have it: .csv, .tsv, .npy, .npz or .wav",
-                &[("--out", args.out.is_some()), ("--normal", args.normal.is_given())],
-            )?;
+            ensure_unused("only recordings have it: .csv, .tsv, .npy, .npz or .wav", &[("--out", args.out.is_some())])?;
             rows::run(args, &path)
         }
     }

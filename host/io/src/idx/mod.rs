@@ -80,7 +80,9 @@ impl Images {
         let sizes = [self.len(), self.height, self.width];
         let sizes = if self.height == 1 { &[sizes[0], sizes[2]][..] } else { &sizes };
         let mut bytes = vec![0, 0, 8, sizes.len() as u8];
-        sizes.iter().for_each(|size| bytes.extend((*size as u32).to_be_bytes()));
+        for size in sizes {
+            bytes.extend((*size as u32).to_be_bytes());
+        }
         bytes.extend(&self.pixels);
         bytes
     }
