@@ -4,8 +4,10 @@ use crate::flash_file;
 use crate::link::{Kind, Target};
 use crate::shift::{self, Shift};
 use autoencoder_core::Topology;
-use autoencoder_device::learn::{MAX_BATCH, Method};
+use autoencoder_device::learn::{HELD_OUT, MAX_BATCH, Method};
 use autoencoder_io::data_folder::DataFolder;
+use autoencoder_io::data_options::DataOptions;
+use autoencoder_io::normal::Normal;
 use autoencoder_io::number::whole;
 use autoencoder_io::topology::{layers, named};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -35,13 +37,22 @@ pub enum Command {
     Budget(Budget),
     /// Measure the RAM and stack of encoding and decoding; in the emulator, also instructions and code size
     Bench(Bench),
-    /// Score a stream of rows that drifts half-way and show when the device notices
+    /// Score a stream and show when the device notices a drift
+    ///
+    /// Recordings (--data FILES) are given to the device sample by sample, one recording after the other. Without
+    /// recordings, the stream is test rows, and the sensor is shifted half-way.
     Monitor(Monitor),
     /// Check layer by layer that the device computes the bytes of plain loops in this process. For a network that takes
     /// samples, pseudo-random ones, window by window
     Verify(Verify),
-    /// Adapt the device to a sensor that has changed, and show the error before and after
-    Learn(Learn),
+    /// Adapt the device to a sensor or a place that has changed, and show the error before and after
+    ///
+    /// From recordings (--data FILES), the device learns from the first windows, and detection is measured on the others
+    /// before and after. Without --label, these are the first windows of all, so the recordings have to begin with what
+    /// is normal; --where chooses samples. With --label, they are the first windows with a normal label. Windows that
+    /// share samples with those learned from are not measured. Without recordings, the device learns from training rows
+    /// of a shifted sensor.
+    Learn(Box<Learn>),
     /// Discard the parameters that the device has learned
     Reset(Reset),
     /// Train a whole network on the device, 64-16-4-16-64 in f32, from random weights. Its rows have 64 values; longer
@@ -191,13 +202,18 @@ pub struct Bench {
 
 #[derive(Options)]
 pub struct Monitor {
-    #[arg(long, help = shift::HELP, value_name = "SHIFT", default_value_t)]
-    pub shift: Shift,
+    #[arg(long, help = format!("{} [default: gain-offset]", shift::HELP), value_name = "SHIFT")]
+    pub shift: Option<Shift>,
     /// Number of test rows; the sensor is shifted for the second half [default: 2000]
     #[arg(long, alias = "images", value_name = "N", value_parser = whole(2..=u32::MAX))]
     pub rows: Option<u32>,
+    /// File for the picture of recordings: their scores over time, alarms and labels [default: artifacts/stream.png]
+    #[arg(long, value_name = "PNG")]
+    pub out: Option<PathBuf>,
     #[command(flatten)]
-    pub data: DataFolder,
+    pub data: DataOptions,
+    #[command(flatten)]
+    pub normal: Normal,
     #[command(flatten)]
     pub device: Device,
 }
@@ -225,14 +241,23 @@ pub struct Verify {
 
 #[derive(Options)]
 pub struct Learn {
-    #[arg(long, help = shift::HELP, value_name = "SHIFT", default_value_t)]
-    pub shift: Shift,
+    #[arg(long, help = format!("{} [default: gain-offset]", shift::HELP), value_name = "SHIFT")]
+    pub shift: Option<Shift>,
     /// Number of training rows to learn from; eight more are held out [default: 4000]
     #[arg(long, alias = "images", value_name = "N", value_parser = whole(1..=u32::MAX))]
     pub rows: Option<u32>,
     /// Number of test rows to measure on [default: all]
     #[arg(long, alias = "test-images", value_name = "N", value_parser = whole(1..=u32::MAX))]
     pub test_rows: Option<u32>,
+    /// Number of windows of recordings to learn from, the first ones; eight of them are held out [default: a third]
+    #[arg(long, value_name = "N", value_parser = whole(HELD_OUT as u32 + 1..=u32::MAX))]
+    pub first: Option<u32>,
+    /// Number of times that the device goes over the windows of recordings that it has room for [default: 2]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u8::MAX))]
+    pub passes: Option<u8>,
+    /// Learn from windows of recordings even if they are too different from the training data
+    #[arg(long)]
+    pub foreign: bool,
     /// Optimizer
     #[arg(long, value_name = "NAME", default_value = "adam", value_parser = optimizer())]
     pub optimizer: Method,
@@ -248,11 +273,14 @@ pub struct Learn {
     /// Replace a flash that is damaged or holds the learned parameters of another network
     #[arg(long)]
     pub force: bool,
-    /// File for the picture: originals, reconstructions before, reconstructions after
+    /// File for the picture: originals, reconstructions before, reconstructions after. Of recordings, the scores over time
+    /// before, and after
     #[arg(long, value_name = "PNG", default_value = "artifacts/learned.png")]
     pub out: PathBuf,
     #[command(flatten)]
-    pub data: DataFolder,
+    pub data: DataOptions,
+    #[command(flatten)]
+    pub normal: Normal,
     #[command(flatten)]
     pub common: Common,
 }

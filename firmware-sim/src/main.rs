@@ -8,6 +8,7 @@ mod drawing;
 mod flash_file;
 mod link;
 mod random;
+mod random_samples;
 mod reduction;
 mod rows;
 mod samples;

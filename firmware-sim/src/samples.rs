@@ -1,69 +1,144 @@
-//! Pseudo-random samples for a network's input section, and the rows of their windows as this process computes them.
+//! Recordings as the samples that a device takes, window by window.
 
-use crate::random::Random;
-use autoencoder_core::front_end::{FrontEnd, Scale, Section, Spec, Window, row, write_section};
-use std::iter::repeat_with;
+use crate::link::session::Session;
+use crate::weights::WeightsBlob;
+use anyhow::{Context, ensure};
+use autoencoder_core::front_end::Spec;
+use autoencoder_device::Observation;
+use autoencoder_io::normal::Normal;
+use autoencoder_io::number::counted;
+use autoencoder_io::recordings::Recordings;
+use autoencoder_io::windows::{self, Place};
 
-/// A window as this process computes it.
-pub struct HostWindow {
-    pub row: Vec<u8>,
-    /// Inputs that were clipped to the ends of their scales.
-    pub clipped: u32,
-    /// Samples up to its end.
-    pub end: usize,
+/// Recordings that fit a detector, and their windows.
+pub struct Samples {
+    pub spec: Spec,
+    pub recordings: Recordings,
+    /// All windows, in order.
+    pub places: Vec<Place>,
+    /// For each window, whether its label is not one of normal samples. Without labels, none is.
+    pub faulty: Vec<bool>,
+    /// Whether there are labels.
+    pub labelled: bool,
 }
 
-/// The windows of a recording, each taken from the recording itself instead of a ring.
-pub fn windows<'a>(section: &'a Section<'_>, samples: &'a [f32]) -> impl Iterator<Item = HostWindow> + 'a {
-    let spec = section.spec;
-    let channels = usize::from(spec.channels);
-    let (length, step) = (spec.samples(), channels * usize::from(spec.hop));
-    let mut scratch = vec![0.0; spec.scratch()];
-    let starts = (0..samples.len()).step_by(step).take_while(move |start| start + length <= samples.len());
-    starts.map(move |start| {
-        let window = Window::new(&samples[start..start + length], 0, channels);
-        let mut bytes = vec![0; spec.inputs()];
-        let clipped = row(&spec, section.scales(), &window, &mut scratch, &mut bytes);
-        HostWindow { row: bytes, clipped, end: (start + length) / channels }
-    })
+/// The samples that complete a window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step<'a> {
+    /// Whether they do not follow the samples before.
+    pub restart: bool,
+    /// Each number of each channel, oldest first: a hop, or a whole window after a restart.
+    pub samples: &'a [f32],
 }
 
-/// Numbers of samples that complete `windows` windows.
-pub fn numbers(spec: &Spec, windows: usize) -> usize {
-    spec.samples() + (windows.max(1) - 1) * usize::from(spec.hop) * usize::from(spec.channels)
-}
-
-/// Noise in the range of most sensors.
-pub fn noise(spec: &Spec, windows: usize) -> Vec<f32> {
-    let mut random = Random::new();
-    repeat_with(|| random.range(-8000, 8000) as f32 / 1000.0).take(numbers(spec, windows)).collect()
-}
-
-/// Noise of very different magnitudes, with numbers that no sensor gives: they must not differ between machines either.
-pub fn hard(spec: &Spec, windows: usize) -> Vec<f32> {
-    let mut random = Random::new();
-    let count = numbers(spec, windows);
-    let stretch = spec.samples() + 1;
-    let number = |i: usize| {
-        let x = random.range(-1_000_000, 1_000_000) as f32 / 1e6;
-        let odd = random.range(0, 99);
-        match (i / stretch % 4, odd) {
-            (3, 0) => [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX][random.range(0, 3) as usize],
-            (3, 1) => x * 1e38,
-            (3, 2) => x * 1e-38, // and numbers that are not normal
-            (2, _) => 20.0 + x * 1e-3,
-            (1, _) => x * 1000.0,
-            _ => x * 8.0,
+impl Samples {
+    /// The windows of recordings for the detector in a blob. With `labelled`, some have to be normal and some faulty.
+    pub fn new(recordings: Recordings, weights: &WeightsBlob, normal: &Normal, labelled: bool) -> anyhow::Result<Self> {
+        let path = weights.path.display();
+        let section = weights.section()?;
+        let section = section.with_context(|| format!("{path}: the network takes rows of bytes, not recordings"))?;
+        let names: Vec<&str> = section.names.split('\n').filter(|_| !section.names.is_empty()).collect();
+        let spec = section.spec;
+        windows::check(&recordings, &spec, &names).with_context(|| format!("{path} does not fit the data"))?;
+        let places = windows::places(&recordings, &spec)?;
+        let faulty: Vec<bool> = places.iter().map(|place| !normal.is_normal(&recordings, place)).collect();
+        if labelled {
+            normal.ensure_both(&recordings, &faulty)?;
         }
-    };
-    (0..count).map(number).collect()
+        Ok(Self { spec, recordings, places, faulty, labelled })
+    }
+
+    /// `30 windows of 64 samples every 16, in 2 recordings`, and the recordings that have none.
+    pub fn describe(&self) -> String {
+        let used = self.places.chunk_by(|a, b| a.recording == b.recording).count();
+        let text = format!(
+            "{} of {} every {}, in {}",
+            counted(self.places.len(), "window"),
+            counted(self.spec.window, "sample"),
+            self.spec.hop,
+            counted(used, "recording")
+        );
+        match self.recordings.recordings.len() - used {
+            0 => text,
+            short => format!("{text}; {} shorter than a window", counted(short, "more recording")),
+        }
+    }
+
+    /// The name of a window's recording.
+    pub fn recording(&self, window: usize) -> &str {
+        &self.recordings.recordings[self.places[window].recording].name
+    }
+
+    /// The label of a window, if there are labels.
+    pub fn label(&self, window: usize) -> Option<&str> {
+        let label = self.recordings.labels.get(self.places[window].label as usize).filter(|_| self.labelled);
+        label.map(String::as_str)
+    }
+
+    /// Seconds from one window to the next, if the rate is known.
+    pub fn hop_seconds(&self) -> Option<f64> {
+        let rate = f64::from(self.spec.rate);
+        (rate > 0.0).then(|| f64::from(self.spec.hop) / rate)
+    }
+
+    /// Seconds from the beginning of its recording to the end of a window, if the rate is known.
+    pub fn seconds(&self, window: usize) -> Option<f64> {
+        let (rate, end) = (f64::from(self.spec.rate), self.places[window].start + usize::from(self.spec.window));
+        (rate > 0.0).then(|| end as f64 / rate)
+    }
+
+    /// What to give the device for some windows, which are in order.
+    pub fn steps(&self, chosen: &[usize]) -> Vec<Step<'_>> {
+        let mut before: Option<Place> = None;
+        let step = |window: &usize| {
+            let place = self.places[*window];
+            let next = |before: Place| Place { start: before.start + usize::from(self.spec.hop), ..before };
+            let follows =
+                before.map(next).is_some_and(|next| (next.recording, next.start) == (place.recording, place.start));
+            before = Some(place);
+            let end = place.start + usize::from(self.spec.window);
+            let length = usize::from(if follows { self.spec.hop } else { self.spec.window });
+            let channels = self.recordings.channels;
+            let samples = &self.recordings.recordings[place.recording].samples;
+            Step { restart: !follows, samples: &samples[(end - length) * channels..end * channels] }
+        };
+        chosen.iter().map(step).collect()
+    }
+
+    /// The numbers of some windows that are normal, or faulty.
+    pub fn of<T: Copy>(&self, chosen: &[usize], values: &[T], faulty: bool) -> Vec<T> {
+        let own = |(window, value): (&usize, &T)| (self.faulty[*window] == faulty).then_some(*value);
+        chosen.iter().zip(values).filter_map(own).collect()
+    }
 }
 
-/// An input section for noise, whose scales clip some of it.
-pub fn section(spec: &Spec) -> Vec<u8> {
-    let (low, high) = if matches!(spec.front_end, FrontEnd::Spectrum { .. }) { (-2.0, 12.0) } else { (-7.0, 7.0) };
-    let between = |i: usize| Scale { offset: low - i as f32 * 0.01, gain: 255.0 / (high - low) };
-    let scales: Vec<Scale> = (0..spec.inputs()).map(between).collect();
-    let mut buffer = vec![0; 64 + scales.len() * size_of::<Scale>()];
-    write_section(spec, "", 0.005, &scales, &mut buffer).map(<[u8]>::to_vec).unwrap_or_default()
+impl Step<'_> {
+    /// Gives the device the samples, and returns its observation of the window that they complete.
+    pub fn observe(&self, session: &mut Session<'_>) -> anyhow::Result<Observation> {
+        self.begin(session)?;
+        one(&session.observe(self.samples)?)
+    }
+
+    /// Lets the device learn from the window that the samples complete. Returns its score, and whether it was held out.
+    pub fn learn(&self, session: &mut Session<'_>) -> anyhow::Result<(u32, bool)> {
+        self.begin(session)?;
+        one(&session.learn_samples(self.samples)?)
+    }
+
+    fn begin(&self, session: &mut Session<'_>) -> anyhow::Result<()> {
+        if self.restart { session.restart() } else { Ok(()) }
+    }
+}
+
+/// The result of the window that the samples of a step complete.
+fn one<T: Copy>(results: &[T]) -> anyhow::Result<T> {
+    ensure!(results.len() == 1, "the device completed {} where there is 1", counted(results.len(), "window"));
+    Ok(results[0])
+}
+
+/// Returns an error if one of these options was given; `because` says why it cannot be.
+pub fn ensure_unused(because: &str, options: &[(&str, bool)]) -> anyhow::Result<()> {
+    let given = options.iter().find(|(_, given)| *given);
+    ensure!(given.is_none(), "{}: {because}", given.map_or("", |(option, _)| option));
+    Ok(())
 }

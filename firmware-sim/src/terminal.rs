@@ -21,8 +21,8 @@ pub fn notes(start: &str, lines: &[String]) {
     }
 }
 
-/// Iterates over the rows. On a terminal, a line shows how many are done and how much time is left.
-pub fn progress(rows: &[Vec<u8>]) -> impl Iterator<Item = &Vec<u8>> {
+/// Iterates over rows, or windows. On a terminal, a line shows how many are done and how much time is left.
+pub fn progress<T>(rows: &[T]) -> impl Iterator<Item = &T> {
     let begun = Instant::now();
     let mut line = ProgressLine { shown: stderr().is_terminal(), last: begun, length: 0 };
     rows.iter().enumerate().inspect(move |(done, _)| line.update(*done, rows.len(), begun)).map(|(_, row)| row)

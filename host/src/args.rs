@@ -4,10 +4,10 @@ use anyhow::bail;
 use autoencoder_core::Topology;
 use autoencoder_core::blob::Format;
 use autoencoder_io::data_options::DataOptions;
+use autoencoder_io::normal::Normal;
 use autoencoder_io::number::{positive, whole};
 use autoencoder_io::recordings::{RecordingError, Recordings};
 use autoencoder_io::topology::{layers, named};
-use autoencoder_io::windows::Place;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as Options, Parser, Subcommand};
 use host::train::checkpoint::MAX_BATCH;
@@ -195,7 +195,7 @@ impl SensorOptions {
             ("--bands", self.bands.is_some()),
             ("--test", !self.test.is_empty()),
             ("--false-alarms", self.false_alarms.is_some()),
-            ("--normal", !self.normal.labels.is_empty()),
+            ("--normal", self.normal.is_given()),
         ];
         match given.into_iter().find(|(_, given)| *given) {
             Some((option, _)) => bail!(
@@ -209,41 +209,6 @@ impl SensorOptions {
     /// Reads the recordings to test on, if there are any.
     pub fn read_tests(&self, data: &DataOptions) -> Result<Option<Recordings>, RecordingError> {
         if self.test.is_empty() { Ok(None) } else { data.read_files(&self.test).map(Some) }
-    }
-}
-
-/// Which labels are normal.
-#[derive(Options, Default)]
-pub struct Normal {
-    /// A label of normal samples; may be given several times [default: empty, 0, normal, ok, healthy]
-    #[arg(long = "normal", value_name = "VALUE")]
-    labels: Vec<String>,
-}
-
-impl Normal {
-    const DEFAULT: [&str; 5] = ["", "0", "normal", "ok", "healthy"];
-
-    /// Whether a window's label is one of normal samples. Without labels, all are.
-    pub fn is_normal(&self, recordings: &Recordings, place: &Place) -> bool {
-        recordings.labels.get(place.label as usize).is_none_or(|label| self.accepts(label))
-    }
-
-    /// Whether a label is one of normal samples.
-    pub fn accepts(&self, label: &str) -> bool {
-        if self.labels.is_empty() {
-            Self::DEFAULT.iter().any(|normal| normal.eq_ignore_ascii_case(label))
-        } else {
-            self.labels.iter().any(|normal| normal == label)
-        }
-    }
-
-    /// The labels of normal samples, in words.
-    pub fn describe(&self) -> String {
-        if self.labels.is_empty() {
-            "normal labels are empty, 0, normal, ok and healthy; --normal names others".into()
-        } else {
-            format!("--normal says {}", self.labels.join(", "))
-        }
     }
 }
 

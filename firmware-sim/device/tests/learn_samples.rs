@@ -28,7 +28,7 @@ fn blob(thresholds: Thresholds) -> BlobFile {
     let spec = Spec { channels: 1, window: ROW as u16, hop: ROW as u16, rate: 0.0, front_end: FrontEnd::Raw };
     let scales = [Scale::between(0.0, 255.0).unwrap(); ROW];
     let mut section = [0; 1024];
-    let section = write_section(&spec, "", &scales, &mut section).unwrap();
+    let section = write_section(&spec, "", 0.005, &scales, &mut section).unwrap();
     let net = net();
     BlobFile::new("flash".as_ref(), &net.blob_with_section(&Header { thresholds, ..net.header() }, section))
 }

@@ -9,5 +9,6 @@ mod measured;
 #[path = "../../device/tests/common/net.rs"]
 mod net;
 mod place;
+mod recordings;
 mod refused;
 mod said;

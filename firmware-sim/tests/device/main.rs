@@ -13,6 +13,8 @@ mod ends;
 #[cfg(feature = "emulator")]
 mod random_networks;
 #[cfg(feature = "emulator")]
+mod recordings;
+#[cfg(feature = "emulator")]
 mod run;
 #[cfg(feature = "emulator")]
 mod serial;

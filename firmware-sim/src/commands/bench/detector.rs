@@ -6,7 +6,7 @@ use crate::board::budget_file::BudgetFile;
 use crate::board::firmware::{BoardImages, Program};
 use crate::link::session::Session;
 use crate::link::{Kind, Ram};
-use crate::samples::{noise, section, windows};
+use crate::random_samples::{noise, section, windows};
 use crate::weights::WeightsBlob;
 use crate::writable::text_after;
 use crate::{args, flash_file, random};

@@ -4,7 +4,7 @@
 use super::plain::{PlainNetwork, digest};
 use crate::args;
 use crate::link::session::Session;
-use crate::samples::{hard, windows};
+use crate::random_samples::{hard, windows};
 use crate::weights::WeightsBlob;
 use anyhow::bail;
 use autoencoder_core::crc::{Digest, checksum};

@@ -36,7 +36,17 @@ pub struct Stream<'a> {
 impl Stream<'_> {
     /// Draws the stream into a PNG.
     pub fn write(&self, path: &Path) -> Result<(), PlotError> {
-        super::write(path, SIZE, |area| self.draw(area))
+        Self::write_all(std::slice::from_ref(self), path)
+    }
+
+    /// Draws streams into a PNG, one below the other.
+    pub fn write_all(streams: &[Self], path: &Path) -> Result<(), PlotError> {
+        super::write(path, size(streams.len()), |area| Self::draw_all(streams, area))
+    }
+
+    fn draw_all(streams: &[Self], area: &Area<'_>) -> Result<(), DrawingError> {
+        let areas = area.split_evenly((streams.len(), 1));
+        streams.iter().zip(&areas).try_for_each(|(stream, area)| stream.draw(area))
     }
 
     fn draw(&self, area: &Area<'_>) -> Result<(), DrawingError> {
@@ -58,6 +68,9 @@ impl Stream<'_> {
             .y_label_area_size(64)
             .build_cartesian_2d(0.0..end, (low..high).log_scale().with_key_points(ticks(low, high)))?;
         let (x, y) = chart.plotting_area().get_pixel_range();
+        // The range counts from the corner of the picture; what is drawn counts from the corner of this area.
+        let (left, top) = area.get_base_pixel();
+        let (x, y) = (x.start - left..x.end - left, y.start - top..y.end - top);
         let columns = columns(self.scores.len(), x.len());
         let left = |column: usize| x.start + (column * x.len() / columns.len()) as i32;
         for (run, drifted) in runs(&columns, |windows| self.drifted[windows.clone()].contains(&true)) {
@@ -161,6 +174,11 @@ impl Stream<'_> {
         shown.dedup();
         shown
     }
+}
+
+/// Width and height of a picture of some streams.
+fn size(streams: usize) -> (u32, u32) {
+    (SIZE.0, SIZE.1 * streams as u32)
 }
 
 /// The windows of each column: at most `most` columns, each with at least one window.

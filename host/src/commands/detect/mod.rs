@@ -3,7 +3,7 @@
 mod pictures;
 mod table;
 
-use crate::args::{self, Normal};
+use crate::args;
 use anyhow::{Context, ensure};
 use autoencoder_core::Network;
 use autoencoder_core::blob::{Format, Thresholds};
@@ -11,6 +11,7 @@ use autoencoder_device::monitor::Monitor;
 use autoencoder_io::blob_file::{BlobFile, default_blob};
 use autoencoder_io::formats::ensure_not_checkpoint;
 use autoencoder_io::idx::Images;
+use autoencoder_io::normal::Normal;
 use autoencoder_io::recordings::Recordings;
 use autoencoder_io::windows::{self, Place, Rows};
 use host::detector::Sensor;
@@ -52,7 +53,9 @@ pub fn run(args: &args::Eval) -> anyhow::Result<String> {
     let training = Images::train(&path.with_file_name("rows")).ok();
     let training = training.filter(|rows| rows.image_size() == sensor.spec.inputs());
     let evaluation = Evaluation::new(&network, sensor, recordings, places, rows, &args.normal, training.as_ref());
-    evaluation.ensure_labels(args.data.has_labels(), &args.normal)?;
+    if args.data.has_labels() {
+        args.normal.ensure_both(&evaluation.recordings, &evaluation.faulty)?;
+    }
     evaluation.draw(&args.out, &network)?;
     if args.json {
         return Ok(format!("{}\n", evaluation.json()));
@@ -131,20 +134,6 @@ impl Evaluation {
             places,
             rows,
         }
-    }
-
-    /// Returns an error if labels were asked for and the windows are all normal, or all faulty.
-    fn ensure_labels(&self, asked: bool, normal: &Normal) -> anyhow::Result<()> {
-        let faulty = self.faulty.iter().filter(|faulty| **faulty).count();
-        let labels = || self.recordings.labels.iter().map(|label| format!("{label:?}")).collect::<Vec<_>>().join(", ");
-        let kind = if faulty == 0 { "normal" } else { "faulty" };
-        ensure!(
-            !asked || faulty > 0 && faulty < self.places.len(),
-            "--label: all windows are {kind} (labels: {}; {}), so nothing can be told apart",
-            labels(),
-            normal.describe()
-        );
-        Ok(())
     }
 
     /// The numbers of normal windows, or of faulty ones.

@@ -1,7 +1,7 @@
 //! Noise on the line of an emulated board, and learning from samples on two of them.
 
 use super::*;
-use crate::{flash_file, random, samples};
+use crate::{flash_file, random, random_samples};
 use autoencoder_core::front_end::{FrontEnd, Spec};
 use autoencoder_device::learn::{Begin, Method};
 use autoencoder_device::message::LearningCommand;
@@ -83,8 +83,8 @@ fn noise_and_damaged_frames_are_answered_as_in_process_and_the_next_request_is_s
 #[test]
 fn boards_learn_the_same_from_samples_as_this_process() {
     let spec = Spec { channels: 2, window: 16, hop: 12, rate: 0.0, front_end: FrontEnd::Centred };
-    let weights = random::weights_for(&"32-16-6-16-32".parse().unwrap(), &samples::section(&spec)).unwrap();
-    let noise = samples::noise(&spec, 60);
+    let weights = random::weights_for(&"32-16-6-16-32".parse().unwrap(), &random_samples::section(&spec)).unwrap();
+    let noise = random_samples::noise(&spec, 60);
     let wave = |(i, x): (usize, &f32)| if i < noise.len() / 2 { 5.0 * (i as f32 * 0.1).sin() } else { *x };
     let stream: Vec<f32> = noise.iter().enumerate().map(wave).collect();
     let run = |target: Target| {

@@ -104,3 +104,17 @@ fn any_stream_can_be_drawn() {
         }
     }
 }
+
+#[test]
+fn streams_below_each_other_are_those_of_single_pictures() {
+    let (scores, mut drifted) = (quiet(), vec![false; WINDOWS]);
+    drifted[10_000..20_000].fill(true);
+    let names = ["normal", "fault"].map(String::from);
+    let mut labels = vec![0; WINDOWS];
+    labels[50_000..60_000].fill(1);
+    let first = stream(&scores, &drifted);
+    let second = Stream { labels: &labels, names: &names, ..first };
+    let both = super::super::pixels(size(2), |area| Stream::draw_all(&[first, second], area)).unwrap();
+    let single = [first, second].map(|stream| super::super::pixels(SIZE, |area| stream.draw(area)).unwrap());
+    assert!(both == single.concat());
+}

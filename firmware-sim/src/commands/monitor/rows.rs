@@ -1,4 +1,4 @@
-//! `firmware-sim monitor`
+//! `firmware-sim monitor` of rows: the sensor is shifted half-way.
 
 use crate::args;
 use crate::link::measure::ensure_whole_fits;
@@ -12,6 +12,7 @@ use autoencoder_core::blob::Thresholds;
 use autoencoder_device::monitor::{ALARM, Drift, Monitor, REPEATS, WINDOW};
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::path::Path;
 
 /// The default number of test rows.
 const IMAGES: usize = 2000;
@@ -19,7 +20,9 @@ const IMAGES: usize = 2000;
 const COLUMNS: usize = 72;
 const ROWS: usize = 12;
 
-pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
+/// Monitors the test rows of a folder.
+pub fn run(args: &args::Monitor, data: &Path) -> anyhow::Result<String> {
+    let shift = args.shift.clone().unwrap_or_default();
     let weights = WeightsBlob::find(args.device.common.weights.as_deref())?;
     weights.ensure_whole("monitor")?;
     let target = args.device.common.target()?;
@@ -32,12 +35,11 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
         weights.path.display()
     );
     let count = Count::or("--rows", args.rows, IMAGES);
-    let data = args.data.path()?;
-    let shifted = args.shift.rows(&data, Set::Test, count, &weights)?;
+    let shifted = shift.rows(data, Set::Test, count, &weights)?;
     let shape = shifted.shape;
     ensure!(shifted.rows.len() >= 2, "a stream that changes needs at least two {}", shape.plural());
     let half = shifted.rows.len() / 2;
-    let mut stream = rows::test(&data, Count::Asked(half, "--rows"), &weights)?.rows;
+    let mut stream = rows::test(data, Count::Asked(half, "--rows"), &weights)?.rows;
     stream.extend(shifted.rows.into_iter().skip(half));
 
     let (mut scores, mut drifts) = (Vec::new(), Vec::new());
@@ -49,10 +51,10 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let report = session.finish()?;
     let outcome = Outcome::new(thresholds, &stream, scores, &drifts, shape);
     if args.device.common.json {
-        return Ok(report.json(outcome.json(&args.shift)));
+        return Ok(report.json(outcome.json(&shift)));
     }
     let mut text = String::new();
-    outcome.text(&mut text, &args.shift)?;
+    outcome.text(&mut text, &shift)?;
     report.text(&mut text)?;
     Ok(text)
 }

@@ -1,8 +1,9 @@
-//! `firmware-sim learn`
+//! `firmware-sim learn` from rows of a shifted sensor.
 
 use crate::flash_file::{LockedFlash, describe, wear};
 use crate::link::session::Session;
 use crate::rows::{self, Count, Rows, Set, Shape, ensure_some_left, mse};
+use crate::shift::Shift;
 use crate::terminal::{note, progress};
 use crate::weights::WeightsBlob;
 use crate::writable::{ensure_other, ensure_writable, text_after};
@@ -14,6 +15,7 @@ use autoencoder_io::files;
 use autoencoder_io::interrupt;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::path::Path;
 
 /// The default number of training rows.
 const ROWS: usize = 4000;
@@ -26,20 +28,21 @@ struct Change {
     after: f64,
 }
 
-pub fn run(args: &args::Learn) -> anyhow::Result<String> {
+/// Learns from the training rows of a folder, and measures on its test rows.
+pub fn run(args: &args::Learn, data: &Path) -> anyhow::Result<String> {
+    let shift = args.shift.clone().unwrap_or_default();
     let weights = WeightsBlob::find(args.common.weights.as_deref())?;
     weights.ensure_whole("learn")?;
-    let data = args.data.path()?;
-    let read = || [weights.path.as_path(), data.as_path()].into_iter().chain(args.shift.folder());
+    let read = || [weights.path.as_path(), data].into_iter().chain(shift.folder());
     ensure_other(&args.out, &[args.flash.as_path()])?;
     ensure_writable(&[&args.out], read())?;
     files::ensure_not_input(&args.flash, read())?;
     let test_rows = Count::of("--test-rows", args.test_rows);
-    let Rows { rows: shifted, shape } = args.shift.rows(&data, Set::Test, test_rows, &weights)?;
-    let original = rows::test(&data, test_rows, &weights)?.rows;
+    let Rows { rows: shifted, shape } = shift.rows(data, Set::Test, test_rows, &weights)?;
+    let original = rows::test(data, test_rows, &weights)?.rows;
     let count = Count::or("--rows", args.rows, ROWS).and(HELD_OUT);
-    let stream = args.shift.rows(&data, Set::Training, count, &weights)?.rows;
-    let count = ensure_some_left(stream.len(), shape, args.shift.folder().unwrap_or(&data))?;
+    let stream = shift.rows(data, Set::Training, count, &weights)?.rows;
+    let count = ensure_some_left(stream.len(), shape, shift.folder().unwrap_or(data))?;
     let drawn = &shifted[..DRAWN.min(shifted.len())];
 
     let flash_file = LockedFlash::to_learn(&args.flash, &weights, args.force)?;
@@ -75,6 +78,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let picture = drawing::png(&[drawn, &drawn_before, &drawn_after], shape).write(&args.out);
     let outcome = Outcome {
         args,
+        shift,
         shape,
         rows: count,
         test_rows: shifted.len(),
@@ -100,6 +104,7 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
 /// The outcome of a run of learning.
 struct Outcome<'a> {
     args: &'a args::Learn,
+    shift: Shift,
     shape: Shape,
     /// Rows learned from.
     rows: usize,
@@ -119,9 +124,9 @@ struct Outcome<'a> {
 
 impl Outcome<'_> {
     fn json(&self) -> Value {
-        let Self { args, judgement, on_shifted, on_original, .. } = self;
+        let Self { args, shift, judgement, on_shifted, on_original, .. } = self;
         json!({
-            "shift": args.shift.to_string(),
+            "shift": shift.to_string(),
             "rows": self.rows,
             "held_out": HELD_OUT,
             "test_rows": self.test_rows,
@@ -140,9 +145,9 @@ impl Outcome<'_> {
     }
 
     fn text(&self, text: &mut String) -> std::fmt::Result {
-        let Self { args, shape, on_shifted, on_original, .. } = self;
+        let Self { args, shift, shape, on_shifted, on_original, .. } = self;
         let (flash, out) = (args.flash.display(), args.out.display());
-        writeln!(text, "learned from {}, sensor {}: {out}", shape.counted(self.rows), args.shift)?;
+        writeln!(text, "learned from {}, sensor {}: {out}", shape.counted(self.rows), shift)?;
         chart(text, &self.errors)?;
         writeln!(text, "                 MSE before     after   {} for testing", shape.counted(self.test_rows))?;
         for (name, Change { before, after }) in [("shifted sensor", on_shifted), ("original sensor", on_original)] {
@@ -195,7 +200,7 @@ fn learn(session: &mut Session<'_>, stream: &[Vec<u8>]) -> anyhow::Result<(Vec<f
 }
 
 /// Writes the mean error of each tenth of the run.
-fn chart(text: &mut String, errors: &[f64]) -> std::fmt::Result {
+pub fn chart(text: &mut String, errors: &[f64]) -> std::fmt::Result {
     let size = errors.len().div_ceil(10).max(1);
     for (i, part) in errors.chunks(size).enumerate() {
         let mean = part.iter().sum::<f64>() / part.len() as f64;
