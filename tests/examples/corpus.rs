@@ -4,6 +4,7 @@
 
 use autoencoder_core::Topology;
 use autoencoder_core::blob::{Format, Header, Thresholds};
+use autoencoder_core::front_end::{FrontEnd, Scale, Spec, write_section};
 use autoencoder_device::learn::{Begin, HELD_OUT, Method};
 use autoencoder_device::message::LearningCommand;
 use autoencoder_device::{Command, Request, frame};
@@ -19,11 +20,14 @@ fn main() -> io::Result<()> {
     let float = float(&"16-8-4-8-16".parse().map_err(io::Error::other)?)?;
     let other = Net::new("16-8-16", 1).blob();
     let odd = Net::of("7-5r-3-6-7i", Format::Int4, 1).blob();
-    for (name, bytes) in [("int8", &blob), ("f32", &float), ("other", &other), ("odd", &odd)] {
+    let samples = net.blob_with_section(&net.header(), &section()?);
+    for (name, bytes) in [("int8", &blob), ("f32", &float), ("other", &other), ("odd", &odd), ("samples", &samples)] {
         fs::write(folder.join("blob").join(name), bytes)?;
     }
     let image: Vec<u8> = (0..16).collect();
     let code = [9, 0, 255, 1];
+    // A window of two channels.
+    let numbers: Vec<u8> = (0..16).flat_map(|i| [f32::NAN, 1.5, -2.0, 1e9][i % 4].to_le_bytes()).collect();
     let commands = [
         ("info", Command::Info),
         ("encode", Command::Encode { row: &image }),
@@ -33,6 +37,9 @@ fn main() -> io::Result<()> {
         ("monitor", Command::Monitor { row: &image }),
         ("digest", Command::Digest { row: &image, layers: 3 }),
         ("oversize", Command::Encode { row: &[7; 300] }),
+        ("samples", Command::Samples(&numbers)),
+        ("restart", Command::Restart),
+        ("learning-samples", Command::Learn(LearningCommand::Samples(&numbers[..32]))),
         ("learning-status", Command::Learn(LearningCommand::Status)),
         ("learning-flash", Command::Learn(LearningCommand::Flash { at: 100 })),
         ("learning-reset", Command::Learn(LearningCommand::Reset)),
@@ -65,6 +72,14 @@ fn main() -> io::Result<()> {
 fn frame(sequence: u32, command: Command<'_>) -> io::Result<Vec<u8>> {
     let mut buffer = [0; 512];
     Ok(frame::write(&Request { sequence, command }, &mut buffer).map_err(io::Error::other)?.to_vec())
+}
+
+/// An input section for windows of eight samples of two channels.
+fn section() -> io::Result<Vec<u8>> {
+    let spec = Spec { channels: 2, window: 8, hop: 8, rate: 100.0, front_end: FrontEnd::Centred };
+    let scales = vec![Scale { offset: -2.0, gain: 64.0 }; spec.inputs()];
+    let mut buffer = [0; 256];
+    Ok(write_section(&spec, "x\ny", 0.005, &scales, &mut buffer).map_err(io::Error::other)?.to_vec())
 }
 
 /// A blob in `f32`.

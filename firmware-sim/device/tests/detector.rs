@@ -1,5 +1,8 @@
 //! The detector: windows against slices of the whole recording, observations against plain loops, and what is refused.
 
+#[allow(dead_code, unreachable_pub)] // a program, of which the test calls one function
+#[path = "../examples/detector.rs"]
+mod example;
 #[path = "common/line.rs"]
 mod line;
 #[path = "common/net.rs"]
@@ -154,6 +157,21 @@ fn what_is_not_a_number_is_clipped_and_large_numbers_do_no_harm() {
         };
         assert_eq!(found.clipped, expected, "{front_end:?}");
     }
+}
+
+#[test]
+fn the_example_observes_what_a_detector_does() {
+    let spec = Spec { channels: 3, window: 64, hop: 32, rate: 0.0, front_end: FrontEnd::Spectrum { bands: 20 } };
+    let (_, blob) = network(60, &section(&spec));
+    let samples = recording(3, 500, 4);
+    let expected = observe(&mut detector(&blob), &samples);
+    let mut found = Vec::new();
+    let driver = samples.iter().map(|sample| *sample.first_chunk().unwrap());
+    example::watch(blob.bytes(), driver.clone(), |observation| found.push(*observation)).unwrap();
+    assert_eq!(found, expected.iter().map(|(_, observation)| *observation).collect::<Vec<_>>());
+    assert_eq!(found.len(), 14);
+    let erased = example::watch(&[0xff; 64], driver, |_| ());
+    assert_eq!(erased, Err(Error::Weights(WeightsError::Empty)));
 }
 
 #[test]

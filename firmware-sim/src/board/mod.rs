@@ -271,6 +271,13 @@ mod tests {
     }
 
     #[test]
+    fn the_room_for_stored_rows_is_that_of_the_detectors_image() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cortex-m/src/capacity.rs");
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.contains(&format!("pub const STORED_BYTES: usize = {} * 1024;", STORED_BYTES / 1024)));
+    }
+
+    #[test]
     fn the_buffer_of_the_engine_alone_is_that_of_its_image() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cortex-m/src/capacity.rs");
         let text = fs::read_to_string(path).unwrap().replace('_', "");

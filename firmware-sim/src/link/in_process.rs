@@ -116,6 +116,18 @@ impl<'b> Application<'b> {
     }
 }
 
+#[cfg(test)]
+impl Application<'_> {
+    fn spare_bytes(&self) -> usize {
+        match self {
+            Self::Frozen(app) => app.spare_bytes(),
+            Self::Learning(app) => app.spare_bytes(),
+            Self::Detector(app) => app.spare_bytes(),
+            Self::LearningDetector(app) => app.spare_bytes(),
+        }
+    }
+}
+
 fn load_with_flash<'b, I: Input<'b>>(
     app: &mut App<'b, 'static, FlashLearner, I>,
     blob: &'b [u8],
@@ -214,7 +226,8 @@ fn static_memory<T: Copy>(value: T, length: usize) -> &'static mut [T] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random;
+    use crate::{random, samples};
+    use autoencoder_core::front_end::FrontEnd;
     use std::hint::black_box;
 
     fn device() -> InProcess<'static> {
@@ -244,20 +257,30 @@ mod tests {
                 InProcess::boot(weights.bytes()).unwrap(),
                 InProcess::boot_learning(weights.bytes(), vec![0xff; 32 * 1024]).unwrap(),
             ] {
-                let spare = match &device.app {
-                    Application::Frozen(app) => {
-                        assert_eq!(app.static_bytes(), static_bytes(weights.topology(), 8), "{topology}");
-                        app.spare_bytes()
-                    }
-                    Application::Detector(_) | Application::LearningDetector(_) => unreachable!("not booted here"),
-                    Application::Learning(app) => {
-                        assert_eq!(app.static_bytes(), learning_static_bytes(weights.topology(), 8), "{topology}");
-                        app.spare_bytes()
-                    }
+                let expected = match &device.app {
+                    Application::Learning(_) => learning_static_bytes(weights.topology(), 8),
+                    _ => static_bytes(weights.topology(), 8),
                 };
-                assert_eq!(spare, 0, "{topology}");
+                assert_eq!((device.app.static_bytes(), device.app.spare_bytes()), (expected, 0), "{topology}");
                 assert!(device.ram().unwrap().used() > 500);
             }
+        }
+    }
+
+    #[test]
+    fn a_detector_has_no_spare_memory_either() {
+        for front_end in [FrontEnd::Raw, FrontEnd::Centred, FrontEnd::Spectrum { bands: 8 }] {
+            let spec = Spec { channels: 2, window: 16, hop: 5, rate: 0.0, front_end };
+            let inputs = spec.inputs();
+            let topology = format!("{inputs}-6-{inputs}").parse().unwrap();
+            let weights = random::weights_for(&topology, &samples::section(&spec)).unwrap();
+            let statics = [None, Some(vec![0xff; 32 * 1024])].map(|flash| {
+                let mut device = InProcess::boot_detector(weights.bytes(), flash).unwrap();
+                assert_eq!(device.app.spare_bytes(), 0, "{spec:?}");
+                device.ram().unwrap().statics
+            });
+            let least = 4 * (spec.samples() + spec.scratch()) + spec.inputs();
+            assert!(statics[0] > least && statics[1] > statics[0] + STORED_BYTES, "{spec:?}: {statics:?}");
         }
     }
 }

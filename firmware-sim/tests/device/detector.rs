@@ -15,7 +15,7 @@ fn blob(spec: &Spec, seed: u64) -> Vec<u8> {
         |_| Scale { offset: random.range(-2000, 100) as f32 / 100.0, gain: random.range(1, 4000) as f32 / 50.0 };
     let scales: Vec<Scale> = (0..inputs).map(scale).collect();
     let mut buffer = vec![0; 64 + 8 * inputs];
-    let section = write_section(spec, "", &scales, &mut buffer).unwrap();
+    let section = write_section(spec, "", 0.005, &scales, &mut buffer).unwrap();
     net.blob_with_section(&net.header(), section)
 }
 

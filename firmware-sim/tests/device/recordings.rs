@@ -28,7 +28,7 @@ fn an_emulated_board_reports_what_the_device_in_process_reports() {
     let folder = tempfile::tempdir().unwrap();
     let spec = Spec { channels: 2, window: 8, hop: 3, rate: 10.0, front_end: FrontEnd::Centred };
     let (mut section, scales) = ([0; 512], [Scale::between(-64.0, 64.0).unwrap(); 16]);
-    let section = write_section(&spec, "", &scales, &mut section).unwrap();
+    let section = write_section(&spec, "", 0.005, &scales, &mut section).unwrap();
     let net = Net::relay("16-8-4-8-16", Format::Int8, 1);
     let thresholds = Thresholds { lower: 0, upper: 70_000 };
     fs::write(folder.path().join("blob"), net.blob_with_section(&Header { thresholds, ..net.header() }, section))

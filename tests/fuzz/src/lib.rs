@@ -3,22 +3,26 @@
 use autoencoder_core::Network;
 use autoencoder_core::adapt::{self, LearningMemory};
 use autoencoder_core::blob::{Blob, MAGIC, VERSION};
+use autoencoder_core::front_end::Section;
 use autoencoder_device::flash::Nor;
 use autoencoder_device::frame::{self, Receiver, frame_bytes};
+use autoencoder_device::input::{Input, SamplerBuffers};
 use autoencoder_device::learn::{HELD_OUT, Learn, LearnerBuffers, record_bytes};
 use autoencoder_device::store::slot_bytes;
-use autoencoder_device::{App, Buffers, Codec, Command, Frozen, Learner, Reply, Request, Response};
+use autoencoder_device::{App, Buffers, Codec, Command, Frozen, Learner, Reply, Request, Response, Sampler};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// A network that is small enough for a thousand runs a second: 16-8-4-8-16.
 const BLOB: &[u8] = include_bytes!("../corpus/blob/int8");
+/// The same network, for windows of samples.
+const BLOB_FOR_SAMPLES: &[u8] = include_bytes!("../corpus/blob/samples");
 /// Bytes of a frame. A piece of the flash is the longest answer.
 const FRAME: usize = frame_bytes(128);
 /// Bytes of a page of the flash for the learned channels.
 const PAGE: usize = 512;
 
-/// Sends bytes to a device, and to one that learns. Then sends each of their frames with a right CRC, so that mutations
+/// Sends bytes to a device, to one that learns, and to one that takes samples. Then sends each of their frames with a right CRC, so that mutations
 /// of a message pass the check. Every answer must be a response, and the next request must be served.
 pub fn line(bytes: &[u8]) {
     let mut flash = Flash::default();
@@ -29,6 +33,22 @@ pub fn line(bytes: &[u8]) {
     app.load(blob);
     talk(&mut app, bytes);
     with_learner(|app| talk(app, bytes));
+    detector(bytes);
+}
+
+/// Sends bytes to a detector.
+fn detector(bytes: &[u8]) {
+    let mut flash = Flash::default();
+    let blob = flash.hold(BLOB_FOR_SAMPLES);
+    let network = Network::open(blob).expect("a good blob");
+    let section = Section::read(network.blob().input().expect("a section")).expect("a good section");
+    let mut buffers = vec![0; network.memory_bytes() + 2 * FRAME];
+    let mut numbers = vec![0.0; section.spec.samples() + section.spec.scratch()];
+    let mut row = vec![0; section.spec.inputs()];
+    let sampler = Sampler::new(SamplerBuffers { numbers: &mut numbers, row: &mut row });
+    let mut app = App::detector(split(&mut buffers), Frozen, sampler);
+    app.load(blob);
+    talk(&mut app, bytes);
 }
 
 /// An application that learns.
@@ -60,7 +80,7 @@ fn split(memory: &mut [u8]) -> Buffers<'_> {
     Buffers { activations, receive, transmit }
 }
 
-fn talk<L: Learn>(app: &mut App<'_, '_, L>, bytes: &[u8]) {
+fn talk<'b, L: Learn, I: Input<'b>>(app: &mut App<'b, '_, L, I>, bytes: &[u8]) {
     send(app, bytes);
     served(app);
     for frame in bytes.split(|byte| *byte == 0).filter(|frame| !frame.is_empty()) {
@@ -118,7 +138,7 @@ fn run(bytes: &[u8]) {
 }
 
 /// Sends bytes and checks that each answer is a whole frame with a response.
-fn send<L: Learn>(app: &mut App<'_, '_, L>, bytes: &[u8]) {
+fn send<'b, L: Learn, I: Input<'b>>(app: &mut App<'b, '_, L, I>, bytes: &[u8]) {
     for byte in bytes {
         if let Some(frame) = app.push(*byte) {
             let mut frame = frame.to_vec();
@@ -131,7 +151,7 @@ fn send<L: Learn>(app: &mut App<'_, '_, L>, bytes: &[u8]) {
 }
 
 /// Ends any frame that was begun, sends a request, and checks that the answer is for this request.
-fn served<L: Learn>(app: &mut App<'_, '_, L>) {
+fn served<'b, L: Learn, I: Input<'b>>(app: &mut App<'b, '_, L, I>) {
     const SEQUENCE: u32 = 0x00c0_ffee;
     send(app, &[0]);
     let mut buffer = [0; 32];

@@ -1,10 +1,13 @@
 //! Noise on the line of an emulated board, and learning from samples on two of them.
 
 use super::*;
-use crate::{flash_file, random, random_samples};
+use crate::{flash_file, random_samples};
+use ::tests::net::Net;
+use autoencoder_core::blob::Format;
 use autoencoder_core::front_end::{FrontEnd, Spec};
 use autoencoder_device::learn::{Begin, Method};
 use autoencoder_device::message::LearningCommand;
+use autoencoder_io::blob_file::BlobFile;
 
 /// A linear congruential generator: the same noise every time.
 struct Random(u64);
@@ -79,17 +82,18 @@ fn noise_and_damaged_frames_are_answered_as_in_process_and_the_next_request_is_s
     }
 }
 
-/// Half of the windows are waves, in two channels; half are noise.
+/// Waves in two channels, for a network that can learn them.
 #[test]
 fn boards_learn_the_same_from_samples_as_this_process() {
     let spec = Spec { channels: 2, window: 16, hop: 12, rate: 0.0, front_end: FrontEnd::Centred };
-    let weights = random::weights_for(&"32-16-6-16-32".parse().unwrap(), &random_samples::section(&spec)).unwrap();
-    let noise = random_samples::noise(&spec, 60);
-    let wave = |(i, x): (usize, &f32)| if i < noise.len() / 2 { 5.0 * (i as f32 * 0.1).sin() } else { *x };
-    let stream: Vec<f32> = noise.iter().enumerate().map(wave).collect();
+    let net = Net::relay("32-16-8-16-32", Format::Int8, 1);
+    let blob = net.blob_with_section(&net.header(), &random_samples::section(&spec));
+    let weights = WeightsBlob::new("blob".as_ref(), BlobFile::new("blob".as_ref(), &blob)).unwrap();
+    let wave = |i: usize| 5.0 * (i as f32 * 0.021).sin();
+    let stream: Vec<f32> = (0..random_samples::numbers(&spec, 60)).map(wave).collect();
     let run = |target: Target| {
         let mut device = Session::detector(target, &weights, Some(flash_file::erased(weights.topology()))).unwrap();
-        let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 52, passes: 5 };
+        let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 52, passes: 5, forced: false };
         device.status(LearningCommand::Begin(begin)).unwrap();
         let learned = device.learn_samples(&stream).unwrap();
         let judgement = device.judge().unwrap();
