@@ -5,6 +5,7 @@ use crate::weights::WeightsBlob;
 use anyhow::{Context, ensure};
 use autoencoder_core::front_end::Spec;
 use autoencoder_device::Observation;
+use autoencoder_io::data_options::DataOptions;
 use autoencoder_io::normal::Normal;
 use autoencoder_io::number::counted;
 use autoencoder_io::recordings::Recordings;
@@ -32,13 +33,15 @@ pub struct Step<'a> {
 }
 
 impl Samples {
-    /// The windows of recordings for the detector in a blob. With `labelled`, some have to be normal and some faulty.
-    pub fn new(recordings: Recordings, weights: &WeightsBlob, normal: &Normal, labelled: bool) -> anyhow::Result<Self> {
+    /// Reads the windows of recordings for the detector in a blob. With labels, some have to be normal and some faulty.
+    pub fn read(data: &DataOptions, weights: &WeightsBlob, normal: &Normal) -> anyhow::Result<Self> {
         let path = weights.path.display();
         let section = weights.section()?;
         let section = section.with_context(|| format!("{path}: the network takes rows of bytes, not recordings"))?;
-        let names: Vec<&str> = section.names.split('\n').filter(|_| !section.names.is_empty()).collect();
-        let spec = section.spec;
+        let names = section.names.split('\n').filter(|_| !section.names.is_empty());
+        let names: Vec<String> = names.map(str::to_owned).collect();
+        let (spec, labelled) = (section.spec, data.has_labels());
+        let recordings = data.read_for(&names)?;
         windows::check(&recordings, &spec, &names).with_context(|| format!("{path} does not fit the data"))?;
         let places = windows::places(&recordings, &spec)?;
         let faulty: Vec<bool> = places.iter().map(|place| !normal.is_normal(&recordings, place)).collect();

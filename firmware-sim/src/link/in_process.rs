@@ -226,7 +226,7 @@ fn static_memory<T: Copy>(value: T, length: usize) -> &'static mut [T] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{random, samples};
+    use crate::random;
     use autoencoder_core::front_end::FrontEnd;
     use std::hint::black_box;
 
@@ -273,7 +273,7 @@ mod tests {
             let spec = Spec { channels: 2, window: 16, hop: 5, rate: 0.0, front_end };
             let inputs = spec.inputs();
             let topology = format!("{inputs}-6-{inputs}").parse().unwrap();
-            let weights = random::weights_for(&topology, &samples::section(&spec)).unwrap();
+            let weights = random::weights_for(&topology, &crate::random_samples::section(&spec)).unwrap();
             let statics = [None, Some(vec![0xff; 32 * 1024])].map(|flash| {
                 let mut device = InProcess::boot_detector(weights.bytes(), flash).unwrap();
                 assert_eq!(device.app.spare_bytes(), 0, "{spec:?}");

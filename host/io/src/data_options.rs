@@ -79,6 +79,11 @@ impl DataOptions {
         if self.are_recordings() {
             return Ok(Data::Recordings(self.read_files(&self.data)?));
         }
+        Ok(Data::Folder(self.read_folder()?))
+    }
+
+    /// Finds the folder of IDX files. Returns an error if an option for recordings was given.
+    pub fn read_folder(&self) -> Result<PathBuf, DataError> {
         let path = self.folder()?;
         let options = [
             ("--columns", !self.columns.is_empty()),
@@ -88,7 +93,7 @@ impl DataOptions {
         ];
         match options.into_iter().find(|(_, given)| *given) {
             Some((option, _)) => Err(DataError::NoColumns { path, option }),
-            None => Ok(Data::Folder(path)),
+            None => Ok(path),
         }
     }
 

@@ -5,7 +5,6 @@ mod stream;
 
 use crate::args;
 use crate::samples::ensure_unused;
-use autoencoder_io::data_options::Data;
 
 pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     if args.data.are_recordings() {
@@ -17,15 +16,12 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
                 ("--test-rows", args.test_rows.is_some()),
             ],
         )?;
+        return stream::run(args);
     }
-    match args.data.read()? {
-        Data::Recordings(recordings) => stream::run(args, recordings),
-        Data::Folder(path) => {
-            ensure_unused(
-                "only for recordings: .csv, .tsv, .npy, .npz or .wav",
-                &[("--first", args.first.is_some()), ("--passes", args.passes.is_some()), ("--foreign", args.foreign)],
-            )?;
-            rows::run(args, &path)
-        }
-    }
+    let path = args.data.read_folder()?;
+    ensure_unused(
+        "only for recordings: .csv, .tsv, .npy, .npz or .wav",
+        &[("--first", args.first.is_some()), ("--passes", args.passes.is_some()), ("--foreign", args.foreign)],
+    )?;
+    rows::run(args, &path)
 }

@@ -18,7 +18,6 @@ use autoencoder_device::store::RecordState;
 use autoencoder_io::detection::{Proportion, Roc};
 use autoencoder_io::number::counted;
 use autoencoder_io::plot::{PlotError, Stream};
-use autoencoder_io::recordings::Recordings;
 use autoencoder_io::{files, interrupt};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -27,10 +26,10 @@ use std::fmt::Write;
 const PASSES: u8 = 2;
 
 /// Learns from the first windows of recordings, and measures on the others.
-pub fn run(args: &args::Learn, recordings: Recordings) -> anyhow::Result<String> {
+pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     let weights = WeightsBlob::find(args.common.weights.as_deref())?;
     weights.ensure_whole("learn")?;
-    let samples = Samples::new(recordings, &weights, &args.normal, args.data.has_labels())?;
+    let samples = Samples::read(&args.data, &weights, &args.normal)?;
     let parts = Parts::new(&samples, args.first)?;
     let read = || args.data.paths().iter().map(AsRef::as_ref).chain([weights.path.as_path()]);
     ensure_other(&args.out, &[args.flash.as_path()])?;

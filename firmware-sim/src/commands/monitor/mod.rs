@@ -6,7 +6,6 @@ mod stream;
 
 use crate::args;
 use crate::samples::ensure_unused;
-use autoencoder_io::data_options::Data;
 
 pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     if args.data.are_recordings() {
@@ -14,12 +13,9 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
             "recordings are a stream as it is",
             &[("--shift", args.shift.is_some()), ("--rows", args.rows.is_some())],
         )?;
+        return stream::run(args);
     }
-    match args.data.read()? {
-        Data::Recordings(recordings) => stream::run(args, recordings),
-        Data::Folder(path) => {
-            ensure_unused("only recordings have it: .csv, .tsv, .npy, .npz or .wav", &[("--out", args.out.is_some())])?;
-            rows::run(args, &path)
-        }
-    }
+    let path = args.data.read_folder()?;
+    ensure_unused("only recordings have it: .csv, .tsv, .npy, .npz or .wav", &[("--out", args.out.is_some())])?;
+    rows::run(args, &path)
 }

@@ -14,7 +14,6 @@ use autoencoder_device::Observation;
 use autoencoder_io::detection::{Events, Proportion};
 use autoencoder_io::number::counted;
 use autoencoder_io::plot::{PlotError, Stream};
-use autoencoder_io::recordings::Recordings;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
@@ -25,11 +24,11 @@ const OUT: &str = "artifacts/stream.png";
 const LISTED: usize = 10;
 
 /// Monitors recordings.
-pub fn run(args: &args::Monitor, recordings: Recordings) -> anyhow::Result<String> {
+pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let common = &args.device.common;
     let weights = WeightsBlob::find(common.weights.as_deref())?;
     weights.ensure_whole("monitor")?;
-    let samples = Samples::new(recordings, &weights, &args.normal, args.data.has_labels())?;
+    let samples = Samples::read(&args.data, &weights, &args.normal)?;
     let out = args.out.as_deref().unwrap_or(OUT.as_ref());
     let inputs = args.data.paths().iter().map(AsRef::as_ref).chain([weights.path.as_path()]);
     ensure_writable(&[out], inputs.chain(args.device.flash.as_deref()))?;
