@@ -3,6 +3,7 @@
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
 
+use autoencoder_device::learn::Saved;
 use autoencoder_device::{Reply, Response, frame};
 use std::fs;
 use std::path::Path;
@@ -52,6 +53,6 @@ fn the_seeds_of_learning_end_with_a_record_in_flash() {
             }
             judged
         });
-        assert!(judged.is_some_and(|judgement| judgement.kept == Ok(1)), "{name}: {judged:?}");
+        assert!(judged.is_some_and(|judgement| judgement.kept == Ok(Saved::Channels(1))), "{name}: {judged:?}");
     }
 }

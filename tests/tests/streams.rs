@@ -132,7 +132,8 @@ impl Device {
     /// A run of learning with the default settings of `learn`.
     fn run(&mut self, rows: &[Row]) -> Judgement {
         let images = (rows.len() - HELD_OUT) as u32;
-        let begin = Begin { method: Method::Adam, rate: Method::Adam.rate(), batch: 1, rows: images, passes: 1, forced: false };
+        let begin =
+            Begin { method: Method::Adam, rate: Method::Adam.rate(), batch: 1, rows: images, passes: 1, forced: false };
         ask(&mut self.app, Command::Learn(LearningCommand::Begin(begin)), |reply| assert!(reply.is_ok(), "{reply:?}"));
         for row in rows {
             let image = Command::Learn(LearningCommand::Row(row));
