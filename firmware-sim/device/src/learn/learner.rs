@@ -108,7 +108,7 @@ pub struct Learner<'m, F> {
     rows: u32,
     /// The thresholds that were learned with the channels.
     thresholds: Option<Thresholds>,
-    /// CRC of the learned channels; 0 if they are the blob's.
+    /// CRC of the channels; 0 if they are the blob's.
     identity: u32,
     /// The piece of the flash that is being sent.
     piece: [u8; PIECE],
@@ -160,7 +160,7 @@ impl<'m, F: NorFlash> Learner<'m, F> {
     fn go_back(&mut self, network: &Network<'_>) {
         self.use_base(network);
         if self.store.is_some() {
-            self.kept = self.load(network);
+            self.kept = self.load(network.channels());
         }
         if self.kept.is_err() {
             self.use_base(network);
@@ -174,23 +174,19 @@ impl<'m, F: NorFlash> Learner<'m, F> {
     }
 
     /// Replaces the blob's channels and thresholds by those in flash.
-    fn load(&mut self, network: &Network<'_>) -> Result<RecordState, StoreError> {
+    fn load(&mut self, channels: usize) -> Result<RecordState, StoreError> {
         let store = self.store.as_mut().ok_or(StoreError::Missing)?;
-        let channels = self.memory.channels.get_mut(..network.channels()).unwrap_or_default();
+        let channels = self.memory.channels.get_mut(..channels).unwrap_or_default();
+        let base = crc::checksum(channels.as_bytes());
         let (mut lower, mut upper) = ([0; 4], [0; 4]);
         let kept = store.load([channels.as_mut_bytes(), &mut lower, &mut upper])?;
         if let RecordState::Learned(_) = kept {
             self.thresholds = Some(Thresholds { lower: u32::from_le_bytes(lower), upper: u32::from_le_bytes(upper) });
-            self.identity = self.identify(network);
+            // A run may have saved thresholds alone.
+            let learned = crc::checksum(channels.as_bytes());
+            self.identity = if learned == base { 0 } else { learned };
         }
         Ok(kept)
-    }
-
-    /// The CRC of the channels, or 0 if they are the blob's.
-    fn identify(&self, network: &Network<'_>) -> u32 {
-        let channels = self.learned(network);
-        let same = network.layers().flat_map(|layer| layer.channels()).eq(channels);
-        if same { 0 } else { crc::checksum(channels.as_bytes()) }
     }
 
     /// Writes channels and thresholds to the flash and returns the number of their record.
@@ -204,6 +200,7 @@ impl<'m, F: NorFlash> Learner<'m, F> {
     }
 
     /// The scores of the held-out rows with these channels, or the blob's.
+    #[inline(never)] // for size
     fn scores(
         &self,
         network: &Network<'_>,
@@ -380,11 +377,11 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
         };
         if keep.learned {
             self.stash(network, true);
+            self.identity = crc::checksum(self.learned(network).as_bytes());
         }
         match self.save(network.channels(), keep.thresholds) {
             Ok(record) => {
                 (self.rows, self.thresholds) = (rows, Some(keep.thresholds));
-                self.identity = self.identify(network);
                 let saved = if keep.learned { Saved::Channels } else { Saved::ThresholdsOnly };
                 Ok(evidence.judgement(Ok(saved(record))))
             }
