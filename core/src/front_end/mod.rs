@@ -136,12 +136,12 @@ pub fn features(spec: &Spec, window: &Window<'_>, scratch: &mut [f32], mut featu
 
 /// Computes the row of a window. Returns how many inputs were clipped because their feature is outside of their scale.
 /// `scales` and `row` have [`Spec::inputs`] elements.
-pub fn row<'s>(
+pub fn row(
     spec: &Spec,
     scales: impl IntoIterator<Item = Scale>,
     window: &Window<'_>,
     scratch: &mut [f32],
-    row: &'s mut [u8],
+    row: &mut [u8],
 ) -> u32 {
     let mut inputs = row.iter_mut().zip(scales);
     let mut clipped = 0;

@@ -30,7 +30,7 @@ impl Scale {
     /// Scales a feature; the second value says whether it was clipped. What is not a number becomes 0 and counts as clipped.
     pub fn apply(&self, feature: f32) -> (u8, bool) {
         let steps = (feature - self.offset) * self.gain + 0.5;
-        (steps as u8, !(steps >= 0.0 && steps < 256.0)) // the cast saturates
+        (steps as u8, !(0.0..256.0).contains(&steps)) // the cast saturates
     }
 
     /// The feature that an input stands for.
