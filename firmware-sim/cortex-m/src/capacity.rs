@@ -21,7 +21,7 @@ pub const ACTIVATIONS: usize = STATICS - 2 * FRAME - 64;
 pub const ENGINE: usize = 3_235;
 
 /// The capacities of the image that learns, in 64 KiB.
-#[cfg(all(feature = "learn", not(feature = "detector")))]
+#[cfg(feature = "learn")]
 pub mod learn {
     use super::{STATICS, frame_bytes};
     use autoencoder_core::adapt::Moments;
@@ -75,14 +75,8 @@ pub mod detector {
     pub const STORED_BYTES: usize = 16 * 1024;
     /// Number of output channels that can learn, which fill the rest.
     #[cfg(feature = "learn")]
-    pub const CHANNELS: usize = (STATICS
-        - 2 * FRAME
-        - 4 * NUMBERS
-        - ROW
-        - ACTIVATIONS
-        - 4 * GRADIENTS
-        - HELD_OUT_BYTES
-        - STORED_BYTES
-        - 256)
-        / (size_of::<autoencoder_core::quant::ChannelParams>() + size_of::<[autoencoder_core::adapt::Moments; 2]>());
+    pub const CHANNELS: usize =
+        (STATICS - 2 * FRAME - 4 * NUMBERS - ROW - ACTIVATIONS - 4 * GRADIENTS - HELD_OUT_BYTES - STORED_BYTES - 256)
+            / (size_of::<autoencoder_core::quant::ChannelParams>()
+                + size_of::<[autoencoder_core::adapt::Moments; 2]>());
 }

@@ -27,7 +27,8 @@ impl Probes {
 
 /// The buffers of an application as arrays, for a `static`.
 ///
-/// `ACTIVATIONS` bytes hold what a network computes: [`Network::memory_bytes`]. `FRAME` bytes in each direction hold a
+/// `ACTIVATIONS` bytes hold what a network computes:
+/// [`Network::memory_bytes`](autoencoder_core::Network::memory_bytes). `FRAME` bytes in each direction hold a
 /// frame: [`frame_bytes`] of the longest row or packed code. [`Buffers`] of any other lengths serve as well.
 pub struct Memory<const ACTIVATIONS: usize, const FRAME: usize> {
     activations: [u8; ACTIVATIONS],
@@ -57,7 +58,8 @@ impl<const ACTIVATIONS: usize, const FRAME: usize> Default for Memory<ACTIVATION
 /// The buffers of an application. Their lengths are its capacities: [`App::load`] refuses a network that needs more.
 #[derive(Debug)]
 pub struct Buffers<'m> {
-    /// The activations of one row and the scratch of the kernel: [`Network::memory_bytes`].
+    /// The activations of one row and the scratch of the kernel:
+    /// [`Network::memory_bytes`](autoencoder_core::Network::memory_bytes).
     pub activations: &'m mut [u8],
     /// The frame that is being received: [`frame_bytes`] of the longest row or packed code.
     pub receive: &'m mut [u8],

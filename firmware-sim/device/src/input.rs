@@ -158,7 +158,7 @@ pub struct Sampler<'b, 'm> {
     left: usize,
 }
 
-impl<'b, 'm> Sampler<'b, 'm> {
+impl<'m> Sampler<'_, 'm> {
     /// A sampler without a network.
     pub fn new(buffers: SamplerBuffers<'m>) -> Self {
         let SamplerBuffers { numbers, row } = buffers;

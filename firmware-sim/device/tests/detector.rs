@@ -50,7 +50,7 @@ fn network(inputs: usize, section: &[u8]) -> (Net, BlobFile) {
     (net, blob)
 }
 
-fn detector<'b>(blob: &'b BlobFile) -> Detector<'b, 'static, Frozen> {
+fn detector(blob: &BlobFile) -> Detector<'_, 'static, Frozen> {
     let memory: &mut SamplerMemory<1200, 300> = Box::leak(Box::default());
     let codec = Codec::new(vec![0; 4096].leak(), Frozen);
     let mut detector = Detector::new(codec, Sampler::new(memory.buffers()));
@@ -88,7 +88,7 @@ fn a_window_ends_after_each_hop_and_holds_the_last_samples() {
         let mut detector = detector(&blob);
         let samples = recording(channels.into(), 60, 2);
         let [window, hop] = [window, hop].map(usize::from);
-        let ends: Vec<usize> = (0..).map(|k| k * hop + window - 1).take_while(|end| *end < samples.len()).collect();
+        let ends: Vec<usize> = (window - 1..samples.len()).step_by(hop).collect();
         for round in 0..2 {
             let found = observe(&mut detector, &samples);
             assert_eq!(found.iter().map(|(end, _)| *end).collect::<Vec<_>>(), ends, "{spec:?}");
@@ -99,12 +99,18 @@ fn a_window_ends_after_each_hop_and_holds_the_last_samples() {
                 assert_eq!(found.above(), found.score > THRESHOLDS.upper);
             }
             // A few samples of another recording leave no trace after a restart.
-            for sample in &samples[..round + 1] {
+            for sample in &samples[..=round] {
                 let _ = detector.push(sample).unwrap();
             }
             detector.restart().unwrap();
         }
     }
+}
+
+/// The observations of samples of another type.
+fn with<T: Number>(blob: &BlobFile, samples: &[Vec<i16>], number: fn(i16) -> T) -> Vec<(usize, Observation)> {
+    let of: Vec<Vec<T>> = samples.iter().map(|sample| sample.iter().map(|x| number(*x)).collect()).collect();
+    observe(&mut detector(blob), &of)
 }
 
 #[test]
@@ -114,10 +120,6 @@ fn all_types_of_numbers_and_messages_give_the_same_rows() {
     let samples = recording(3, 50, 3);
     let expected = observe(&mut detector(&blob), &samples);
     assert!(expected.len() > 10);
-    fn with<T: Number>(blob: &BlobFile, samples: &[Vec<i16>], number: fn(i16) -> T) -> Vec<(usize, Observation)> {
-        let of: Vec<Vec<T>> = samples.iter().map(|sample| sample.iter().map(|x| number(*x)).collect()).collect();
-        observe(&mut detector(blob), &of)
-    }
     assert_eq!(with(&blob, &samples, i32::from), expected);
     assert_eq!(with(&blob, &samples, f32::from), expected);
     let bytes: Vec<[u8; 4]> = samples.iter().flatten().map(|x| f32::from(*x).to_le_bytes()).collect();
@@ -190,7 +192,7 @@ fn a_stream_of_odd_windows_is_a_drift() {
     assert_eq!(drifts[9].verdict.drift(), Some(Drift::Above));
 }
 
-fn app<'b>(blob: &'b BlobFile) -> App<'b, 'static, Frozen, Sampler<'b, 'static>> {
+fn app(blob: &BlobFile) -> App<'_, 'static, Frozen, Sampler<'_, 'static>> {
     let memory: &mut Memory<4096, { frame_bytes(1024) }> = Box::leak(Box::default());
     let windows: &mut SamplerMemory<1200, 300> = Box::leak(Box::default());
     let mut app = App::detector(memory.buffers(), Frozen, Sampler::new(windows.buffers()));
@@ -287,7 +289,7 @@ fn samples_of_another_shape_are_refused_and_leave_the_window_alone() {
     }
     // Three samples were taken: one more completes the window.
     ask(&mut app, Command::Samples(&[0; 8]), |reply| {
-        assert!(matches!(reply, Ok(Reply::Sampled(Sampled::Observed(_)))))
+        assert!(matches!(reply, Ok(Reply::Sampled(Sampled::Observed(_)))));
     });
 }
 
@@ -304,7 +306,7 @@ fn a_command_holds_no_more_than_a_hop() {
 type FlashLearner = Learner<'static, Nor<Vec<u8>>>;
 
 /// A detector that learns, with room for `STORED` bytes of rows.
-fn learning<'b, const STORED: usize>(blob: &'b BlobFile) -> App<'b, 'static, FlashLearner, Sampler<'b, 'static>> {
+fn learning<const STORED: usize>(blob: &BlobFile) -> App<'_, 'static, FlashLearner, Sampler<'_, 'static>> {
     let memory: &mut Memory<4096, { frame_bytes(1024) }> = Box::leak(Box::default());
     let windows: &mut SamplerMemory<1200, 300> = Box::leak(Box::default());
     let learner: &mut LearnerMemory<256, 128, { HELD_OUT * 256 }, STORED> = Box::leak(Box::default());

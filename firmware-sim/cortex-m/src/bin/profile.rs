@@ -15,6 +15,7 @@ use autoencoder_core::quant::{Dense, Kernel, Native};
 use autoencoder_core::topology::MAX_LAYERS;
 use autoencoder_core::{Error as WeightsError, Network};
 use autoencoder_device::frame::{self, Receiver, frame_bytes};
+use autoencoder_device::input::Never;
 use autoencoder_device::{Command, Error, Reply, Request, Response};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use cortex_m_image::capacity::{ACTIVATIONS, FRAME};
@@ -73,7 +74,8 @@ fn main() -> ! {
             (Ok(Err((sequence, error))), _) => (sequence, Err(error)),
             (Err(error), _) => (0, Err(error)),
         };
-        send(frame::write(&Response { sequence, result }, &mut frame).unwrap_or_default());
+        let response: Response<'_, Never> = Response { sequence, result };
+        send(frame::write(&response, &mut frame).unwrap_or_default());
     }
 }
 
