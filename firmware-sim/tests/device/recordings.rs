@@ -5,6 +5,7 @@ use assert_cmd::cargo::cargo_bin_cmd;
 use autoencoder_core::blob::{Format, Header, Thresholds};
 use autoencoder_core::front_end::{FrontEnd, Scale, Spec, write_section};
 use serde_json::Value;
+use std::fmt::Write;
 use std::fs;
 use tests::net::{Net, Random};
 
@@ -38,7 +39,7 @@ fn an_emulated_board_reports_what_the_device_in_process_reports() {
         for i in 0..samples {
             let step = if i < 100 { 4 } else { 120 };
             let [x, y] = [0; 2].map(|_| 100 + i % 20 + random.range(-step, step));
-            text += &format!("{x}.25,{y},{run}\n");
+            writeln!(text, "{x}.25,{y},{run}").unwrap();
         }
     }
     fs::write(folder.path().join("runs.csv"), text).unwrap();
