@@ -112,7 +112,7 @@ fn drifted(device: &mut Device<'_, '_>, windows: &[Vec<i16>]) -> bool {
 /// Thresholds that all of these windows are below, by a factor of 4.
 fn above(windows: &[Vec<i16>]) -> Thresholds {
     let scores = sorted_scores(windows);
-    Thresholds { lower: scores[299] * 4, upper: scores[299] * 8 }
+    Thresholds { lower: scores[299] * 4, upper: scores[299] * 64 }
 }
 
 #[test]
@@ -146,12 +146,12 @@ fn a_run_that_is_not_better_keeps_thresholds_alone() {
     assert_eq!(after.2.rows, 292);
     assert!(!drifted(&mut device, &windows));
 
-    // `g / r^(11/8)` and `g · r^(11/8)` in `f64`, with the geometric mean of some eight of the scores.
+    // `g / r^(11/8) / 4` and `g · r^(11/8)` in `f64`, with the geometric mean of some eight of the scores.
     let Thresholds { lower, upper } = after.2.thresholds;
-    let wide = (f64::from(thresholds.upper) / f64::from(thresholds.lower)).sqrt().powf(1.375);
+    let wide = (f64::from(thresholds.upper) / f64::from(thresholds.lower) / 4.0).sqrt().powf(1.375);
     let scores = sorted_scores(&windows);
     let [low, high] = [scores[0], scores[299]].map(f64::from);
-    for middle in [f64::from(upper) / wide, f64::from(lower) * wide] {
+    for middle in [f64::from(upper) / wide, f64::from(lower) * wide * 4.0] {
         assert!(low * 0.99 < middle && middle < high * 1.01, "{middle} of {low} to {high}");
     }
 

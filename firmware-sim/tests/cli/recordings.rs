@@ -262,19 +262,19 @@ fn learn_adapts_to_recordings_and_monitor_uses_what_was_learned() {
     let picture = Gray::read(&place.path("out.png"));
     assert!(picture.is_ok_and(|picture| picture.height == 2 * 480));
 
-    // Steps that are far too large: the run is undone, and the flash stays.
-    let kept = fs::read(place.path("flash")).unwrap();
+    // Steps that are far too large: the channels are undone, and the thresholds are kept.
     let report = json(&place.run(&format!("{learn} --optimizer sgd --rate 1")).success());
-    assert_eq!((&report["persisted"], &report["record"]), (&false.into(), &Value::Null), "{report}");
+    assert_eq!((&report["thresholds_only"], &report["record"]), (&true.into(), &2.into()), "{report}");
     for key in ["threshold", "false_alarms", "detected", "above", "auc"] {
         assert_eq!(report[&format!("{key}_before")], report[&format!("{key}_after")], "{key}: {report}");
     }
     assert_eq!(report["false_alarms_before"], monitored["false_alarms"], "a second run begins with what was learned");
-    assert!(fs::read(place.path("flash")).unwrap() == kept);
     let text = stdout(&place.run(&learn.replace(" --json", " --optimizer sgd --rate 1")).success());
-    for part in
-        [&format!("learned from the {first} first normal windows: out.png"), "  false alarms ", "\nrolled back: "]
-    {
+    for part in [
+        &format!("learned from the {first} first normal windows: out.png"),
+        "  false alarms ",
+        "\nnew thresholds, kept as record 3",
+    ] {
         assert!(text.contains(part), "{part:?} in {text}");
     }
 }
