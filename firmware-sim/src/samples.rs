@@ -38,8 +38,7 @@ impl Samples {
         let path = weights.path.display();
         let section = weights.section()?;
         let section = section.with_context(|| format!("{path}: the network takes rows of bytes, not recordings"))?;
-        let names = section.names.split('\n').filter(|_| !section.names.is_empty());
-        let names: Vec<String> = names.map(str::to_owned).collect();
+        let names: Vec<String> = section.channel_names().map(str::to_owned).collect();
         let (spec, labelled) = (section.spec, data.has_labels());
         let recordings = data.read_for(&names)?;
         windows::check(&recordings, &spec, &names).with_context(|| format!("{path} does not fit the data"))?;

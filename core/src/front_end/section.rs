@@ -40,6 +40,13 @@ impl<'a> Section<'a> {
         if valid { Ok(section) } else { Err(Error::Malformed) }
     }
 
+    /// The name of each channel; none if they have none.
+    pub fn channel_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let names = self.names;
+        // A name may be empty, but not all of them.
+        names.split('\n').filter(move |_| !names.is_empty())
+    }
+
     /// The scale of each input.
     pub fn scales(&self) -> impl ExactSizeIterator<Item = Scale> + use<'a> {
         let (scales, _) = self.scales.as_chunks::<{ size_of::<Scale>() }>();

@@ -1,8 +1,7 @@
 //! The windows of recordings, and the rows of a network that they become.
 
 use crate::idx::Images;
-use crate::number::counted;
-use crate::recordings::Recordings;
+use crate::recordings::{Recordings, describe_channels};
 use autoencoder_core::front_end::{self, Scale, Spec, Window};
 use std::ops::Range;
 
@@ -81,20 +80,13 @@ pub fn check<S: AsRef<str>>(recordings: &Recordings, spec: &Spec, names: &[S]) -
     let same = || names.iter().map(AsRef::as_ref).eq(recordings.names.iter().map(String::as_str));
     let named = !names.is_empty() && !recordings.names.is_empty();
     if channels != recordings.channels || named && !same() {
-        let found = describe(recordings.channels, &recordings.names);
-        return Err(WindowsError::Channels { name: name(), found, expected: describe(channels, names) });
+        let found = describe_channels(recordings.channels, &recordings.names);
+        return Err(WindowsError::Channels { name: name(), found, expected: describe_channels(channels, names) });
     }
     match recordings.rate {
         Some(found) if rate > 0.0 && found != rate => Err(WindowsError::Rate { name: name(), found, expected: rate }),
         _ => Ok(()),
     }
-}
-
-/// `3 channels (x, y, z)`
-fn describe<S: AsRef<str>>(channels: usize, names: &[S]) -> String {
-    let names = names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    let names = if names.is_empty() { names } else { format!(" ({names})") };
-    counted(channels, "channel") + &names
 }
 
 /// The windows of all recordings, one every `Spec::hop` samples, in order. None begins in one recording and ends in another.

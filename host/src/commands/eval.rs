@@ -20,7 +20,7 @@ use host::train::qat::WeightFormat;
 use serde_json::Value;
 use std::fmt::Write;
 use std::iter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub fn run(args: &args::Eval) -> anyhow::Result<String> {
@@ -29,14 +29,9 @@ pub fn run(args: &args::Eval) -> anyhow::Result<String> {
     if args.data.are_recordings() {
         return detect::run(args);
     }
-    let path = match &args.model {
-        Some(path) => path.clone(),
-        None => default_blob(CANDIDATES, "name a blob")?,
-    };
-    let file = BlobFile::read(&path)?;
-    ensure_not_checkpoint(&path, file.bytes())?;
+    let (path, file) = read_model(args.model.as_deref(), CANDIDATES)?;
     let blob = file.open()?;
-    let data = args.data.folder()?;
+    let data = args.data.read_folder()?;
     let test = Images::test(&data)?;
     let labels = optional_labels(test_labels(&data, test.len()));
     ensure_fits(&blob.header().topology, &test, &data.display().to_string())?;
@@ -56,6 +51,14 @@ pub fn run(args: &args::Eval) -> anyhow::Result<String> {
     let (steps, rows) = (counted(steps, "step"), counted(test.len(), "test row"));
     let title = format!("{}: {topology} after {steps}, on {rows}", path.display());
     Ok(measured.table(&title)?)
+}
+
+/// Reads the blob that the command line names, or else the first of the candidates.
+pub fn read_model(named: Option<&Path>, candidates: [&'static str; 2]) -> anyhow::Result<(PathBuf, BlobFile)> {
+    let path = named.map_or_else(|| default_blob(candidates, "name a blob"), |path| Ok(path.to_owned()))?;
+    let file = BlobFile::read(&path)?;
+    ensure_not_checkpoint(&path, file.bytes())?;
+    Ok((path, file))
 }
 
 /// Measures a blob. An f32 blob is also measured as the int8 network that `export` would make of it.

@@ -30,7 +30,7 @@ impl Sensor {
     /// The sensor of an input section.
     pub fn read(bytes: &[u8]) -> Result<Self, Error> {
         let section = Section::read(bytes)?;
-        let names = section.names.split('\n').filter(|_| !section.names.is_empty()).map(str::to_owned).collect();
+        let names = section.channel_names().map(str::to_owned).collect();
         let scales = section.scales().collect();
         Ok(Self { spec: section.spec, names, false_alarms: section.false_alarms, scales })
     }

@@ -13,6 +13,7 @@ pub use error::{Place, RecordingError};
 pub use select::{Selection, Where};
 
 use crate::files;
+use crate::number::counted;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -137,15 +138,21 @@ impl Recordings {
 
     /// `3 channels (x, y, z) at 50 Hz`
     fn described(&self) -> String {
-        let names = if self.names.is_empty() { String::new() } else { format!(" ({})", self.names.join(", ")) };
         let rate = self.rate.map_or_else(String::new, |rate| format!(" at {rate} Hz"));
-        format!("{} channel{}{names}{rate}", self.channels, if self.channels == 1 { "" } else { "s" })
+        describe_channels(self.channels, &self.names) + &rate
     }
 
     /// Samples of all recordings.
     pub fn samples(&self) -> usize {
         self.recordings.iter().map(|recording| recording.samples.len() / self.channels.max(1)).sum()
     }
+}
+
+/// `3 channels (x, y, z)`
+pub(crate) fn describe_channels<S: AsRef<str>>(channels: usize, names: &[S]) -> String {
+    let names = names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    let names = if names.is_empty() { names } else { format!(" ({names})") };
+    counted(channels, "channel") + &names
 }
 
 /// The number of a label, which is added if it is new.

@@ -4,12 +4,11 @@ mod pictures;
 mod table;
 
 use crate::args;
+use crate::commands::eval::read_model;
 use anyhow::{Context, ensure};
 use autoencoder_core::Network;
 use autoencoder_core::blob::{Format, Thresholds};
 use autoencoder_device::monitor::Monitor;
-use autoencoder_io::blob_file::{BlobFile, default_blob};
-use autoencoder_io::formats::ensure_not_checkpoint;
 use autoencoder_io::idx::Images;
 use autoencoder_io::normal::Normal;
 use autoencoder_io::recordings::Recordings;
@@ -22,12 +21,7 @@ use std::path::Path;
 
 pub fn run(args: &args::Eval) -> anyhow::Result<String> {
     const CANDIDATES: [&str; 2] = ["artifacts/model.int8.blob", "models/watch.int8.blob"];
-    let path = match &args.model {
-        Some(path) => path.clone(),
-        None => default_blob(CANDIDATES, "name a blob")?,
-    };
-    let file = BlobFile::read(&path)?;
-    ensure_not_checkpoint(&path, file.bytes())?;
+    let (path, file) = read_model(args.model.as_deref(), CANDIDATES)?;
     let blob = file.open()?;
     ensure!(
         blob.header().format != Format::F32,
