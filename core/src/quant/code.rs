@@ -80,6 +80,24 @@ mod tests {
         assert_eq!(pack(&mut [1, 200, 3], 8), [1, 200, 3]);
     }
 
+    /// A damaged code is another code.
+    #[test]
+    fn any_bytes_unpack_to_the_levels_of_their_bits() {
+        const BYTES: usize = 61;
+        for bits in 1..8usize {
+            let elements = BYTES * 8 / bits;
+            let mut code: [u8; BYTES * 8] = core::array::from_fn(|i| (i * i * 29 + i * 113 + bits) as u8);
+            let packed = code;
+            let bit = |at: usize| u32::from(packed[at / 8] >> (at % 8) & 1);
+            unpack(&mut code[..elements], bits as u8);
+            for (i, element) in code[..elements].iter().enumerate() {
+                let level: u32 = (0..bits).map(|k| bit(i * bits + k) << k).sum();
+                let steps = f64::from((1u32 << bits) - 1);
+                assert_eq!(f64::from(*element), libm::round(f64::from(level) / steps * 255.0), "{i} of {bits} bits");
+            }
+        }
+    }
+
     #[test]
     fn every_element_is_rounded_to_the_nearest_level() {
         for bits in 1..=8u8 {

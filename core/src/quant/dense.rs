@@ -5,16 +5,18 @@
 //! ```
 
 use super::requantise::{ChannelParams, QuantParams, activate, offset};
-use super::{Int4Tile, Int8Tile, int4, int8};
+use super::{Int4Tile, Int8Tile, int4, int8, rows};
 use crate::LayerSpec;
 
-/// Weights in either format, borrowed from a blob.
+/// Weights in one of the formats, borrowed from a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights<'a> {
     /// Groups of `inputs / 4` tiles of four rows by four inputs.
     Int8(&'a [Int8Tile]),
     /// Groups of `inputs / 2` tiles of four rows by two inputs.
     Int4(&'a [Int4Tile]),
+    /// Rows of `inputs` bytes, in the layout of [`rows`].
+    Int8Rows(&'a [u8]),
 }
 
 /// `y = σ(x · Wᵀ + b)` with `x` and `y` in `u8`; weights and channels are borrowed from a blob.
@@ -39,10 +41,13 @@ impl<'a> Dense<'a> {
     ) -> Option<Self> {
         let layer = Self { spec, weights, channels, output };
         let [inputs, outputs] = layer.padded_sizes();
-        // Counted in tiles, because 65,535 by 65,535 weights overflow 32 bits.
+        // Counted in tiles or fours, because 65,535 by 65,535 weights overflow 32 bits.
         let fits = match weights {
             Weights::Int8(tiles) => tiles.len() == inputs / 4 * (outputs / 4),
             Weights::Int4(tiles) => tiles.len() == inputs / 2 * (outputs / 4),
+            Weights::Int8Rows(bytes) => {
+                rows::READABLE && bytes.len().is_multiple_of(4) && bytes.len() / 4 == inputs / 4 * outputs
+            }
         };
         (fits && channels.len() == outputs).then_some(layer)
     }
@@ -83,6 +88,10 @@ impl<'a> Dense<'a> {
                 self.finish(groups.map(|group| int8::four_rows(x, group)), y); // y = σ(x · Wᵀ + b)
             }
             Weights::Int4(tiles) => self.forward_int4(tiles, x, y),
+            Weights::Int8Rows(rows) => {
+                let groups = rows.chunks_exact((4 * x.len()).max(1));
+                self.finish(groups.map(|group| rows::four_rows(x, group)), y);
+            }
         }
     }
 

@@ -83,6 +83,7 @@ impl Kernel for Dsp {
                 debug_assert!(done, "the sizes are the layer's, and there is enough scratch");
             }
             Weights::Int4(weights) => layer.forward_int4(weights, x, y),
+            Weights::Int8Rows(_) => debug_assert!(false, "this target does not read them"),
         }
     }
 }

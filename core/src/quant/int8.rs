@@ -70,16 +70,10 @@ fn high(lane: i16) -> i16 {
 }
 
 /// `Σ x[i]·w[row][i]` for the four rows of a group, in plain integers: the oracle of every faster kernel.
-///
-/// On a device it is not inlined, so this loop stays compiled for speed even in firmware that is compiled for size.
-#[cfg_attr(not(target_os = "none"), inline)]
+#[inline]
 pub fn four_rows(x: &[[u8; 4]], group: &[Int8Tile]) -> [i32; 4] {
     let mut acc = [0i32; 4];
     for (x, tile) in x.iter().zip(group) {
-        // Without vector instructions, this branch costs less than sixteen products with zero.
-        if cfg!(target_os = "none") && *x == [0; 4] {
-            continue;
-        }
         let w = tile.unpack();
         for (acc, w) in acc.iter_mut().zip(w) {
             for (x, w) in x.iter().zip(w) {

@@ -22,9 +22,9 @@
 //! # The layouts of weights
 //!
 //! Two rows of 8-bit weights share a 16-bit lane, `256·high + low`, so that a Cortex-M4 multiplies both with one
-//! instruction each ([`int8`]). Eight 4-bit weights share a word ([`int4`]). Both layouts need multiples of four inputs and
-//! outputs; a layer of another size is padded with zeros. All kernels compute the same integers, and the plain one is the
-//! oracle.
+//! instruction each ([`int8`]). For Helium, 8-bit weights lie row by row ([`rows`]). Eight 4-bit weights share a word
+//! ([`int4`]). All layouts have multiples of four inputs and outputs; a layer of another size is padded with zeros. All
+//! kernels compute the same integers, and the plain one is the oracle.
 //!
 //! # The code
 //!
@@ -34,10 +34,15 @@ pub mod code;
 mod dense;
 #[cfg(dsp)]
 pub mod dsp;
+#[cfg(helium)]
+pub mod helium;
 mod input_program;
 pub mod int4;
 pub mod int8;
+#[cfg(pairs)]
+pub mod pairs;
 pub mod requantise;
+pub mod rows;
 
 pub use crate::topology::padded;
 pub use dense::{Dense, Weights};
@@ -49,7 +54,7 @@ pub use requantise::{ChannelParams, QuantParams};
 /// The sum of `|w| · 255` over a row of 8-bit weights must stay below this; [`int8`] explains why.
 pub const ACCUMULATOR_LIMIT: i64 = 1 << 23;
 
-/// Computes integer layers, whose weights have the layouts of [`int8`] and [`int4`].
+/// Computes integer layers, whose weights have the layouts of [`int8`], [`rows`] and [`int4`].
 ///
 /// A kernel must give exactly the bytes of [`Plain`].
 pub trait Kernel {
@@ -77,9 +82,17 @@ impl Kernel for Plain {
 }
 
 /// The fastest kernel of this crate for this target.
-#[cfg(dsp)]
+#[cfg(helium)]
+pub type Native = helium::Helium;
+
+/// The fastest kernel of this crate for this target.
+#[cfg(all(dsp, not(helium)))]
 pub type Native = dsp::Dsp;
 
 /// The fastest kernel of this crate for this target.
-#[cfg(not(dsp))]
+#[cfg(pairs)]
+pub type Native = pairs::Pairs;
+
+/// The fastest kernel of this crate for this target.
+#[cfg(not(any(dsp, pairs)))]
 pub type Native = Plain;

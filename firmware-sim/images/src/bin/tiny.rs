@@ -11,8 +11,7 @@ mod panic;
 use autoencoder_core::Zeroed;
 use autoencoder_device::frame::{self, frame_bytes};
 use autoencoder_device::tiny::{PIXELS, Report, Task, TinyTraining};
-use cortex_m_image::{PROBES, chip, init, send, wait};
-use cortex_m_rt::entry;
+use device_image::{PROBES, chip, entry, init, send, wait};
 
 #[entry]
 fn main() -> ! {

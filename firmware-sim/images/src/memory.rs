@@ -6,8 +6,38 @@
 
 use core::arch::global_asm;
 
+// Copies words if both addresses are multiples of four, then the rest in bytes. a0: to, a1: from, a2: count.
+#[cfg(target_arch = "riscv32")]
+global_asm!(
+    ".section .text.memcpy, \"ax\", %progbits",
+    ".global memcpy",
+    ".type memcpy, %function",
+    "memcpy:",
+    "mv a3, a0",
+    "or a4, a0, a1",
+    "andi a4, a4, 3",
+    "bnez a4, 4f",
+    "li a5, 4",
+    "j 2f",
+    "1: lw a4, 0(a1)",
+    "sw a4, 0(a3)",
+    "addi a1, a1, 4",
+    "addi a3, a3, 4",
+    "addi a2, a2, -4",
+    "2: bgeu a2, a5, 1b",
+    "j 4f",
+    "3: lbu a4, 0(a1)",
+    "sb a4, 0(a3)",
+    "addi a1, a1, 1",
+    "addi a3, a3, 1",
+    "addi a2, a2, -1",
+    "4: bnez a2, 3b",
+    "ret",
+);
+
 // Copies words, then the rest in bytes. A Cortex-M0 copies words only if both addresses are multiples of four. r0: to,
 // r1: from, r2: count, r3: free.
+#[cfg(target_arch = "arm")]
 global_asm!(
     ".section .text.__aeabi_memcpy, \"ax\", %progbits",
     ".syntax unified",

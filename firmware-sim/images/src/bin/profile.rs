@@ -18,9 +18,8 @@ use autoencoder_device::frame::{self, Receiver, frame_bytes};
 use autoencoder_device::input::Never;
 use autoencoder_device::{Command, Error, Reply, Request, Response};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
-use cortex_m_image::capacity::{ACTIVATIONS, FRAME};
-use cortex_m_image::{board, chip, init, send};
-use cortex_m_rt::entry;
+use device_image::capacity::{ACTIVATIONS, FRAME};
+use device_image::{board, chip, entry, init, send};
 
 /// The counts of each layer, and the number of layers.
 static COUNTS: [[AtomicU32; 2]; MAX_LAYERS] = [const { [const { AtomicU32::new(0) }; 2] }; MAX_LAYERS];

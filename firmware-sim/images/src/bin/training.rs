@@ -14,8 +14,7 @@ use autoencoder_device::parity::IMAGES;
 use autoencoder_device::training::Training;
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
-use cortex_m_image::{chip, init, send, wait};
-use cortex_m_rt::entry;
+use device_image::{chip, entry, init, send, wait};
 
 #[entry]
 fn main() -> ! {

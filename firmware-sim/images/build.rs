@@ -1,4 +1,4 @@
-//! Puts the board's `memory.x` into the linker's search path, and selects cortex-m-rt's script.
+//! Puts the board's `memory.x` into the linker's search path, and selects the script of cortex-m-rt or `riscv.x`.
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -25,12 +25,17 @@ fn main() {
     fs::copy(board, out.join("memory.x")).expect("OUT_DIR can be written");
     fs::write(out.join("device.x"), "").expect("OUT_DIR can be written"); // no interrupt is used
     println!("cargo::rustc-link-search={}", out.display());
+    let target = env::var("TARGET").unwrap_or_default();
+    if target.starts_with("riscv32") {
+        // Elsewhere, cortex-m-rt has a script of this name.
+        fs::copy("riscv.x", out.join("link.x")).expect("OUT_DIR can be written");
+        println!("cargo::rerun-if-changed=riscv.x");
+    }
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
     println!("cargo::rustc-link-arg-bins=--nmagic");
     println!("cargo::rerun-if-changed=boards");
     // A Cortex-M0 has no memory protection, and a Cortex-M33 has a limit for its stack pointer. The DSP extension is
     // detected as in the core's build script.
-    let target = env::var("TARGET").unwrap_or_default();
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let (armv6m, armv8m) = (target.starts_with("thumbv6m"), target.starts_with("thumbv8m.main"));
     let told = flags.contains("target-cpu=cortex-m33") || flags.contains("+dsp");

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // devices are at raw addresses
 
 use crate::chip::{Peripheral, systick};
+use crate::cmsdk_uart::Uart;
 
 /// The addresses of its first timer and UART, and its clock in Hz.
 #[cfg(not(feature = "mps2-an505"))]
@@ -12,7 +13,7 @@ const BOARD: (usize, usize, u32) = (0x5000_0000, 0x5020_0000, 20_000_000);
 
 // SAFETY: by the board's manual, its first timer and UART are at these addresses. Neither accesses memory.
 const TIMER: Peripheral = unsafe { Peripheral::at(BOARD.0) };
-const UART: Peripheral = unsafe { Peripheral::at(BOARD.1) };
+const UART: Uart = Uart(unsafe { Peripheral::at(BOARD.1) });
 
 /// Instructions for each tick of the timer in the emulator's time (`-icount shift=0`: one takes 1 ns).
 const INSTRUCTIONS_PER_TICK: u32 = 1_000_000_000 / BOARD.2;
@@ -21,17 +22,6 @@ mod timer {
     pub const CONTROL: usize = 0;
     pub const VALUE: usize = 4;
     pub const RELOAD: usize = 8;
-}
-
-mod uart {
-    /// The byte that is received or sent.
-    pub const DATA: usize = 0;
-    /// Bit 0: the transmitter is full. Bit 1: the receiver is full.
-    pub const STATE: usize = 4;
-    /// Bit 0: transmit. Bit 1: receive.
-    pub const CONTROL: usize = 8;
-    /// Cycles of the clock for a bit; at least 16.
-    pub const DIVIDER: usize = 16;
 }
 
 /// Starts the clock, and the line at its highest speed.
@@ -46,20 +36,17 @@ pub fn init() {
 
 /// Starts only the line.
 pub fn start_line() {
-    UART.write(uart::DIVIDER, 16);
-    UART.write(uart::CONTROL, 0b11);
+    UART.start();
 }
 
 /// Sends a byte. Waits while the transmitter is full.
 pub fn put(byte: u8) {
-    while UART.read(uart::STATE) & 1 != 0 {}
-    UART.write(uart::DATA, byte.into());
+    UART.put(byte);
 }
 
 /// Waits for a byte.
 pub fn get() -> u8 {
-    while UART.read(uart::STATE) & 2 == 0 {}
-    UART.read(uart::DATA) as u8
+    UART.get()
 }
 
 /// Instructions since the clock was started, modulo 2^32, in steps of a tick.

@@ -10,9 +10,8 @@ mod panic;
 use autoencoder_device::flash::Nor;
 use autoencoder_device::learn::LearnerMemory;
 use autoencoder_device::{App, Learner, Memory};
-use cortex_m_image::capacity::learn::{ACTIVATIONS, CHANNELS, FRAME, GRADIENTS, HELD_OUT_BYTES};
-use cortex_m_image::{chip, init, serve};
-use cortex_m_rt::entry;
+use device_image::capacity::learn::{ACTIVATIONS, CHANNELS, FRAME, GRADIENTS, HELD_OUT_BYTES};
+use device_image::{chip, entry, init, serve};
 
 #[entry]
 fn main() -> ! {

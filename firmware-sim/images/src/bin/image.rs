@@ -11,9 +11,8 @@ mod fault;
 mod panic;
 
 use autoencoder_device::{App, Frozen, Memory};
-use cortex_m_image::capacity::{ACTIVATIONS, FRAME};
-use cortex_m_image::{chip, init, serve};
-use cortex_m_rt::entry;
+use device_image::capacity::{ACTIVATIONS, FRAME};
+use device_image::{chip, entry, init, serve};
 
 #[entry]
 fn main() -> ! {

@@ -1,7 +1,7 @@
 //! The network alone. It opens the blob, then encodes, decodes and scores in a loop.
 //!
 //! Its size is that of the engine, which is the same for every network. It has neither driver nor protocol, and only
-//! the start-up code of cortex-m-rt.
+//! start-up code.
 #![no_std]
 #![no_main]
 
@@ -10,8 +10,7 @@ mod panic;
 
 use autoencoder_device::{Codec, Frozen};
 use core::hint::black_box;
-use cortex_m_image::{capacity, chip};
-use cortex_m_rt::entry;
+use device_image::{capacity, chip, entry};
 
 #[entry]
 fn main() -> ! {

@@ -1,9 +1,10 @@
 //! The fault handler. It reports the fault on the line as text and resets the device.
 #![allow(unsafe_code)] // after a fault, there may be no usable stack
 
-use cortex_m_image::board;
-use cortex_m_image::chip::{self, Fault, reset};
+use device_image::board;
+use device_image::chip::{self, Fault, reset};
 
+#[cfg(target_arch = "arm")]
 unsafe extern "C" {
     static _stack_end: u32;
     static _stack_start: u32;
@@ -12,6 +13,7 @@ unsafe extern "C" {
 /// Passes the stack pointer to the report. Switches to a fresh stack only if the old one has no room for the report,
 /// because the report's own frames could otherwise overwrite the saved registers.
 // SAFETY: this is the name in cortex-m-rt's vector table. The handler does not return, so no register has to be saved.
+#[cfg(target_arch = "arm")]
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn HardFault() -> ! {
@@ -32,6 +34,9 @@ unsafe extern "C" fn HardFault() -> ! {
     )
 }
 
+/// On a RISC-V, start-up jumps here with the stack pointer, on a stack that has room.
+// SAFETY: this is the name in start-up. It does not return, so no register has to be saved.
+#[cfg_attr(target_arch = "riscv32", unsafe(export_name = "HardFault"))]
 extern "C" fn report(sp: usize) -> ! {
     match chip::fault(sp) {
         None => last_words("stack overflow", &[]),

@@ -12,9 +12,25 @@ mod memory;
     any(feature = "mps2-an386", feature = "mps2-an386-training", feature = "mps2-an386-tiny", feature = "mps2-an505"),
     path = "board/mps2.rs"
 )]
+#[cfg_attr(feature = "mps3-an547", path = "board/mps3_an547.rs")]
 #[cfg_attr(feature = "microbit", path = "board/microbit.rs")]
 #[cfg_attr(feature = "lm3s6965evb", path = "board/lm3s6965evb.rs")]
+#[cfg_attr(feature = "virt-riscv32", path = "board/virt_riscv32.rs")]
 pub mod board;
+#[cfg(any(
+    feature = "mps2-an386",
+    feature = "mps2-an386-training",
+    feature = "mps2-an386-tiny",
+    feature = "mps2-an505",
+    feature = "mps3-an547"
+))]
+mod cmsdk_uart;
+
+#[cfg(target_arch = "arm")]
+pub use cortex_m_rt::entry;
+// The macro exports `main` and turns its first statics into references. Nothing of that depends on the processor.
+#[cfg(target_arch = "riscv32")]
+pub use cortex_m_rt_macros::entry;
 
 use autoencoder_device::input::Input;
 use autoencoder_device::learn::Learn;

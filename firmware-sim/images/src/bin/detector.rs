@@ -10,14 +10,13 @@ mod panic;
 
 use autoencoder_device::input::SamplerMemory;
 use autoencoder_device::{App, Memory, Sampler};
-use cortex_m_image::capacity::detector::{ACTIVATIONS, FRAME, NUMBERS, ROW};
-use cortex_m_image::{chip, init, serve};
-use cortex_m_rt::entry;
+use device_image::capacity::detector::{ACTIVATIONS, FRAME, NUMBERS, ROW};
+use device_image::{chip, entry, init, serve};
 #[cfg(feature = "learn")]
 use {
     autoencoder_device::flash::Nor,
     autoencoder_device::learn::{Learner, LearnerMemory},
-    cortex_m_image::capacity::detector::{CHANNELS, GRADIENTS, HELD_OUT_BYTES, STORED_BYTES},
+    device_image::capacity::detector::{CHANNELS, GRADIENTS, HELD_OUT_BYTES, STORED_BYTES},
 };
 
 #[entry]
