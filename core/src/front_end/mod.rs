@@ -33,6 +33,7 @@ pub const SHORTEST_SPECTRUM: u16 = 16;
 
 /// The features of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum FrontEnd {
     /// The samples themselves, sample by sample: `N · channels` features.
     Raw,

@@ -1,8 +1,7 @@
-//! Features against the equations in `f64`.
+//! Features against the equations in `f64`, and spectra against those of numpy.
 
 extern crate std;
 use super::*;
-use std::f64::consts::PI;
 use std::vec::Vec;
 
 /// Pseudo-random numbers from -1 to 1.
@@ -23,48 +22,38 @@ fn computed(spec: &Spec, window: &Window<'_>) -> Vec<f32> {
     all
 }
 
-/// `log₂` of the mean energies of a channel's bands: the mean is removed, Hann's window is applied in time, and the transform
-/// is the sum of its definition.
-fn bands_by_definition(x: &[f64], bands: usize) -> Vec<f64> {
-    let n = x.len();
-    let mean = x.iter().sum::<f64>() / n as f64;
-    let windowed: Vec<f64> =
-        (0..n).map(|t| (x[t] - mean) * (0.5 - 0.5 * (2.0 * PI * t as f64 / n as f64).cos())).collect();
-    let energy = |k: usize| {
-        let part = |f: fn(f64) -> f64| -> f64 {
-            windowed.iter().enumerate().map(|(t, x)| x * f(2.0 * PI * ((k * t) % n) as f64 / n as f64)).sum()
-        };
-        part(f64::cos).powi(2) + part(f64::sin).powi(2)
+/// The samples of `spectra.py`, which are the same in `f32`: noise, a square wave, and gravity.
+fn dyadic(count: usize, channels: usize) -> Vec<f32> {
+    let mut state = 1u32;
+    let sample = |i: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let square = if i / channels / 5 % 2 == 1 { 4.0 } else { -4.0 };
+        (state >> 16) as f32 / 32_768.0 - 1.0 + square + 9.8125
     };
-    (0..bands)
-        .map(|band| {
-            let bins = 1 + band * (n / 2) / bands..=(band + 1) * (n / 2) / bands;
-            let count = bins.clone().count();
-            (bins.map(energy).sum::<f64>() / count as f64).log2()
-        })
-        .collect()
+    (0..count).map(sample).collect()
 }
 
+/// The largest error of a band, in octaves: its energy is within 0.014 % of that of numpy in `f64`. Of these 783 bands, two
+/// differ by more than half of that: the rounding of the strongest bins of 1,024 samples reaches the weakest bands.
+const ERROR: f64 = 2e-4;
+
 #[test]
-fn a_spectrum_is_that_of_its_definition() {
-    for (window, bands, channels) in
-        [(16, 8, 1), (16, 3, 2), (64, 32, 3), (128, 20, 3), (256, 1, 1), (512, 100, 1), (1024, 512, 1)]
-    {
+fn a_spectrum_is_that_of_numpy() {
+    let mut bands_checked = 0;
+    for line in include_str!("spectra.csv").lines() {
+        let numbers: Vec<f64> = line.split(',').map(|number| number.parse().unwrap()).collect();
+        let [window, bands, channels] = [0, 1, 2].map(|i| numbers[i] as u16);
         let spec = Spec { channels, window, hop: 1, rate: 0.0, front_end: FrontEnd::Spectrum { bands } };
         spec.check().unwrap();
-        let mut samples = noise(spec.samples());
-        for (t, x) in samples.iter_mut().enumerate() {
-            *x += 5.0 * (t as f32 * 0.7).sin() + 9.81; // a tone and gravity
-        }
+        let samples = dyadic(spec.samples(), channels.into());
         let found = computed(&spec, &Window::new(&samples, 0, channels.into()));
-        for channel in 0..usize::from(channels) {
-            let x: Vec<f64> = samples.iter().skip(channel).step_by(channels.into()).map(|x| f64::from(*x)).collect();
-            let expected = bands_by_definition(&x, bands.into());
-            for (band, (found, expected)) in found[channel * usize::from(bands)..].iter().zip(expected).enumerate() {
-                assert!((f64::from(*found) - expected).abs() < 2e-3, "{spec:?} band {band}: {found}, not {expected}");
-            }
+        assert_eq!(found.len(), numbers.len() - 3);
+        for (band, (found, expected)) in found.iter().zip(&numbers[3..]).enumerate() {
+            assert!((f64::from(*found) - expected).abs() < ERROR, "{spec:?} band {band}: {found}, not {expected}");
         }
+        bands_checked += found.len();
     }
+    assert_eq!(bands_checked, 783);
 }
 
 #[test]

@@ -1,22 +1,22 @@
 //! `eval` of a detector: its scores of windows, by label, against the threshold and against linear detectors.
 
+mod baselines;
+mod judged;
 mod pictures;
 mod table;
 
 use crate::args;
 use crate::commands::eval::read_model;
+use crate::commands::sensor::overlap;
 use anyhow::{Context, ensure};
 use autoencoder_core::Network;
 use autoencoder_core::blob::{Format, Thresholds};
-use autoencoder_device::monitor::Monitor;
-use autoencoder_io::idx::Images;
-use autoencoder_io::normal::Normal;
 use autoencoder_io::recordings::Recordings;
-use autoencoder_io::windows::{self, Place, Rows};
+use autoencoder_io::windows::{self, Kind, Place, Rows};
 use host::detector::Sensor;
-use host::evaluate::baselines::PrincipalComponents;
-use host::evaluate::detection::{Events, Proportion, Roc};
+use host::evaluate::detection::Proportion;
 use host::evaluate::integer_scores;
+use judged::Judged;
 use std::path::Path;
 
 pub fn run(args: &args::Eval) -> anyhow::Result<String> {
@@ -42,11 +42,9 @@ pub fn run(args: &args::Eval) -> anyhow::Result<String> {
         sensor.spec.inputs(),
         network.topology().inputs()
     );
-    let places = windows::places(&recordings, &sensor.spec)?;
+    let places = windows::places(&recordings, &sensor.spec, &args.normal)?;
     let rows = sensor.rows(&recordings, &places);
-    let training = Images::train(&path.with_file_name("rows")).ok();
-    let training = training.filter(|rows| rows.image_size() == sensor.spec.inputs());
-    let evaluation = Evaluation::new(&network, sensor, recordings, places, rows, &args.normal, training.as_ref());
+    let evaluation = Evaluation::new(&path, &network, sensor, recordings, places, rows, args.data.has_labels());
     if args.data.has_labels() {
         args.normal.ensure_both(&evaluation.recordings, &evaluation.faulty)?;
     }
@@ -63,64 +61,51 @@ pub struct Evaluation {
     recordings: Recordings,
     places: Vec<Place>,
     rows: Rows,
+    /// Whether there are labels. Without them, nothing is known to be normal.
+    labelled: bool,
     thresholds: Thresholds,
+    /// The network's scores.
     scores: Vec<u32>,
-    /// For each window, whether its label is not one of normal samples.
+    /// For each window, whether it is faulty.
     faulty: Vec<bool>,
-    /// For each window, whether the monitor reports a drift.
-    drifted: Vec<bool>,
-    events: Events,
-    baselines: Vec<Baseline>,
+    network: Judged,
+    /// Other detectors, or the reason why there are none.
+    baselines: Result<Vec<Judged>, String>,
     topology: String,
     steps: u32,
 }
 
-/// The scores of another detector.
-struct Baseline {
-    name: &'static str,
-    described: String,
-    scores: Vec<f64>,
-}
-
-/// Rows with one label.
-struct Group<'a> {
-    label: &'a str,
-    faulty: bool,
-    scores: Vec<u32>,
-}
-
 impl Evaluation {
     fn new(
+        path: &Path,
         network: &Network<'_>,
         sensor: Sensor,
         recordings: Recordings,
         places: Vec<Place>,
         rows: Rows,
-        normal: &Normal,
-        training: Option<&Images>,
+        labelled: bool,
     ) -> Self {
         let header = network.blob().header();
         let thresholds = header.thresholds;
         let scores = integer_scores(network, &rows.images);
-        let faulty: Vec<bool> = places.iter().map(|place| !normal.is_normal(&recordings, place)).collect();
-        let (mut events, mut drifted) = (Events::default(), Vec::with_capacity(places.len()));
-        for recording in places.chunk_by(|a, b| a.recording == b.recording) {
-            // Each recording is a stream of its own.
-            let mut monitor = Monitor::new(thresholds);
-            let first = drifted.len();
-            drifted.extend(
-                (first..first + recording.len()).map(|i| monitor.push(rows.images.image(i), scores[i]).drifted),
-            );
-            events.add(&drifted[first..], &faulty[first..drifted.len()]);
-        }
-        let baselines = training.map(|training| baselines(training, &rows.images, network.topology().code()));
+        let faulty: Vec<bool> = places.iter().map(|place| place.kind == Kind::Faulty).collect();
+        let range = (thresholds != Thresholds::NONE).then(|| [thresholds.lower, thresholds.upper].map(f64::from));
+        let as_numbers = scores.iter().copied().map(f64::from).collect();
+        let judge = |name, described, scores, range| {
+            Judged::new(name, described, scores, range, &places, &rows.images, &faulty)
+        };
+        let own = judge("network", "the network".to_owned(), as_numbers, range);
+        let baselines = baselines::scores(path, network, &sensor, &rows.images).map(|baselines| {
+            let judged = baselines.into_iter().map(|one| judge(one.name, one.described, one.scores, Some(one.range)));
+            judged.collect()
+        });
         Self {
             thresholds,
             scores,
             faulty,
-            drifted,
-            events,
-            baselines: baselines.unwrap_or_default(),
+            labelled,
+            network: own,
+            baselines,
             topology: header.topology.to_string(),
             steps: header.steps,
             sensor,
@@ -130,62 +115,46 @@ impl Evaluation {
         }
     }
 
-    /// The numbers of normal windows, or of faulty ones.
-    fn of<S: Copy>(&self, scores: &[S], faulty: bool) -> Vec<S> {
-        scores.iter().zip(&self.faulty).filter(|(_, own)| **own == faulty).map(|(score, _)| *score).collect()
+    /// The other detectors.
+    fn others(&self) -> &[Judged] {
+        self.baselines.as_deref().unwrap_or_default()
     }
 
-    /// The curve of the network; `None` without faulty windows.
-    fn roc(&self) -> Option<Roc> {
-        Roc::new(&self.of(&self.scores, false), &self.of(&self.scores, true))
+    /// The label of a window; empty without labels.
+    fn label(&self, window: usize) -> &str {
+        self.recordings.labels.get(self.places[window].label as usize).map_or("", String::as_str)
     }
 
-    /// The curves of the other detectors.
-    fn baseline_rocs(&self) -> Vec<(&Baseline, Roc)> {
-        let roc = |baseline: &Baseline| Roc::new(&self.of(&baseline.scores, false), &self.of(&baseline.scores, true));
-        self.baselines.iter().filter_map(|baseline| Some((baseline, roc(baseline)?))).collect()
-    }
-
-    /// The windows by label, the normal ones first. Without labels, one group.
-    fn groups(&self) -> Vec<Group<'_>> {
-        let mut groups: Vec<Group<'_>> = Vec::new();
-        for (i, place) in self.places.iter().enumerate() {
-            let label = self.recordings.labels.get(place.label as usize).map_or("", String::as_str);
-            match groups.iter_mut().find(|group| group.label == label) {
-                Some(group) => group.scores.push(self.scores[i]),
-                None => groups.push(Group { label, faulty: self.faulty[i], scores: vec![self.scores[i]] }),
+    /// The labels of windows and whether they are faulty, the normal ones first.
+    fn labels(&self) -> Vec<(&str, bool)> {
+        let mut labels: Vec<(&str, bool)> = Vec::new();
+        for window in 0..self.places.len() {
+            let own = (self.label(window), self.faulty[window]);
+            if !labels.contains(&own) {
+                labels.push(own);
             }
         }
-        groups.sort_by_key(|group| group.faulty);
-        groups
+        labels.sort_by_key(|(_, faulty)| *faulty);
+        labels
     }
 
-    /// The normal windows above the threshold; `None` without normal windows.
-    fn false_alarms(&self) -> Option<Proportion> {
-        Proportion::above(&self.of(&self.scores, false), self.thresholds.upper)
+    /// The windows that are chosen, of which a detector has some above its threshold; `None` if none is chosen.
+    fn above(&self, detector: &Judged, chosen: impl Fn(usize) -> bool) -> Option<Proportion> {
+        let windows = (0..self.places.len()).filter(|window| chosen(*window));
+        let above =
+            windows.map(|window| (self.recordings.source(self.places[window].recording), detector.is_above(window)));
+        Proportion::of_windows(above, overlap(&self.sensor.spec))
+    }
+
+    /// The normal windows above the threshold; `None` without normal windows, and without labels.
+    fn false_alarms(&self, detector: &Judged) -> Option<Proportion> {
+        self.above(detector, |window| !self.faulty[window]).filter(|_| self.labelled)
     }
 
     /// The faulty windows above the threshold; `None` without faulty windows.
-    fn detected(&self) -> Option<Proportion> {
-        Proportion::above(&self.of(&self.scores, true), self.thresholds.upper)
+    fn detected(&self, detector: &Judged) -> Option<Proportion> {
+        self.above(detector, |window| self.faulty[window])
     }
-}
-
-/// The scores of linear detectors that were fitted to the training rows; none if there are too many inputs.
-fn baselines(training: &Images, rows: &Images, code: usize) -> Vec<Baseline> {
-    let Ok(components) = PrincipalComponents::fit(&training.pixels, training.image_size()) else { return Vec::new() };
-    vec![
-        Baseline {
-            name: "pca",
-            described: format!("PCA, {code} components"),
-            scores: components.reconstruction_errors(code, &rows.pixels),
-        },
-        Baseline {
-            name: "mahalanobis",
-            described: "Mahalanobis distance".into(),
-            scores: components.mahalanobis(&rows.pixels),
-        },
-    ]
 }
 
 /// The file of a picture.
