@@ -5,6 +5,7 @@ use core::fmt;
 
 /// The reason why a blob, a row or a buffer was refused. Flat, `Copy` and without strings, so a message can carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum Error {
     /// There is no blob: fewer bytes than its first fields, or erased ones.
     Empty,
@@ -41,7 +42,8 @@ pub enum Error {
     Misaligned,
     /// The layers are those of another network.
     Topology,
-    /// The weights have another number format than needed: `f32` instead of integers, or integers instead of `f32`.
+    /// The weights have another number format than needed: `f32` instead of integers, integers instead of `f32`, or integers
+    /// in the layout of another processor.
     Format,
     /// A field has an impossible value.
     Malformed,
@@ -75,6 +77,7 @@ pub enum Error {
 
 /// A resource that may be too small for a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 #[repr(u32)]
 pub enum Resource {
     /// Bytes of memory for the activations of one row and the kernel's scratch.

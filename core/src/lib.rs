@@ -1,7 +1,4 @@
-//! Autoencoders that are small enough to run, and to keep learning, on a microcontroller.
-//!
-//! The host trains with this crate; the device infers and learns with it. It is `no_std` and uses no heap. Only a
-//! Cortex-M with the DSP extension compiles `unsafe`: one kernel and the square root.
+#![doc = include_str!("../README.md")]
 //!
 //! # The law
 //!
@@ -21,32 +18,6 @@
 //! backward pass in `f32`, and [`centre`] makes it learn fast. [`quant`] is the same layer in integers. [`blob`] stores
 //! the weights, [`network`] runs them in place, and [`adapt`] lets the integer layer learn on the device.
 //!
-//! ```
-//! use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Sigmoid, Zeroed, loss};
-//!
-//! // 4 inputs, a code of 2, 4 outputs.
-//! type Tiny = Autoencoder<Dense<4, 2, Sigmoid>, Dense<2, 4, Sigmoid>>;
-//!
-//! let (mut net, mut gradient) = (Tiny::ZERO, Tiny::ZERO);
-//! for (i, w) in net.slices_mut().flatten().enumerate() {
-//!     *w = (i as f32).sin();
-//! }
-//! let x = [[0.1, 0.9, 0.2, 0.8]];
-//! let mut acts = <Tiny as Layer>::Acts::<1>::ZERO;
-//! let mut d = <Tiny as Layer>::Acts::<1>::ZERO;
-//! let mut errors = Vec::new();
-//! for _ in 0..100 {
-//!     net.forward(&x, &mut acts);
-//!     let (y, dy) = (Tiny::output(&acts, 1), Tiny::output_mut(&mut d, 1));
-//!     errors.push(loss::squared_error(&y[0], &x[0], 1.0, &mut dy[0]));
-//!     net.backward(&x, &acts, &mut d, None, &mut gradient);
-//!     for (w, g) in net.slices_mut().flatten().zip(gradient.slices().flatten()) {
-//!         *w -= 0.5 * g;
-//!     }
-//! }
-//! assert!(errors[99] < errors[0] / 10.0);
-//! ```
-//!
 //! Layers whose sizes do not match do not compile:
 //!
 //! ```compile_fail
@@ -61,8 +32,9 @@
 //! fn of(net: (Dense<784, 256, Sigmoid>, Dense<256, 784, Sigmoid>)) { network(net) }
 //! ```
 #![no_std]
-// The two exceptions on a Cortex-M4, each with its reason above it: `quant::dsp` and the square root in `optimizer`.
-#![cfg_attr(not(dsp), forbid(unsafe_code))]
+// The exceptions, each with its reason above it: `quant::dsp` and the square root in `optimizer` on a Cortex-M4, and
+// `quant::pairs` on processors without its DSP extension.
+#![cfg_attr(not(any(dsp, pairs)), forbid(unsafe_code))]
 
 pub mod activation;
 pub mod adapt;
@@ -82,6 +54,8 @@ pub mod network;
 pub mod optimizer;
 pub mod quant;
 pub mod topology;
+// Shared with the messages of `autoencoder-device`, and no part of the interface.
+#[doc(hidden)]
 pub mod wire;
 
 pub use activation::{Activation, Identity, Relu, Sigmoid};

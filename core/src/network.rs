@@ -13,7 +13,7 @@
 
 use crate::activation::ActivationKind;
 use crate::blob::{Blob, Format, Header, Layers, RawLayer};
-use crate::quant::{ChannelParams, Dense, Kernel, Native, Weights, padded};
+use crate::quant::{ChannelParams, Dense, Kernel, Native, Weights, padded, rows};
 use crate::{Error, LayerSpec, Resource, Topology};
 use core::ops::Range;
 use zerocopy::FromBytes;
@@ -47,8 +47,9 @@ pub enum Half {
 impl<'b> Network<'b> {
     /// Checks an integer blob, including each of its layers. Bytes after the blob are ignored.
     ///
-    /// Errors: those of [`Blob::open`]; [`Error::Format`] for a blob of `f32`; [`Error::Accumulator`] if the accumulators
-    /// were not checked; [`Error::Malformed`] if a layer does not have the sizes of the topology.
+    /// Errors: those of [`Blob::open`]; [`Error::Format`] for a blob of `f32`, or of a layout that this target does not
+    /// read; [`Error::Accumulator`] if the accumulators were not checked; [`Error::Malformed`] if a layer does not have the
+    /// sizes of the topology.
     pub fn open(bytes: &'b [u8]) -> Result<Self, Error> {
         Blob::open_and(bytes, check).map(|blob| Self { blob })
     }
@@ -240,7 +241,7 @@ fn copy(from: &[u8], to: &mut [u8]) -> Result<(), Error> {
 /// Returns an error unless the layers of a blob are integer layers with the sizes of the topology.
 fn check(blob: &Blob<'_>) -> Result<(), Error> {
     let Header { format, accumulators_checked, topology, .. } = blob.header();
-    if *format == Format::F32 {
+    if *format == Format::F32 || *format == Format::Int8Rows && !rows::READABLE {
         return Err(Error::Format);
     }
     if !accumulators_checked {
@@ -262,9 +263,10 @@ fn dense<'b>(format: Format, spec: LayerSpec, layers: &mut Layers<'b>) -> Option
         return None;
     }
     let weights = match format {
-        Format::F32 => return None,
         Format::Int8 => Weights::Int8(<[_]>::ref_from_bytes(weights).ok()?),
         Format::Int4 => Weights::Int4(<[_]>::ref_from_bytes(weights).ok()?),
+        Format::Int8Rows => Weights::Int8Rows(weights),
+        Format::F32 => return None,
     };
     Dense::new(spec, weights, <[_]>::ref_from_bytes(channels).ok()?, output)
 }

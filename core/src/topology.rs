@@ -83,6 +83,7 @@ pub struct Topology {
 
 /// Why a text or a list of layers is not a valid topology. Parts are counted from 1; part 1 is the number of inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TopologyError {
     /// There is no layer. A topology needs at least two sizes.
     NoLayer,

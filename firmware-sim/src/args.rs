@@ -58,6 +58,11 @@ pub enum Command {
     /// Train a whole network on the device, 64-16-4-16-64 in f32, from random weights. Its rows have 64 values; longer
     /// rows and larger images are reduced to 64 means
     Train(Train),
+    /// Serve a page on which you draw a digit and the device answers
+    ///
+    /// The application runs in the browser, as WebAssembly. The server is reached from this computer alone, and the page
+    /// talks to nothing else. Any other server of static files can serve the folder as well.
+    Page(Page),
 }
 
 /// The device, and how to reach it.
@@ -191,6 +196,10 @@ pub struct Bench {
     /// pseudo-random weights
     #[arg(long, conflicts_with_all = ["layers", "topology", "learning", "data", "weights"])]
     pub detector: bool,
+    /// Measure programs in C instead, which are linked with the device's library for C: a codec, a detector and a learner. Their
+    /// results are compared with those of the board's own images
+    #[arg(long, conflicts_with_all = ["layers", "topology", "learning", "detector"])]
+    pub c: bool,
     #[command(flatten)]
     pub data: DataFolder,
     /// Fail if a figure exceeds its limit in this file
@@ -319,6 +328,16 @@ pub struct Train {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Options)]
+pub struct Page {
+    /// Port of the server; 0 is any that is free
+    #[arg(long, value_name = "N", default_value_t = 8128)]
+    pub port: u16,
+    /// Folder for the files of the page
+    #[arg(long, value_name = "FOLDER", default_value = "artifacts/page")]
+    pub out: PathBuf,
 }
 
 /// Parses the name of an optimizer.

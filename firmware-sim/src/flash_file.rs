@@ -8,6 +8,7 @@ use autoencoder_device::learn::record_bytes;
 use autoencoder_device::store::{ENDURANCE, Record, RecordState, Store, slot_bytes};
 use autoencoder_io::files::{self, FileLock};
 use autoencoder_io::formats::{FLASH, FileFormat, PROTECTED};
+use autoencoder_io::record::ensure_own;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -74,7 +75,7 @@ impl FlashFile {
     }
 
     fn ensure_own(&self, weights: &WeightsBlob) -> anyhow::Result<()> {
-        ensure_own(self.state, &self.path.display().to_string(), weights)
+        ensure_own(self.state, weights.crc).with_context(|| self.path.display().to_string())
     }
 }
 
@@ -121,17 +122,6 @@ fn is_flash(path: &Path) -> bool {
     let Ok(contents) = files::read(path) else { return false };
     let erased = !contents.is_empty() && contents.iter().all(|byte| *byte == 0xff);
     erased || contents.chunks(PAGE).any(|page| page.starts_with(FLASH.magic))
-}
-
-/// Returns an error if a flash is damaged or holds only a record of other weights. `what` names the flash in messages.
-pub fn ensure_own(state: RecordState, what: &str, weights: &WeightsBlob) -> anyhow::Result<()> {
-    match state {
-        RecordState::Damaged => bail!("{what}: damaged: it holds no whole record"),
-        RecordState::OtherWeights { found } => {
-            bail!("{what}: a record of other weights ({found:08x}; {} is {:08x})", weights.path.display(), weights.crc)
-        }
-        RecordState::Nothing | RecordState::Learned(_) | RecordState::Base(_) => Ok(()),
-    }
 }
 
 fn lock(path: &Path) -> anyhow::Result<FileLock> {
@@ -239,7 +229,7 @@ mod tests {
             assert!(!has_learned(&path, &ours));
             assert!(FlashFile::of_weights(&path, &ours).is_err());
             let reset =
-                LockedFlash::to_reset(&path, &ours).map(|flash| flash.file.state).map_err(|error| error.to_string());
+                LockedFlash::to_reset(&path, &ours).map(|flash| flash.file.state).map_err(|error| format!("{error:#}"));
             if because.starts_with("damaged") {
                 assert_eq!(reset, Ok(RecordState::Damaged), "a damaged flash can be reset");
             } else {

@@ -14,6 +14,7 @@ mod rows;
 mod samples;
 mod shift;
 mod terminal;
+mod toolchain;
 mod weights;
 mod writable;
 

@@ -1,7 +1,10 @@
 //! Pseudo-random samples for a network's input section, and the rows of their windows as this process computes them.
 
 use crate::random::Random;
-use autoencoder_core::front_end::{FrontEnd, Scale, Section, Spec, Window, row, write_section};
+use autoencoder_core::front_end::{FrontEnd, Scale, Section, Spec, write_section};
+use autoencoder_io::normal::Normal;
+use autoencoder_io::recordings::{Recording, Recordings};
+use autoencoder_io::windows::{self, Place};
 use std::iter::repeat_with;
 
 /// A window as this process computes it.
@@ -13,19 +16,22 @@ pub struct HostWindow {
     pub end: usize,
 }
 
-/// The windows of a recording, each taken from the recording itself instead of a ring.
-pub fn windows<'a>(section: &'a Section<'_>, samples: &'a [f32]) -> impl Iterator<Item = HostWindow> + 'a {
+/// The windows of a recording, computed as the host computes its training rows: from the recording itself instead of a
+/// ring.
+pub fn windows(section: &Section<'_>, samples: &[f32]) -> anyhow::Result<Vec<HostWindow>> {
     let spec = section.spec;
-    let channels = usize::from(spec.channels);
-    let (length, step) = (spec.samples(), channels * usize::from(spec.hop));
-    let mut scratch = vec![0.0; spec.scratch()];
-    let starts = (0..samples.len()).step_by(step).take_while(move |start| start + length <= samples.len());
-    starts.map(move |start| {
-        let window = Window::new(&samples[start..start + length], 0, channels);
-        let mut bytes = vec![0; spec.inputs()];
-        let clipped = row(&spec, section.scales(), &window, &mut scratch, &mut bytes);
-        HostWindow { row: bytes, clipped, end: (start + length) / channels }
-    })
+    let recording = Recording { name: "noise".into(), samples: samples.to_vec(), ..Recording::default() };
+    let recordings =
+        Recordings { channels: spec.channels.into(), recordings: vec![recording], ..Recordings::default() };
+    let places = windows::places(&recordings, &spec, &Normal::default())?;
+    let scales: Vec<Scale> = section.scales().collect();
+    let rows = windows::rows(&recordings, &spec, &scales, &places);
+    let of = |(i, place): (usize, &Place)| HostWindow {
+        row: rows.images.image(i).to_vec(),
+        clipped: rows.clipped[i],
+        end: place.start + usize::from(spec.window),
+    };
+    Ok(places.iter().enumerate().map(of).collect())
 }
 
 /// Numbers of samples that complete `windows` windows.

@@ -9,7 +9,7 @@ use autoencoder_io::data_options::DataOptions;
 use autoencoder_io::normal::Normal;
 use autoencoder_io::number::counted;
 use autoencoder_io::recordings::Recordings;
-use autoencoder_io::windows::{self, Place};
+use autoencoder_io::windows::{self, Kind, Place};
 
 /// Recordings that fit a detector, and their windows.
 pub struct Samples {
@@ -42,8 +42,8 @@ impl Samples {
         let (spec, labelled) = (section.spec, data.has_labels());
         let recordings = data.read_for(&names)?;
         windows::check(&recordings, &spec, &names).with_context(|| format!("{path} does not fit the data"))?;
-        let places = windows::places(&recordings, &spec)?;
-        let faulty: Vec<bool> = places.iter().map(|place| !normal.is_normal(&recordings, place)).collect();
+        let places = windows::places(&recordings, &spec, normal)?;
+        let faulty: Vec<bool> = places.iter().map(|place| place.kind == Kind::Faulty).collect();
         if labelled {
             normal.ensure_both(&recordings, &faulty)?;
         }
@@ -75,6 +75,12 @@ impl Samples {
     pub fn label(&self, window: usize) -> Option<&str> {
         let label = self.recordings.labels.get(self.places[window].label as usize).filter(|_| self.labelled);
         label.map(String::as_str)
+    }
+
+    /// The labels in pictures. An empty one is that of normal samples.
+    pub fn label_names(&self) -> Vec<String> {
+        let name = |label: &String| if label.is_empty() { "normal".to_owned() } else { label.clone() };
+        self.recordings.labels.iter().map(name).collect()
     }
 
     /// Seconds from one window to the next, if the rate is known.

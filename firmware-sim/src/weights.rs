@@ -1,5 +1,6 @@
 //! The weights blob of a device.
 
+use crate::board::Board;
 use crate::terminal::note;
 use anyhow::{Context, ensure};
 use autoencoder_core::blob::{Blob, Format, Header};
@@ -138,6 +139,22 @@ impl WeightsBlob {
         let (Some((encoder, first)), Some((decoder, last))) = halves else { return Ok(None) };
         let input = blob.input()?;
         Ok(Some([blob::len(&encoder, first, input)?, blob::len(&decoder, last, input)?]))
+    }
+
+    /// Whether the processor of a board reads the layout of the weights.
+    pub fn is_readable(&self, board: &Board) -> bool {
+        self.header.format != Format::Int8Rows || board.processor.has_helium()
+    }
+
+    /// Returns an error unless the processor of a board reads the layout of the weights.
+    pub fn ensure_readable(&self, board: &Board) -> anyhow::Result<()> {
+        let (path, Board { name, processor, .. }) = (self.path.display(), board);
+        ensure!(
+            self.is_readable(board),
+            "{path}: weights row by row, for a processor with Helium; expected a --board like mps3-an547, not {name}, \
+             a {processor}"
+        );
+        Ok(())
     }
 
     /// Returns an error unless the network can encode. `command` is what needs it.

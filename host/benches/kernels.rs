@@ -1,4 +1,4 @@
-//! The kernels of a training step on real digits, in `f32` and in bfloat16; one whole step; and two limits: a dense product
+//! The kernels of a training step on real digits, in `f32`, bfloat16 and 16-bit integers; one whole step; and two limits: a dense product
 //! and a bare loop of multiply-adds. All on one thread, except the step.
 //!
 //!     cargo bench -p host --bench kernels
@@ -10,7 +10,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use host::FloatNetwork;
 use host::data::Dataset;
-use host::kernels::{Bf16, F32, Products, SHARD, ShardOperands, activation_backward, lanes};
+use host::kernels::{Bf16, F32, Int16, Products, SHARD, ShardOperands, activation_backward, lanes};
 use host::train::{Recipe, Trainer};
 use pulp::{Arch, Simd, WithSimd};
 use std::path::Path;
@@ -88,84 +88,124 @@ fn bench<P: Products>(
     }
 }
 
-/// A product in `f32`.
-fn f32(bencher: Bencher<'_, '_>, topology: &str, index: usize, x: &[f32], product: Product) {
-    let network = network(topology);
-    bench(bencher, F32::default(), (&network, index, network.layer(index)), x, product);
+/// A product of the layer at `index` of a network, with the rounding and packing of its operands.
+fn packed<P: Products>(
+    bencher: Bencher<'_, '_>,
+    products: Option<P>,
+    (topology, index): (&str, usize),
+    x: &[f32],
+    product: Product,
+) {
+    let (network, Some(products)) = (network(topology), products) else { return };
+    let mut packed = products.packed(network.topology());
+    P::pack(&mut packed, &network);
+    let layer = P::layers(&packed, &network)[index];
+    bench(bencher, products, (&network, index, layer), x, product);
 }
 
-/// A product in bfloat16, with the rounding and packing of its operands.
-fn bf16(bencher: Bencher<'_, '_>, topology: &str, index: usize, x: &[f32], product: Product) {
-    let (network, Some(bf16)) = (network(topology), Bf16::detect()) else { return };
-    let mut packed = bf16.packed_network(network.topology());
-    packed.pack(&network);
-    let layer = packed.layers().nth(index).expect("a layer of the topology");
-    bench(bencher, bf16, (&network, index, layer), x, product);
+/// A product in `f32`.
+fn f32(bencher: Bencher<'_, '_>, layer: (&str, usize), x: &[f32], product: Product) {
+    packed(bencher, Some(F32::default()), layer, x, product);
+}
+
+/// A product in 16-bit integers.
+fn int16(bencher: Bencher<'_, '_>, layer: (&str, usize), x: &[f32], product: Product) {
+    packed(bencher, Int16::detect(), layer, x, product);
+}
+
+/// A product in bfloat16.
+fn bf16(bencher: Bencher<'_, '_>, layer: (&str, usize), x: &[f32], product: Product) {
+    packed(bencher, Bf16::detect(), layer, x, product);
 }
 
 /// The first layer of the default network.
-const FIRST: &str = "784-256";
+const FIRST: (&str, usize) = ("784-256", 0);
 /// Its last layer, as the second one.
-const LAST: &str = "16-256-784";
+const LAST: (&str, usize) = ("16-256-784", 1);
 
 #[divan::bench]
 fn forward_784_256_digits(bencher: Bencher<'_, '_>) {
-    f32(bencher, FIRST, 0, &digits(), Product::Forward);
+    f32(bencher, FIRST, &digits(), Product::Forward);
 }
 
 #[divan::bench]
 fn forward_784_256_dense(bencher: Bencher<'_, '_>) {
-    f32(bencher, FIRST, 0, &dense(SHARD, 784), Product::Forward);
+    f32(bencher, FIRST, &dense(SHARD, 784), Product::Forward);
 }
 
 #[divan::bench]
 fn forward_256_784(bencher: Bencher<'_, '_>) {
-    f32(bencher, LAST, 1, &dense(SHARD, 256), Product::Forward);
+    f32(bencher, LAST, &dense(SHARD, 256), Product::Forward);
 }
 
 #[divan::bench]
 fn backward_256_784(bencher: Bencher<'_, '_>) {
-    f32(bencher, LAST, 1, &dense(SHARD, 256), Product::InputGradient);
+    f32(bencher, LAST, &dense(SHARD, 256), Product::InputGradient);
 }
 
 #[divan::bench]
 fn gradients_784_256_digits(bencher: Bencher<'_, '_>) {
-    f32(bencher, FIRST, 0, &digits(), Product::WeightGradient);
+    f32(bencher, FIRST, &digits(), Product::WeightGradient);
 }
 
 #[divan::bench]
 fn gradients_784_256_dense(bencher: Bencher<'_, '_>) {
-    f32(bencher, FIRST, 0, &dense(SHARD, 784), Product::WeightGradient);
+    f32(bencher, FIRST, &dense(SHARD, 784), Product::WeightGradient);
 }
 
 #[divan::bench]
 fn gradients_256_784(bencher: Bencher<'_, '_>) {
-    f32(bencher, LAST, 1, &dense(SHARD, 256), Product::WeightGradient);
+    f32(bencher, LAST, &dense(SHARD, 256), Product::WeightGradient);
 }
 
 #[divan::bench]
 fn bfloat16_forward_784_256_digits(bencher: Bencher<'_, '_>) {
-    bf16(bencher, FIRST, 0, &digits(), Product::Forward);
+    bf16(bencher, FIRST, &digits(), Product::Forward);
 }
 
 #[divan::bench]
 fn bfloat16_gradients_784_256_digits(bencher: Bencher<'_, '_>) {
-    bf16(bencher, FIRST, 0, &digits(), Product::WeightGradient);
+    bf16(bencher, FIRST, &digits(), Product::WeightGradient);
 }
 
 #[divan::bench]
 fn bfloat16_forward_256_784(bencher: Bencher<'_, '_>) {
-    bf16(bencher, LAST, 1, &dense(SHARD, 256), Product::Forward);
+    bf16(bencher, LAST, &dense(SHARD, 256), Product::Forward);
 }
 
 #[divan::bench]
 fn bfloat16_backward_256_784(bencher: Bencher<'_, '_>) {
-    bf16(bencher, LAST, 1, &dense(SHARD, 256), Product::InputGradient);
+    bf16(bencher, LAST, &dense(SHARD, 256), Product::InputGradient);
 }
 
 #[divan::bench]
 fn bfloat16_gradients_256_784(bencher: Bencher<'_, '_>) {
-    bf16(bencher, LAST, 1, &dense(SHARD, 256), Product::WeightGradient);
+    bf16(bencher, LAST, &dense(SHARD, 256), Product::WeightGradient);
+}
+
+#[divan::bench]
+fn int16_forward_784_256_digits(bencher: Bencher<'_, '_>) {
+    int16(bencher, FIRST, &digits(), Product::Forward);
+}
+
+#[divan::bench]
+fn int16_gradients_784_256_digits(bencher: Bencher<'_, '_>) {
+    int16(bencher, FIRST, &digits(), Product::WeightGradient);
+}
+
+#[divan::bench]
+fn int16_forward_256_784(bencher: Bencher<'_, '_>) {
+    int16(bencher, LAST, &dense(SHARD, 256), Product::Forward);
+}
+
+#[divan::bench]
+fn int16_backward_256_784(bencher: Bencher<'_, '_>) {
+    int16(bencher, LAST, &dense(SHARD, 256), Product::InputGradient);
+}
+
+#[divan::bench]
+fn int16_gradients_256_784(bencher: Bencher<'_, '_>) {
+    int16(bencher, LAST, &dense(SHARD, 256), Product::WeightGradient);
 }
 
 /// `σ(y + b)`

@@ -13,5 +13,6 @@ pub mod profile;
 pub mod report;
 mod sums;
 pub mod train;
+pub mod weights;
 
 pub use network::FloatNetwork;

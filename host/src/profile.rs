@@ -19,7 +19,7 @@ pub enum Phase {
     Backward,
     /// `dzᵀ · x`, the gradients of weights.
     Gradients,
-    /// Rounding and packing the operands of products in bfloat16.
+    /// Rounding and packing the operands of products.
     Operands,
     /// `σ(z + b)`
     Activation,

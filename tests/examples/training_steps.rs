@@ -4,7 +4,7 @@
 
 use autoencoder_core::Topology;
 use autoencoder_io::idx::Images;
-use host::train::{Recipe, Trainer};
+use host::train::{ProductKind, Recipe, Trainer};
 use rayon::ThreadPoolBuilder;
 use std::env;
 
@@ -27,7 +27,7 @@ fn main() {
     let pixels = (0..ROWS).flat_map(|row| (0..784).map(move |i| pixel(row, [i / 28, i % 28])));
     let images = Images { pixels: pixels.collect(), height: 28, width: 28 };
     let topology = Topology::named("small").expect("784-128-32-128-784");
-    let recipe = Recipe { bfloat16: false, ..Recipe::DEFAULT };
+    let recipe = Recipe { products: ProductKind::F32, ..Recipe::DEFAULT };
     let mut trainer = Trainer::new(&topology, recipe, STEPS, ROWS, 1, &images);
     let pool = ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
     let loss = pool.install(|| (0..steps).map(|_| trainer.step(&images)).last());

@@ -42,9 +42,9 @@ fn activations() -> impl Strategy<Value = &'static str> {
     select(vec!["s", "r", "i"])
 }
 
-/// The formats of integer weights.
+/// The formats of integer weights. Only a host and a processor with Helium read `Int8Rows`.
 pub fn formats() -> impl Strategy<Value = Format> {
-    select(vec![Format::Int8, Format::Int4])
+    select(vec![Format::Int8, Format::Int4, Format::Int8Rows])
 }
 
 /// A network with pseudo-random weights. An element of its code has `code_bits` bits if it is the output of a sigmoid,

@@ -137,6 +137,38 @@ fn exact_bytes_of_four_bit_weights() {
 }
 
 #[test]
+fn exact_bytes_of_weights_in_rows() {
+    let bytes = WEIGHTS.as_flattened().iter().map(|w| (i16::from(*w) + 128) as u8).collect::<Vec<_>>();
+    let (int8, blob) = (tiny(), write(Format::Int8Rows, &bytes));
+    assert_eq!((blob.len(), blob[9]), (int8.len(), 3));
+    #[rustfmt::skip]
+    let weights = [
+        16,                                                         // 16 bytes of weights, 128 added to each
+        0x81, 0x82, 0x83, 0x84,                                     // row 0
+        0x7f, 0x7e, 0x7d, 0x7c,                                     // row 1
+        0xff, 0x80, 0x01, 0x80,                                     // row 2
+        0x85, 0x86, 0x87, 0x88,                                     // row 3
+    ];
+    let found = blob.windows(17).filter(|window| *window == weights).count();
+    assert_eq!(found, 2, "one for each layer");
+    let file = aligned(&blob);
+    let network = Network::open(file.bytes()).unwrap();
+    for layer in network.layers() {
+        assert_eq!(layer.weights(), Weights::Int8Rows(&bytes));
+        assert_eq!(layer.channels(), &CHANNELS);
+    }
+    // The exporter makes the same blob from the one for every processor, and of no other.
+    let in_rows = |bytes: &[u8]| host::export::in_rows(&aligned(bytes).open().unwrap());
+    assert_eq!(in_rows(&int8), Ok(blob.clone()));
+    assert_eq!([in_rows(&tiny_int4()), in_rows(&blob)], [Err(Error::Format), Err(Error::Format)]);
+    // Weights of another length are not those of the layer.
+    for length in [0, 15, 17, 20, 32] {
+        let other = write(Format::Int8Rows, &vec![1; length]);
+        assert_eq!(Network::open(aligned(&other).bytes()).err(), Some(Error::Malformed), "{length} bytes");
+    }
+}
+
+#[test]
 fn a_written_blob_is_read_in_place() {
     let file = aligned(&tiny());
     let network = Network::open(file.bytes()).unwrap();

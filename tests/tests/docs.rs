@@ -9,7 +9,7 @@ fn root() -> PathBuf {
 
 /// The files with this extension, at the top and in the folders of documents and data.
 fn files(extension: &str) -> Vec<PathBuf> {
-    let folders = ["", "docs", "docs/data", "data/mnist", "models"].map(|folder| root().join(folder));
+    let folders = ["", "docs", "docs/data", "docs/guide", "data/mnist", "models"].map(|folder| root().join(folder));
     let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
     let files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
     assert!(files.len() > 3, "{files:?}");

@@ -76,7 +76,7 @@ fn cut(layer: &Layer, spec: LayerSpec) -> Layer {
 #[test]
 fn nonzero_padding_does_not_affect_the_outputs() {
     let mut random = Random::new(5);
-    for format in [Format::Int8, Format::Int4] {
+    for format in [Format::Int8, Format::Int4, Format::Int8Rows] {
         for name in ["5-1-5", "6-2-6", "7-3-7", "8-3-5", "5-4-8"] {
             let topology: Topology = name.parse().unwrap();
             let net = Net::of("8-4-8", format, 3);

@@ -9,10 +9,10 @@ use autoencoder_core::optimizer::{Adam, OptimizerKind, RmsProp};
 use autoencoder_core::{Autoencoder, Backward, Dense, Layer, Parameters, Sigmoid, Topology};
 use autoencoder_io::zeroed_box;
 use host::FloatNetwork;
-use host::kernels::Bf16;
+use host::kernels::{Bf16, Int16};
 use host::train::qat::{Qat, WeightFormat};
 use host::train::recipe::Schedule;
-use host::train::{Recipe, Trainer};
+use host::train::{ProductKind, Recipe, Trainer};
 use left_out::or_left_out;
 use ndarray::{Array2, Axis};
 use tests::digits;
@@ -90,7 +90,7 @@ fn rules(optimizer: OptimizerKind, bfloat16: bool) -> [fn(f32) -> f32; 2] {
     }
 }
 
-fn check(optimizer: OptimizerKind, bfloat16: bool, int4: bool, error: f32) {
+fn check(optimizer: OptimizerKind, products: ProductKind, int4: bool, error: f32) {
     const RATE: f32 = 0.002;
     let all_rounded = Qat { weights: Some(WeightFormat::Int4), code_bits: 8, fraction: 1.0 };
     let (qat, rate) = if int4 { (all_rounded, qat_rate(0.0015, 1, 10)) } else { (Qat::NONE, RATE) };
@@ -101,11 +101,11 @@ fn check(optimizer: OptimizerKind, bfloat16: bool, int4: bool, error: f32) {
         schedule: Schedule::Constant(RATE),
         augment_fraction: 0.0,
         qat,
-        bfloat16,
+        products,
         ..Recipe::DEFAULT
     };
     let mut trainer = Trainer::new(&topology(), recipe, 10, ROWS, 1, &rows);
-    let case = format!("{optimizer:?}, {qat:?}, bfloat16 {bfloat16}");
+    let case = format!("{optimizer:?}, {qat:?}, {products:?}");
 
     let centres = centres(&rows);
     let (before, (mse, gradients)) = (numbers(trainer.state()[0]), gradients(trainer.network(), &rows));
@@ -127,7 +127,7 @@ fn check(optimizer: OptimizerKind, bfloat16: bool, int4: bool, error: f32) {
     assert!((found / mse - 1.0).abs() < error, "{case}: a loss of {found} instead of {mse}");
 
     let after = numbers(trainer.state()[0]);
-    let [weight_rule, bias_rule] = rules(optimizer, bfloat16);
+    let [weight_rule, bias_rule] = rules(optimizer, products == ProductKind::Bf16);
     for (layer, (mean, scale)) in centres.iter().enumerate() {
         let [(mut dw, db), (w, b), (next_w, next_b)] =
             [&gradients, &before, &after].map(|net| (net[2 * layer].clone(), &net[2 * layer + 1]));
@@ -150,9 +150,12 @@ fn check(optimizer: OptimizerKind, bfloat16: bool, int4: bool, error: f32) {
 fn a_step_equals_that_of_plain_loops() {
     for optimizer in [OptimizerKind::RmsProp(RMS_PROP), OptimizerKind::Adam(ADAM)] {
         for int4 in [false, true] {
-            check(optimizer, false, int4, 0.001);
-            if or_left_out(Bf16::detect()).is_some() {
-                check(optimizer, true, int4, 0.03);
+            check(optimizer, ProductKind::F32, int4, 0.001);
+            if or_left_out(Int16::detect(), "avx2").is_some() {
+                check(optimizer, ProductKind::Int16, int4, 0.006); // five times as exact as bfloat16
+            }
+            if or_left_out(Bf16::detect(), "avx512_bf16").is_some() {
+                check(optimizer, ProductKind::Bf16, int4, 0.03);
             }
         }
     }
@@ -163,7 +166,8 @@ fn a_step_equals_that_of_plain_loops() {
 fn the_moments_are_reset_when_rounding_begins() {
     let qat = Qat { weights: Some(WeightFormat::Int8), code_bits: 8, fraction: 0.5 };
     let rows = rows();
-    let bf16_moments = or_left_out(Bf16::detect()).map(|_| Adam { beta1: 0.95, beta2: 0.98, ..Adam::default() });
+    let bf16_moments =
+        or_left_out(Bf16::detect(), "avx512_bf16").map(|_| Adam { beta1: 0.95, beta2: 0.98, ..Adam::default() });
     for adam in [Some(Adam::default()), bf16_moments].into_iter().flatten() {
         let optimizer = OptimizerKind::Adam(adam);
         let recipe = Recipe { init: Init::UnitNormal, optimizer, centred: false, qat, ..Recipe::DEFAULT };
@@ -226,6 +230,19 @@ fn the_learning_rate_rises_and_falls_along_two_cosines() {
         assert!((rate / expected - 1.0).abs() < 1e-5, "{rate} at rounded step {step}, not {expected}");
     }
     assert_eq!([1, 500, 30_000].map(|step| Recipe::SEED.rate(step, 30_000)), [0.01; 3]);
+    // The rate of a step that rounds the code for the first time is higher.
+    for (format, code_bits, default, codec) in [
+        (WeightFormat::Int8, 8, 0.0003, 0.0003),
+        (WeightFormat::Int8, 7, 0.004, 0.0003),
+        (WeightFormat::Int4, 8, 0.0015, 0.0015),
+        (WeightFormat::Int4, 2, 0.004, 0.0015),
+    ] {
+        for (recipe, peak) in [(Recipe::DEFAULT, default), (Recipe::CODEC, codec)] {
+            let recipe = Recipe { qat: Qat::new(Some(format), code_bits), ..recipe };
+            let (rate, expected) = (recipe.rate(2901, 3000), qat_rate(peak, 1, 100));
+            assert!((rate / expected - 1.0).abs() < 1e-5, "{} {rate}, {:?}", recipe.name, recipe.qat);
+        }
+    }
 }
 
 /// A new scale would move most of the sixteen values of a 4-bit weight. With 8 bits, the scale follows the weights.

@@ -3,6 +3,7 @@
 
 use autoencoder_core::Topology;
 use autoencoder_core::activation::ActivationKind;
+use autoencoder_core::optimizer::{Adam, OptimizerKind};
 use autoencoder_core::quant::ACCUMULATOR_LIMIT;
 use autoencoder_io::idx::Images;
 use crc::{CRC_32_ISO_HDLC, Crc};
@@ -11,14 +12,16 @@ use host::train::centre::{Centre, centres, initial_biases};
 use host::train::checkpoint::{Checkpoint, CheckpointError, MAX_BATCH, Run};
 use host::train::qat::{Qat, WeightFormat, round, round_code};
 use host::train::recipe::Schedule;
-use host::train::{Recipe, Trainer};
+use host::train::{ProductKind, Recipe, Trainer};
 use ndarray::Array2;
+use rand_pcg::Pcg32;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use tests::{Reference, random_network};
 
-/// Steps that the same machine and any other take alike: nothing moved, no bfloat16.
-const EXACT: Recipe = Recipe { augment_fraction: 0.0, qat: Qat::NONE, bfloat16: false, ..Recipe::DEFAULT };
+/// Steps that the same machine and any other take alike: nothing moved, products in `f32`.
+const EXACT: Recipe = Recipe { augment_fraction: 0.0, qat: Qat::NONE, products: ProductKind::F32, ..Recipe::DEFAULT };
 
 /// Rows in [0, 1], each of whose columns has another mean.
 fn rows(count: usize, width: usize) -> Array2<f32> {
@@ -409,4 +412,62 @@ fn the_memory_of_a_checkpoint_is_twice_its_file() {
         let memory = Checkpoint::memory_bytes(&run.topology);
         assert!(memory.abs_diff(2 * file) < 4096, "{topology}: {memory} bytes for a file of {file}");
     }
+}
+
+/// Its own tests need JAX and do not run with these. What the recipe does not name as a constant is measured on the host.
+#[test]
+fn the_recipe_in_jax_has_the_numbers_of_the_default() {
+    let source = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/scale-out").join(name);
+        fs::read_to_string(path).unwrap()
+    };
+    let Recipe { optimizer, schedule, augment_fraction, init, centred: true, noise: 0.0, seed, .. } = Recipe::DEFAULT
+    else {
+        panic!("another recipe")
+    };
+    let OptimizerKind::Adam(Adam { beta1, beta2, epsilon, nesterov: true }) = optimizer else {
+        panic!("{optimizer:?}")
+    };
+    let Schedule::Cosine { peak, warmup, last } = schedule else { panic!("{schedule:?}") };
+    // The deviation of many weights, in units of that without a gain.
+    let gain = |activation: &str| {
+        let topology: Topology = format!("300-300{activation}").parse().unwrap();
+        let (mut weights, mut bias) = (vec![0.0; 300 * 300], vec![1.0; 300]);
+        init.fill_layer(topology.layers()[0], &mut weights, &mut bias, &mut Pcg32::new(1, 0));
+        assert!(bias.iter().all(|bias| *bias == 0.0));
+        let variance = weights.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>() / weights.len() as f64;
+        (variance * 300.0).sqrt()
+    };
+    let gains = [("s", "4.0", 4.0), ("r", "2**0.5", 2f64.sqrt()), ("i", "1.0", 1.0)];
+    for (activation, text, expected) in gains {
+        assert!((gain(activation) / expected - 1.0).abs() < 0.01, "{activation}: not {text}");
+    }
+    let gains = gains.map(|(activation, text, _)| format!("\"{activation}\": {text}")).join(", ");
+    // Black and white inputs: the centres, and the first biases b̃ = b + W·c, clipped.
+    let rows = Array2::from_shape_fn((4, 3), |(_, i)| [0.0, 1.0, 0.25][i]);
+    let topology: Topology = "3-2-2r-3".parse().unwrap();
+    let centres = centres(&topology, &rows, 4);
+    let mut network = FloatNetwork::new(&topology);
+    initial_biases(&mut network, &centres);
+    let unlogit = network.layer(2).bias.iter().map(|b| 1.0 / (1.0 + (-b).exp())).collect::<Vec<f32>>();
+    assert!(
+        unlogit.iter().zip([0.005, 0.995, 0.25]).all(|(found, expected)| (found - expected).abs() < 1e-6),
+        "{unlogit:?}"
+    );
+    let [first, after_sigmoid, after_relu] = &centres[..] else { panic!("{centres:?}") };
+    assert!(first.as_ref().is_some_and(|c| c.mean == [0.0, 1.0, 0.25] && c.scale == 1.0) && after_relu.is_none());
+    assert!(after_sigmoid.as_ref().is_some_and(|c| c.mean == [0.5, 0.5] && c.scale == 4.0));
+    for line in [
+        format!("BETA1, BETA2, EPSILON = {beta1}, {beta2}, {epsilon:e}"),
+        format!("PEAK_RATE, LAST_RATE, WARM_UP = {peak}, {last}, {warmup}"),
+        format!("SHIFTED_STEPS = {augment_fraction}"),
+        format!("GAINS = {{{gains}}}"),
+        "    clipped = np.clip(mean, 0.005, 0.995)".into(),
+        "    found = [Centre(mean, 1.0)]".into(),
+    ] {
+        assert!(source("recipe.py").lines().any(|found| found == line), "no line `{line}`");
+    }
+    let centre = "np.full(layer.inputs, 0.5 if sigmoid else 0.0, np.float32), 4.0 if sigmoid else 1.0)";
+    assert!(source("recipe.py").contains(centre));
+    assert!(source("train.py").contains(&format!("\"--seed\", type=natural, default={seed},")));
 }

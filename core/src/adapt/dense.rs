@@ -3,7 +3,7 @@
 use super::{Moments, StepContext};
 use crate::activation::ActivationKind;
 use crate::quant::requantise::{MIDDLE, SIGMOID, STEPS, offset};
-use crate::quant::{ChannelParams, Dense, Int4Tile, Int8Tile, Weights};
+use crate::quant::{ChannelParams, Dense, Int4Tile, Int8Tile, Weights, rows};
 use core::ops::RangeInclusive;
 
 /// The unit of a multiplier, which converts accumulator units to indices: 2^-32.
@@ -67,15 +67,17 @@ pub fn backward(
         learn_rows(step, is_last, kind, *y, own, &mut d, channels, moments); // d = dL/dacc
         // dx = Wᵀ · dacc
         match base.weights() {
-            Weights::Int8(tiles) => add_rows(dx, rows(tiles, inputs / 4, group), d),
-            Weights::Int4(tiles) => add_rows_int4(dx, rows(tiles, inputs / 2, group), d),
+            Weights::Int8(tiles) => add_rows(dx, group_of(tiles, inputs / 4, group), d),
+            Weights::Int4(tiles) => add_rows_int4(dx, group_of(tiles, inputs / 2, group), d),
+            Weights::Int8Rows(bytes) if rows::READABLE => add_bytes(dx, group_of(bytes, 4 * inputs, group), d),
+            Weights::Int8Rows(_) => {}
         }
     }
 }
 
 /// The weights of one group of four rows.
 #[inline(always)]
-fn rows<W>(weights: &[W], length: usize, group: usize) -> &[W] {
+fn group_of<W>(weights: &[W], length: usize, group: usize) -> &[W] {
     weights.chunks_exact(length.max(1)).nth(group).unwrap_or_default()
 }
 
@@ -124,6 +126,17 @@ fn add_rows_int4(dx: &mut [f32], group: &[Int4Tile], d: [f32; 4]) {
         let [w0, w1] = tile.columns();
         add_column(x0, w0, d);
         add_column(x1, w1, d);
+    }
+}
+
+/// `dx += Σ d·w` over the four rows of a group of weights in rows.
+#[inline(never)]
+fn add_bytes(dx: &mut [f32], group: &[u8], d: [f32; 4]) {
+    let inputs = dx.len();
+    let row = |row: usize| group_of(group, inputs, row).iter();
+    let columns = row(0).zip(row(1)).zip(row(2).zip(row(3)));
+    for (dx, ((w0, w1), (w2, w3))) in dx.iter_mut().zip(columns) {
+        add_column(dx, [w0, w1, w2, w3].map(|w| rows::unpack(*w).into()), d);
     }
 }
 

@@ -32,6 +32,7 @@ const TRAILER: usize = 4;
 
 /// How the weights are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Format {
     /// IEEE 754 single precision.
     F32,
@@ -39,6 +40,8 @@ pub enum Format {
     Int8,
     /// As `Int8`, with weights of 4 bits.
     Int4,
+    /// As `Int8`, with the weights row by row, for a processor with Helium: [`crate::quant::rows`].
+    Int8Rows,
 }
 
 /// The scores of inputs like the training data: `lower ..= upper`.
@@ -65,7 +68,8 @@ impl Thresholds {
 pub struct Header {
     /// How the weights are stored.
     pub format: Format,
-    /// Whether every accumulator was checked to stay within [`crate::quant::ACCUMULATOR_LIMIT`].
+    /// Whether the program that wrote the blob found every accumulator below [`crate::quant::ACCUMULATOR_LIMIT`]. A device
+    /// relies on it and does not check again: if it is not true, sums wrap around.
     pub accumulators_checked: bool,
     /// The number of training steps.
     pub steps: u32,
@@ -93,6 +97,7 @@ pub struct RawLayer<'a> {
     pub output: QuantParams,
     /// int8 and int4: a [`crate::quant::ChannelParams`] for each output, padded. f32: empty.
     pub channels: &'a [u8],
-    /// int8: the [`crate::quant::Int8Tile`]s. int4: the [`crate::quant::Int4Tile`]s. f32: weights, then bias.
+    /// int8: the [`crate::quant::Int8Tile`]s. int4: the [`crate::quant::Int4Tile`]s. Int8 in rows: the
+    /// bytes of [`crate::quant::rows`]. f32: weights, then bias.
     pub weights: &'a [u8],
 }

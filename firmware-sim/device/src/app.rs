@@ -234,23 +234,26 @@ fn learn<'a, 'b, L: Learn, I: Input<'b>>(
     detector: &'a mut Detector<'b, '_, L, I>,
     command: LearningCommand<'_>,
 ) -> Result<Reply<'a, I::Reply>, Error> {
-    if let LearningCommand::Samples(samples) = command {
-        return match detector.learn_bytes(samples)? {
-            Some((score, held_out)) => Ok(Reply::Learned { score, held_out }),
-            None => I::reply(Sampled::Incomplete).map(Reply::Sampled),
-        };
-    }
-    let (learner, network, memory) = detector.codec().learner()?;
     match command {
+        LearningCommand::Samples(samples) => {
+            return match detector.learn_bytes(samples)? {
+                Some((score, held_out)) => Ok(Reply::Learned { score, held_out }),
+                None => I::reply(Sampled::Incomplete).map(Reply::Sampled),
+            };
+        }
+        LearningCommand::Repeat => {
+            let left = detector.repeat()?;
+            return I::reply(Sampled::Repeated(left)).map(Reply::Sampled);
+        }
         LearningCommand::Row(row) => {
-            let (score, held_out) = learner.learn(network, memory, row, None)?;
+            let (score, held_out) = detector.learn_row(row)?;
             return Ok(Reply::Learned { score, held_out });
         }
-        LearningCommand::End => return Ok(Reply::Judged(learner.end(network, memory)?)),
-        LearningCommand::Flash { at } => return Ok(Reply::Flash(learner.read_flash(at)?)),
-        LearningCommand::Status | LearningCommand::Samples(_) => {}
-        LearningCommand::Begin(begin) => learner.begin(network, begin)?,
-        LearningCommand::Reset => learner.reset(network)?,
+        LearningCommand::End => return Ok(Reply::Judged(detector.end()?)),
+        LearningCommand::Flash { at } => return Ok(Reply::Flash(detector.codec().learner()?.0.read_flash(at)?)),
+        LearningCommand::Status => {}
+        LearningCommand::Begin(begin) => detector.begin(begin)?,
+        LearningCommand::Reset => detector.reset()?,
     }
-    Ok(Reply::Status(learner.status(network)?))
+    Ok(Reply::Status(detector.status()?))
 }

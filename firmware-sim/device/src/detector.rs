@@ -113,11 +113,12 @@ impl<'b, 'm, L: Learn, I: Input<'b>> Detector<'b, 'm, L, I> {
         Ok(network.topology().row().max(network.code_bytes()).max(L::ROW).max(samples))
     }
 
-    /// Begins a new window with the next sample, after an interruption of the stream. The monitor continues. Returns the
-    /// shape of the samples.
+    /// Begins a new recording with the next sample: the window and the vote of the monitor start anew. Returns the shape
+    /// of the samples.
     pub fn restart(&mut self) -> Result<Spec, Error> {
         let spec = self.spec()?;
         self.input.restart();
+        self.monitor = Monitor::new(self.codec.thresholds()?);
         Ok(spec)
     }
 
@@ -150,6 +151,7 @@ impl<'b, 'm, L: Learn, I: Input<'b>> Detector<'b, 'm, L, I> {
     /// Learns from samples in the form of a message.
     pub(crate) fn learn_bytes(&mut self, samples: &[u8]) -> Result<Option<(u32, bool)>, Error> {
         self.spec()?;
+        self.codec.learner()?.0.ensure_running()?;
         let clipped = self.input.push_bytes(samples)?;
         clipped.map(|clipped| self.learn_window(clipped)).transpose()
     }
@@ -168,8 +170,10 @@ impl<'b, 'm, L: Learn, I: Input<'b>> Detector<'b, 'm, L, I> {
 
     /// Begins a run of learning. A run in progress is discarded.
     pub fn begin(&mut self, begin: Begin) -> Result<(), Error> {
+        // A hop of 0 is no hop: `Spec::check`.
+        let overlap = self.input.spec().map_or(0, |spec| u32::from(spec.window.saturating_sub(1) / spec.hop.max(1)));
         let (learner, network, _) = self.codec.learner()?;
-        learner.begin(network, begin)
+        learner.begin(network, begin, overlap)
     }
 
     /// Gives the run its next row: [`Learn::learn`].
@@ -178,10 +182,18 @@ impl<'b, 'm, L: Learn, I: Input<'b>> Detector<'b, 'm, L, I> {
         learner.learn(network, memory, row, None)
     }
 
+    /// Takes the next step of the further passes over the stored windows, if one is left. Returns how many are left then.
+    /// Call it until none is, between the last window and [`Self::end`].
+    pub fn repeat(&mut self) -> Result<u32, Error> {
+        self.spec()?;
+        let (learner, network, memory) = self.codec.learner()?;
+        learner.repeat(network, memory)
+    }
+
     /// Ends the run. Keeps what helps, and undoes the rest: [`Judgement::kept`].
     pub fn end(&mut self) -> Result<Judgement, Error> {
         let (learner, network, memory) = self.codec.learner()?;
-        learner.end(network, memory)
+        learner.end(network, memory, I::SAMPLES)
     }
 
     /// Discards what was learned, in RAM and in flash.
@@ -202,8 +214,9 @@ impl<L: Learn> Detector<'_, '_, L> {
     }
 
     /// Takes the next sample of a run of learning. If it completes a window, the run gets its row: [`Learn::learn`].
+    /// Without a run, the sample is not taken: [`Error::NotLearning`].
     pub fn learn(&mut self, sample: &[impl Number]) -> Result<Option<(u32, bool)>, Error> {
-        self.codec.network()?;
+        self.codec.learner()?.0.ensure_running()?;
         let clipped = self.input.push(sample)?;
         clipped.map(|clipped| self.learn_window(clipped)).transpose()
     }

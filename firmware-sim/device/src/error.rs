@@ -6,6 +6,7 @@ use core::fmt;
 
 /// The reason why a command was not executed. Flat and `Copy`: a response carries it unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum Error {
     /// Bytes of the frame were lost or added.
     Frame,

@@ -54,6 +54,9 @@ pub trait Input<'b>: Sized {
     /// What [`Reply::Sampled`](crate::Reply::Sampled) carries.
     type Reply: Serialize;
 
+    /// Whether the device takes samples. A constant, so that an image that takes rows alone has no code for the rest.
+    const SAMPLES: bool = false;
+
     /// The contents of a reply. Errors: [`Error::RowsOnly`].
     fn reply(sampled: Sampled) -> Result<Self::Reply, Error>;
 
@@ -196,6 +199,8 @@ impl<'m> Sampler<'_, 'm> {
 impl<'b> Input<'b> for Sampler<'b, '_> {
     type Reply = Sampled;
 
+    const SAMPLES: bool = true;
+
     fn reply(sampled: Sampled) -> Result<Sampled, Error> {
         Ok(sampled)
     }
@@ -214,8 +219,7 @@ impl<'b> Input<'b> for Sampler<'b, '_> {
     }
 
     fn spare_bytes(&self) -> usize {
-        let used = |spec: Spec| size_of::<f32>() * (spec.samples() + spec.scratch()) + spec.inputs();
-        self.memory_bytes().saturating_sub(self.spec().map_or(0, used))
+        self.memory_bytes().saturating_sub(self.spec().map_or(0, |spec| window_bytes(&spec)))
     }
 
     fn spec(&self) -> Result<Spec, Error> {
@@ -256,9 +260,14 @@ impl<'b> Input<'b> for Sampler<'b, '_> {
     }
 }
 
+/// Bytes of the buffers of a [`Sampler`]: a window, the scratch of the front end, and a row.
+pub fn window_bytes(spec: &Spec) -> usize {
+    size_of::<f32>() * (spec.samples() + spec.scratch()) + spec.inputs()
+}
+
 /// The input section of a network's blob. Errors: [`Error::NoSection`], [`Error::Inputs`], and
 /// [`WeightsError::Malformed`].
-fn section<'b>(network: &Network<'b>) -> Result<Section<'b>, Error> {
+pub fn section<'b>(network: &Network<'b>) -> Result<Section<'b>, Error> {
     let bytes = network.blob().input()?;
     if bytes.is_empty() {
         return Err(Error::NoSection);

@@ -1,6 +1,8 @@
-//! The application that runs on the microcontroller: commands in, responses out.
+#![doc = include_str!("../README.md")]
 //!
-//! `no_std`, no heap, no `unsafe`. The application borrows its [`Buffers`], which a device keeps in a `static` as
+//! # The application
+//!
+//! Commands come in and responses go out. The application borrows its [`Buffers`], which a device keeps in a `static` as
 //! [`Memory`]. Their lengths are its capacities. It accepts any network that fits, and refuses any other with the
 //! number of bytes that are needed and the number of bytes available.
 //!

@@ -1,8 +1,9 @@
 //! Detects that the sensor has changed, by a vote over the last scores and by repeated rows.
 //!
 //! Each score is one vote: above the upper threshold, below the lower one, or between them. The blob holds the
-//! thresholds, which were calibrated on the training data: one known row in 200 is above, and one in 200 is below. A
-//! stream has drifted once [`ALARM`] of the last [`WINDOW`] scores are outside the thresholds, on either side. It is
+//! thresholds, which were calibrated on known rows: of the training data, one in 200 is above, and one in 200 is below;
+//! of a detector, as many validation windows are above as its `--false-alarms` allow, and what is below has less than half
+//! the amplitude. A stream has drifted once [`ALARM`] of the last [`WINDOW`] scores are outside the thresholds, on either side. It is
 //! steady again once no more than [`CLEAR_AT`] are. So a few odd rows neither start nor end a drift:
 //!
 //! ```text

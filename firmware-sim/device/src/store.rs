@@ -29,7 +29,7 @@ pub use record::{Record, RecordState, StoreError};
 
 use autoencoder_core::crc::{self, Digest};
 use core::iter::repeat_n;
-use embedded_storage::nor_flash::{NorFlash, NorFlashError};
+use embedded_storage::nor_flash::NorFlash;
 
 const MAGIC: [u8; 4] = *b"AEKP";
 const VERSION: u32 = 3;
@@ -172,7 +172,7 @@ impl<F: NorFlash> Store<F> {
         if count == 0 {
             return Ok(0);
         }
-        self.flash.read(at, bytes.get_mut(..count).unwrap_or_default()).map_err(|error| error.kind())?;
+        self.flash.read(at, bytes.get_mut(..count).unwrap_or_default()).map_err(|error| StoreError::of(&error))?;
         Ok(count)
     }
 
@@ -224,7 +224,7 @@ impl<F: NorFlash> Store<F> {
         let mut crc = Digest::new();
         for at in (0..length).step_by(CHUNK) {
             let mut chunk = [0; CHUNK];
-            self.flash.read(start + at as u32, &mut chunk).map_err(|error| error.kind())?;
+            self.flash.read(start + at as u32, &mut chunk).map_err(|error| StoreError::of(&error))?;
             let bytes = chunk.get(..(length - at).min(CHUNK)).unwrap_or_default();
             crc.update(bytes);
             take(bytes);
@@ -246,7 +246,7 @@ impl<F: NorFlash> Store<F> {
         // bit is read correctly again.
         let other = self.start(1 - slot);
         if self.latest(slots).is_none() && slots.get(usize::from(1 - slot)) == Some(&Slot::Damaged) {
-            self.flash.erase(other, other + F::ERASE_SIZE as u32).map_err(|error| error.kind())?;
+            self.flash.erase(other, other + F::ERASE_SIZE as u32).map_err(|error| StoreError::of(&error))?;
         }
         let last = slots.get(usize::from(later(slots)));
         let sequence = if let Some(Slot::Whole { sequence, .. }) = last { sequence.wrapping_add(1) } else { 1 };
@@ -255,7 +255,7 @@ impl<F: NorFlash> Store<F> {
         let record = HEADER + length as usize + TRAILER;
         let start = self.start(slot);
         let pages = record.next_multiple_of(F::ERASE_SIZE) as u32;
-        self.flash.erase(start, start + pages).map_err(|error| error.kind())?;
+        self.flash.erase(start, start + pages).map_err(|error| StoreError::of(&error))?;
         let (mut crc, mut count) = (Digest::new(), 0);
         let mut chunks = Chunks { flash: &mut self.flash, at: start, bytes: [0xff; CHUNK], filled: 0 };
         for byte in header.into_iter().flatten().chain(channels.into_iter().take(length as usize + 1)) {
@@ -312,7 +312,7 @@ impl<F: NorFlash> Chunks<'_, F> {
         }
         self.filled += 1;
         if self.filled == CHUNK {
-            self.flash.write(self.at, &self.bytes).map_err(|error| error.kind())?;
+            self.flash.write(self.at, &self.bytes).map_err(|error| StoreError::of(&error))?;
             (self.at, self.filled) = (self.at + CHUNK as u32, 0);
         }
         Ok(())

@@ -63,7 +63,7 @@ fn a_device_that_does_not_learn_refuses_every_learning_command() {
     }
     // Also one by one, without the status that follows.
     let network = Network::open(blob.bytes()).unwrap();
-    assert_eq!(Frozen.begin(&network, BEGIN), Err(Error::Frozen));
+    assert_eq!(Frozen.begin(&network, BEGIN, 0), Err(Error::Frozen));
     assert_eq!(Frozen.reset(&network), Err(Error::Frozen));
 }
 

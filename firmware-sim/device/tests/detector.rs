@@ -155,7 +155,7 @@ fn what_is_not_a_number_is_clipped_and_large_numbers_do_no_harm() {
         let expected = match front_end {
             FrontEnd::Raw => 1,
             FrontEnd::Centred => 16,
-            FrontEnd::Spectrum { .. } => 10, // the bands of the other channel are those of a constant: -126
+            _ => 10, // the bands of the other channel are those of a constant: -126
         };
         assert_eq!(found.clipped, expected, "{front_end:?}");
     }
@@ -190,6 +190,38 @@ fn a_stream_of_odd_windows_is_a_drift() {
     assert!(drifts.iter().all(Observation::above));
     assert_eq!(drifts.iter().position(Observation::drifted), Some(9), "ten of the last windows");
     assert_eq!(drifts[9].verdict.drift(), Some(Drift::Above));
+}
+
+/// Nine odd windows at the end of a recording and nine at the beginning of the next are no drift.
+#[test]
+fn the_vote_starts_anew_with_a_recording() {
+    let spec = spec(1, 8, 8);
+    let (net, blob) = network(8, &section(&spec));
+    let odd = (0..10_000).map(|seed| recording(1, 8, seed)).filter(|window| {
+        let (row, _) = plain_row(window);
+        net.score(&row) > THRESHOLDS.upper
+    });
+    let odd: Vec<_> = odd.take(19).collect();
+    let drifted = |restart: bool| {
+        let mut detector = detector(&blob);
+        let mut windows = odd.iter().enumerate().map(|(i, window)| {
+            if restart && i == 9 {
+                detector.restart().unwrap();
+            }
+            observe(&mut detector, window)[0].1
+        });
+        windows.position(|observation| observation.drifted())
+    };
+    assert_eq!((odd.len(), drifted(false), drifted(true)), (19, Some(9), Some(18)));
+    // So does the count of equal windows.
+    let still = vec![vec![1i16]; 8];
+    let mut detector = detector(&blob);
+    for _ in 0..2 {
+        for repeats in 0..20 {
+            assert_eq!(observe(&mut detector, &still)[0].1.verdict.repeats, repeats);
+        }
+        detector.restart().unwrap();
+    }
 }
 
 fn app(blob: &BlobFile) -> App<'_, 'static, Frozen, Sampler<'_, 'static>> {
@@ -251,8 +283,9 @@ fn blobs_without_a_section_that_fits_take_rows_alone() {
     app.load(blob.bytes());
     ask(&mut app, Command::Samples(&[0; 8]), |reply| assert_eq!(reply, Err(Error::RowsOnly)));
     ask(&mut app, Command::Restart, |reply| assert_eq!(reply, Err(Error::RowsOnly)));
-    let command = Command::Learn(LearningCommand::Samples(&[0; 8]));
-    ask(&mut app, command, |reply| assert_eq!(reply, Err(Error::RowsOnly)));
+    for command in [LearningCommand::Samples(&[0; 8]), LearningCommand::Repeat] {
+        ask(&mut app, Command::Learn(command), |reply| assert_eq!(reply, Err(Error::RowsOnly)));
+    }
     assert_eq!(RowsOnly.spec(), Err(Error::RowsOnly));
 }
 
@@ -323,6 +356,14 @@ fn begin<'b, I: Input<'b>>(app: &mut App<'b, 'static, FlashLearner, I>, rows: u3
     ask(app, Command::Learn(LearningCommand::Begin(begin)), |reply| assert!(matches!(reply, Ok(Reply::Status(_)))));
 }
 
+/// Takes a step of the further passes. Returns the number of steps that are left.
+fn repeat<'b>(app: &mut App<'b, 'static, FlashLearner, Sampler<'b, 'static>>) -> u32 {
+    ask(app, Command::Learn(LearningCommand::Repeat), |reply| match reply {
+        Ok(Reply::Sampled(Sampled::Repeated(left))) => left,
+        other => panic!("{other:?}"),
+    })
+}
+
 /// Ends a run. Returns the sums of the scores, and all that the flash holds.
 fn end<'b, I: Input<'b>>(app: &mut App<'b, 'static, FlashLearner, I>) -> ([u32; 2], Vec<u8>) {
     let sums = ask(app, Command::Learn(LearningCommand::End), |reply| match reply {
@@ -353,36 +394,53 @@ fn waves(count: usize) -> Vec<[f32; 2]> {
     (0..count).map(sample).collect()
 }
 
+/// A run over samples whose steps are 0 gives each window the score of its row. It holds out eight windows, and does not learn from
+/// the one on either side of each that shares samples with it.
 #[test]
-fn learning_from_samples_is_learning_from_their_rows() {
+fn a_run_over_samples_learns_from_rows_that_share_nothing_with_the_held_out_ones() {
     let spec = spec(2, 8, 5);
     let blob = learnable(&section(&spec));
+    let net = Net::relay("16-8-4-8-16", autoencoder_core::blob::Format::Int8, 1);
     let samples = waves(1000);
-    let mut by_samples = learning::<0>(&blob);
-    begin(&mut by_samples, 190, 1);
-    let mut learned = Vec::new();
-    let bytes: Vec<[u8; 4]> = samples.iter().flatten().map(|x| x.to_le_bytes()).collect();
-    for command in bytes.as_flattened().chunks(command_bytes(&spec)) {
-        ask(&mut by_samples, Command::Learn(LearningCommand::Samples(command)), |reply| match reply {
-            Ok(Reply::Sampled(Sampled::Incomplete)) => {}
-            Ok(Reply::Learned { score, held_out }) => learned.push((score, held_out)),
-            other => panic!("{other:?}"),
-        });
-    }
-    let mut by_rows = learning::<0>(&blob);
-    begin(&mut by_rows, 190, 1);
-    let mut expected = Vec::new();
-    for window in samples.windows(8).step_by(5) {
+    let row_of = |window: &[[f32; 2]]| {
         let window: Vec<Vec<i16>> = window.iter().map(|sample| sample.map(|x| x as i16).to_vec()).collect();
-        let (row, _) = plain_row(&window);
-        ask(&mut by_rows, Command::Learn(LearningCommand::Row(&row)), |reply| match reply {
-            Ok(Reply::Learned { score, held_out }) => expected.push((score, held_out)),
-            other => panic!("{other:?}"),
-        });
-    }
-    assert!(learned.len() > 150);
-    assert_eq!(learned, expected);
-    assert_eq!(end(&mut by_samples), end(&mut by_rows));
+        plain_row(&window).0
+    };
+    let rows: Vec<Vec<u8>> = samples.windows(8).step_by(5).map(row_of).collect();
+    let run = |rate: u32| {
+        let mut app = learning::<0>(&blob);
+        let begin = Begin { method: Method::Adam, rate, batch: 1, rows: 191, passes: 1, forced: true };
+        ask(&mut app, Command::Learn(LearningCommand::Begin(begin)), |reply| assert!(reply.is_ok()));
+        let mut learned = Vec::new();
+        let bytes: Vec<[u8; 4]> = samples.iter().flatten().map(|x| x.to_le_bytes()).collect();
+        for command in bytes.as_flattened().chunks(command_bytes(&spec)) {
+            ask(&mut app, Command::Learn(LearningCommand::Samples(command)), |reply| match reply {
+                Ok(Reply::Sampled(Sampled::Incomplete)) => {}
+                Ok(Reply::Learned { score, held_out }) => learned.push((score, held_out)),
+                other => panic!("{other:?}"),
+            });
+        }
+        (learned, end(&mut app).0)
+    };
+    let (learned, [before, after]) = run(0);
+    assert_eq!(rows.len(), 199);
+    assert_eq!(
+        learned.iter().map(|(score, _)| *score).collect::<Vec<_>>(),
+        rows.iter().map(|row| net.score(row)).collect::<Vec<_>>()
+    );
+    // Three of the 24 windows of each eighth are not learned from, and those behind the last eighth are.
+    let kept: Vec<usize> = (0..199).filter(|i| learned[*i].1).collect();
+    assert!(
+        kept.chunks(3)
+            .enumerate()
+            .all(|(i, three)| three[2] == three[0] + 2 && three[0] / 24 == i && three[2] / 24 == i)
+    );
+    assert_eq!(kept.len(), 24);
+    // The one in the middle is held out.
+    let held: u32 = kept.chunks(3).map(|three| net.score(&rows[three[1]])).sum();
+    assert_eq!((before, after), (held, held));
+    let (_, [before, after]) = run(10_000);
+    assert!(before == held && after < before, "{before}, {after}");
 }
 
 /// Rows for learning, all different.
@@ -406,6 +464,7 @@ fn run<const STORED: usize>(blob: &BlobFile, rows: &[Vec<u8>], passes: u8) -> ([
     for row in rows {
         ask(&mut app, Command::Learn(LearningCommand::Row(row)), |reply| assert!(reply.is_ok(), "{reply:?}"));
     }
+    while repeat(&mut app) > 0 {}
     end(&mut app)
 }
 
@@ -447,5 +506,32 @@ fn a_further_pass_takes_the_steps_of_its_rows_in_order() {
     for row in constant.iter().cycle().take(12) {
         assert!(!learn(&mut again, row));
     }
+    // One step for each request, two passes over four rows.
+    let left: Vec<u32> = (0..10).map(|_| repeat(&mut once)).collect();
+    assert_eq!(left, [7, 6, 5, 4, 3, 2, 1, 0, 0, 0]);
+    assert_eq!(repeat(&mut again), 0);
     assert_eq!(end(&mut once), end(&mut again));
+    // A run that has ended has nothing to repeat, and the next one begins with its own rows.
+    ask(&mut once, Command::Learn(LearningCommand::Repeat), |reply| assert_eq!(reply, Err(Error::NotLearning)));
+    begin(&mut once, 4, 2);
+    assert_eq!(repeat(&mut once), 0);
+    learn(&mut once, &constant[0]);
+    assert_eq!(repeat(&mut once), 0);
+}
+
+/// A run may be judged before its further passes are done. The steps that were taken count.
+#[test]
+fn a_run_that_ends_early_keeps_the_steps_that_it_took() {
+    let blob = learnable(&section(&spec(2, 8, 8)));
+    let rows = rows(60);
+    let results = [0, 1, 300].map(|steps| {
+        let mut app = learning::<1024>(&blob);
+        begin(&mut app, rows.len() as u32, 9);
+        for row in &rows {
+            learn(&mut app, row);
+        }
+        (0..steps).for_each(|_| _ = repeat(&mut app));
+        end(&mut app).0[1]
+    });
+    assert!(results[0] != results[1] && results[2] < results[0], "{results:?}");
 }

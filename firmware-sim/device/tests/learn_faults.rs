@@ -22,6 +22,9 @@ use simulated::Simulated;
 /// Three pages hold a record of 36 channels and two thresholds.
 type Flash = Simulated<Vec<u8>, 6, 128, 8>;
 
+const BEGIN: LearningCommand<'_> =
+    LearningCommand::Begin(Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 9, passes: 1, forced: false });
+
 /// The observable state of the channels: the codes of a few rows, and the thresholds.
 fn state<F: NorFlash>(device: &mut Device<'_, F>) -> (Vec<Vec<u8>>, Thresholds) {
     (device.codes(), device.status(LearningCommand::Status).thresholds)
@@ -78,23 +81,15 @@ fn a_failed_save_leaves_the_device_as_before_the_run() {
 #[test]
 fn without_a_flash_a_run_is_refused_because_it_could_not_be_undone() {
     let blob = blob(1);
-    let begin = LearningCommand::Begin(Begin {
-        method: Method::Adam,
-        rate: 10_000,
-        batch: 1,
-        rows: 9,
-        passes: 1,
-        forced: false,
-    });
     let mut device = Device::boot(&blob, vec![0xff; 4096]);
     assert_eq!(device.status(LearningCommand::Status).kept, Err(StoreError::Capacity));
-    device.ask(Command::Learn(begin), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Capacity))));
+    device.ask(Command::Learn(BEGIN), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Capacity))));
     device.ask(Command::Learn(LearningCommand::Row(&[1; 16])), |reply| assert_eq!(reply, Err(Error::NotLearning)));
     // A reset has nothing to do, and still reports the reason.
     assert_eq!(device.status(LearningCommand::Reset).kept, Err(StoreError::Capacity));
 
     let mut device: Device<'_> = Device::without_flash(&blob);
-    device.ask(Command::Learn(begin), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Missing))));
+    device.ask(Command::Learn(BEGIN), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Missing))));
 }
 
 #[test]
@@ -132,15 +127,7 @@ fn a_network_too_large_for_the_flash_cannot_learn_and_the_records_stay() {
     let (learned, flash) = (device.codes(), device.flash());
     device.load(&large);
     assert_eq!(device.status(LearningCommand::Status).kept, Err(StoreError::Capacity));
-    let begin = LearningCommand::Begin(Begin {
-        method: Method::Adam,
-        rate: 10_000,
-        batch: 1,
-        rows: 9,
-        passes: 1,
-        forced: false,
-    });
-    for command in [begin, LearningCommand::Reset] {
+    for command in [BEGIN, LearningCommand::Reset] {
         device.ask(Command::Learn(command), |reply| assert_eq!(reply, Err(Error::Store(StoreError::Capacity))));
     }
     assert!(device.flash() == flash);

@@ -1,19 +1,18 @@
 //! Builds a board's images with the toolchain that is installed, and reads their sizes.
 
-use super::{Board, STAND_IN};
+use super::{Board, Processor, STAND_IN};
 use crate::terminal::note;
+use crate::toolchain::{self, Linker, MissingToolchain};
 use elf::abi::{SHF_ALLOC, SHF_WRITE, SHT_NOBITS};
 use elf::endian::LittleEndian;
 use elf::{ElfBytes, ParseError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
 
 /// The package of the firmware images.
-const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cortex-m");
+const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/images");
 
 /// A program that is built for a board. One build runs every network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +37,7 @@ impl Program {
     /// The name of the binary.
     fn name(self) -> &'static str {
         match self {
-            Self::Application => "cortex-m-image",
+            Self::Application => "device-image",
             Self::Engine => "engine",
             Self::Profile => "profile",
             Self::Learner => "learner",
@@ -53,8 +52,8 @@ impl Program {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// A toolchain is missing.
-    #[error("not installed: {0}")]
-    Toolchain(String),
+    #[error(transparent)]
+    Toolchain(#[from] MissingToolchain),
     /// The source of the image is not where this program was built, or the build failed.
     #[error("the image cannot be built: {0}")]
     Failed(String),
@@ -119,15 +118,14 @@ impl BoardImages {
         // Cargo writes all images to one folder. No other process may build until they are copied.
         let lock = built.join("images/lock");
         let _held = fs::File::create(&lock).and_then(|file| file.lock().map(|()| file)).map_err(at(&lock))?;
-        let mut cargo = toolchain(target)?;
-        cargo.args(["build", "--quiet", "--release", "--locked", "--target", target, "--no-default-features"]);
-        cargo.args(["--features", features, "--target-dir"]).arg(&built);
+        let mut cargo =
+            toolchain::cargo(target, Path::new(PACKAGE), &linker(board.processor), board.processor.rustflag())?;
+        cargo.args(["--no-default-features", "--features", features, "--target-dir"]).arg(&built);
         cargo.args(programs.iter().flat_map(|program| ["--bin", program.name()]));
-        if !target.starts_with("thumbv7em") && cpu(target).is_none() {
-            // These targets run compiled layers instead of the assembly kernel.
+        if !board.processor.has_dsp() {
+            // Small as their kernel is, there is room for loops that are compiled for speed.
             cargo.args(["--config", "profile.release.package.autoencoder-core.opt-level=3"]);
         }
-        cargo.current_dir(PACKAGE);
         if programs.iter().any(|program| !folder.join(program.name()).exists()) {
             note(&format!("building the image for {}", features.replace(',', ", ")));
         }
@@ -212,40 +210,13 @@ impl Layout {
     }
 }
 
-/// The compiler flag that enables the DSP extension where the target alone does not.
-fn cpu(target: &str) -> Option<&'static str> {
-    target.starts_with("thumbv8m.main").then_some("-Ctarget-cpu=cortex-m33")
-}
-
-/// Rustup's cargo if it has the target; else Debian's, which builds `core` from its source.
-fn toolchain(target: &str) -> Result<Command, BuildError> {
-    let rustup = Command::new("rustup").args(["target", "list", "--installed"]).current_dir(PACKAGE).output();
-    if rustup.is_ok_and(|list| String::from_utf8_lossy(&list.stdout).lines().any(|line| line == target)) {
-        let mut cargo = Command::new("cargo");
-        // Set even if it is empty: flags for the host from the environment or a configuration are not for this target.
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", cpu(target).unwrap_or_default());
-        return Ok(cargo);
-    }
-    let debian = ["/usr/bin/cargo", "/usr/bin/rustc", "/usr/bin/arm-none-eabi-ld"];
-    let source = || {
-        output("/usr/bin/rustc", "--print=sysroot")
-            .is_some_and(|root| Path::new(root.trim()).join("lib/rustlib/src/rust/library/core").exists())
+/// The linker for Debian's Rust, because LLVM's may be missing.
+pub fn linker(processor: Processor) -> Linker {
+    let (program, package, flag) = match processor {
+        Processor::Rv32Imc => {
+            ("/usr/bin/riscv64-unknown-elf-ld", "binutils-riscv64-unknown-elf", Some("-Clink-arg=-melf32lriscv"))
+        }
+        _ => ("/usr/bin/arm-none-eabi-ld", "binutils-arm-none-eabi", None),
     };
-    if debian.iter().all(|program| Path::new(program).exists()) && source() {
-        let mut cargo = Command::new(debian[0]);
-        cargo.env("RUSTC", debian[1]).env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core");
-        let flags: Vec<&str> = ["-Clinker=arm-none-eabi-ld"].into_iter().chain(cpu(target)).collect();
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
-        return Ok(cargo);
-    }
-    Err(BuildError::Toolchain(format!(
-        "a Rust that builds for {target}; install it with `rustup target add {target}`, \
-         or on Debian with `apt-get install rustc-web cargo-web rust-web-src binutils-arm-none-eabi`"
-    )))
-}
-
-/// The output of a program; `None` if it cannot run or fails.
-pub fn output(program: impl AsRef<OsStr>, argument: &str) -> Option<String> {
-    let output = Command::new(program).arg(argument).stderr(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    Linker { program, package: package.to_owned(), flag }
 }

@@ -1,6 +1,7 @@
 //! Boards, their memory, and the images that are built for them.
 
 pub mod budget_file;
+pub mod c_program;
 pub mod firmware;
 pub mod needs;
 
@@ -18,6 +19,8 @@ pub enum Processor {
     M3,
     M4,
     M33,
+    M55,
+    Rv32Imc,
 }
 
 impl Processor {
@@ -27,17 +30,42 @@ impl Processor {
             Self::M0 | Self::M0Plus => "thumbv6m-none-eabi",
             Self::M3 => "thumbv7m-none-eabi",
             Self::M4 => "thumbv7em-none-eabihf",
-            Self::M33 => "thumbv8m.main-none-eabihf",
+            Self::M33 | Self::M55 => "thumbv8m.main-none-eabihf",
+            Self::Rv32Imc => "riscv32imc-unknown-none-elf",
+        }
+    }
+
+    /// The compiler flag for instructions that the target alone does not have.
+    pub fn rustflag(self) -> Option<&'static str> {
+        match self {
+            Self::M33 => Some("-Ctarget-cpu=cortex-m33"),
+            Self::M55 => Some("-Ctarget-cpu=cortex-m55"),
+            _ => None,
+        }
+    }
+
+    /// Whether it has the DSP extension.
+    pub fn has_dsp(self) -> bool {
+        matches!(self, Self::M4 | Self::M33 | Self::M55)
+    }
+
+    /// Whether it has Helium, the vector extension.
+    pub fn has_helium(self) -> bool {
+        self == Self::M55
+    }
+
+    /// The program that emulates it.
+    pub fn emulator(self) -> Emulator {
+        match self {
+            Self::Rv32Imc => Emulator { program: "qemu-system-riscv32", package: "qemu-system-misc" },
+            _ => Emulator { program: "qemu-system-arm", package: "qemu-system-arm" },
         }
     }
 
     /// Bytes of scratch that its kernel needs for a layer of `inputs` inputs, a multiple of four. With the DSP
     /// extension, this is the size of the longest input program; without it, there is no scratch.
     pub fn scratch_bytes(self, inputs: usize) -> usize {
-        match self {
-            Self::M0 | Self::M0Plus | Self::M3 => 0,
-            Self::M4 | Self::M33 => dsp_scratch_bytes(inputs),
-        }
+        if self.has_dsp() { dsp_scratch_bytes(inputs) } else { 0 }
     }
 }
 
@@ -49,8 +77,18 @@ impl fmt::Display for Processor {
             Self::M3 => "Cortex-M3",
             Self::M4 => "Cortex-M4",
             Self::M33 => "Cortex-M33",
+            Self::M55 => "Cortex-M55",
+            Self::Rv32Imc => "RV32IMC",
         })
     }
+}
+
+/// A program that emulates boards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Emulator {
+    pub program: &'static str,
+    /// Debian's package of it.
+    pub package: &'static str,
 }
 
 /// A board's memory.
@@ -64,7 +102,7 @@ pub struct Board {
     pub image: Option<Image>,
 }
 
-/// The areas and capacities of a board's image. `cortex-m/boards` and `cortex-m/src/capacity.rs` define them.
+/// The areas and capacities of a board's image. `images/boards` and `images/src/capacity.rs` define them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Image {
     /// Bytes of flash for code.
@@ -79,10 +117,10 @@ pub struct Image {
     pub learner: Option<LearnerImage>,
 }
 
-/// Bytes for activations and scratch in the image of the engine alone, as in `cortex-m/src/capacity.rs`.
+/// Bytes for activations and scratch in the image of the engine alone, as in `images/src/capacity.rs`.
 pub const ENGINE_ACTIVATIONS: usize = 3_235;
 
-/// Bytes of the rows that a detector's run of learning goes over again, as in `cortex-m/src/capacity.rs`.
+/// Bytes of the rows that a detector's run of learning goes over again, as in `images/src/capacity.rs`.
 pub const STORED_BYTES: usize = 16 * KIB;
 
 /// The areas and capacities of an image that learns.
@@ -138,17 +176,21 @@ const fn emulated(
     Board { image: Some(image), ..board(name, processor, code + blob, ram) }
 }
 
-/// The boards. Their sizes are from the vendors' data sheets. The MPS2 boards have 4 MiB of each memory; the sizes here
-/// are those that their images use.
-pub const BOARDS: [Board; 10] = [
+/// The boards. Their sizes are from the vendors' data sheets. The MPS boards have 2 MiB and more of each memory, and QEMU's
+/// `virt` has as much as it is given; the sizes here are those that their images use.
+pub const BOARDS: [Board; 14] = [
     board("nucleo-f401re", Processor::M4, 512, 96),
     board("nucleo-f446re", Processor::M4, 512, 128),
     board("nrf52840", Processor::M4, 1024, 256),
     board("rp2040", Processor::M0Plus, 2048, 264),
+    board("rp2350", Processor::M33, 4096, 520),
     board("nrf52832", Processor::M4, 512, 64),
     board("stm32f103", Processor::M3, 64, 20),
+    board("esp32-c3", Processor::Rv32Imc, 4096, 400),
     emulated("microbit", Processor::M0, [24, 232], 16, None),
     emulated("lm3s6965evb", Processor::M3, [32, 224], 64, None),
+    emulated("virt-riscv32", Processor::Rv32Imc, [32, 2048], 64, None),
+    emulated("mps3-an547", Processor::M55, [32, 2048], 64, None),
     emulated("mps2-an505", Processor::M33, [32, 2048], 64, None),
     emulated("mps2-an386", Processor::M4, [32, 2048], 64, Some(LEARNER)),
 ];
@@ -166,6 +208,9 @@ pub const RESERVE: usize = 2 * KIB;
 pub const CODE_BYTES: usize = 24 * KIB;
 /// An estimate of the code of the whole image that learns.
 pub const LEARNING_CODE_BYTES: usize = 28 * KIB;
+
+/// An estimate of the code of the whole image of a detector, with learning or without.
+pub const DETECTOR_CODE_BYTES: usize = 44 * KIB;
 
 /// The default emulated board, which is also the one that devices train on: `mps2-an386`.
 pub const STAND_IN: &Board = &BOARDS[BOARDS.len() - 1];
@@ -220,6 +265,18 @@ impl Board {
         self.learner().map_or(self.flash, |image| image.code + image.blob)
     }
 
+    /// The emulator's options that choose the board.
+    pub fn machine(&self) -> Vec<&'static str> {
+        match self.processor {
+            // Without the extensions that it does not have: using one faults.
+            Processor::Rv32Imc => {
+                let processor = "rv32,a=false,f=false,d=false,zba=false,zbb=false,zbc=false,zbs=false";
+                vec!["-M", "virt", "-bios", "none", "-cpu", processor]
+            }
+            _ => vec!["-M", self.name],
+        }
+    }
+
     /// Whether its image of the detector learns.
     pub fn detector_learns(&self) -> bool {
         self.image.is_some() && matches!(self.processor, Processor::M4 | Processor::M33)
@@ -250,7 +307,7 @@ mod tests {
     }
 
     fn script(name: &str) -> String {
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("cortex-m/boards/{name}.x"))).unwrap()
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("images/boards/{name}.x"))).unwrap()
     }
 
     #[test]
@@ -272,14 +329,14 @@ mod tests {
 
     #[test]
     fn the_room_for_stored_rows_is_that_of_the_detectors_image() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cortex-m/src/capacity.rs");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("images/src/capacity.rs");
         let text = fs::read_to_string(path).unwrap();
         assert!(text.contains(&format!("pub const STORED_BYTES: usize = {} * 1024;", STORED_BYTES / 1024)));
     }
 
     #[test]
     fn the_buffer_of_the_engine_alone_is_that_of_its_image() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cortex-m/src/capacity.rs");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("images/src/capacity.rs");
         let text = fs::read_to_string(path).unwrap().replace('_', "");
         assert!(text.contains(&format!("pub const ENGINE: usize = {ENGINE_ACTIVATIONS};")));
         let classic = "784-256-128-256-784".parse().unwrap();
@@ -292,7 +349,14 @@ mod tests {
         for name in ["nucleo-f401re", "nucleo-f446re", "nrf52840", "nrf52832", "mps2-an386"] {
             assert_eq!(emulated(name).unwrap().name, "mps2-an386", "{name}");
         }
-        for (name, expected) in [("stm32f103", "lm3s6965evb"), ("microbit", "microbit"), ("mps2-an505", "mps2-an505")] {
+        for (name, expected) in [
+            ("stm32f103", "lm3s6965evb"),
+            ("rp2350", "mps2-an505"),
+            ("esp32-c3", "virt-riscv32"),
+            ("microbit", "microbit"),
+            ("mps2-an505", "mps2-an505"),
+            ("mps3-an547", "mps3-an547"),
+        ] {
             assert_eq!(emulated(name).unwrap().name, expected);
         }
         let said = emulated("rp2040").unwrap_err().to_string();

@@ -6,6 +6,7 @@ mod decode;
 mod encode;
 mod learn;
 mod monitor;
+mod page;
 mod reset;
 mod roundtrip;
 mod train;
@@ -26,5 +27,6 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Learn(args) => learn::run(&args),
         Command::Reset(args) => reset::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Page(args) => page::run(&args),
     }
 }

@@ -56,8 +56,25 @@ impl<P: Port> SerialLine<P> {
         Ok(Self { port, patience, answer: Vec::new() })
     }
 
-    /// Ends any frame that was begun and discards the bytes that still arrive.
+    /// Ends any frame that was begun and discards every answer to an earlier request, however late it arrives. The device
+    /// answers in order, so they all arrive before the answer to a request of the line's own.
     pub fn resynchronise(&mut self) -> Result<(), LinkError> {
+        self.drain()?;
+        let mut buffer = [0; 64];
+        self.port.write_all(usage_request(&mut buffer)?).map_err(|error| self.failed(error))?;
+        // Some devices never stop sending.
+        for _ in 0..64 {
+            let mut frame = self.next_frame()?;
+            let sequence = frame::read(&mut frame).and_then(Response::read).map(|response| response.sequence);
+            if sequence == Ok(OWN_SEQUENCE) {
+                return Ok(());
+            }
+        }
+        Err(LinkError::Foreign)
+    }
+
+    /// Ends any frame that was begun and discards bytes until none arrive.
+    pub fn drain(&mut self) -> Result<(), LinkError> {
         self.answer.clear();
         self.port.write_all(&[0]).map_err(|error| self.failed(error))?;
         self.port.set_patience(QUIET)?;
@@ -130,16 +147,14 @@ impl<P: Port> SerialLine<P> {
     pub fn usage(&mut self) -> Result<Usage, LinkError> {
         self.ask_usage().or_else(|error| {
             let LinkError::Device(Error::Frame | Error::Crc) = error else { return Err(error) };
-            self.resynchronise()?;
+            self.drain()?;
             self.ask_usage()
         })
     }
 
     fn ask_usage(&mut self) -> Result<Usage, LinkError> {
         let mut buffer = [0; 64];
-        let request = Request { sequence: OWN_SEQUENCE, command: Command::Usage };
-        let request = frame::write(&request, &mut buffer).map_err(LinkError::Device)?;
-        let mut answer = self.exchange(request)?.to_vec();
+        let mut answer = self.exchange(usage_request(&mut buffer)?)?.to_vec();
         match frame::read(&mut answer).and_then(Response::read).and_then(|response| response.result) {
             Ok(Reply::Usage(usage)) => Ok(usage),
             Ok(_) => Err(LinkError::Device(Error::Malformed)),
@@ -163,6 +178,12 @@ impl<P: Port> SerialLine<P> {
     fn closed(&self) -> LinkError {
         last_words(&self.answer).map_or(LinkError::Closed, LinkError::Stopped)
     }
+}
+
+/// The frame of the line's own request for the usage.
+fn usage_request(buffer: &mut [u8]) -> Result<&[u8], LinkError> {
+    let request = Request { sequence: OWN_SEQUENCE, command: Command::Usage };
+    frame::write(&request, buffer).map_err(LinkError::Device)
 }
 
 /// The text that a device sends between zeros before it resets.

@@ -24,7 +24,7 @@ pub trait Link {
     /// Sends bytes and returns the frames that answer them.
     fn exchange(&mut self, request: &[u8]) -> Result<&[u8], LinkError>;
 
-    /// Ends any frame that was begun on the line and discards the bytes that still arrive, so that the next answer
+    /// Ends any frame that was begun on the line and discards every answer to an earlier request, so that the next answer
     /// belongs to the next request.
     fn resynchronise(&mut self) -> Result<(), LinkError> {
         Ok(())
@@ -167,8 +167,12 @@ pub enum LinkError {
     #[error(transparent)]
     Image(#[from] BuildError),
     /// The emulator is not installed.
-    #[error("not installed: the emulator {0}; on Debian, install it with `apt-get install {0}`")]
-    NoEmulator(&'static str),
+    #[error("not installed: the emulator {emulator}; on Debian, install it with `apt-get install {package}`")]
+    NoEmulator {
+        emulator: &'static str,
+        /// Debian's package of it.
+        package: &'static str,
+    },
     /// The image stopped and sent this text.
     #[error("the device stopped: {0}")]
     Stopped(String),

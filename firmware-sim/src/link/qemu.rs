@@ -2,8 +2,9 @@
 
 use super::line::SerialLine;
 use super::{Link, LinkError, Ram, ReportStream};
-use crate::board::Board;
-use crate::board::firmware::{BoardImages, Program, Region, output};
+use crate::board::firmware::{BoardImages, Program, Region};
+use crate::board::{Board, Emulator};
+use crate::toolchain::output;
 use autoencoder_device::message::Usage;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +15,6 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 use tempfile::TempDir;
 
-const EMULATOR: &str = "qemu-system-arm";
 /// Far longer than any command takes; most of its time is on the line.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longer than the emulator needs to exit after it has closed its line.
@@ -68,14 +68,15 @@ impl Qemu {
         blob: &[u8],
         kept: &[u8],
     ) -> Result<Self, LinkError> {
-        if output(EMULATOR, "--version").is_none() {
-            return Err(LinkError::NoEmulator(EMULATOR));
+        let Emulator { program: emulator, package } = board.processor.emulator();
+        if output(emulator, "--version").is_none() {
+            return Err(LinkError::NoEmulator { emulator, package });
         }
         let layout = images.layout(program)?;
         let folder = tempfile::Builder::new().prefix("firmware-sim").tempdir()?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let mut command = emulator(folder.path());
-        command.args(["-M", board.name, "-icount", "shift=0", "-display", "none", "-monitor", "none"]);
+        let mut command = keeper(emulator, folder.path());
+        command.args(board.machine()).args(["-icount", "shift=0", "-display", "none", "-monitor", "none"]);
         command.args(["-nodefaults", "-no-reboot", "-chardev"]);
         command.arg(format!("socket,id=uart,host=127.0.0.1,port={},nodelay=on", listener.local_addr()?.port()));
         command.args(["-serial", "chardev:uart", "-kernel"]).arg(images.path(program));
@@ -151,12 +152,12 @@ impl Drop for Qemu {
 
 /// The command that runs the emulator: a shell that ends it together with this program. On Windows, which has no such
 /// shell, an emulator outlives this program if the program is killed.
-fn emulator(folder: &Path) -> Command {
+fn keeper(emulator: &str, folder: &Path) -> Command {
     if cfg!(windows) {
-        return Command::new(EMULATOR);
+        return Command::new(emulator);
     }
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(KEEPER).arg(folder).arg(EMULATOR);
+    shell.arg("-c").arg(KEEPER).arg(folder).arg(emulator);
     shell
 }
 

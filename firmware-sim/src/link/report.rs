@@ -20,6 +20,22 @@ pub struct Report {
 }
 
 impl Report {
+    /// What a command prints: the object with its `keys` for `--json`, else its `text` with this report after it.
+    pub fn output(
+        &self,
+        as_json: bool,
+        keys: impl FnOnce() -> Value,
+        text: impl FnOnce(&mut String) -> std::fmt::Result,
+    ) -> Result<String, std::fmt::Error> {
+        if as_json {
+            return Ok(self.json(keys()));
+        }
+        let mut output = String::new();
+        text(&mut output)?;
+        self.text(&mut output)?;
+        Ok(output)
+    }
+
     /// The report as an object for `--json`, after the command's own keys.
     pub fn json(&self, keys: Value) -> String {
         let mut object = Map::new();

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// The baud rate of every board's driver.
 const BAUD: u32 = 115_200;
 /// Longer than any command takes on a small board, including its bytes on the line.
-const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 1500 } else { 15_000 });
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 15 });
 
 /// The error for a path that is something else.
 const NO_PORT: &str = "not a serial port";
@@ -28,7 +28,7 @@ impl Serial {
         };
         let port = serialport::new(path.to_string_lossy(), BAUD).open().map_err(refused)?;
         let mut line = SerialLine::new(port, PATIENCE)?;
-        line.resynchronise()?;
+        line.drain()?;
         Ok(Self(line))
     }
 }
@@ -57,21 +57,39 @@ impl ReportStream for Serial {
     }
 }
 
-// Pairs of connected ports exist only on Unix.
-#[cfg(all(test, unix))]
+// `ptsname_r`, which names a pseudo-terminal safely among threads, exists only on Linux.
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::super::in_process::InProcess;
     use super::*;
     use autoencoder_device::{Command, Error, Reply, Request, Response, frame};
-    use serialport::TTYPort;
+    use nix::fcntl::{self, OFlag};
+    use nix::pty::{self, PtyMaster};
+    use nix::sys::stat::Mode;
+    use nix::sys::termios::{self, SetArg};
     use std::io::{Read, Write};
+    use std::os::fd::OwnedFd;
     use std::thread;
+
+    /// A pseudo-terminal in raw mode: the device's end, the host's end and the name of the host's end. A child process
+    /// of another test would inherit the device's end without `O_CLOEXEC`, and the line would then stay open.
+    fn pair() -> (PtyMaster, OwnedFd, String) {
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let there = pty::posix_openpt(flags).unwrap();
+        pty::grantpt(&there).unwrap();
+        pty::unlockpt(&there).unwrap();
+        let name = pty::ptsname_r(&there).unwrap();
+        let here = fcntl::open(name.as_str(), flags, Mode::empty()).unwrap();
+        let mut raw = termios::tcgetattr(&here).unwrap();
+        termios::cfmakeraw(&mut raw);
+        termios::tcsetattr(&here, SetArg::TCSANOW, &raw).unwrap();
+        (there, here, name)
+    }
 
     /// The answer to a request over a serial line with `device` at its other end. The port that `device` returns stays
     /// open until the answer has arrived.
-    fn outcome(device: impl FnOnce(TTYPort) -> Option<TTYPort> + Send + 'static) -> Result<Vec<u8>, LinkError> {
-        let (there, here) = TTYPort::pair().unwrap();
-        let path = here.name().unwrap();
+    fn outcome(device: impl FnOnce(PtyMaster) -> Option<PtyMaster> + Send + 'static) -> Result<Vec<u8>, LinkError> {
+        let (there, here, path) = pair();
         let device = thread::spawn(move || device(there));
         let mut buffer = [0; 64];
         let request = frame::write(&Request { sequence: 7, command: Command::Info }, &mut buffer).unwrap();
@@ -81,11 +99,18 @@ mod tests {
         outcome
     }
 
+    /// Reads until the request has begun.
+    fn read_sequence(there: &mut PtyMaster) {
+        let mut byte = [0];
+        while byte != [7] {
+            there.read_exact(&mut byte).unwrap();
+        }
+    }
+
     #[test]
     fn a_device_answers_over_a_serial_line() {
         let answer = outcome(|mut there| {
             there.write_all(b"bytes from before\0").unwrap();
-            there.set_timeout(Duration::from_secs(3)).unwrap();
             let mut device = InProcess::boot(&[]).unwrap();
             let mut byte = [0];
             loop {
@@ -105,14 +130,13 @@ mod tests {
 
     #[test]
     fn a_silent_port_a_foreign_device_and_a_bad_path_are_reported_in_one_line() {
-        let silent = outcome(|there| {
-            thread::sleep(2 * PATIENCE);
-            Some(there)
+        let silent = outcome(|mut there| {
+            while there.read(&mut [0]).is_ok() {} // until the host closes the line
+            None
         });
-        assert!(matches!(silent, Err(LinkError::TimeOut(1))), "{silent:?}");
+        assert!(matches!(silent, Err(LinkError::TimeOut(2))), "{silent:?}");
         let foreign = outcome(|mut there| {
-            let mut byte = [1];
-            while there.read_exact(&mut byte).is_err() || byte != [7] {}
+            read_sequence(&mut there);
             there.write_all(b"login: ").unwrap();
             Some(there)
         });
@@ -126,8 +150,7 @@ mod tests {
     #[test]
     fn an_unplugged_device_is_reported_in_one_line() {
         let unplugged = outcome(|mut there| {
-            let mut byte = [1];
-            while there.read_exact(&mut byte).is_err() || byte != [7] {}
+            read_sequence(&mut there);
             None
         });
         assert!(matches!(unplugged, Err(LinkError::Closed)), "{unplugged:?}");

@@ -23,6 +23,7 @@ use autoencoder_device::input::command_bytes;
 use autoencoder_device::message::LearningCommand;
 use autoencoder_device::store::RecordState;
 use autoencoder_device::{Command, Reply, frame, message};
+use autoencoder_io::record::ensure_own;
 use requests::reply;
 use std::path::Path;
 
@@ -46,7 +47,7 @@ impl<'w> Session<'w> {
     ///
     /// If the board has room only for the encoder, it gets the encoder and this program decodes.
     pub fn open(target: Target, weights: &'w WeightsBlob) -> anyhow::Result<Self> {
-        introduce(&target, weights);
+        introduce(&target, weights)?;
         if target.board != board::UNLIMITED {
             ensure_room(&target, weights.topology(), &footprint(weights)?, &weights.path.display())?;
         }
@@ -61,7 +62,7 @@ impl<'w> Session<'w> {
     /// As [`Self::open`], with a device that learns. Its flash has these contents, except on a serial port: a board
     /// there has its own.
     pub fn learning(target: Target, weights: &'w WeightsBlob, flash: Vec<u8>) -> anyhow::Result<Self> {
-        introduce(&target, weights);
+        introduce(&target, weights)?;
         ensure_learning_room(&target, weights, flash.len())?;
         let link: Box<dyn Link + 'w> = match (&target.link, target.emulated) {
             (Kind::Serial(path), _) => Box::new(Serial::open(path)?),
@@ -78,7 +79,7 @@ impl<'w> Session<'w> {
     ///
     /// Of the emulated boards, an `mps2-an386` and an `mps2-an505` learn.
     pub fn detector(target: Target, weights: &'w WeightsBlob, flash: Option<Vec<u8>>) -> anyhow::Result<Self> {
-        introduce(&target, weights);
+        introduce(&target, weights)?;
         let learns = flash.is_some();
         let link: Box<dyn Link + 'w> = match (&target.link, target.emulated) {
             (Kind::Serial(path), _) => Box::new(Serial::open(path)?),
@@ -97,21 +98,37 @@ impl<'w> Session<'w> {
     ///
     /// Returns an error if the file does not exist, is damaged, or holds only a record of other weights.
     pub fn with_flash(target: Target, weights: &'w WeightsBlob, flash: Option<&Path>) -> anyhow::Result<Self> {
-        let quiet = target.quiet;
+        Self::restored(weights, flash, |contents| match contents {
+            None => Self::open(target, weights),
+            Some(contents) => Self::learning(target, weights, contents),
+        })
+    }
+
+    /// As [`Self::with_flash`], with a device that takes samples.
+    pub fn detector_with_flash(target: Target, weights: &'w WeightsBlob, flash: Option<&Path>) -> anyhow::Result<Self> {
+        Self::restored(weights, flash, |contents| Self::detector(target, weights, contents))
+    }
+
+    /// Opens a device with the contents of a flash file, if one is named, and notes which parameters it has.
+    fn restored(
+        weights: &WeightsBlob,
+        flash: Option<&Path>,
+        open: impl FnOnce(Option<Vec<u8>>) -> anyhow::Result<Self>,
+    ) -> anyhow::Result<Self> {
         let Some(path) = flash else {
-            let session = Self::open(target, weights)?;
+            let session = open(None)?;
             let default = flash_file::DEFAULT;
-            if !quiet && has_learned(default.as_ref(), weights) {
+            if !session.target.quiet && has_learned(default.as_ref(), weights) {
                 note(&format!("parameters: the blob's own; --flash {default} selects the learned ones"));
             }
             return Ok(session);
         };
         let file = FlashFile::of_weights(path, weights)?;
-        let mut session = Self::learning(target, weights, file.contents.clone())?;
+        let mut session = open(Some(file.contents.clone()))?;
         let kept = session.kept(&file, false)?;
         session.sequence = 0; // packet numbers start with the first row
         session.record = if let RecordState::Learned(record) = kept { Some(record.sequence) } else { None };
-        if !quiet {
+        if !session.target.quiet {
             note(&format!("flash: {}: {}", path.display(), describe(kept)));
         }
         Ok(session)
@@ -139,7 +156,7 @@ impl<'w> Session<'w> {
     pub fn kept(&mut self, file: &FlashFile, replaced: bool) -> anyhow::Result<RecordState> {
         let kept = self.status(LearningCommand::Status)?.kept?;
         if !replaced {
-            flash_file::ensure_own(kept, "the device's flash", self.weights)?;
+            ensure_own(kept, self.weights.crc).context("the device's flash")?;
             let other = matches!(self.target.link, Kind::Serial(_)) && file.state != RecordState::Nothing;
             ensure!(
                 !other || self.flash()? == file.contents,
@@ -204,9 +221,12 @@ impl<'w> Session<'w> {
 }
 
 /// Prints which weights are used, and which board is emulated.
-fn introduce(target: &Target, weights: &WeightsBlob) {
+fn introduce(target: &Target, weights: &WeightsBlob) -> anyhow::Result<()> {
+    if target.board != board::UNLIMITED {
+        weights.ensure_readable(target.board)?;
+    }
     if target.quiet {
-        return;
+        return Ok(());
     }
     note(&format!("weights: {} ({}, {:08x})", weights.path.display(), weights.name(), weights.crc));
     let other = target.emulated.filter(|board| *board != target.board);
@@ -214,6 +234,7 @@ fn introduce(target: &Target, weights: &WeightsBlob) {
         let board = target.board.name;
         note(&format!("{board} is not emulated itself; {name} runs in its place, with the same {processor}"));
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -315,7 +315,7 @@ fn budget_and_bench_accept_a_topology_without_weights() {
     let place = Place::new();
     let budget = json(&place.run("budget --layers 96-32-8-32-96 --json").success());
     let rows = budget["budget"].as_array().unwrap();
-    assert!(rows.len() == 10 && rows.iter().all(|row| row["topology"] == "96-32-8-32-96"), "{budget}");
+    assert!(rows.len() == 14 && rows.iter().all(|row| row["topology"] == "96-32-8-32-96"), "{budget}");
     let text = stdout(&place.run("budget --layers 640-128r-128r-128r-128r-8r-128r-128r-128r-128r-640i").success());
     assert!(text.lines().nth(1).unwrap().starts_with("anomaly "), "{text}");
     let text = stdout(&place.run("budget --layers 64-32-8*-8-64 --board nrf52840").success());

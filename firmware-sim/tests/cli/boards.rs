@@ -14,7 +14,7 @@ fn budget(place: &Place, arguments: &str) -> Vec<Value> {
 fn a_budget_is_computed_from_the_sizes_alone() {
     let place = Place::new();
     let rows = budget(&place, "--layers 60000-60000");
-    assert!(rows.len() == 10 && rows.iter().all(|row| row["fits"] == "no" && row["learns"] == "no"), "{rows:?}");
+    assert!(rows.len() == 14 && rows.iter().all(|row| row["fits"] == "no" && row["learns"] == "no"), "{rows:?}");
     // Weights, a bias and a multiplier for each output, and a header of some bytes.
     let [flash, code] = [rows[0]["flash_bytes"].as_u64().unwrap(), 24 * 1024];
     assert!((3_600_480_000..3_600_480_128).contains(&(flash - code)), "{flash}");
@@ -120,4 +120,31 @@ fn a_board_that_is_not_emulated_or_too_small_is_refused_before_a_build() {
     }
     let rows = budget(&place, "--weights classic.blob --board lm3s6965evb");
     assert_eq!(rows[0]["fits"], "no");
+}
+
+/// A detector needs its samples beside the network, and learning needs its windows and moments.
+#[test]
+fn the_budget_of_a_detector_says_which_boards_have_room() {
+    let place = Place::new();
+    let object = json(&place.run("budget --json").success());
+    let rows = object["detectors"].as_array().unwrap();
+    assert_eq!(rows.len(), 14);
+    for row in rows {
+        let bytes = |key: &str| row[key].as_u64().unwrap();
+        // 6 channels of 64 samples of `f32`; a row; twice a frame; 64 + 24 + 64 + 384 channels of 24 bytes, 8 rows, 16 KiB.
+        assert!(bytes("ram_bytes") > 4 * 384 + 384 + 2 * 384 && bytes("ram_bytes") < 8 * 1024, "{row}");
+        let learning = bytes("learning_ram_bytes") - bytes("ram_bytes");
+        assert!(learning > 536 * 24 + 8 * 384 + 16 * 1024 && learning < 48 * 1024, "{row}");
+        let fits = bytes("flash_bytes") <= bytes("flash_available") && bytes("ram_bytes") <= bytes("ram_available");
+        assert_eq!(row["fits"], fits, "{row}");
+        let flash = bytes("flash_bytes") + bytes("kept_bytes") <= bytes("flash_available");
+        assert_eq!(row["learns"], flash && bytes("learning_ram_bytes") <= bytes("ram_available"), "{row}");
+    }
+    let learns = |board: &str| rows.iter().find(|row| row["board"] == board).map(|row| (&row["fits"], &row["learns"]));
+    let (yes, no) = (Value::Bool(true), Value::Bool(false));
+    assert_eq!((learns("nucleo-f446re"), learns("microbit")), (Some((&yes, &yes)), Some((&yes, &no))));
+    let text = stdout(&place.run("budget").success());
+    assert!(text.contains("a detector: ") && text.contains("windows of 64 samples of 6 channels"), "{text}");
+    // A network that takes rows is none.
+    assert_eq!(json(&place.run("budget --layers 64-8-64 --json").success())["detectors"], Value::Null);
 }

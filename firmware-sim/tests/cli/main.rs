@@ -8,6 +8,7 @@ mod kept;
 mod measured;
 #[path = "../../device/tests/common/net.rs"]
 mod net;
+mod page;
 mod place;
 mod recordings;
 mod refused;

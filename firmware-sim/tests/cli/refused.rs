@@ -52,6 +52,43 @@ fn bad_weights_are_refused_by_name() {
 }
 
 #[test]
+fn weights_in_rows_are_for_a_processor_with_helium() {
+    let place = Place::new();
+    let [pairs, rows] = [Format::Int8, Format::Int8Rows].map(|format| Net::of("784-8-784", format, 1).blob());
+    place.write("pairs.blob", &pairs);
+    place.write("rows.blob", &rows);
+    let options = format!("--rows 2 --weights rows.blob --data {}", data().display());
+    let because = |board: &str| {
+        format!(
+            "rows.blob: weights row by row, for a processor with Helium; expected a --board like mps3-an547, not {board}"
+        )
+    };
+    for (command, out) in [
+        ("encode", "--out out"),
+        ("decode", "--out out"),
+        ("verify", "--link in-process"),
+        ("bench", "--link in-process"),
+    ] {
+        place.refuses(&format!("{command} {options} {out}"), &because("nucleo-f446re, a Cortex-M4"));
+        let other = format!("{command} {options} --board virt-riscv32 {out}");
+        place.refuses(&other, &because("virt-riscv32, a RV32IMC"));
+    }
+    place.refuses("budget --weights rows.blob --board microbit", &because("microbit, a Cortex-M0"));
+    assert!(!place.path("out").exists());
+    // A board with Helium computes the same code from either layout.
+    let codes = ["rows", "pairs"].map(|blob| {
+        let encode = options.replace("rows.blob", &format!("{blob}.blob"));
+        place.run(&format!("decode {encode} --board mps3-an547 --out {blob}.png")).success();
+        fs::read(place.path(&format!("{blob}.png"))).unwrap()
+    });
+    assert!(codes[0] == codes[1]);
+    let budget = json(&place.run("budget --weights rows.blob --json").success());
+    let boards: Vec<&str> =
+        budget["budget"].as_array().unwrap().iter().map(|row| row["board"].as_str().unwrap()).collect();
+    assert_eq!(boards, ["mps3-an547"]);
+}
+
+#[test]
 fn bad_images_are_refused_by_name() {
     let place = Place::new();
     Gray::new(20, 20).write(&place.path("small.png")).unwrap();

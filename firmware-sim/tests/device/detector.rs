@@ -41,7 +41,7 @@ fn each_board_computes_the_rows_and_scores_of_this_process() {
             report["rows_crc"].as_u64().unwrap()
         };
         let expected = verify("--link in-process");
-        for board in ["mps2-an386", "mps2-an505", "lm3s6965evb", "microbit"] {
+        for board in ["mps2-an386", "mps2-an505", "mps3-an547", "lm3s6965evb", "microbit", "virt-riscv32"] {
             assert_eq!(verify(&format!("--link qemu --board {board}")), expected, "{spec:?} on {board}");
         }
     }

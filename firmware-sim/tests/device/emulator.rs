@@ -13,7 +13,28 @@ use std::time::{Duration, Instant};
 /// Far longer than a board takes to boot or to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An emulated Cortex-M4 that runs an image.
+/// A board, as the emulator knows it.
+#[derive(Clone, Copy)]
+pub struct Board {
+    /// The name on the command line, and of the folder of its images.
+    pub name: &'static str,
+    pub program: &'static str,
+    /// The emulator's options.
+    pub machine: &'static str,
+    /// The address of the blob.
+    pub blob: u32,
+}
+
+/// One board for each kernel: the DSP extension's, that of a Cortex-M3, of a Cortex-M0, of RISC-V, and Helium's.
+pub const BOARDS: [Board; 5] = [
+    Board { name: "mps2-an386", program: "qemu-system-arm", machine: "-M mps2-an386", blob: 0x0008_0000 },
+    Board { name: "lm3s6965evb", program: "qemu-system-arm", machine: "-M lm3s6965evb", blob: 0x8000 },
+    Board { name: "microbit", program: "qemu-system-arm", machine: "-M microbit", blob: 0x6000 },
+    Board { name: "virt-riscv32", program: "qemu-system-riscv32", machine: "-M virt -bios none", blob: 0x8008_0000 },
+    Board { name: "mps3-an547", program: "qemu-system-arm", machine: "-M mps3-an547", blob: 0x1100_0000 },
+];
+
+/// An emulated board that runs an image.
 pub struct Emulator {
     process: Child,
     line: BufReader<TcpStream>,
@@ -22,18 +43,19 @@ pub struct Emulator {
 
 impl Emulator {
     /// Boots an image with a blob in its flash.
-    pub fn boot(image: &Path, blob: &Path) -> Self {
+    pub fn boot(board: Board, image: &Path, blob: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let mut process = std::process::Command::new("qemu-system-arm")
-            .args(["-M", "mps2-an386", "-icount", "shift=0", "-display", "none", "-monitor", "none"])
+        let mut process = std::process::Command::new(board.program)
+            .args(board.machine.split(' '))
+            .args(["-icount", "shift=0", "-display", "none", "-monitor", "none"])
             .args(["-nodefaults", "-no-reboot", "-chardev"])
             .arg(format!("socket,id=uart,host=127.0.0.1,port={port},nodelay=on"))
             .args(["-serial", "chardev:uart", "-kernel"])
             .arg(image)
             .arg("-device")
-            .arg(format!("loader,file={},addr=0x80000,force-raw=on", blob.display()))
+            .arg(format!("loader,file={},addr={:#x},force-raw=on", blob.display(), board.blob))
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -10,27 +10,34 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// An emulator whose UART is a pseudo-terminal, in place of a board on a serial port.
-struct Board {
+pub struct Board {
     emulator: Child,
-    port: String,
+    pub port: String,
 }
 
 impl Board {
     fn boot() -> Self {
         let out = tempfile::NamedTempFile::new().unwrap();
         run("encode --rows 1", "qemu", out.path()); // builds the image
-        Self::with("mps2-an386/cortex-m-image", "models/classic.int8.blob".as_ref())
+        Self::with("mps2-an386/device-image", "models/classic.int8.blob".as_ref())
     }
 
     /// Boots an image that is already built, with these contents of its flash.
     fn with(image: &str, flash: &Path) -> Self {
-        let image = format!("firmware-sim/cortex-m/target/images/{image}");
+        Self::loaded(image, &[(flash, 0x80000)])
+    }
+
+    /// Boots an image that is already built, with these files in its memory.
+    pub fn loaded(image: &str, files: &[(&Path, u32)]) -> Self {
+        let image = format!("firmware-sim/images/target/images/{image}");
         let mut emulator = Command::new("qemu-system-arm")
             .current_dir(ROOT)
             .args(["-M", "mps2-an386", "-icount", "shift=0", "-display", "none", "-monitor", "none"])
             .args(["-nodefaults", "-no-reboot", "-chardev", "pty,id=uart", "-serial", "chardev:uart"])
-            .args(["-kernel", &image, "-device"])
-            .arg(format!("loader,file={},addr=0x80000,force-raw=on", flash.display()))
+            .args(["-kernel", &image])
+            .args(files.iter().flat_map(|(file, at)| {
+                ["-device".to_owned(), format!("loader,file={},addr={at:#x},force-raw=on", file.display())]
+            }))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -2,17 +2,24 @@
 
     python -m venv target/peers && target/peers/bin/pip install -r host/benches/peers/requirements.txt
     cargo build --release -p host
-    target/peers/bin/python host/benches/peers/compare.py [--rounds N] [--steps N] [--csv FILE]
+    target/peers/bin/python host/benches/peers/compare.py [--rounds N] [--steps N] [--csv FILE] [--avx2]
 
 Each round runs every program once, so that a slow minute is slow for all of them; the ratios are of the medians. A
 machine that others use as well stretches the time of a step but hardly its processor time, which is therefore
 measured beside it (that of all threads, waiting in a loop for another thread included). Writes
-docs/data/peers.csv, or FILE.
+docs/data/peers.csv, with --avx2 docs/data/peers-int16.csv, or FILE.
+
+With --avx2, no program uses AVX-512, even if the processor has it. The host is then another build:
+
+    cargo build --release -p host --no-default-features --target-dir target/avx2
+
+JAX and TensorFlow are told by XLA_FLAGS and ONEDNN_MAX_CPU_ISA. The host also runs with products in f32.
 """
 
 import argparse
 import csv
 import json
+import os
 import pathlib
 import resource
 import statistics
@@ -37,10 +44,19 @@ def processor_time():
     return usage.ru_utime + usage.ru_stime
 
 
-def host(steps):
+def program(avx2=False):
+    return ROOT / ("target/avx2/release/autoencoder" if avx2 else "target/release/autoencoder")
+
+
+def without_avx512():
+    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_max_isa=AVX2"
+    os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
+
+
+def host(steps, avx2=False, products=()):
     """One run of `steps` steps and one of a single step: what they share, loading and testing, cancels out."""
     with tempfile.TemporaryDirectory() as folder:
-        train = [ROOT / "target/release/autoencoder", "train", "--json", "--out", folder, "--steps"]
+        train = [program(avx2), "train", "--json", "--force", *products, "--out", folder, "--steps"]
         before = processor_time()
         run([*train, "10"])
         between = processor_time()
@@ -60,15 +76,23 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--csv", type=pathlib.Path, default=ROOT / "docs/data/peers.csv")
+    parser.add_argument("--csv", type=pathlib.Path)
+    parser.add_argument("--avx2", action="store_true")
     options = parser.parse_args()
+    path = options.csv or ROOT / f"docs/data/peers{'-int16' if options.avx2 else ''}.csv"
+    systems = SYSTEMS
+    if options.avx2:
+        without_avx512()
+        hosts = {"host": (), "host-f32": ("--products", "f32")}
+        hosts = {name: lambda steps, own=own: host(steps, True, own) for name, own in hosts.items()}
+        systems = hosts | {name: SYSTEMS[name] for name in ["jax", "tensorflow"]}
     lines = []
     for number in range(1, options.rounds + 1):
-        for system, measure in SYSTEMS.items():
+        for system, measure in systems.items():
             line = {"round": number, "system": system, "steps": options.steps} | measure(options.steps)
             lines.append({column: line[column] for column in COLUMNS})
             print(f"round {number}: {system:10} {line['ms_per_step']:7.2f} ms a step", file=sys.stderr)
-    with open(options.csv, "w", newline="") as file:
+    with open(path, "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(lines)
@@ -77,7 +101,7 @@ def main():
         return statistics.median(line[column] for line in lines if line["system"] == system)
 
     print("              ms a step   of host's   processor ms   of host's")
-    for system in SYSTEMS:
+    for system in systems:
         figures = []
         for column in ["ms_per_step", "cpu_ms_per_step"]:
             figures += [median(system, column), median(system, column) / median("host", column)]

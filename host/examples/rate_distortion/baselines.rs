@@ -32,7 +32,8 @@ pub struct Pca {
     /// A component a row, those of largest variance first.
     components: Array2<f32>,
     deviations: Vec<f32>,
-    stretch: f32,
+    /// Training images that choose the stretch of a code.
+    choice: Array2<f32>,
 }
 
 impl Pca {
@@ -40,7 +41,9 @@ impl Pca {
     /// bits: Max, "Quantizing for Minimum Distortion", 1960.
     const STEPS: [f32; 9] = [0.0, 1.596, 0.9957, 0.5860, 0.3352, 0.1881, 0.1041, 0.0569, 0.0308];
     /// Rows that choose the stretch.
-    const CHOICE: usize = 5000;
+    const CHOICE: usize = 1000;
+    /// The stretches to choose from.
+    const STRETCHES: [f32; 7] = [0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6];
 
     /// Fits mean, components and variances to the training images.
     pub fn fit(train: &Images) -> Self {
@@ -60,14 +63,14 @@ impl Pca {
         order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
         let components = Array2::from_shape_fn((width, width), |(k, i)| eigen.eigenvectors[(i, order[k])] as f32);
         let deviations = order.iter().map(|k| eigen.eigenvalues[*k].max(0.0).sqrt() as f32).collect();
-        let mut pca = Self { mean: mean.mapv(|m| m as f32), components, deviations, stretch: 1.0 };
-        // Coefficients are not normal. The training images determine how much wider the intervals should be.
-        let x = rows(train, 0, Self::CHOICE);
-        let bits = pca.allocate(8 * 64);
-        let error = |stretch: f32| pca.error(&x, &bits, stretch);
-        let choices = [0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0].map(|stretch| (error(stretch), stretch));
-        pca.stretch = choices.into_iter().fold((f64::INFINITY, 1.0), |best, c| if c.0 < best.0 { c } else { best }).1;
-        pca
+        Self { mean: mean.mapv(|m| m as f32), components, deviations, choice: rows(train, 0, Self::CHOICE) }
+    }
+
+    /// The stretch that is best for the training images. Coefficients are not normal, so their intervals should not be those
+    /// of a normal variable.
+    fn stretch(&self, bits: &[usize]) -> f32 {
+        let errors = Self::STRETCHES.map(|stretch| (self.error(&self.choice, bits, stretch), stretch));
+        errors.into_iter().fold((f64::INFINITY, 1.0), |best, c| if c.0 < best.0 { c } else { best }).1
     }
 
     /// The number of bits of each component, `bits` in all: each bit goes to the component with the largest error.
@@ -119,7 +122,7 @@ impl Pca {
 
     fn measure(&self, test: &Images, bits: &[usize]) -> Cost {
         let bytes = bits.iter().sum::<usize>().div_ceil(8) as f64;
-        Cost { bytes, container: 0.0, mse: self.error(&rows(test, 0, test.len()), bits, self.stretch) }
+        Cost { bytes, container: 0.0, mse: self.error(&rows(test, 0, test.len()), bits, self.stretch(bits)) }
     }
 }
 

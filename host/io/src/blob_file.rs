@@ -131,8 +131,8 @@ pub fn half<'a>(blob: &Blob<'a>, half: Half) -> Result<Option<(Header, Vec<RawLa
 }
 
 /// The encoder of a network as a separate blob, for a device that only encodes: the same header, and the encoder's layers
-/// and the input section unchanged. Returns [`Error::Topology`] if the network is a decoder alone, or if its encoder is one layer whose code is as
-/// long as the row, because that alone would be a whole network.
+/// and the input section unchanged. Returns [`Error::Topology`] if the network is a decoder alone, or if its encoder is one layer
+/// whose code is as long as the row, because that alone would be a whole network.
 pub fn encoder_blob(blob: &Blob<'_>) -> Result<Vec<u8>, Error> {
     let (header, layers) = half(blob, Half::Encoder)?.ok_or(Error::Topology)?;
     if header.topology.has_decoder() && header.topology != blob.header().topology {

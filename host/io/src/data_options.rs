@@ -74,45 +74,62 @@ impl DataOptions {
         self.label.is_some()
     }
 
-    /// Reads recordings, or finds the folder of IDX files.
-    pub fn read(&self) -> Result<Data, DataError> {
+    /// Reads recordings, or finds the folder of IDX files. Rows of recordings that meet all conditions of `exclude` are left
+    /// out.
+    pub fn read(&self, exclude: &[Where]) -> Result<Data, DataError> {
         if self.are_recordings() {
-            return Ok(Data::Recordings(self.read_files(&self.data)?));
+            let selection = Selection { exclude: exclude.to_vec(), ..self.selection() };
+            return Ok(Data::Recordings(Recordings::read(&self.data, &selection)?));
         }
         Ok(Data::Folder(self.read_folder()?))
+    }
+
+    /// Reads the rows of recordings that also meet these conditions.
+    pub fn read_where(&self, conditions: &[Where]) -> Result<Recordings, RecordingError> {
+        let mut selection = self.selection();
+        selection.conditions.extend_from_slice(conditions);
+        Recordings::read(&self.data, &selection)
     }
 
     /// Finds the folder of IDX files. Returns an error if an option for recordings was given.
     pub fn read_folder(&self) -> Result<PathBuf, DataError> {
         let path = self.folder()?;
+        match self.first_of_columns() {
+            Some(option) => Err(DataError::NoColumns { path, option }),
+            None => Ok(path),
+        }
+    }
+
+    /// The first of these options that was given.
+    pub fn first_given(&self) -> Option<&'static str> {
+        if self.data.is_empty() { self.first_of_columns() } else { Some("--data") }
+    }
+
+    /// The first option that was given of those about columns.
+    fn first_of_columns(&self) -> Option<&'static str> {
         let options = [
             ("--columns", !self.columns.is_empty()),
             ("--group", self.group.is_some()),
             ("--label", self.label.is_some()),
             ("--where", !self.conditions.is_empty()),
         ];
-        match options.into_iter().find(|(_, given)| *given) {
-            Some((option, _)) => Err(DataError::NoColumns { path, option }),
-            None => Ok(path),
-        }
+        options.into_iter().find(|(_, given)| *given).map(|(option, _)| option)
     }
 
-    /// Reads recordings for a network whose channels have these names. Unless `--columns` says otherwise, they are the columns.
+    /// Reads recordings for a network whose channels have these names. Unless `--columns` says otherwise, they are the columns
+    /// of files that have names.
     pub fn read_for(&self, names: &[String]) -> Result<Recordings, RecordingError> {
-        let columns = if self.columns.is_empty() { names.to_vec() } else { self.columns.clone() };
-        Self { columns, ..self.clone() }.read_files(&self.data)
+        Recordings::read(&self.data, &Selection { expected: names.to_vec(), ..self.selection() })
     }
 
     /// Reads other files or folders of recordings with the same columns.
     pub fn read_files(&self, paths: &[PathBuf]) -> Result<Recordings, RecordingError> {
-        let Self { columns, group, label, conditions, .. } = self;
-        let selection = Selection {
-            columns: columns.clone(),
-            group: group.clone(),
-            label: label.clone(),
-            conditions: conditions.clone(),
-        };
-        Recordings::read(paths, &selection)
+        Recordings::read(paths, &self.selection())
+    }
+
+    fn selection(&self) -> Selection {
+        let Self { columns, group, label, conditions, .. } = self.clone();
+        Selection { columns, group, label, conditions, ..Selection::default() }
     }
 
     /// The folder of IDX files.

@@ -70,18 +70,71 @@ impl Roc {
     }
 }
 
+/// 97.5 % of a normal variable are below it.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// 97.5 % of Student's variable are below it, for 1, 2, … degrees of freedom. For more, [`Z`] is near enough.
+const STUDENT: [f64; 30] = [
+    12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, //
+    2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860, //
+    2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423,
+];
+
 /// The rows of some that have a property: false alarms of the normal rows, detections of the faulty ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Proportion {
     count: u64,
     total: u64,
+    /// As many independent rows say as much about the share.
+    independent: f64,
 }
 
 impl Proportion {
     /// `count` of `total`; `None` of none.
     pub fn new(count: usize, total: usize) -> Option<Self> {
         assert!(count <= total, "{count} of {total}");
-        (total > 0).then_some(Self { count: count as u64, total: total as u64 })
+        (total > 0).then_some(Self { count: count as u64, total: total as u64, independent: total as f64 })
+    }
+
+    /// Windows that have a property; `None` of none. For each window, `windows` has its source and whether it has the property;
+    /// those of a source follow each other. Each sample is in `overlap` windows.
+    ///
+    /// Windows that share samples are alike, and so are those of one source. They say as much as fewer independent ones:
+    ///
+    /// ```text
+    /// x[r], n[r]   windows of source r with the property, and all of its windows         R sources
+    /// p, n         the share in all windows, and their number
+    /// V          = R/(R - 1) · Σ (x[r] - p · n[r])² / n²      the variance of a share of whole sources
+    /// independent = min(n / overlap, p · (1 - p) / V · (z/t)²)
+    /// ```
+    ///
+    /// `V` is the usual estimate for samples of clusters. It is uncertain itself where sources are few, so 97.5 % of Student's
+    /// distribution with `R - 1` degrees of freedom are below `t`, as many as of a normal one below `z`: the interval is the same as
+    /// that of `p · (1 - p) / V` windows with `t` in place of `z`.
+    ///
+    /// Where no window has the property, as where there is no alarm at all, or all have it, `V` is 0 and says nothing. Then only the
+    /// overlap counts, as if the sources were alike, and the interval is too narrow if they are not. So it is with one source.
+    pub fn of_windows<S: PartialEq>(windows: impl IntoIterator<Item = (S, bool)>, overlap: f64) -> Option<Self> {
+        let mut sources: Vec<(S, [u64; 2])> = Vec::new();
+        for (source, has) in windows {
+            if sources.last().is_none_or(|(last, _)| *last != source) {
+                sources.push((source, [0; 2]));
+            }
+            if let Some((_, [count, total])) = sources.last_mut() {
+                *count += u64::from(has);
+                *total += 1;
+            }
+        }
+        let sum = |of: usize| sources.iter().map(|(_, counts)| counts[of]).sum::<u64>() as usize;
+        let all = Self::new(sum(0), sum(1))?;
+        let (p, n, clusters) = (all.share(), all.total as f64, sources.len() as f64);
+        let residual = |(_, [count, total]): &(S, [u64; 2])| (*count as f64 - p * *total as f64).powi(2);
+        let variance = clusters / (clusters - 1.0) * sources.iter().map(residual).sum::<f64>() / (n * n);
+        let apart = (n / overlap.max(1.0)).max(1.0);
+        let spread = clusters > 1.0 && p > 0.0 && p < 1.0;
+        let t = STUDENT.get(sources.len().wrapping_sub(2)).copied().unwrap_or(Z);
+        let independent = if spread { apart.min((p * (1.0 - p) / variance).max(1.0) * (Z / t).powi(2)) } else { apart };
+        Some(Self { independent, ..all })
     }
 
     /// The scores above a threshold; `None` of none.
@@ -94,19 +147,20 @@ impl Proportion {
         self.count as f64 / self.total as f64
     }
 
-    /// Wilson's 95 % interval of the share in all rows of which these are a sample. Rows must be independent: overlapping windows
-    /// are not, and their interval is wider.
+    /// Wilson's 95 % interval of the share in all rows of which these are a sample of `n` independent ones.
     ///
     /// ```text
     /// (p + z²/2n ± z √(p(1 - p)/n + z²/4n²)) / (1 + z²/n)     z = 1.96
     /// ```
     pub fn interval(&self) -> [f64; 2] {
-        /// 97.5 % of a normal variable are below it.
-        const Z: f64 = 1.959_963_984_540_054;
-        let (p, n) = (self.share(), self.total as f64);
+        let (p, n) = (self.share(), self.independent);
         let middle = p + Z * Z / (2.0 * n);
         let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-        [middle - half, middle + half].map(|bound| (bound / (1.0 + Z * Z / n)).clamp(0.0, 1.0))
+        let bound = |bound: f64| (bound / (1.0 + Z * Z / n)).clamp(0.0, 1.0);
+        // Exactly, where rounding would leave 1e-18.
+        let low = if self.count == 0 { 0.0 } else { bound(middle - half) };
+        let high = if self.count == self.total { 1.0 } else { bound(middle + half) };
+        [low, high]
     }
 }
 
@@ -154,10 +208,10 @@ impl Events {
     }
 
     /// False alarms an hour of normal windows, each `hop` samples after the one before it, at `rate` samples a second. `None` if
-    /// there was no normal window.
-    pub fn false_alarms_per_hour(&self, hop: usize, rate: f64) -> Option<f64> {
-        let hours = (self.normal_windows * hop) as f64 / rate / 3600.0;
-        (hours > 0.0).then(|| self.false_alarms as f64 / hours)
+    /// there was no normal window, or if the rate is not known, which is 0.
+    pub fn false_alarms_per_hour(&self, hop: u16, rate: f32) -> Option<f64> {
+        let hours = (self.normal_windows * usize::from(hop)) as f64 / f64::from(rate) / 3600.0;
+        (rate > 0.0 && hours > 0.0).then(|| self.false_alarms as f64 / hours)
     }
 }
 

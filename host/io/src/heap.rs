@@ -32,19 +32,24 @@ pub fn is_available(bytes: usize) -> bool {
     true
 }
 
-/// Ends the process, because the system refused this many bytes. Nothing here allocates.
+/// Writes the line about the error that ends the program, in one piece.
 ///
-/// Many threads may come here at once. The first one writes the line, in one piece, and the others wait for its exit.
-fn out_of_memory(bytes: usize) -> ! {
-    static REFUSED: AtomicBool = AtomicBool::new(false);
-    if REFUSED.swap(true, Relaxed) {
+/// Many threads may come here at once. The first one writes, and the others wait for its exit.
+pub(crate) fn write_last_line(line: &[u8]) {
+    static WRITTEN: AtomicBool = AtomicBool::new(false);
+    if WRITTEN.swap(true, Relaxed) {
         thread::sleep(Duration::from_secs(1));
     } else {
-        let mut line = Cursor::new([0; 100]);
-        let _ = writeln!(line, "error: not enough memory: the system refused {bytes} bytes");
-        let length = line.position() as usize;
-        let _ = stderr().write_all(&line.get_ref()[..length]);
+        let _ = stderr().write_all(line);
     }
+}
+
+/// Ends the process, because the system refused this many bytes. Nothing here allocates.
+fn out_of_memory(bytes: usize) -> ! {
+    let mut line = Cursor::new([0; 100]);
+    let _ = writeln!(line, "error: not enough memory: the system refused {bytes} bytes");
+    let length = line.position() as usize;
+    write_last_line(&line.get_ref()[..length]);
     process::exit(1)
 }
 

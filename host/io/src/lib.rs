@@ -1,6 +1,7 @@
 //! The modules that `host` and `firmware-sim` share: the command line, files, images and weights blobs in memory.
 
 pub mod blob_file;
+pub mod c_array;
 pub mod crc32;
 pub mod data_folder;
 pub mod data_options;
@@ -15,6 +16,7 @@ pub mod number;
 pub mod picture;
 pub mod plot;
 pub mod program;
+pub mod record;
 pub mod recordings;
 pub mod terminal;
 pub mod topology;

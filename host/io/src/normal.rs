@@ -1,7 +1,6 @@
 //! Which windows of recordings are normal, by their labels.
 
 use crate::recordings::Recordings;
-use crate::windows::Place;
 
 /// Which labels are normal.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -29,11 +28,6 @@ impl Normal {
     /// Whether the option was given.
     pub fn is_given(&self) -> bool {
         !self.labels.is_empty()
-    }
-
-    /// Whether a window's label is one of normal samples. Without labels, all are.
-    pub fn is_normal(&self, recordings: &Recordings, place: &Place) -> bool {
-        recordings.labels.get(place.label as usize).is_none_or(|label| self.accepts(label))
     }
 
     /// Whether a label is one of normal samples.
@@ -83,11 +77,8 @@ mod tests {
             ("PEN", false, true),
             ("pen", false, false),
         ] {
-            let place = Place { recording: 0, start: 0, label: 1 };
-            let recordings = recordings(&["other", label]);
-            let found = [Normal::default(), named.clone()].map(|normal| normal.is_normal(&recordings, &place));
+            let found = [Normal::default(), named.clone()].map(|normal| normal.accepts(label));
             assert_eq!(found, [by_default, by_name], "{label}");
-            assert!(named.is_normal(&Recordings::default(), &place), "without labels, every window is normal");
         }
     }
 

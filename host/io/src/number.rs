@@ -29,9 +29,21 @@ pub fn counted(count: impl Display, noun: &str) -> String {
     format!("{count} {noun}{s}")
 }
 
+/// A fraction in percent, with six significant digits: `0.5 %`. The `f64` product of 100 and 0.07 has more.
+pub fn percent(fraction: f64) -> String {
+    let rounded = format!("{:.5e}", 100.0 * fraction);
+    rounded.parse().map_or(rounded, |percent: f64| format!("{percent} %"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fraction_is_in_percent_as_it_was_given() {
+        let said = [0.0, 1e-9, 0.005, 0.07, 0.29, 1.0 / 3.0, 1.0].map(percent);
+        assert_eq!(said, ["0 %", "0.0000001 %", "0.5 %", "7 %", "29 %", "33.3333 %", "100 %"]);
+    }
 
     #[test]
     fn one_is_singular() {

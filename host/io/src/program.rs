@@ -1,5 +1,6 @@
 //! The frame of both programs: arguments in, text out, and one line for each error.
 
+use crate::heap::write_last_line;
 use crate::{files, interrupt};
 use clap::{Command, Parser};
 use std::ffi::OsString;
@@ -59,7 +60,7 @@ fn print(text: &str) -> io::Result<()> {
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    let _ = writeln!(stderr(), "error: {error:#}");
+    write_last_line(format!("error: {error:#}\n").as_bytes());
     interrupt::exit_code().map_or(ExitCode::FAILURE, ExitCode::from)
 }
 

@@ -1,4 +1,4 @@
-//! Rows of pixels in a terminal: images as half blocks, other rows as lines of blocks.
+//! Rows of pixels in a terminal: images as half blocks, other rows as lines of blocks. And texts from files.
 
 use crate::picture::is_image;
 use std::ffi::OsStr;
@@ -19,6 +19,15 @@ fn has_colours(no_color: &OsStr, term: &OsStr) -> bool {
 /// The columns of the terminal; 80 without one.
 pub fn columns() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
+}
+
+/// A text from a file with its control characters escaped: they could move the cursor or change what stands above.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
 }
 
 /// Draws `top` above `bottom` for a terminal: images as half blocks, other rows as lines of blocks.
@@ -100,6 +109,12 @@ fn half_block(line: &mut String, upper: u8, lower: u8, colours: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(printable("a.weight ÄÖ [2, 3]"), "a.weight ÄÖ [2, 3]");
+        assert_eq!(printable("a\x1b[2J\r\n\u{9b}"), "a\\u{1b}[2J\\r\\n\\u{9b}");
+    }
 
     #[test]
     fn a_terminal_has_colours_unless_it_is_dumb_or_asked_for_none() {

@@ -1,11 +1,13 @@
 //! The windows of recordings, and the rows of a network that they become.
 
 use crate::idx::Images;
+use crate::normal::Normal;
+use crate::number::counted;
 use crate::recordings::{Recordings, describe_channels};
 use autoencoder_core::front_end::{self, Scale, Spec, Window};
 use std::ops::Range;
 
-/// The most bytes of rows: 512 MiB. The features that they are made of take four times as many.
+/// The most bytes of rows: 512 MiB.
 pub const MOST_BYTES: usize = 1 << 29;
 
 /// One window: `Spec::window` samples of a recording.
@@ -15,8 +17,22 @@ pub struct Place {
     pub recording: usize,
     /// Its first sample.
     pub start: usize,
-    /// The number of its label in [`Recordings::labels`]: that of most of its samples. 0 without labels.
+    /// The number of its label in [`Recordings::labels`]: that of most of its samples that are faulty, if the window is
+    /// faulty, else of most that are normal. 0 without labels.
     pub label: u32,
+    /// What the labels of its samples say about it.
+    pub kind: Kind,
+}
+
+/// What the labels of a window's samples say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// All samples are normal: a network may learn from the window. Without labels, all windows are.
+    Normal,
+    /// Some samples are faulty, but not most. The window counts as normal, and nothing learns from it.
+    MostlyNormal,
+    /// Most samples are faulty.
+    Faulty,
 }
 
 /// Rows that were made of windows.
@@ -32,7 +48,7 @@ pub struct Rows {
 #[derive(Debug, thiserror::Error)]
 pub enum WindowsError {
     /// Every recording is shorter than a window.
-    #[error("{name}: {samples} samples, and no other recording has more; a window takes {window}")]
+    #[error("{name}: {}, and no other recording has more; a window takes {window}", counted(*samples, "sample"))]
     Short {
         /// The longest recording.
         name: String,
@@ -90,7 +106,8 @@ pub fn check<S: AsRef<str>>(recordings: &Recordings, spec: &Spec, names: &[S]) -
 }
 
 /// The windows of all recordings, one every `Spec::hop` samples, in order. None begins in one recording and ends in another.
-pub fn places(recordings: &Recordings, spec: &Spec) -> Result<Vec<Place>, WindowsError> {
+/// `normal` says which labels are those of normal samples.
+pub fn places(recordings: &Recordings, spec: &Spec, normal: &Normal) -> Result<Vec<Place>, WindowsError> {
     let lengths = || recordings.recordings.iter().map(|one| one.samples.len() / recordings.channels.max(1));
     let (window, hop) = (usize::from(spec.window), usize::from(spec.hop));
     let starts = |length: usize| (0..=length.saturating_sub(window)).step_by(hop).filter(move |_| length >= window);
@@ -103,16 +120,22 @@ pub fn places(recordings: &Recordings, spec: &Spec) -> Result<Vec<Place>, Window
     if windows.saturating_mul(inputs) > MOST_BYTES {
         return Err(WindowsError::TooLarge { windows, inputs });
     }
-    let of = |(recording, length): (usize, usize)| {
+    let is_normal: Vec<bool> = recordings.labels.iter().map(|label| normal.accepts(label)).collect();
+    let mut places = Vec::with_capacity(windows);
+    for (recording, length) in lengths().enumerate() {
         let labels = &recordings.recordings[recording].labels;
-        starts(length).map(move |start| Place { recording, start, label: most(labels, start..start + window) })
-    };
-    Ok(lengths().enumerate().flat_map(of).collect())
+        places.extend(starts(length).map(|start| {
+            let (label, kind) = vote(labels, start..start + window, &is_normal);
+            Place { recording, start, label, kind }
+        }));
+    }
+    Ok(places)
 }
 
-/// The label of most samples, the first of these if there are several; 0 without labels.
-fn most(labels: &[u32], samples: Range<usize>) -> u32 {
-    let Some(labels) = labels.get(samples) else { return 0 };
+/// The label and the kind of a window. Of labels that equally many samples have, it is the first.
+fn vote(labels: &[u32], samples: Range<usize>, is_normal: &[bool]) -> (u32, Kind) {
+    let Some(labels) = labels.get(samples) else { return (0, Kind::Normal) };
+    let is_normal = |label: u32| is_normal.get(label as usize).is_none_or(|normal| *normal);
     let mut counts: Vec<(u32, usize)> = Vec::new();
     for label in labels {
         match counts.iter_mut().find(|(other, _)| other == label) {
@@ -120,7 +143,14 @@ fn most(labels: &[u32], samples: Range<usize>) -> u32 {
             None => counts.push((*label, 1)),
         }
     }
-    counts.iter().rev().max_by_key(|(_, count)| *count).map_or(0, |(label, _)| *label)
+    let faulty: usize = counts.iter().filter(|(label, _)| !is_normal(*label)).map(|(_, count)| count).sum();
+    let kind = match faulty {
+        0 => Kind::Normal,
+        _ if 2 * faulty > labels.len() => Kind::Faulty,
+        _ => Kind::MostlyNormal,
+    };
+    let own = counts.iter().filter(|(label, _)| is_normal(*label) != (kind == Kind::Faulty));
+    (own.rev().max_by_key(|(_, count)| *count).map_or(0, |(label, _)| *label), kind)
 }
 
 /// The samples of a window.
@@ -164,6 +194,7 @@ mod tests {
             name: format!("{number}"),
             samples: (0..2 * length).map(|i| (100 * number + i) as f32).collect(),
             labels: (0..*length).map(|i| u32::from(i >= 5)).collect(),
+            array: None,
         };
         Recordings {
             channels: 2,
@@ -178,25 +209,54 @@ mod tests {
     }
 
     #[test]
-    fn windows_stay_within_their_recording_and_take_the_label_of_most_samples() {
+    fn windows_stay_within_their_recording() {
         let recordings = recordings(&[9, 3, 4]);
-        let places = places(&recordings, &spec(4, 2)).unwrap();
-        let found: Vec<_> = places.iter().map(|place| (place.recording, place.start, place.label)).collect();
-        // Of recording 0, samples 0 to 4 have label 0. The window from 4 on has one of these; that from 2 on, three.
-        assert_eq!(found, [(0, 0, 0), (0, 2, 0), (0, 4, 1), (2, 0, 0)]);
+        let places = places(&recordings, &spec(4, 2), &Normal::default()).unwrap();
+        let found: Vec<_> = places.iter().map(|place| (place.recording, place.start)).collect();
+        assert_eq!(found, [(0, 0), (0, 2), (0, 4), (2, 0)]);
         assert_eq!(
             samples(&recordings, &spec(4, 2), &places[3]),
             [200.0, 201.0, 202.0, 203.0, 204.0, 205.0, 206.0, 207.0]
         );
-        let error = super::places(&recordings, &spec(10, 1)).unwrap_err().to_string();
+        let error = super::places(&recordings, &spec(10, 1), &Normal::default()).unwrap_err().to_string();
         assert_eq!(error, "0: 9 samples, and no other recording has more; a window takes 10");
+    }
+
+    /// Samples 0 to 4 are normal, those after them are loose: a window with a single one of them must not train.
+    #[test]
+    fn a_window_is_normal_if_all_samples_are_and_faulty_if_most_are_not() {
+        let recordings = recordings(&[9, 3, 4]);
+        let found = places(&recordings, &spec(4, 1), &Normal::default()).unwrap();
+        let found: Vec<_> = found.iter().map(|place| (place.start, place.label, place.kind)).collect();
+        let expected = [
+            (0, 0, Kind::Normal),
+            (1, 0, Kind::Normal),
+            (2, 0, Kind::MostlyNormal),
+            (3, 0, Kind::MostlyNormal),
+            (4, 1, Kind::Faulty),
+            (5, 1, Kind::Faulty),
+            (0, 0, Kind::Normal),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    /// Two normal labels and two faulty ones: the vote is between normal and faulty, then between the labels of that kind.
+    #[test]
+    fn faults_of_several_labels_are_one_vote() {
+        let is_normal = [true, true, false, false];
+        let of = |labels: &[u32]| vote(labels, 0..labels.len(), &is_normal);
+        assert_eq!(of(&[0, 0, 0, 2, 3, 2, 3]), (2, Kind::Faulty));
+        assert_eq!(of(&[2, 2, 0, 1, 1]), (1, Kind::MostlyNormal));
+        assert_eq!(of(&[0, 1, 1, 0]), (0, Kind::Normal));
+        assert_eq!(of(&[3, 2, 3, 0]), (3, Kind::Faulty));
+        assert_eq!(vote(&[], 0..4, &is_normal), (0, Kind::Normal));
     }
 
     #[test]
     fn rows_are_scaled_features_and_clipping_is_counted() {
         let recordings = recordings(&[3]);
         let spec = spec(2, 1);
-        let places = places(&recordings, &spec).unwrap();
+        let places = places(&recordings, &spec, &Normal::default()).unwrap();
         assert_eq!(features(&recordings, &spec, &places), [0.0, 1.0, 2.0, 3.0, 2.0, 3.0, 4.0, 5.0]);
         let scales = [Scale { offset: 1.0, gain: 100.0 }; 4];
         let rows = rows(&recordings, &spec, &scales, &places);
@@ -209,7 +269,7 @@ mod tests {
         let mut recordings = recordings(&[1]);
         recordings.recordings[0].samples = vec![0.0; 2 << 20];
         recordings.recordings[0].labels.clear();
-        let error = places(&recordings, &spec(30_000, 1)).unwrap_err();
+        let error = places(&recordings, &spec(30_000, 1), &Normal::default()).unwrap_err();
         assert!(matches!(error, WindowsError::TooLarge { windows: 1_018_577, inputs: 60_000 }), "{error}");
     }
 }

@@ -71,7 +71,9 @@ fn measure(
 ) -> anyhow::Result<Measured> {
     let header = blob.header();
     let format = match header.format {
-        Format::F32 => {
+        Format::Int8 | Format::Int8Rows => WeightFormat::Int8,
+        Format::Int4 => WeightFormat::Int4,
+        _ => {
             let network = FloatNetwork::from_blob(blob).map_err(|source| file.error(source))?;
             let meta = BlobMeta { steps: header.steps, code_bits: header.code_bits, input: &[] };
             // As in `export`: an activation without a known range gets one from the training rows.
@@ -85,8 +87,6 @@ fn measure(
             let float = Some(evaluate::errors(&network, header.code_bits, test));
             return Ok(Measured { float, format: WeightFormat::Int8, integers, labels });
         }
-        Format::Int8 => WeightFormat::Int8,
-        Format::Int4 => WeightFormat::Int4,
     };
     let network = autoencoder_core::Network::new(blob.clone()).map_err(|source| file.error(source))?;
     Ok(Measured { float: None, format, integers: evaluate::integer_errors(&network, test), labels })

@@ -2,14 +2,16 @@
 
 use crate::args;
 use crate::commands::sensor::describe as describe_front_end;
-use autoencoder_core::LayerSpec;
 use autoencoder_core::blob::{Format, Thresholds, VERSION};
-use autoencoder_core::quant::{Int4Tile, Int8Tile, padded};
+use autoencoder_core::quant::Weights;
+use autoencoder_core::{Error, LayerSpec};
 use autoencoder_io::blob_file::BlobFile;
 use autoencoder_io::formats::ensure_not_checkpoint;
-use autoencoder_io::number::counted;
+use autoencoder_io::number::{counted, percent};
+use autoencoder_io::terminal::printable;
 use autoencoder_io::topology::describe;
 use host::detector::Sensor;
+use host::weights::dequantise::unpack;
 use std::fmt::Write;
 use zerocopy::FromBytes;
 
@@ -29,7 +31,7 @@ pub fn run(args: &args::Inspect) -> anyhow::Result<String> {
     let after = file.bytes().len() - blob.bytes().len();
     writeln!(text, "  after it         {}, ignored", counted(after, "byte"))?;
     writeln!(text, "  CRC-32           {:08x}", blob.crc())?;
-    writeln!(text, "  numbers          {:?}", header.format)?;
+    writeln!(text, "  numbers          {}", numbers(header.format))?;
     writeln!(text, "  accumulators     {}", if header.accumulators_checked { "checked" } else { "not checked" })?;
     writeln!(text, "  topology         {}", describe(topology))?;
     writeln!(text, "  trained for      {}", counted(header.steps, "step"))?;
@@ -58,7 +60,7 @@ pub fn run(args: &args::Inspect) -> anyhow::Result<String> {
             layer.output.scale,
             layer.output.zero_point
         )?;
-        numbers.extend(weights(header.format, *spec, layer.weights));
+        numbers.extend(weights(header.format, *spec, layer.weights).ok_or_else(|| file.error(Error::Malformed))?);
     }
     writeln!(text, "\n  weights, all layers")?;
     histogram(&mut text, &numbers)?;
@@ -71,14 +73,15 @@ fn sensor(text: &mut String, file: &BlobFile, section: &[u8]) -> anyhow::Result<
         writeln!(text, "  input section    none: rows are the network's inputs")?;
         return Ok(());
     }
-    let Sensor { spec, names, false_alarms, scales } = Sensor::read(section).map_err(|source| file.error(source))?;
+    let sensor = Sensor::read(section).map_err(|source| file.error(source))?;
+    let Sensor { spec, names, scales, .. } = &sensor;
     writeln!(text, "  input section    {}", counted(section.len(), "byte"))?;
-    let names = if names.is_empty() { "no names".to_owned() } else { names.join(", ") };
+    let names = if names.is_empty() { "no names".to_owned() } else { printable(&names.join(", ")) };
     writeln!(text, "    channels       {}: {names}", spec.channels)?;
     let rate = if spec.rate > 0.0 { format!(" at {} Hz", spec.rate) } else { String::new() };
     writeln!(text, "    windows        {} every {}{rate}", counted(spec.window, "sample"), spec.hop)?;
     writeln!(text, "    front end      {}", describe_front_end(spec.front_end))?;
-    writeln!(text, "    false alarms   {} % asked for", 100.0 * false_alarms)?;
+    writeln!(text, "    false alarms   {} asked for", percent(sensor.rate()))?;
     let steps = scales.iter().map(|scale| 1.0 / scale.gain);
     let (finest, coarsest) = (steps.clone().fold(f32::INFINITY, f32::min), steps.fold(0.0, f32::max));
     writeln!(
@@ -89,35 +92,30 @@ fn sensor(text: &mut String, file: &BlobFile, section: &[u8]) -> anyhow::Result<
     Ok(())
 }
 
-/// The weights of a layer as numbers, without its padding.
-fn weights(format: Format, spec: LayerSpec, bytes: &[u8]) -> Vec<f32> {
+/// The format of the weights, and the processors that it is for.
+fn numbers(format: Format) -> &'static str {
     match format {
-        Format::F32 => {
-            bytes.as_chunks().0.iter().take(spec.weights()).map(|bytes| f32::from_le_bytes(*bytes)).collect()
-        }
-        Format::Int8 => {
-            let tiles = <[Int8Tile]>::ref_from_bytes(bytes).unwrap_or_default();
-            unpadded(spec, tiles.iter().map(|tile| tile.unpack()))
-        }
-        Format::Int4 => {
-            let tiles = <[Int4Tile]>::ref_from_bytes(bytes).unwrap_or_default();
-            unpadded(spec, tiles.iter().map(|tile| tile.unpack().map(|row| row.map(i16::from))))
-        }
+        Format::F32 => "F32, for export and evaluation",
+        Format::Int8 => "Int8, two rows in a lane, for every processor",
+        Format::Int4 => "Int4, four rows in a lane, for every processor",
+        Format::Int8Rows => "Int8, row by row, for a processor with Helium (Cortex-M55, Cortex-M85)",
+        _ => "of a format that this program does not know",
     }
 }
 
-/// The weights in tiles of four rows by `N` inputs, without those that pad inputs and outputs.
-fn unpadded<const N: usize>(spec: LayerSpec, tiles: impl Iterator<Item = [[i16; N]; 4]>) -> Vec<f32> {
-    let [inputs, outputs] = spec.sizes();
-    let tiles_a_group = padded(inputs) / N;
-    let mut numbers = Vec::with_capacity(spec.weights());
-    for (i, tile) in tiles.enumerate() {
-        let (group, first) = (i / tiles_a_group, i % tiles_a_group * N);
-        for row in tile.iter().take(outputs.saturating_sub(4 * group)) {
-            numbers.extend(row.iter().take(inputs.saturating_sub(first)).map(|w| f32::from(*w)));
+/// The weights of a layer as numbers, without its padding; `None` if the bytes are none.
+fn weights(format: Format, spec: LayerSpec, bytes: &[u8]) -> Option<Vec<f32>> {
+    let integers = match format {
+        Format::F32 => {
+            let numbers = bytes.as_chunks().0.iter().take(spec.weights());
+            return Some(numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect());
         }
-    }
-    numbers
+        Format::Int8 => Weights::Int8(<[_]>::ref_from_bytes(bytes).ok()?),
+        Format::Int4 => Weights::Int4(<[_]>::ref_from_bytes(bytes).ok()?),
+        Format::Int8Rows => Weights::Int8Rows(bytes),
+        _ => return None,
+    };
+    Some(unpack(spec, integers).into_iter().map(f32::from).collect())
 }
 
 /// Writes the histogram of some numbers: [`BINS`] equal intervals from minus the largest absolute value to that value.

@@ -1,9 +1,11 @@
 //! The subcommands, each in a file of its own. Each returns the text to print.
 
+mod c_array;
 mod detect;
 mod eval;
 mod export;
 mod figures;
+mod import;
 mod inspect;
 mod network_file;
 mod rows;
@@ -18,6 +20,7 @@ pub fn run(args: Args) -> anyhow::Result<String> {
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => with_threads(|| eval::run(&args)),
         Command::Export(args) => with_threads(|| export::run(&args)),
+        Command::Import(args) => with_threads(|| import::run(&args)),
         Command::Inspect(args) => inspect::run(&args),
     }
 }

@@ -1,9 +1,11 @@
-//! A file with a network in f32: a checkpoint or an f32 blob.
+//! A file with a network: a checkpoint, an f32 blob, or a blob of integers as the floats that compute the same.
 
 use anyhow::{Context, anyhow, bail, ensure};
-use autoencoder_core::{Error, Topology};
+use autoencoder_core::blob::MAGIC;
+use autoencoder_core::{Error, Network, Topology};
 use autoencoder_io::blob_file::{BlobFile, BlobFileError};
 use autoencoder_io::crc32;
+use autoencoder_io::files;
 use autoencoder_io::idx::Images;
 use autoencoder_io::topology::describe;
 use host::detector::Sensor;
@@ -11,9 +13,11 @@ use host::network::FloatNetwork;
 use host::train::centre::centres;
 use host::train::checkpoint::Checkpoint;
 use host::train::qat::{Qat, WeightFormat, round};
+use host::weights::dequantise::dequantise;
+use host::weights::learned;
 use std::path::{Path, PathBuf};
 
-/// A file with a network in f32.
+/// A network that was read from a file.
 pub struct NetworkFile {
     path: PathBuf,
     crc: u32,
@@ -28,7 +32,11 @@ enum Contents {
 impl NetworkFile {
     /// Reads and checks a file.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let file = BlobFile::read(path)?;
+        Self::of(path, &BlobFile::read(path)?)
+    }
+
+    /// Checks a file that was read from `path`.
+    pub fn of(path: &Path, file: &BlobFile) -> anyhow::Result<Self> {
         let contents = if Checkpoint::is_one(file.bytes()) {
             Contents::Checkpoint(Box::new(Checkpoint::from_bytes(path, file.bytes())?))
         } else {
@@ -46,6 +54,37 @@ impl NetworkFile {
             let input = blob.input().map_err(|source| file.error(source))?.to_vec();
             Contents::Blob { network, steps, code_bits, input }
         };
+        Ok(Self { path: path.to_owned(), crc: crc32::checksum(file.bytes()), contents })
+    }
+
+    /// The same of a file that may also be a blob of integers: the network is then the float network that computes the same.
+    /// `flash` is that of a device that has learned with this blob.
+    pub fn of_any(path: &Path, file: &BlobFile, flash: Option<&Path>) -> anyhow::Result<Self> {
+        let integers = match file.open() {
+            Ok(blob) => Some(blob).filter(|blob| WeightFormat::of(blob.header().format).is_some()),
+            Err(error) if file.bytes().starts_with(&MAGIC) => return Err(error.into()),
+            Err(_) => None,
+        };
+        let Some(blob) = integers else {
+            if let Some(flash) = flash {
+                bail!(
+                    "{}: no blob of integers, so no device has learned with it (--flash {})",
+                    path.display(),
+                    flash.display()
+                );
+            }
+            return Self::of(path, file);
+        };
+        let header = blob.header().clone();
+        let input = blob.input().map_err(|source| file.error(source))?.to_vec();
+        let network = Network::new(blob).map_err(|source| file.error(source))?;
+        let learned = flash.map(|flash| {
+            let contents = files::read(flash)?;
+            learned::channels(&network, &contents).with_context(|| flash.display().to_string())
+        });
+        let learned = learned.transpose()?;
+        let network = dequantise(&network, learned.as_ref().map(|(channels, _)| channels.as_slice()));
+        let contents = Contents::Blob { network, steps: header.steps, code_bits: header.code_bits, input };
         Ok(Self { path: path.to_owned(), crc: crc32::checksum(file.bytes()), contents })
     }
 
@@ -82,6 +121,7 @@ impl NetworkFile {
     /// Bits of a code element that the network was trained for.
     pub fn code_bits(&self) -> anyhow::Result<u8> {
         match &self.contents {
+            Contents::Checkpoint(checkpoint) if checkpoint.run.recipe()?.rounds_code => Ok(checkpoint.run.code_bits),
             Contents::Checkpoint(checkpoint) => Ok(qat(checkpoint)?.code_bits),
             Contents::Blob { code_bits, .. } => Ok(*code_bits),
         }

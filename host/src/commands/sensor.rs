@@ -1,13 +1,14 @@
 //! Recordings of a sensor for the commands: which windows train, validate and test, and the rows that they become.
 
 use crate::args::SensorOptions;
-use anyhow::{anyhow, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use autoencoder_core::front_end::{FrontEnd, Spec};
 use autoencoder_io::idx::Images;
 use autoencoder_io::number::counted;
-use autoencoder_io::recordings::Recordings;
-use autoencoder_io::windows::{self, Place};
-use host::detector::{Choice, Sensor, Split, balance, choose, scales};
+use autoencoder_io::recordings::{Recordings, Source};
+use autoencoder_io::windows::{self, Kind, Place};
+use host::detector::{Sensor, Split, Trial, balance, best, scales, spread, try_front_ends};
+use host::evaluate::baselines::MOST_INPUTS;
 use std::fmt::Write;
 
 /// The fraction of normal rows above the threshold, unless an option says otherwise.
@@ -15,18 +16,52 @@ const FALSE_ALARMS: f32 = 0.005;
 /// The most bands of a channel, unless an option says otherwise.
 const BANDS: u16 = 32;
 
+/// The folder beside a detector's blob that has the rows of its training.
+pub const ROWS: &str = "rows";
+
+/// The file in that folder of the rows that `train`, validate (`validation`) or `test`.
+pub fn rows_file(set: &str) -> String {
+    format!("{set}-rows-idx2-ubyte")
+}
+
+/// The most features that the scales are computed from: 256 MiB of them. More windows are spread evenly.
+const MOST_FEATURES: usize = 1 << 26;
+
 /// Rows for the training of a detector.
 pub struct SensorData {
-    /// How samples become rows.
-    pub sensor: Sensor,
     /// They train.
     pub train: Images,
-    /// They decide when to stop, and calibrate the thresholds.
-    pub validation: Images,
     /// Nothing is chosen on them.
     pub test: Images,
+    pub detector: Detector,
+}
+
+/// What a detector has beside the rows to train on and to test with.
+pub struct Detector {
+    /// How samples become rows.
+    pub sensor: Sensor,
+    /// The rows that decide when to stop, and calibrate the thresholds.
+    pub validation: Images,
+    /// For each test row, the source of its recording.
+    pub test_sources: Vec<Source>,
+    /// What each front end reached; empty if none was tried.
+    pub trials: Vec<Trial>,
+    /// The share of the inputs of training, validation and test rows that were clipped.
+    pub clipped: [f64; 3],
     /// The data and what was chosen, in lines of text.
     pub text: String,
+}
+
+impl Detector {
+    /// How many windows share each sample.
+    pub fn overlap(&self) -> f64 {
+        overlap(&self.sensor.spec)
+    }
+}
+
+/// How many windows share each sample.
+pub fn overlap(spec: &Spec) -> f64 {
+    (f64::from(spec.window) / f64::from(spec.hop)).max(1.0)
 }
 
 impl SensorData {
@@ -40,14 +75,14 @@ impl SensorData {
     ) -> anyhow::Result<Self> {
         let spec = match &known {
             Some(sensor) => {
+                options.ensure_open("the network that exists says how samples become rows")?;
                 windows::check(recordings, &sensor.spec, &sensor.names)?;
                 sensor.spec
             }
             None => spec(options, recordings)?,
         };
-        let all = windows::places(recordings, &spec)?;
-        let normal: Vec<Place> =
-            all.iter().copied().filter(|place| options.normal.is_normal(recordings, place)).collect();
+        let all = windows::places(recordings, &spec, &options.normal)?;
+        let normal: Vec<Place> = all.iter().copied().filter(|place| place.kind == Kind::Normal).collect();
         ensure!(!normal.is_empty(), "no window is labelled normal: {}", options.normal.describe());
         let split = Split::new(recordings, &spec, &normal, tests.is_none());
         let own_test = if tests.is_none() { &split.test } else { &split.train };
@@ -58,28 +93,30 @@ impl SensorData {
                 counted(normal.len(), "window")
             );
         }
-        let mut text = String::new();
+        let (mut text, mut trials) = (String::new(), Vec::new());
         let sensor = match known {
             // The threshold may be another one.
             Some(sensor) => Sensor { false_alarms: options.false_alarms.unwrap_or(sensor.false_alarms), ..sensor },
-            None => new_sensor(options, recordings, spec, &split, &mut text)?,
+            None => new_sensor(options, recordings, spec, &split, &mut trials, &mut text)?,
         };
         let rows = |recordings: &Recordings, places: &[Place]| sensor.rows(recordings, places);
-        let test = match tests {
-            None => rows(recordings, &split.test),
+        let sources = |recordings: &Recordings, places: &[Place]| {
+            places.iter().map(|place| recordings.source(place.recording)).collect::<Vec<_>>()
+        };
+        let (test, test_sources) = match tests {
+            None => (rows(recordings, &split.test), sources(recordings, &split.test)),
             Some(tests) => {
                 windows::check(tests, &sensor.spec, &sensor.names)?;
-                let places = windows::places(tests, &sensor.spec)?;
-                let normal: Vec<Place> =
-                    places.into_iter().filter(|place| options.normal.is_normal(tests, place)).collect();
-                ensure!(!normal.is_empty(), "--test: no window is labelled normal: {}", options.normal.describe());
-                rows(tests, &normal)
+                let mut places = windows::places(tests, &sensor.spec, &options.normal)?;
+                places.retain(|place| place.kind == Kind::Normal);
+                ensure!(!places.is_empty(), "no window to test on is labelled normal: {}", options.normal.describe());
+                (rows(tests, &places), sources(tests, &places))
             }
         };
         let (train, validation) = (rows(recordings, &split.train), rows(recordings, &split.validation));
         let counts = [&train, &validation, &test].map(|rows| rows.images.len());
         let left = all.len() - normal.len();
-        let left = if left > 0 { format!("; {left} of other labels do not train") } else { String::new() };
+        let left = if left > 0 { format!("; {left} with faulty samples do not train") } else { String::new() };
         let line = format!(
             "{}, {} of {}: windows of {} every {}\n{} train, {} validate, {} test{left}\n",
             counted(recordings.recordings.len(), "recording"),
@@ -93,15 +130,18 @@ impl SensorData {
         );
         let clipped = [&train, &validation, &test].map(|rows| {
             let inputs: u64 = rows.clipped.iter().map(|count| u64::from(*count)).sum();
-            100.0 * inputs as f64 / rows.images.pixels.len().max(1) as f64
+            inputs as f64 / rows.images.pixels.len().max(1) as f64
         });
+        let [percent_train, percent_validation, percent_test] = clipped.map(|share| 100.0 * share);
         writeln!(
             text,
-            "inputs outside of their scales: {:.2} % of training, {:.2} % of validation, {:.2} % of test",
-            clipped[0], clipped[1], clipped[2]
+            "inputs outside of their scales: {percent_train:.2} % of training, {percent_validation:.2} % of validation, \
+             {percent_test:.2} % of test"
         )?;
         let [train, validation, test] = [train, validation, test].map(|rows| rows.images);
-        Ok(Self { sensor, train, validation, test, text: line + &text })
+        let text = line + &text;
+        let detector = Detector { sensor, validation, test_sources, trials, clipped, text };
+        Ok(Self { train, test, detector })
     }
 }
 
@@ -110,8 +150,13 @@ fn spec(options: &SensorOptions, recordings: &Recordings) -> anyhow::Result<Spec
     let channels = u16::try_from(recordings.channels)
         .map_err(|_| anyhow!("{} channels; a sensor has at most {}", recordings.channels, u16::MAX))?;
     // The windows of an array may be cut into smaller ones.
-    let of_array = recordings.window.and_then(|samples| u16::try_from(samples).ok());
-    let window = options.window.or(of_array).unwrap_or(1);
+    let of_array = || {
+        let name = recordings.recordings.first().map_or("", |one| &one.name);
+        let too_long =
+            |samples| anyhow!("{name}: windows of {samples} samples; a detector takes at most {}: --window", u16::MAX);
+        recordings.window.map(|samples| u16::try_from(samples).map_err(|_| too_long(samples))).transpose()
+    };
+    let window = options.window.map_or_else(of_array, |window| Ok(Some(window)))?.unwrap_or(1);
     let hop = options.hop.unwrap_or((window / 4).max(1));
     let rate = options.rate.or(recordings.rate).unwrap_or(0.0);
     let spec = Spec { channels, window, hop, rate, front_end: FrontEnd::Raw };
@@ -124,22 +169,24 @@ fn spec(options: &SensorOptions, recordings: &Recordings) -> anyhow::Result<Spec
     Ok(spec)
 }
 
-/// Chooses the front end and the scales. Appends the reasons to `text`.
+/// Chooses the front end and the scales. Appends the trials to `trials`, and the reasons to `text`.
 fn new_sensor(
     options: &SensorOptions,
     recordings: &Recordings,
     mut spec: Spec,
     split: &Split,
+    trials: &mut Vec<Trial>,
     text: &mut String,
 ) -> anyhow::Result<Sensor> {
-    let bands = options.bands.unwrap_or((spec.window / 4).clamp(1, BANDS));
+    let bands = options.bands.unwrap_or((spec.window / 8).clamp(1, BANDS));
     spec.front_end = match options.front_end.as_deref() {
+        // A window of one sample has no course and no spectrum.
+        None if spec.window == 1 && options.bands.is_none() => FrontEnd::Raw,
+        None if options.bands.is_some() => FrontEnd::Spectrum { bands },
         None => {
-            let Choice { front_end, share } = choose(recordings, &spec, &split.train, bands);
-            let (name, percent) = (describe(front_end), 100.0 * share);
-            if spec.window > 1 {
-                writeln!(text, "front end: {name}, because the windows' means have {percent:.1} % of the variance")?;
-            }
+            *trials = try_front_ends(recordings, &spec, &split.train, bands);
+            let front_end = best(trials);
+            writeln!(text, "front end: {}, {}", describe(front_end), reason(trials))?;
             front_end
         }
         Some("raw") => FrontEnd::Raw,
@@ -156,25 +203,65 @@ fn new_sensor(
             spec.window
         )
     })?;
-    let features = windows::features(recordings, &spec, &split.train);
-    let (mut scales, constant) = scales(&features, spec.inputs());
-    if constant > 0 {
-        writeln!(text, "{} never changed in training: any change counts", counted(constant, "input"))?;
+    let inputs = spec.inputs();
+    let features = windows::features(recordings, &spec, &spread(&split.train, MOST_FEATURES / inputs));
+    let (scales, constant) = scales(&features, inputs);
+    drop(features);
+    let false_alarms = options.false_alarms.unwrap_or(FALSE_ALARMS);
+    let mut sensor = Sensor { spec, names: recordings.names.clone(), false_alarms, scales };
+    if let Some(input) = sensor.scales.iter().position(|scale| !scale.is_valid()) {
+        bail!(
+            "channel {}: its numbers are too large for the scale of an input; choose another unit",
+            sensor.channel_of(input)
+        );
     }
-    ensure!(constant < spec.inputs(), "every training window is the same: there is nothing to learn");
+    // What a blob cannot hold is refused before the training.
+    Sensor::read(&sensor.section()?).context("the input section of the blob cannot be read back")?;
+    ensure!(constant.contains(&false), "every training window is the same: there is nothing to learn");
+    let mut channels: Vec<(String, usize)> = Vec::new();
+    for input in (0..inputs).filter(|input| constant[*input]) {
+        let name = sensor.channel_of(input);
+        match channels.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, count)) => *count += 1,
+            None => channels.push((name, 1)),
+        }
+    }
+    for (name, count) in channels {
+        writeln!(text, "channel {name}: {} never changed in training: any change counts", counted(count, "input"))?;
+    }
     if spec.window > 1 && !matches!(spec.front_end, FrontEnd::Spectrum { .. }) {
-        let rows = windows::rows(recordings, &spec, &scales, &split.train);
-        balance(&mut scales, &rows.images.pixels, spec.channels.into());
+        let rows = windows::rows(recordings, &spec, &sensor.scales, &split.train);
+        if !balance(&mut sensor.scales, &constant, &rows.images.pixels, spec.channels.into()) {
+            writeln!(text, "channels: not balanced, because there are more than {MOST_INPUTS} inputs")?;
+        }
     }
-    let (names, false_alarms) = (recordings.names.clone(), options.false_alarms.unwrap_or(FALSE_ALARMS));
-    Ok(Sensor { spec, names, false_alarms, scales })
+    Ok(sensor)
+}
+
+/// Why a front end was taken.
+fn reason(trials: &[Trial]) -> String {
+    let figures: Vec<String> =
+        trials.iter().map(|trial| format!("{} {:.3}", name(trial.front_end), trial.auc)).collect();
+    if figures.is_empty() {
+        return "because there are too few training windows to try others".into();
+    }
+    format!("which tells healthy windows of the training set best from changed ones (AUC: {})", figures.join(", "))
+}
+
+/// The name of a front end in options.
+pub fn name(front_end: FrontEnd) -> &'static str {
+    match front_end {
+        FrontEnd::Raw => "raw",
+        FrontEnd::Centred => "centred",
+        FrontEnd::Spectrum { .. } => "spectrum",
+        _ => "a front end that this program does not know",
+    }
 }
 
 /// `raw`, `centred`, `spectrum in 32 bands`
 pub fn describe(front_end: FrontEnd) -> String {
     match front_end {
-        FrontEnd::Raw => "raw".into(),
-        FrontEnd::Centred => "centred".into(),
         FrontEnd::Spectrum { bands } => format!("spectrum in {}", counted(bands, "band")),
+        other => name(other).into(),
     }
 }

@@ -17,7 +17,7 @@ pub const MOST_INPUTS: usize = 2048;
 const BLOCK: usize = 1024;
 
 /// The variance that rounding to whole numbers leaves in an input: 1/12 of the square of a step.
-const ROUNDING: f64 = 1.0 / 12.0;
+pub const ROUNDING: f64 = 1.0 / 12.0;
 
 /// Why no baseline can be fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -17,7 +17,7 @@ pub fn errors(network: &FloatNetwork, code_bits: u8, data: &dyn Dataset) -> Vec<
     let width = data.width();
     assert_eq!([topology.inputs(), topology.outputs()], [width; 2], "inputs, outputs and row width");
     let products = F32::default();
-    let pass = Pass::f32(products, network, code_bits);
+    let pass = Pass::new(products, network, &(), code_bits);
     let indices: Vec<u32> = (0..data.rows() as u32).collect();
     let mut errors = vec![0.0; data.rows()];
     errors.par_chunks_mut(SHARD).zip(indices.par_chunks(SHARD)).for_each_init(

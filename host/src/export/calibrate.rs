@@ -23,32 +23,49 @@ pub fn thresholds(network: &IntegerNetwork<'_>, data: &dyn Dataset, above: f64) 
     quantiles(network.scores(&Sample::new(data, ROWS)), above)
 }
 
-/// As [`thresholds`], for rows of a sensor. The lower one is a quarter of the quantile: that of a signal with half the amplitude.
-/// The same machine or person at another time often moves less, but a sensor that came loose sees far less.
+/// The lower threshold of a detector is this fraction of the quantile: that of a signal with half the amplitude. The same machine or
+/// person at another time often moves less, but a sensor that came loose sees far less.
+pub const LOWER: u32 = 4;
+
+/// As [`thresholds`], for rows of a sensor, whose lower one is farther out.
 pub fn sensor_thresholds(network: &IntegerNetwork<'_>, data: &dyn Dataset, above: f64) -> Thresholds {
-    let Thresholds { lower, upper } = thresholds(network, data, above);
-    Thresholds { lower: lower / 4, upper }
+    of_sensor(network.scores(&Sample::new(data, ROWS)), above)
+}
+
+/// The thresholds of a detector with these scores of normal rows.
+pub fn of_sensor(scores: Vec<u32>, above: f64) -> Thresholds {
+    let Thresholds { lower, upper } = quantiles(scores, above);
+    Thresholds { lower: lower / LOWER, upper }
 }
 
 /// The narrowest thresholds with at most the fraction [`BEYOND`] of the scores below them, and at most `above` above. Without
 /// scores, [`Thresholds::NONE`].
 fn quantiles(mut scores: Vec<u32>, above: f64) -> Thresholds {
     scores.sort_unstable();
-    let [below, above] = [BEYOND, above].map(|fraction| (scores.len() as f64 * fraction) as usize);
-    let (lower, upper) = (scores.get(below), scores.iter().rev().nth(above));
-    match (lower, upper) {
-        (Some(lower), Some(upper)) => Thresholds { lower: *lower, upper: *upper },
-        _ => Thresholds::NONE,
-    }
+    ends(&scores, above).map_or(Thresholds::NONE, |[lower, upper]| Thresholds { lower, upper })
+}
+
+/// The ends of the narrowest range with at most the fraction [`BEYOND`] of these scores below it, and at most `above` above. The
+/// scores are in order. `None` without scores.
+pub fn ends<S: Copy>(scores: &[S], above: f64) -> Option<[S; 2]> {
+    let [below, above] = [BEYOND, above].map(|fraction| share_of(scores.len(), fraction));
+    Some([*scores.get(below)?, *scores.iter().rev().nth(above)?])
+}
+
+/// The whole rows of `count` that a fraction is: 29 % of 100 are 29, although the nearest `f64` to 0.29 is below it.
+pub fn share_of(count: usize, fraction: f64) -> usize {
+    (count as f64 * fraction + 1e-9) as usize
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detector::Sensor;
     use crate::export::{BlobMeta, integer_blob, quantise};
     use crate::network::FloatNetwork;
     use crate::train::qat::WeightFormat;
     use autoencoder_core::Network;
+    use autoencoder_core::front_end::Spec;
     use autoencoder_io::blob_file::BlobFile;
     use ndarray::Array2;
     use std::path::Path;
@@ -80,6 +97,19 @@ mod tests {
         assert_eq!(of((1..=199).collect()), (1, 199), "fewer than 200 scores");
         assert_eq!(of(vec![7]), (7, 7));
         assert_eq!(quantiles(Vec::new(), BEYOND), Thresholds::NONE);
+    }
+
+    #[test]
+    fn a_share_is_of_the_number_that_was_given() {
+        for percent in 0..100 {
+            let fraction = f64::from(percent) / 100.0;
+            assert_eq!(share_of(100, fraction), percent as usize);
+            assert_eq!(share_of(1000, fraction), 10 * percent as usize);
+            assert_eq!(share_of(1099, fraction), 1099 * percent as usize / 100);
+        }
+        // `--false-alarms 0.005` of 1,000 rows.
+        let sensor = Sensor { spec: Spec::rows(1), names: Vec::new(), false_alarms: 0.005, scales: Vec::new() };
+        assert_eq!(ends(&(1..=1000).collect::<Vec<u32>>(), sensor.rate()), Some([6, 995]));
     }
 
     /// With and without padding, and with fewer bits in the code.

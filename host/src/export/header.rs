@@ -25,8 +25,8 @@ pub fn check_code(topology: &Topology, bits: u8) -> Result<(), ExportError> {
     if bits == 8 || sigmoid { Ok(()) } else { Err(ExportError::Code { topology: topology.clone(), bits }) }
 }
 
-/// Returns an error unless a blob can be made of the network.
-pub(super) fn check(network: &FloatNetwork, meta: BlobMeta<'_>) -> Result<(), ExportError> {
+/// Returns an error unless a blob, or a file for another framework, can be made of the network.
+pub fn check(network: &FloatNetwork, meta: BlobMeta<'_>) -> Result<(), ExportError> {
     check_code(network.topology(), meta.code_bits)?;
     let mut layers = network.layers();
     match layers.position(|layer| !layer.weights.iter().chain(layer.bias).all(|x| x.is_finite())) {

@@ -4,16 +4,17 @@ pub mod calibrate;
 mod error;
 mod header;
 pub mod quantise;
+mod rows;
 mod tiles;
 
 pub use error::ExportError;
-pub use header::{BlobMeta, check_code};
+pub use header::{BlobMeta, check, check_code};
+pub use rows::in_rows;
 
 use crate::data::Dataset;
 use crate::network::FloatNetwork;
 use crate::train::qat::WeightFormat;
 use autoencoder_io::blob_file;
-use header::check;
 
 /// The network as a blob of `f32`.
 pub fn f32_blob(network: &FloatNetwork, meta: BlobMeta<'_>) -> Result<Vec<u8>, ExportError> {

@@ -48,6 +48,12 @@ impl Tiles {
     }
 }
 
+/// The four rows of a group of tiles.
+pub fn four_rows(group: &[Int8Tile]) -> [Vec<i8>; 4] {
+    let rows = |tile: &Int8Tile| tile.unpack().map(|row| row.map(|w| w as i8));
+    [0, 1, 2, 3].map(|row| group.iter().flat_map(|tile| rows(tile)[row]).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

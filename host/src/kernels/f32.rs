@@ -16,11 +16,12 @@ use super::products::{Products, ShardOperands};
 use super::sparse::{self, Lists};
 use super::transpose::transpose;
 use crate::aligned::Aligned;
-use crate::network::LayerView;
+use crate::network::{FloatNetwork, LayerView};
 use crate::profile::{Phase, timed};
-use autoencoder_core::LayerSpec;
+use autoencoder_core::{LayerSpec, Topology};
 use pulp::Arch;
 use std::cell::RefCell;
+use std::iter;
 use std::ops::Range;
 
 /// With fewer rows than this, transposing or listing costs more than it saves.
@@ -36,10 +37,33 @@ pub struct F32 {
     pub(super) arch: Arch,
 }
 
+impl F32 {
+    /// Whether an instruction multiplies sixteen numbers, as many as one of AVX2's does in 16-bit integers.
+    pub fn has_avx512(self) -> bool {
+        #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
+        if matches!(self.arch, Arch::V4(_)) {
+            return true;
+        }
+        false
+    }
+}
+
 impl Products for F32 {
+    type Packed = ();
+    type Rows<'a> = ();
     type Layer<'a> = LayerView<'a>;
     /// There are none: these products read the activations and their gradients directly.
     type Operands = ();
+
+    fn packed(self, _: &Topology) {}
+
+    fn layers<'a>((): &'a (), network: &'a FloatNetwork) -> Vec<LayerView<'a>> {
+        network.layers().collect()
+    }
+
+    fn rows_mut((): &mut ()) -> impl Iterator<Item = ()> {
+        iter::repeat(())
+    }
 
     fn operands(self, _: usize, _: LayerSpec) {}
 

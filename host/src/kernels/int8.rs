@@ -53,10 +53,12 @@ mod avx2 {
             (Arch::V3(simd), Weights::Int8(tiles)) => {
                 simd.vectorize(Product { avx2: simd.avx2, layer, tiles, x, y, scratch });
             }
+            #[cfg(feature = "avx512")]
             (Arch::V4(simd), Weights::Int8(tiles)) => {
                 simd.vectorize(Product { avx2: simd.avx2, layer, tiles, x, y, scratch });
             }
             (Arch::V3(simd), Weights::Int4(tiles)) => simd.vectorize(Int4Product { layer, tiles, x, y }),
+            #[cfg(feature = "avx512")]
             (Arch::V4(simd), Weights::Int4(tiles)) => simd.vectorize(Int4Product { layer, tiles, x, y }),
             _ => return false,
         }

@@ -1,4 +1,5 @@
-//! The layouts of operands in bfloat16, which [`super::bf16`] describes: lines, tiles, strips, and lists of the pairs that are not 0.
+//! The layouts of operands in pairs of 16-bit numbers, which [`super::bf16`] and [`super::int16`] describe: lines, tiles,
+//! strips, and lists of the pairs that are not 0.
 
 use super::products::SHARD;
 use autoencoder_core::LayerSpec;
@@ -95,6 +96,14 @@ pub(super) const fn tile_lines(numbers: usize) -> usize {
 /// whole groups of four strips.
 pub(super) fn is_wide(index: usize, spec: LayerSpec) -> bool {
     index == 0 && usize::from(spec.outputs).is_multiple_of(WIDE)
+}
+
+/// Rows of a layer's weights whose gradient is computed at a time: whole strips, of at most 16 KiB unless that is less than
+/// the fewest.
+pub(super) fn gradient_rows(index: usize, spec: LayerSpec) -> usize {
+    const NUMBERS: usize = 4096;
+    let fewest = if is_wide(index, spec) { WIDE } else { STRIP };
+    fewest * (NUMBERS / (fewest * usize::from(spec.inputs))).max(1)
 }
 
 /// Lines word for word.

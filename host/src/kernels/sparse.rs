@@ -43,6 +43,11 @@ pub(crate) struct Lists {
 
 /// Whether lists of these numbers, multiplied by rows of `columns` numbers, are faster than a dense product.
 pub(crate) fn is_sparse_enough(arch: Arch, numbers: &[f32], columns: usize) -> bool {
+    columns.is_multiple_of(VECTORS * WIDEST) && is_mostly_zero(arch, numbers)
+}
+
+/// Whether at most the share [`DENSITY`] of these numbers is not 0.
+pub(crate) fn is_mostly_zero(arch: Arch, numbers: &[f32]) -> bool {
     struct Count<'a>(&'a [f32]);
 
     impl WithSimd for Count<'_> {
@@ -58,7 +63,7 @@ pub(crate) fn is_sparse_enough(arch: Arch, numbers: &[f32], columns: usize) -> b
         }
     }
 
-    columns.is_multiple_of(VECTORS * WIDEST) && arch.dispatch(Count(numbers)) as f32 <= DENSITY * numbers.len() as f32
+    arch.dispatch(Count(numbers)) as f32 <= DENSITY * numbers.len() as f32
 }
 
 /// Columns of `right` that are multiplied at a time.

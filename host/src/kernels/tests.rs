@@ -10,20 +10,20 @@ use rand::RngExt;
 use rand_pcg::Pcg32;
 
 /// The rows of one shard: inputs, and gradients of the outputs' sums.
-struct ShardRows {
-    x: Vec<f32>,
-    dz: Vec<f32>,
+pub(super) struct ShardRows {
+    pub(super) x: Vec<f32>,
+    pub(super) dz: Vec<f32>,
 }
 
 /// A layer of a network, and shards with these numbers of rows.
-struct Case {
-    network: FloatNetwork,
-    index: usize,
-    shards: Vec<ShardRows>,
+pub(super) struct Case {
+    pub(super) network: FloatNetwork,
+    pub(super) index: usize,
+    pub(super) shards: Vec<ShardRows>,
 }
 
 /// `y` and `dx` of all shards, and `dw`.
-type Results = [Vec<f32>; 3];
+pub(super) type Results = [Vec<f32>; 3];
 
 /// Layer 0 or 1 of a network.
 fn topology(index: usize, inputs: usize, outputs: usize) -> Topology {
@@ -33,7 +33,7 @@ fn topology(index: usize, inputs: usize, outputs: usize) -> Topology {
 
 impl Case {
     /// Numbers made by `number`.
-    fn new(
+    pub(super) fn new(
         [index, inputs, outputs]: [usize; 3],
         shards: &[usize],
         rng: &mut Pcg32,
@@ -46,13 +46,16 @@ impl Case {
         Self { network, index, shards }
     }
 
-    fn spec(&self) -> LayerSpec {
+    pub(super) fn spec(&self) -> LayerSpec {
         self.network.topology().layers()[self.index]
     }
 
     /// The results of an implementation. The gradient is computed in blocks of `block` rows.
-    fn run<P: Products>(&self, products: P, layer: P::Layer<'_>, block: usize) -> Results {
+    pub(super) fn run<P: Products>(&self, products: P, block: usize) -> Results {
         let spec = self.spec();
+        let mut packed = products.packed(self.network.topology());
+        P::pack(&mut packed, &self.network);
+        let layer = P::layers(&packed, &self.network)[self.index];
         let [inputs, outputs] = spec.sizes();
         let (mut y, mut dx, mut all) = (Vec::new(), Vec::new(), Vec::new());
         for ShardRows { x, dz } in &self.shards {
@@ -100,32 +103,44 @@ impl Case {
         case.plain()
     }
 
-    /// Checks both implementations: `f32` with each of this machine's instruction sets, and bfloat16 if the processor has it.
-    /// Errors are fractions of the sum of absolute products.
-    fn check(&self, f32_error: f32, bf16_error: f32) {
-        let (spec, plain, sizes) = (self.spec(), self.plain(), self.sizes_of_sums());
-        let close = |found: &Results, error: f32, name: &str| {
-            for (what, (found, (plain, sizes))) in
-                ["y", "dx", "dw"].into_iter().zip(found.iter().zip(plain.iter().zip(&sizes)))
-            {
-                for (i, (found, (plain, size))) in found.iter().zip(plain.iter().zip(sizes)).enumerate() {
-                    let within = (found - plain).abs() <= error * size;
-                    assert!(within, "{name}, {spec:?} as layer {}, {what} {i}: {found} {plain}", self.index);
+    /// Checks all implementations: `f32` with each of this machine's instruction sets, and 16-bit integers and bfloat16 if the
+    /// processor has them. Errors are fractions of the sum of absolute products; that of integers is derived, unless they
+    /// represent all numbers.
+    pub(super) fn check(&self, f32_error: f32, bf16_error: f32, exact: bool) {
+        let sizes = self.sizes_of_sums();
+        let fraction = |error: f32| sizes.each_ref().map(|sizes| sizes.iter().map(|size| error * size).collect());
+        for f32 in instruction_sets() {
+            self.check_products(f32, "f32", &fraction(f32_error));
+        }
+        if or_left_out(Int16::detect(), "avx2").is_some() {
+            // Sums are exact. What is left are the units, and their products with the sums.
+            let mut errors = fraction(4.0 * f32::EPSILON);
+            if !exact {
+                for (errors, derived) in errors.iter_mut().zip(int16::error_bounds(self)) {
+                    errors.iter_mut().zip(derived).for_each(|(error, derived)| *error += derived);
                 }
             }
-        };
-        for f32 in instruction_sets() {
-            let layer = self.network.layer(self.index);
-            for block in [f32.gradient_rows(self.index, spec), 16] {
-                close(&self.run(f32, layer, block), f32_error, "f32");
+            for int16 in Int16::all() {
+                self.check_products(int16, &format!("{int16:?}"), &errors);
             }
         }
-        if let Some(bf16) = or_left_out(Bf16::detect()) {
-            let mut packed = bf16.packed_network(self.network.topology());
-            packed.pack(&self.network);
-            let layer = packed.layers().nth(self.index).unwrap();
-            for block in [bf16.gradient_rows(self.index, spec), spec.outputs.into()] {
-                close(&self.run(bf16, layer, block), bf16_error, "bfloat16");
+        if let Some(bf16) = or_left_out(Bf16::detect(), "avx512_bf16") {
+            self.check_products(bf16, "bfloat16", &fraction(bf16_error));
+        }
+    }
+
+    /// Compares products with the plain loops.
+    fn check_products<P: Products>(&self, products: P, name: &str, errors: &Results) {
+        let (spec, plain) = (self.spec(), self.plain());
+        for block in [products.gradient_rows(self.index, spec), usize::from(spec.outputs).next_multiple_of(64)] {
+            let found = self.run(products, block);
+            for (what, (found, (plain, errors))) in
+                ["y", "dx", "dw"].into_iter().zip(found.iter().zip(plain.iter().zip(errors)))
+            {
+                for (i, (found, (plain, error))) in found.iter().zip(plain.iter().zip(errors)).enumerate() {
+                    let within = (found - plain).abs() <= *error;
+                    assert!(within, "{name}, {spec:?} as layer {}, {what} {i}: {found} {plain}", self.index);
+                }
             }
         }
     }
@@ -180,7 +195,7 @@ fn products_are_those_of_the_plain_loops() {
     ] {
         for index in [0, 1] {
             let case = Case::new([index, inputs, outputs], &[rows, 1], &mut rng, uniform);
-            case.check(rounding(inputs.max(outputs).max(rows + 1)), BF16);
+            case.check(rounding(inputs.max(outputs).max(rows + 1)), BF16, false);
         }
     }
 }
@@ -193,7 +208,7 @@ fn products_of_random_shapes_are_those_of_the_plain_loops() {
         let shards: Vec<usize> = (0..rng.random_range(1..4u32)).map(|_| rng.random_range(1..=SHARD)).collect();
         let index = rng.random_range(0..2);
         let case = Case::new([index, inputs, outputs], &shards, &mut rng, uniform);
-        case.check(rounding(500), BF16);
+        case.check(rounding(500), BF16, false);
     }
 }
 
@@ -203,7 +218,7 @@ fn products_of_small_integers_are_exact() {
     for (inputs, outputs) in [(784, 256), (784, 64), (48, 128), (33, 130), (1, 1), (50, 192), (49, 7), (640, 8)] {
         for index in [0, 1] {
             for shards in [&[SHARD, SHARD][..], &[100, 1], &[SHARD, 17, 16], &[5], &[1, 2, 3], &[31]] {
-                Case::new([index, inputs, outputs], shards, &mut rng, small_integer).check(0.0, 0.0);
+                Case::new([index, inputs, outputs], shards, &mut rng, small_integer).check(0.0, 0.0, true);
             }
         }
     }
@@ -216,7 +231,7 @@ fn check_sparse(rows: usize, inputs: usize, outputs: usize, every: usize) {
     x.iter_mut().enumerate().filter(|(i, _)| i * i % every != 0).for_each(|(_, x)| *x = 0.0);
     x[0] = -0.0;
     assert!(sparse::is_sparse_enough(Arch::default(), x, outputs), "this must test the lists");
-    case.check(rounding(rows.max(inputs)), BF16);
+    case.check(rounding(rows.max(inputs)), BF16, false);
 }
 
 #[test]
@@ -229,6 +244,19 @@ fn products_with_zeros_are_those_of_the_plain_loops() {
     check_sparse(112, 56, 128, 10_000_000);
 }
 
+/// Some shards of a batch are mostly zeros, and one is not.
+#[test]
+fn shards_with_and_without_zeros_add_up() {
+    for dense in 0..3 {
+        let mut case = Case::new([0, 49, 128], &[SHARD, 17, 30], &mut Pcg32::new(7, 0), small_integer);
+        case.shards[dense].x.iter_mut().for_each(|x| *x += 1.0);
+        for (i, shard) in case.shards.iter().enumerate() {
+            assert_eq!(sparse::is_mostly_zero(Arch::default(), &shard.x), i != dense);
+        }
+        case.check(0.0, 0.0, true);
+    }
+}
+
 /// One column has as many numbers as a tile has rows: no list runs into the next.
 #[test]
 fn a_column_without_zeros_fills_its_list() {
@@ -237,7 +265,7 @@ fn a_column_without_zeros_fills_its_list() {
     let x = &mut case.shards[0].x;
     x.iter_mut().enumerate().for_each(|(i, x)| *x = if i % 9 % 4 == 0 { 1.0 } else { 0.0 });
     assert!(sparse::is_sparse_enough(Arch::default(), x, 128), "this must test the lists");
-    case.check(0.0, 0.0);
+    case.check(0.0, 0.0, true);
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(crate) fn transpose(arch: Arch, from: &[f32], stride: usize, columns: usize,
     #[cfg(target_arch = "x86_64")]
     match arch {
         Arch::V3(simd) => return simd.vectorize(Blocks { avx: simd.avx, from, stride, columns, to }),
+        #[cfg(feature = "avx512")]
         Arch::V4(simd) => return simd.vectorize(Blocks { avx: simd.avx, from, stride, columns, to }),
         _ => {}
     }

@@ -4,8 +4,10 @@
 //! updates the parameters some rows at a time (`update.rs`). [`centre`] and [`qat`] explain two additions of the default
 //! recipe. [`checkpoint`] stores a run.
 
+mod backend;
 pub mod centre;
 pub mod checkpoint;
+mod parallel;
 pub(crate) mod pass;
 #[cfg(test)]
 mod plain;
@@ -15,5 +17,5 @@ mod spin_join;
 mod trainer;
 mod update;
 
-pub use recipe::Recipe;
+pub use recipe::{ProductKind, Recipe};
 pub use trainer::Trainer;

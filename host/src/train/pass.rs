@@ -11,19 +11,17 @@
 //! The gradients of weights are not computed here: `update` computes them from all shards together, some rows of a layer at a
 //! time.
 
+use super::parallel::{for_each, is_worth_threads};
 use super::qat::round_code;
-use super::spin_join::SpinJoin;
 use crate::aligned::Aligned;
 use crate::data::Dataset;
-use crate::kernels::bf16::PackedNetwork;
-use crate::kernels::{Bf16, F32, Products, SHARD, ShardOperands, activation_backward, vectorise};
+use crate::kernels::{Products, SHARD, ShardOperands, activation_backward, vectorise};
 use crate::network::FloatNetwork;
 use crate::profile::{Phase, timed};
 use autoencoder_core::{Topology, loss};
 use pulp::{Simd, WithSimd};
 use rand::Rng;
 use rand_pcg::Pcg32;
-use rayon::prelude::*;
 
 /// The network that a pass computes with.
 pub(crate) struct Pass<'a, P: Products> {
@@ -37,22 +35,9 @@ pub(crate) struct Pass<'a, P: Products> {
 }
 
 impl<'a, P: Products> Pass<'a, P> {
-    pub(super) fn new(products: P, network: &'a FloatNetwork, layers: Vec<P::Layer<'a>>, code_bits: u8) -> Self {
-        Self { products, network, layers, code_bits }
-    }
-}
-
-impl<'a> Pass<'a, F32> {
-    /// Products in `f32`.
-    pub(crate) fn f32(products: F32, network: &'a FloatNetwork, code_bits: u8) -> Self {
-        Self::new(products, network, network.layers().collect(), code_bits)
-    }
-}
-
-impl<'a> Pass<'a, Bf16> {
-    /// Products in bfloat16, of the weights in `packed`.
-    pub(crate) fn bf16(products: Bf16, network: &'a FloatNetwork, packed: &'a PackedNetwork, code_bits: u8) -> Self {
-        Self::new(products, network, packed.layers().collect(), code_bits)
+    /// A pass with the weights of `network`, which `packed` holds too.
+    pub(crate) fn new(products: P, network: &'a FloatNetwork, packed: &'a P::Packed, code_bits: u8) -> Self {
+        Self { products, network, layers: P::layers(packed, network), code_bits }
     }
 }
 
@@ -97,20 +82,36 @@ impl Batch<'_> {
     pub(crate) fn forward_backward<P: Products>(&self, pass: &Pass<'_, P>, shards: &mut [Shard<P>]) -> f32 {
         let Self { data, rows, translation, noise } = *self;
         let scale = 1.0 / (rows.len() * data.width()) as f32;
-        let join = SpinJoin::new(shards.len());
-        shards.par_iter_mut().zip(rows.par_chunks(SHARD)).enumerate().for_each(|(i, (shard, own))| {
-            join.run(|| {
-                // The first half of the batch.
-                let unshifted = (rows.len() / 2).saturating_sub(i * SHARD).min(own.len());
-                shard.gather(data, own, unshifted, translation);
-                if let Some(noise) = noise {
-                    shard.add_noise(noise, i);
-                }
-                shard.forward_backward(pass, scale);
-            });
+        let parameters = pass.network.parameters().len();
+        let most = shard_rows(rows.len(), parameters);
+        let all = shards.iter_mut().zip(rows.chunks(most)).enumerate().collect();
+        for_each(all, parameters * rows.len(), |(i, (shard, own))| {
+            // The first half of the batch.
+            let unshifted = (rows.len() / 2).saturating_sub(i * most).min(own.len());
+            shard.gather(data, own, unshifted, translation);
+            if let Some(noise) = noise {
+                shard.add_noise(noise, i);
+            }
+            shard.forward_backward(pass, scale);
         });
         shards.iter().map(|shard| shard.squared_error).sum::<f32>() * scale
     }
+}
+
+/// The rows of each shard of a batch but the last, for a network with this many parameters. A batch of less than two whole
+/// shards is halved so that a second thread has work. The number of threads is no argument, because results must not depend on
+/// it.
+fn shard_rows(batch: usize, parameters: usize) -> usize {
+    if batch < 2 * SHARD && is_worth_threads(parameters * batch) {
+        batch.div_ceil(2).next_multiple_of(16)
+    } else {
+        SHARD
+    }
+}
+
+/// The number of shards of such a batch.
+pub(crate) fn shard_count(batch: usize, parameters: usize) -> usize {
+    batch.div_ceil(shard_rows(batch, parameters))
 }
 
 /// Up to [`SHARD`] rows of a batch, and the results of their forward and backward passes.
@@ -215,6 +216,11 @@ impl<P: Products> Shard<P> {
         }
     }
 
+    /// The number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.activations.rows
+    }
+
     /// The outputs of the last layer, `[rows, outputs]`.
     pub(crate) fn output(&self) -> &[f32] {
         self.activations.given(self.d.len())
@@ -304,5 +310,63 @@ impl WithSimd for Loss<'_> {
         let Self { x, y, width, scale, d } = self;
         let rows = y.chunks_exact(width).zip(x.chunks_exact(width)).zip(d.chunks_exact_mut(width));
         rows.map(|((y, x), d)| loss::squared_error(y, x, scale, d)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::F32;
+    use ndarray::Array2;
+
+    #[test]
+    fn a_small_batch_is_halved_if_that_is_worth_a_second_thread() {
+        let classic = 468_368;
+        let shards = |batch: usize, parameters| -> Vec<usize> {
+            let rows = vec![(); batch];
+            let lengths: Vec<usize> = rows.chunks(shard_rows(batch, parameters)).map(<[()]>::len).collect();
+            assert_eq!(lengths.len(), shard_count(batch, parameters));
+            lengths
+        };
+        assert_eq!(shards(300, classic), [128, 128, 44]);
+        assert_eq!(shards(256, classic), [128, 128]);
+        assert_eq!(shards(255, classic), [128, 127]);
+        assert_eq!(shards(128, classic), [64, 64]);
+        assert_eq!(shards(100, classic), [64, 36]);
+        assert_eq!(shards(16, classic), [16]);
+        assert_eq!(shards(64, 5_224), [64]); // a loop of so little stays on its thread
+    }
+
+    #[test]
+    fn noise_has_its_deviation_and_a_stream_of_its_own() {
+        let noise = |seed, shard| {
+            let mut x = vec![0.5; 100_000];
+            Noise { deviation: 0.1, seed }.add(shard, &mut x);
+            x
+        };
+        let x = noise(1, 0);
+        let mean = x.iter().map(|x| f64::from(*x)).sum::<f64>() / x.len() as f64;
+        let variance = x.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / x.len() as f64;
+        // Five standard errors: of the mean 0.1 / √100,000, of the deviation about 0.7 of that.
+        assert!((mean - 0.5).abs() < 0.0016 && (variance.sqrt() - 0.1).abs() < 0.001, "{mean}, {variance}");
+        // Four uniform numbers of variance 0.01 / 4 reach √12 deviations.
+        assert!(x.iter().all(|x| (x - 0.5).abs() <= 0.1 * 12f32.sqrt() + 1e-6));
+        assert!(x == noise(1, 0) && x != noise(1, 1) && x != noise(2, 0));
+    }
+
+    #[test]
+    fn the_loss_compares_with_the_rows_before_the_noise() {
+        let topology: Topology = "4-2i-4i".parse().unwrap();
+        let rows = Array2::from_shape_fn((3, 4), |(row, i)| (row + i) as f32 / 8.0);
+        let network = FloatNetwork::new(&topology); // all outputs are 0, whatever the inputs
+        let mut shard = Shard::new(F32::default(), &topology);
+        shard.gather(&rows, &[2, 0], 2, [0, 0]);
+        shard.add_noise(Noise { deviation: 0.1, seed: 7 }, 0);
+        shard.forward_backward(&Pass::new(F32::default(), &network, &(), 8), 1.0);
+        let clean: Vec<f32> = rows.row(2).iter().chain(rows.row(0)).copied().collect();
+        assert!(shard.x().iter().zip(&clean).all(|(noisy, clean)| noisy != clean));
+        // Σ (0 - x)², and dL/dy = 2 (0 - x).
+        assert!((shard.squared_error - clean.iter().map(|x| x * x).sum::<f32>()).abs() < 1e-5);
+        assert!(shard.d[1][..8].iter().zip(&clean).all(|(d, x)| (d + 2.0 * x).abs() < 1e-6), "{:?}", &shard.d[1][..8]);
     }
 }

@@ -1,9 +1,9 @@
 //! Products by the plain loops of the core: the oracle of the trainer's tests.
 
-use super::pass::Pass;
 use crate::kernels::{Products, ShardOperands};
 use crate::network::{FloatNetwork, LayerView};
-use autoencoder_core::{LayerSpec, kernels};
+use autoencoder_core::{LayerSpec, Topology, kernels};
+use std::iter;
 use std::ops::Range;
 
 /// Plain loops.
@@ -11,8 +11,20 @@ use std::ops::Range;
 pub(crate) struct PlainProducts;
 
 impl Products for PlainProducts {
+    type Packed = ();
+    type Rows<'a> = ();
     type Layer<'a> = LayerView<'a>;
     type Operands = ();
+
+    fn packed(self, _: &Topology) {}
+
+    fn layers<'a>((): &'a (), network: &'a FloatNetwork) -> Vec<LayerView<'a>> {
+        network.layers().collect()
+    }
+
+    fn rows_mut((): &mut ()) -> impl Iterator<Item = ()> {
+        iter::repeat(())
+    }
 
     fn operands(self, _: usize, _: LayerSpec) {}
 
@@ -39,12 +51,5 @@ impl Products for PlainProducts {
 
     fn gradient_rows(self, _: usize, _: LayerSpec) -> usize {
         5
-    }
-}
-
-impl<'a> Pass<'a, PlainProducts> {
-    /// Plain products.
-    pub(crate) fn plain(network: &'a FloatNetwork, code_bits: u8) -> Self {
-        Self::new(PlainProducts, network, network.layers().collect(), code_bits)
     }
 }

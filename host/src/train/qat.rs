@@ -41,9 +41,9 @@ impl WeightFormat {
     /// The format of a blob's weights, if they are integers.
     pub fn of(format: Format) -> Option<Self> {
         match format {
-            Format::F32 => None,
-            Format::Int8 => Some(Self::Int8),
+            Format::Int8 | Format::Int8Rows => Some(Self::Int8),
             Format::Int4 => Some(Self::Int4),
+            _ => None,
         }
     }
 

@@ -1,9 +1,11 @@
 //! Training recipes: initial weights, optimizer, learning rate, and the choice of rows.
 
 use super::qat::{Qat, WeightFormat};
+use crate::kernels::{Bf16, F32, Int16};
 use autoencoder_core::init::Init;
 use autoencoder_core::optimizer::{Adam, OptimizerKind, RmsProp};
 use std::f32::consts::PI;
+use std::fmt;
 
 /// The learning rate over the steps.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,46 @@ impl Schedule {
     }
 }
 
+/// The numbers that matrix products multiply. Weights, moments and sums of products stay `f32`, apart from the moments with
+/// bfloat16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProductKind {
+    /// The fastest ones of this processor: bfloat16, else `f32` with AVX-512, else 16-bit integers, else `f32`.
+    Fastest,
+    /// [`F32`], on any processor.
+    F32,
+    /// [`Int16`], with AVX2.
+    Int16,
+    /// [`Bf16`], with AVX-512 and bfloat16.
+    Bf16,
+}
+
+impl ProductKind {
+    /// The kind that a trainer uses on this processor, which is never [`Self::Fastest`]. `None` if it lacks the instructions.
+    pub fn on_this_processor(self) -> Option<Self> {
+        let bf16 = || Bf16::detect().map(|_| Self::Bf16);
+        let int16 = || Int16::detect().map(|_| Self::Int16);
+        match self {
+            Self::Fastest if F32::default().has_avx512() => bf16().or(Some(Self::F32)),
+            Self::Fastest => int16().or(Some(Self::F32)),
+            Self::F32 => Some(Self::F32),
+            Self::Int16 => int16(),
+            Self::Bf16 => bf16(),
+        }
+    }
+}
+
+impl fmt::Display for ProductKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fastest => "the fastest products",
+            Self::F32 => "f32",
+            Self::Int16 => "int16",
+            Self::Bf16 => "bfloat16",
+        })
+    }
+}
+
 /// Everything about training except the network, the rows, the number of steps and the seed.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe {
@@ -55,8 +97,10 @@ pub struct Recipe {
     pub noise: f32,
     /// The last steps, which are quantisation-aware.
     pub qat: Qat,
-    /// Whether products may be in bfloat16 on a processor that has it.
-    pub bfloat16: bool,
+    /// Whether the steps before them round the code, too.
+    pub rounds_code: bool,
+    /// The numbers that products multiply.
+    pub products: ProductKind,
     /// The number of training rows to use, from the first.
     pub rows: usize,
     /// The default seed.
@@ -74,7 +118,8 @@ impl Recipe {
         augment_fraction: 0.7,
         noise: 0.0,
         qat: Qat { weights: Some(WeightFormat::Int8), code_bits: 8, fraction: 1.0 / 30.0 },
-        bfloat16: true,
+        rounds_code: false,
+        products: ProductKind::Fastest,
         rows: usize::MAX,
         seed: 1,
     };
@@ -90,7 +135,8 @@ impl Recipe {
         augment_fraction: 0.0,
         noise: 0.0,
         qat: Qat::NONE,
-        bfloat16: false,
+        rounds_code: false,
+        products: ProductKind::F32,
         rows: 55_000,
         seed: 6,
     };
@@ -104,6 +150,12 @@ impl Recipe {
         noise: 0.2,
         ..Self::DEFAULT
     };
+
+    /// The same with less noise, for spectra: their inputs are few, and the logarithms of bands vary by themselves.
+    pub const SPECTRUM: Self = Self { name: "spectrum", noise: 0.1, ..Self::SENSOR };
+
+    /// The best recipe known for a code of a few bits an element.
+    pub const CODEC: Self = Self { name: "codec", rounds_code: true, ..Self::DEFAULT };
 
     /// The initial second moments: 1 for RMSProp, as in TensorFlow 1, otherwise 0.
     pub fn initial_second_moment(&self) -> f32 {
@@ -123,13 +175,19 @@ impl Recipe {
         let exact = self.exact_steps(steps);
         match step.checked_sub(exact) {
             None | Some(0) => self.schedule.rate(step, exact),
-            Some(rounded) => self.qat.rate(rounded, steps - exact),
+            Some(rounded) => {
+                // A code that was rounded before needs no higher rate now.
+                let code_bits = if self.rounds_code { 8 } else { self.qat.code_bits };
+                Qat { code_bits, ..self.qat }.rate(rounded, steps - exact)
+            }
         }
     }
 
     /// The recipe with this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::DEFAULT, Self::SEED, Self::SENSOR].into_iter().find(|recipe| recipe.name == name)
+        [Self::DEFAULT, Self::CODEC, Self::SEED, Self::SENSOR, Self::SPECTRUM]
+            .into_iter()
+            .find(|recipe| recipe.name == name)
     }
 }
 

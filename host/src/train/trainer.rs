@@ -1,4 +1,4 @@
-//! The trainer: one step after another, each on a batch that is split into shards of 128 rows.
+//! The trainer: one step after another, each on a batch that is split into shards of at most 128 rows.
 //!
 //! A step
 //! 1. chooses its rows, in an order that follows from the seed;
@@ -7,19 +7,17 @@
 //! 4. rounds the weights, if it is one of the last, quantisation-aware steps.
 //!
 //! Neither shards nor rows depend on the number of threads, and shards are added in their order: the same seed gives the same
-//! bytes on one thread as on eight. A machine with bfloat16 gives other bytes than one without.
+//! bytes on one thread as on eight. Another kind of products gives other bytes.
 
+use super::backend::Backend;
 use super::centre::{Centre, centres, initial_biases};
-use super::pass::{Batch, Noise, Pass, Shard};
-#[cfg(test)]
-use super::plain::PlainProducts;
+use super::pass::{Batch, Noise, shard_count};
 use super::qat;
 use super::recipe::Recipe;
-use super::update::{Step, update};
+use super::update::Step;
 use crate::data::Dataset;
+use crate::kernels::SHARD;
 use crate::kernels::adam::{AdamStep, bf16_moments_ok};
-use crate::kernels::bf16::PackedNetwork;
-use crate::kernels::{Bf16, F32, SHARD};
 use crate::network::FloatNetwork;
 use crate::profile::{Phase, timed};
 use autoencoder_core::Topology;
@@ -47,32 +45,6 @@ pub struct Trainer {
     centres: Vec<Option<Centre>>,
     /// The order of the rows in this pass over them.
     order: Vec<u32>,
-}
-
-/// The products that the steps use, and their shards.
-enum Backend {
-    F32(F32, Vec<Shard<F32>>),
-    Bf16(Bf16, Vec<Shard<Bf16>>, PackedNetwork),
-    #[cfg(test)]
-    Plain(Vec<Shard<PlainProducts>>),
-}
-
-impl Backend {
-    /// The fastest backend that the recipe allows and this machine has.
-    fn new(recipe: &Recipe, topology: &Topology, shards: usize) -> Self {
-        match Bf16::detect().filter(|_| recipe.bfloat16) {
-            Some(bf16) => {
-                let shards = (0..shards).map(|_| Shard::new(bf16, topology)).collect();
-                Self::Bf16(bf16, shards, bf16.packed_network(topology))
-            }
-            None => Self::F32(F32::default(), (0..shards).map(|_| Shard::new(F32::default(), topology)).collect()),
-        }
-    }
-
-    /// The packed weights, if products are in bfloat16.
-    fn packed(&mut self) -> Option<&mut PackedNetwork> {
-        if let Self::Bf16(_, _, packed) = self { Some(packed) } else { None }
-    }
 }
 
 impl Trainer {
@@ -105,7 +77,7 @@ impl Trainer {
             scales: Vec::new(),
             first_moment: FloatNetwork::new(topology),
             second_moment,
-            backend: Backend::new(&recipe, topology, batch.div_ceil(SHARD)),
+            backend: Backend::new(recipe.products, topology, shard_count(batch, topology.parameters())),
             centres,
             order: Vec::new(),
         };
@@ -118,7 +90,7 @@ impl Trainer {
     pub fn memory_bytes(topology: &Topology, batch: usize) -> usize {
         let boundaries = topology.layers().iter().map(|spec| usize::from(spec.outputs)).sum::<usize>();
         let shard = SHARD * (topology.inputs() + 3 * boundaries);
-        size_of::<f32>() * (5 * topology.parameters() + batch.div_ceil(SHARD) * shard)
+        size_of::<f32>() * (5 * topology.parameters() + shard_count(batch, topology.parameters()) * shard)
     }
 
     /// The present network; in the quantisation-aware steps, the rounded one.
@@ -128,7 +100,7 @@ impl Trainer {
 
     /// The present number of bits of a code element.
     pub fn code_bits(&self) -> u8 {
-        if self.qat() { self.recipe.qat.code_bits } else { 8 }
+        if self.recipe.rounds_code || self.qat() { self.recipe.qat.code_bits } else { 8 }
     }
 
     /// Steps done.
@@ -201,30 +173,9 @@ impl Trainer {
         };
         let (rows, translation) = (&self.order[first..first + batch], self.translation());
         let batch = Batch { data, rows, translation, noise: self.noise() };
-        let shards = batch.rows.len().div_ceil(SHARD);
         let network = if qat && self.recipe.qat.weights.is_some() { &self.rounded } else { &self.network };
-        let mse;
-        match &mut self.backend {
-            Backend::F32(f32, all) => {
-                let shards = &mut all[..shards];
-                mse = batch.forward_backward(&Pass::f32(*f32, network, code_bits), shards);
-                let networks = [&mut self.network, &mut self.first_moment, &mut self.second_moment];
-                update(*f32, step, networks, None, shards);
-            }
-            Backend::Bf16(bf16, all, packed) => {
-                let shards = &mut all[..shards];
-                mse = batch.forward_backward(&Pass::bf16(*bf16, network, packed, code_bits), shards);
-                let networks = [&mut self.network, &mut self.first_moment, &mut self.second_moment];
-                update(*bf16, step, networks, Some(packed), shards);
-            }
-            #[cfg(test)]
-            Backend::Plain(all) => {
-                let shards = &mut all[..shards];
-                mse = batch.forward_backward(&Pass::plain(network, code_bits), shards);
-                let networks = [&mut self.network, &mut self.first_moment, &mut self.second_moment];
-                update(PlainProducts, step, networks, None, shards);
-            }
-        }
+        let mse = self.backend.forward_backward(&batch, network, code_bits);
+        self.backend.update(step, [&mut self.network, &mut self.first_moment, &mut self.second_moment]);
         self.round();
         mse
     }
@@ -243,9 +194,7 @@ impl Trainer {
 
     /// Derives rounded and packed weights and packed moments from the parameters and the moments.
     fn prepare(&mut self) {
-        if let Some(packed) = self.backend.packed() {
-            packed.pack(&self.network);
-        }
+        self.backend.pack(&self.network);
         self.pack_moments();
         self.round();
     }
@@ -253,7 +202,7 @@ impl Trainer {
     /// The optimizer, if it has the moments of weights in bfloat16.
     fn bf16_adam(&self) -> Option<Adam> {
         match (&self.backend, self.recipe.optimizer) {
-            (Backend::Bf16(..), OptimizerKind::Adam(adam)) if bf16_moments_ok(adam) => Some(adam),
+            (Backend::Bf16(_), OptimizerKind::Adam(adam)) if bf16_moments_ok(adam) => Some(adam),
             _ => None,
         }
     }
@@ -261,7 +210,7 @@ impl Trainer {
     /// Moves the moments of weights into the packed form that the steps use.
     fn pack_moments(&mut self) {
         if self.bf16_adam().is_some()
-            && let Some(packed) = self.backend.packed()
+            && let Some(packed) = self.backend.bf16_packed()
         {
             packed.pack_moments(&self.first_moment, &self.second_moment);
         }
@@ -270,7 +219,7 @@ impl Trainer {
     /// Moves them back.
     fn unpack_moments(&mut self) {
         if self.bf16_adam().is_some()
-            && let Some(packed) = self.backend.packed()
+            && let Some(packed) = self.backend.bf16_packed()
         {
             packed.unpack_moments(&mut self.first_moment, &mut self.second_moment);
         }
@@ -283,9 +232,7 @@ impl Trainer {
             self.scales.clear();
         }
         qat::round(&self.network, format, &mut self.scales, &self.centres, &mut self.rounded);
-        if let Some(packed) = self.backend.packed() {
-            packed.pack(&self.rounded);
-        }
+        self.backend.pack(&self.rounded);
     }
 
     /// Resets the moments. Those of the exact steps are too small for the error that rounding adds.

@@ -4,7 +4,11 @@
 use super::*;
 use crate::evaluate::{errors, reconstruct};
 use crate::kernels::left_out::or_left_out;
+use crate::kernels::{Bf16, Int16};
+use crate::train::backend::Engine;
+use crate::train::plain::PlainProducts;
 use crate::train::qat::{Qat, WeightFormat, round_code};
+use crate::train::recipe::ProductKind;
 use crate::train::recipe::Schedule;
 use autoencoder_core::init::Init;
 use autoencoder_core::optimizer::{Optimizer, RmsProp, Sgd};
@@ -20,7 +24,7 @@ const PLAIN: Recipe = Recipe {
     augment_fraction: 0.0,
     noise: 0.0,
     qat: Qat::NONE,
-    bfloat16: false,
+    products: ProductKind::F32,
     ..Recipe::DEFAULT
 };
 
@@ -34,7 +38,7 @@ fn rows(count: usize, width: usize) -> Array2<f32> {
 /// A trainer whose products are plain loops.
 fn plain_trainer(topology: &Topology, recipe: Recipe, batch: usize, source: &Array2<f32>) -> Trainer {
     let mut trainer = Trainer::new(topology, recipe, 30, batch, 1, source);
-    trainer.backend = Backend::Plain((0..batch.div_ceil(SHARD)).map(|_| Shard::new(PlainProducts, topology)).collect());
+    trainer.backend = Backend::Plain(Engine::new(PlainProducts, topology, batch.div_ceil(SHARD)));
     trainer
 }
 
@@ -48,8 +52,8 @@ where
     use autoencoder_core::layer::Row;
     const BATCH: usize = 150; // a shard and a part of one
     let (topology, source): (Topology, _) = (topology.parse().unwrap(), rows(BATCH, I));
-    let qat = Qat { code_bits, fraction: if code_bits < 8 { 1.0 } else { 0.0 }, ..Qat::NONE };
-    let recipe = Recipe { optimizer, qat, ..PLAIN };
+    // No step rounds weights, and every step rounds the code.
+    let recipe = Recipe { optimizer, qat: Qat { code_bits, ..Qat::NONE }, rounds_code: true, ..PLAIN };
     let mut trainer = plain_trainer(&topology, recipe, BATCH, &source);
     let mut net = zeroed_box::<Autoencoder<E, D>>();
     recipe.init.fill(&mut *net, &mut Pcg32::new(1, 0));
@@ -114,19 +118,29 @@ fn plain_products_train_to_the_bits_of_the_typed_network() {
     }
 }
 
+/// The kinds of products of this processor.
+fn kinds() -> impl Iterator<Item = ProductKind> {
+    let int16 = or_left_out(Int16::detect(), "avx2").map(|_| ProductKind::Int16);
+    let bf16 = or_left_out(Bf16::detect(), "avx512_bf16").map(|_| ProductKind::Bf16);
+    [Some(ProductKind::F32), int16, bf16].into_iter().flatten()
+}
+
 /// Losses of three steps with any products are close to those with plain ones.
 fn check_fast(topology: &str, recipe: Recipe) {
     let topology: Topology = topology.parse().unwrap();
     let source = rows(200, topology.inputs());
     let mut plain = plain_trainer(&topology, recipe, 180, &source);
     let plain: Vec<f32> = (0..3).map(|_| plain.step(&source)).collect();
-    for (bfloat16, error) in
-        [Some((false, 1e-4)), or_left_out(Bf16::detect()).map(|_| (true, 0.03))].into_iter().flatten()
-    {
-        let mut trainer = Trainer::new(&topology, Recipe { bfloat16, ..recipe }, 30, 180, 1, &source);
+    for products in kinds() {
+        let error = match products {
+            ProductKind::F32 => 1e-4,
+            ProductKind::Int16 => 0.003,
+            _ => 0.03,
+        };
+        let mut trainer = Trainer::new(&topology, Recipe { products, ..recipe }, 30, 180, 1, &source);
         for plain in &plain {
             let found = trainer.step(&source);
-            assert!((found / plain - 1.0).abs() < error, "{topology}, bfloat16 {bfloat16}: {found} {plain}");
+            assert!((found / plain - 1.0).abs() < error, "{topology}, {products:?}: {found} {plain}");
         }
     }
 }
@@ -156,17 +170,35 @@ fn any_topology_trains_alike_with_every_product() {
 
 #[test]
 fn bytes_do_not_depend_on_the_number_of_threads() {
-    let (topology, source) = ("50-33r-7-41-50".parse().unwrap(), rows(600, 50));
-    for bfloat16 in [Some(false), or_left_out(Bf16::detect()).map(|_| true)].into_iter().flatten() {
-        let train = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let mut trainer = Trainer::new(&topology, Recipe { bfloat16, ..Recipe::DEFAULT }, 60, 300, 1, &source);
-            pool.install(|| (0..60).for_each(|_| _ = trainer.step(&source)));
-            let state = trainer.state().map(Clone::clone);
-            (state, trainer.network().clone())
-        };
-        let one = train(1);
-        assert!(train(2) == one && train(3) == one);
+    // The gradients of the second network are computed some rows at a time.
+    for (topology, steps) in [("50-33r-7-41-50", 60), ("400-300-300-400", 6)] {
+        let topology: Topology = topology.parse().unwrap();
+        let source = rows(600, topology.inputs());
+        for products in kinds() {
+            let train = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let recipe = Recipe { products, ..Recipe::DEFAULT };
+                let mut trainer = Trainer::new(&topology, recipe, steps, 300, 1, &source);
+                pool.install(|| (0..steps).for_each(|_| _ = trainer.step(&source)));
+                let state = trainer.state().map(Clone::clone);
+                (state, trainer.network().clone())
+            };
+            let one = train(1);
+            assert!(train(2) == one && train(3) == one, "{topology}, {products}");
+        }
+    }
+}
+
+#[test]
+fn the_recipe_codec_rounds_the_code_from_the_first_step() {
+    let (topology, source) = ("20-6-20".parse().unwrap(), rows(40, 20));
+    for (recipe, first) in [(Recipe::DEFAULT, 8), (Recipe::CODEC, 3)] {
+        let qat = Qat { weights: Some(WeightFormat::Int8), code_bits: 3, fraction: 0.5 };
+        let mut trainer = Trainer::new(&topology, Recipe { qat, ..recipe }, 4, 20, 1, &source);
+        for bits in [first, first, 3, 3] {
+            assert_eq!(trainer.code_bits(), bits, "{}, {} steps done", recipe.name, trainer.steps_done());
+            trainer.step(&source);
+        }
     }
 }
 
@@ -201,9 +233,9 @@ fn errors_are_those_of_reconstructions() {
 #[test]
 fn a_restored_state_goes_on_with_the_same_bytes() {
     let (topology, source) = ("50-33r-7-41-50".parse().unwrap(), rows(600, 50));
-    for bfloat16 in [Some(false), or_left_out(Bf16::detect()).map(|_| true)].into_iter().flatten() {
+    for products in kinds() {
         let qat = Qat { weights: Some(WeightFormat::Int4), code_bits: 8, fraction: 0.5 };
-        let new = || Trainer::new(&topology, Recipe { qat, bfloat16, ..Recipe::DEFAULT }, 20, 300, 1, &source);
+        let new = || Trainer::new(&topology, Recipe { qat, products, ..Recipe::DEFAULT }, 20, 300, 1, &source);
         for stop in [3, 10, 15] {
             let (mut whole, mut first, mut second) = (new(), new(), new());
             (0..stop).for_each(|_| _ = first.step(&source));

@@ -8,23 +8,20 @@
 //! ```
 //!
 //! where `steps` are those of the optimizer. A layer is split into at most 32 blocks of rows, on any number of threads. If
-//! products are in bfloat16, the thread also packs the new weights while they are in its cache.
+//! products read packed weights, the thread also packs the new ones while they are in its cache.
 
 use super::centre::Centre;
+use super::parallel::for_each;
 use super::pass::Shard;
-use super::spin_join::SpinJoin;
 use crate::aligned::Aligned;
 use crate::kernels::STRIP;
 use crate::kernels::adam::AdamStep;
-use crate::kernels::bf16::{PackedNetwork, PackedRows};
-use crate::kernels::{Products, ShardOperands, vectorise};
+use crate::kernels::{PackedRows, Products, ShardOperands, vectorise};
 use crate::network::FloatNetwork;
 use crate::profile::{Phase, timed};
 use autoencoder_core::LayerSpec;
 use autoencoder_core::optimizer::{Optimizer, OptimizerKind};
-use autoencoder_core::topology::MAX_LAYERS;
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 use std::cell::RefCell;
 
 /// The most blocks of rows that a layer is split into.
@@ -49,7 +46,7 @@ trait Rule: Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync {}
 impl<R: Fn(f32, &mut f32, &mut f32) -> f32 + Copy + Sync> Rule for R {}
 
 /// Some rows of one layer, to be updated.
-struct RowBlock<'a> {
+struct RowBlock<'a, R> {
     /// The layer's index, counted from 0.
     index: usize,
     spec: LayerSpec,
@@ -59,8 +56,8 @@ struct RowBlock<'a> {
     weights: [&'a mut [f32]; 3],
     /// The same three for the biases, `[rows]` each.
     bias: [&'a mut [f32]; 3],
-    /// The same weights packed for products in bfloat16, with their moments if these are in bfloat16.
-    packed: Option<PackedRows<'a>>,
+    /// The same weights as the products read them.
+    packed: R,
 }
 
 thread_local! {
@@ -74,27 +71,26 @@ pub(crate) fn update<P: Products>(
     products: P,
     step: Step<'_>,
     networks: [&mut FloatNetwork; 3],
-    packed: Option<&mut PackedNetwork>,
+    packed: &mut P::Packed,
     shards: &[Shard<P>],
 ) {
     let Step { optimizer, number, rate, .. } = step;
     let [p, m, v] = networks;
     let topology = p.topology().clone();
-    let mut packed = packed.map(PackedNetwork::rows_mut);
-    let mut blocks = heapless::Vec::<RowBlock<'_>, { MAX_LAYERS * SPLIT }>::new();
-    let layers = topology.layers().iter().zip(p.layers_mut().zip(m.layers_mut()).zip(v.layers_mut()));
-    for (index, (spec, (((pw, pb), (mw, mb)), (vw, vb)))) in layers.enumerate() {
-        let packed = packed.as_mut().and_then(Iterator::next);
+    let mut blocks = Vec::new();
+    let layers = topology.layers().iter().zip(P::rows_mut(packed));
+    let layers = layers.zip(p.layers_mut().zip(m.layers_mut()).zip(v.layers_mut()));
+    for (index, ((spec, packed), (((pw, pb), (mw, mb)), (vw, vb)))) in layers.enumerate() {
         let whole = RowBlock { index, spec: *spec, first: 0, weights: [pw, mw, vw], bias: [pb, mb, vb], packed };
         let rows = usize::from(spec.outputs).div_ceil(SPLIT).next_multiple_of(products.gradient_rows(index, *spec));
         blocks.extend(whole.chunks(rows));
     }
     match optimizer {
-        OptimizerKind::Sgd(sgd) => all_blocks(products, sgd.at(number, rate), step, &mut blocks, shards),
+        OptimizerKind::Sgd(sgd) => all_blocks(products, sgd.at(number, rate), step, blocks, shards),
         OptimizerKind::RmsProp(rms_prop) => {
-            all_blocks(products, rms_prop.at(number, rate), step, &mut blocks, shards);
+            all_blocks(products, rms_prop.at(number, rate), step, blocks, shards);
         }
-        OptimizerKind::Adam(adam) => all_blocks(products, adam.at(number, rate), step, &mut blocks, shards),
+        OptimizerKind::Adam(adam) => all_blocks(products, adam.at(number, rate), step, blocks, shards),
     }
 }
 
@@ -103,40 +99,36 @@ fn all_blocks<P: Products>(
     products: P,
     rule: impl Rule,
     step: Step<'_>,
-    blocks: &mut [RowBlock<'_>],
+    blocks: Vec<RowBlock<'_, P::Rows<'_>>>,
     shards: &[Shard<P>],
 ) {
     let layers = blocks.last().map_or(0, |block| block.index + 1);
     let operands: Vec<Vec<_>> =
         (0..layers).map(|index| shards.iter().map(|shard| shard.operands(index)).collect()).collect();
-    let join = SpinJoin::new(blocks.len());
-    blocks.par_iter_mut().with_max_len(1).for_each(|block| {
+    let rows: usize = shards.iter().map(Shard::rows).sum();
+    let weights: usize = blocks.iter().map(|block| block.weights[0].len()).sum();
+    for_each(blocks, weights * rows, |block| {
         let (rows, operands) = (products.gradient_rows(block.index, block.spec), &operands[block.index]);
-        let chunks = block.reborrow().chunks(rows);
-        join.run(|| chunks.for_each(|rows| some_rows(products, rule, step, rows, operands, shards)));
+        block.chunks(rows).for_each(|rows| some_rows(products, rule, step, rows, operands, shards));
     });
 }
 
-impl<'a> RowBlock<'a> {
+impl<'a, R: PackedRows> RowBlock<'a, R> {
     /// Splits the rows into chunks of `rows` rows.
-    fn chunks(self, rows: usize) -> impl Iterator<Item = Self> + use<'a> {
+    fn chunks(self, rows: usize) -> impl Iterator<Item = Self> + use<'a, R> {
         let Self { index, spec, first, weights: [p, m, v], bias: [pb, mb, vb], packed } = self;
         let size = rows * usize::from(spec.inputs);
         let weights = p.chunks_mut(size).zip(m.chunks_mut(size)).zip(v.chunks_mut(size));
         let biases = pb.chunks_mut(rows).zip(mb.chunks_mut(rows)).zip(vb.chunks_mut(rows));
-        let mut packed = packed.map(|packed| packed.chunks(rows));
-        weights.zip(biases).enumerate().map(move |(i, (((p, m), v), ((pb, mb), vb)))| {
-            let packed = packed.as_mut().and_then(Iterator::next);
-            Self { index, spec, first: first + i * rows, weights: [p, m, v], bias: [pb, mb, vb], packed }
+        let chunks = weights.zip(biases).zip(packed.chunks(rows)).enumerate();
+        chunks.map(move |(i, ((((p, m), v), ((pb, mb), vb)), packed))| Self {
+            index,
+            spec,
+            first: first + i * rows,
+            weights: [p, m, v],
+            bias: [pb, mb, vb],
+            packed,
         })
-    }
-
-    /// The same rows for a shorter time.
-    fn reborrow(&mut self) -> RowBlock<'_> {
-        let Self { index, spec, first, weights, bias, packed } = self;
-        let (weights, bias) = (weights.each_mut().map(|w| &mut **w), bias.each_mut().map(|b| &mut **b));
-        let packed = packed.as_mut().map(PackedRows::reborrow);
-        RowBlock { index: *index, spec: *spec, first: *first, weights, bias, packed }
     }
 }
 
@@ -145,7 +137,7 @@ fn some_rows<P: Products>(
     products: P,
     rule: impl Rule,
     step: Step<'_>,
-    mut rows: RowBlock<'_>,
+    mut rows: RowBlock<'_, P::Rows<'_>>,
     operands: &[ShardOperands<'_, P>],
     shards: &[Shard<P>],
 ) {
@@ -164,23 +156,21 @@ fn some_rows<P: Products>(
         timed(Phase::Update, || {
             vectorise(Update { rule, bf16_adam, centre, rows: &mut rows, gradients: [dw, db] });
         });
-        if let Some(packed) = &mut rows.packed {
-            timed(Phase::Operands, || packed.pack(rows.weights[0]));
-        }
+        rows.packed.pack(rows.weights[0]);
     });
 }
 
 /// The update of some rows, compiled for this machine's vector instructions.
-struct Update<'a, 'b, R> {
-    rule: R,
+struct Update<'a, 'b, U, R> {
+    rule: U,
     /// The rule for weights whose moments are in bfloat16.
     bf16_adam: Option<AdamStep>,
     centre: Option<&'a Centre>,
-    rows: &'a mut RowBlock<'b>,
+    rows: &'a mut RowBlock<'b, R>,
     gradients: [&'a mut [f32]; 2],
 }
 
-impl<R: Rule> WithSimd for Update<'_, '_, R> {
+impl<U: Rule, R: PackedRows> WithSimd for Update<'_, '_, U, R> {
     type Output = ();
 
     #[inline(always)]
@@ -188,15 +178,15 @@ impl<R: Rule> WithSimd for Update<'_, '_, R> {
         let Self { rule, bf16_adam, centre, rows, gradients: [dw, db] } = self;
         let RowBlock { spec, weights: [w, m, v], bias: [b, bm, bv], packed, .. } = rows;
         let inputs = usize::from(spec.inputs);
-        if let (Some(packed), Some(step)) = (packed, bf16_adam) {
+        if let (Some(moments), Some(step)) = (packed.bf16_moments(), bf16_adam) {
             let step = step.scaled(centre.map_or(1.0, |centre| centre.scale));
             let mean = centre.map_or(&[][..], |centre| &centre.mean);
             let lines = inputs.div_ceil(STRIP);
-            assert_eq!(packed.moments.len(), b.len() * lines, "a row of moments for each row of weights");
-            let moments = packed.moments.chunks_exact_mut(lines);
-            let weights = w.chunks_exact_mut(inputs).zip(moments).zip(dw.chunks_exact(inputs));
+            assert_eq!(moments.lines.len(), b.len() * lines, "a row of moments for each row of weights");
+            let rows = moments.lines.chunks_exact_mut(lines);
+            let weights = w.chunks_exact_mut(inputs).zip(rows).zip(dw.chunks_exact(inputs));
             for ((row, dw), (b, db)) in weights.zip(b.iter_mut().zip(&*db)) {
-                *b += packed.avx512.adam(step, row, (dw, *db), mean); // b = b̃ - W·c
+                *b += moments.avx512.adam(step, row, (dw, *db), mean); // b = b̃ - W·c
             }
         } else if let Some(centre) = centre {
             let moments = m.chunks_exact_mut(inputs).zip(v.chunks_exact_mut(inputs));

@@ -1,14 +1,18 @@
 //! The program as a user meets it: exit codes, messages, files.
 
+mod c_array;
 mod data;
 mod detectors;
 mod figures;
 mod keeping;
+#[path = "../common/left_out.rs"]
+mod left_out;
 #[cfg(target_os = "linux")]
 mod memory;
 mod outputs;
 mod sandbox;
 mod topologies;
+mod weights;
 
 use autoencoder_io::blob_file::BlobFile;
 use host::FloatNetwork;
@@ -50,6 +54,37 @@ fn train_writes_everything_and_eval_agrees() {
     for part in ["Int8", "784-128-32-128-784 (small)", "60 steps", "784", "checked", "thresholds       scores from "] {
         assert!(text.contains(part), "{part} in {text}");
     }
+
+    // The layout for Helium is made of the int8 blob, or with it, and has the same numbers.
+    sandbox.host("export again --format int8-rows --out rows").assert().success();
+    sandbox.host("export artifacts/checkpoint --format int8-rows --out rows-again --data data").assert().success();
+    let rows = fs::read(sandbox.path("rows")).unwrap();
+    assert!(rows == fs::read(sandbox.path("rows-again")).unwrap() && rows.len() == trained.len() && rows != trained);
+    let figures = json(&sandbox.host("eval rows --data data --json").output().unwrap());
+    assert_eq!(figures["test_mse_int8"], summary["test_mse_int8"]);
+    let inspected = sandbox.host("inspect rows").output().unwrap();
+    let shown = String::from_utf8(inspected.stdout).unwrap();
+    assert!(shown.contains("Int8, row by row, for a processor with Helium (Cortex-M55, Cortex-M85)"), "{shown}");
+    let histogram = |text: &str| text.split_once("weights, all layers").unwrap().1.to_owned();
+    assert_eq!(histogram(&shown), histogram(&text));
+    for (arguments, because) in [
+        (
+            "export again --format int8-rows --code-bits 4 --out x",
+            "again: an int8 blob, whose numbers stay as they are",
+        ),
+        ("export again --format int8-rows --data data --out x", "again: an int8 blob, whose numbers stay as they are"),
+        (
+            "export rows --format int8-rows --out x",
+            "rows: a blob of int8 weights; expected a checkpoint or an f32 blob",
+        ),
+        ("export again --format int8-rows --out again", "again: "),
+        ("export again --format int8-rows --out artifacts/model.f32.blob", "an f32 blob of "),
+    ] {
+        let output = sandbox.host(arguments).output().unwrap();
+        let err = one_line(&output, arguments);
+        assert!(err.contains(because), "{arguments}: {err}");
+    }
+    assert!(!sandbox.path("x").exists());
 }
 
 #[test]
@@ -193,8 +228,18 @@ fn export_reads_images_only_if_it_needs_them() {
     let sandbox = Sandbox::new();
     sandbox.train("--steps 60").assert().success();
     let float = fs::read(sandbox.path("artifacts/model.f32.blob")).unwrap();
-    sandbox.host("export artifacts/model.f32.blob --format f32 --out again --data nowhere").assert().success();
+    fs::rename(sandbox.path("data"), sandbox.path("hidden")).unwrap();
+    sandbox.host("export artifacts/model.f32.blob --format f32 --out again").assert().success();
     assert!(fs::read(sandbox.path("again")).unwrap() == float);
+    fs::rename(sandbox.path("hidden"), sandbox.path("data")).unwrap();
+    // What is not read is not taken silently.
+    for (format, option) in [("f32", "--data"), ("safetensors", "--where"), ("onnx", "--window")] {
+        let value = if option == "--where" { "a=b" } else { "3" };
+        let error =
+            sandbox.error(&format!("export artifacts/model.f32.blob --format {format} --out never {option} {value}"));
+        let expected = format!("error: artifacts/model.f32.blob: {format} needs no data; {option} has no effect\n");
+        assert_eq!(error, expected);
+    }
     let error = sandbox.error("export artifacts/model.f32.blob --format int8 --out never --data nowhere");
     assert!(
         error.contains("the calibration of an integer blob needs the training rows (--data): nowhere: "),
@@ -209,7 +254,7 @@ fn export_reads_images_only_if_it_needs_them() {
     assert!(!sandbox.path("never").exists());
     // Without rounded steps, the weights are the checkpoint's own.
     sandbox.train("--steps 4 --quantise-aware none --out exact").assert().success();
-    sandbox.host("export exact/checkpoint --format f32 --out again --data nowhere").assert().success();
+    sandbox.host("export exact/checkpoint --format f32 --out again").assert().success();
     assert!(fs::read(sandbox.path("again")).unwrap() == fs::read(sandbox.path("exact/model.f32.blob")).unwrap());
 }
 
@@ -262,7 +307,7 @@ fn bad_blobs_and_folders_are_one_line() {
     fs::write(sandbox.path("a-file"), "").unwrap();
     let blocked = sandbox.train("--steps 2 --out a-file").output().unwrap();
     assert!(one_line(&blocked, "output folder is a file").contains("a-file"));
-    let error = sandbox.error("export artifacts/model.int8.blob --format f32 --out never --data data");
+    let error = sandbox.error("export artifacts/model.int8.blob --format int4 --out never --data data");
     assert!(error.contains("a blob of int8 weights; expected a checkpoint or an f32 blob"), "{error}");
     assert!(!sandbox.path("never").exists());
 }

@@ -1,6 +1,10 @@
 //! The files that a command writes.
 
 use crate::sandbox::Sandbox;
+use autoencoder_io::idx::Images;
+use host::train::Trainer;
+use host::train::checkpoint::{Checkpoint, Run};
+use host::train::qat::WeightFormat;
 use std::fs;
 
 #[test]
@@ -119,4 +123,31 @@ fn a_file_that_cannot_be_read_is_not_replaced() {
     assert_eq!(error, "error: artifacts/taken: Permission denied (os error 13)\n");
     allow("artifacts/taken", 0o600);
     assert_eq!(fs::read_to_string(sandbox.path("artifacts/taken")).unwrap(), "one");
+}
+
+/// The recipe `codec` rounds the code in every step, the default one only in the last steps.
+#[test]
+fn an_unfinished_run_is_exported_with_the_code_that_it_has_trained() {
+    let sandbox = Sandbox::new();
+    let images = Images::train(&sandbox.path("data")).unwrap();
+    for (recipe, code) in [("default", "8 elements, 8 bits an element"), ("codec", "8 elements, 3 bits an element")] {
+        let run = Run {
+            recipe: recipe.into(),
+            topology: "784-8-784".parse().unwrap(),
+            steps: 100,
+            batch: 20,
+            seed: 1,
+            data: images.crc(),
+            input: Vec::new(),
+            quantise_aware: Some(WeightFormat::Int8),
+            code_bits: 3,
+            from: None,
+        };
+        let mut trainer = Trainer::new(&run.topology, run.recipe().unwrap(), run.steps, run.batch, run.seed, &images);
+        trainer.step(&images);
+        Checkpoint::new(run, &mut trainer).write(&sandbox.path("stopped")).unwrap();
+        sandbox.host("export stopped --format int8 --out blob --force --data data").assert().success();
+        let text = String::from_utf8(sandbox.host("inspect blob").output().unwrap().stdout).unwrap();
+        assert!(text.contains(code), "{recipe}: {text}");
+    }
 }

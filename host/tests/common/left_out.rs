@@ -10,14 +10,16 @@ use std::thread;
 static REPORTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Returns the detected instructions. Without them, the test is left out, and this reports it once, directly on standard error,
-/// because the harness hides the output of tests that pass. With `REQUIRE_AVX512=1` in the environment, the test fails.
-pub fn or_left_out<T>(detected: Option<T>) -> Option<T> {
+/// because the harness hides the output of tests that pass. If `REQUIRE_INSTRUCTIONS` in the environment, a list of names as in
+/// `/proc/cpuinfo`, has their `name`, the test fails.
+pub fn or_left_out<T>(detected: Option<T>, name: &str) -> Option<T> {
     if detected.is_none() {
-        assert!(env::var("REQUIRE_AVX512").ok().as_deref() != Some("1"), "needs avx512_bf16");
+        let required = env::var("REQUIRE_INSTRUCTIONS").unwrap_or_default();
+        assert!(!required.split_whitespace().any(|required| required == name), "needs {name}");
         let test = thread::current().name().unwrap_or_default().to_owned();
         let mut reported = REPORTED.lock().unwrap();
         if !reported.contains(&test) {
-            let _ = writeln!(stderr(), "{test}: left out: needs avx512_bf16");
+            let _ = writeln!(stderr(), "{test}: left out: needs {name}");
             reported.push(test);
         }
     }

@@ -3,10 +3,10 @@
 //! ```text
 //! begin    set the optimizer, rate and batch; the channels are those in flash, or the blob's
 //! learn    the row may take a place in the sample; a row that takes none, or that loses its place, is scored, followed
-//!          by one step of adapt::backward
+//!          by one step of adapt::backward; windows beside a held-out one are skipped
 //!          the row of a step is stored while there is room
-//! end      further passes over the stored rows, a step for each
-//!          score the sample with the blob's channels and with the learned ones
+//! repeat   one step over the next stored row, until the further passes are done
+//! end      score the sample with the blob's channels and with the learned ones
 //!          move the learned channels to the memory of the moments; load those from before the run
 //!          score the sample with these
 //!          keep the learned channels, or those from before the run, or nothing: judge.rs
@@ -14,7 +14,7 @@
 //! ```
 
 use super::judge::{Evidence, Scores, Windows};
-use super::sample::{Place, Sample};
+use super::sample::{Place, Sample, skipped};
 use super::{Begin, HELD_OUT, Judgement, Learn, MAX_BATCH, Saved, Status};
 use crate::Error;
 use crate::score::{copy, score, squared_distance};
@@ -93,8 +93,10 @@ pub struct Learner<'m, F> {
     stored: &'m mut [u8],
     /// The number of stored rows.
     stored_rows: usize,
-    /// Further passes over the stored rows.
+    /// Further passes over the stored rows that are left, with the one that has begun.
     further_passes: u8,
+    /// Stored rows that this pass has had.
+    repeated: usize,
     /// Whether the run has had a window of samples.
     samples: bool,
     /// Whether it may be foreign.
@@ -123,6 +125,13 @@ pub const fn record_bytes(channels: usize) -> usize {
     channels * size_of::<ChannelParams>() + 2 * size_of::<u32>()
 }
 
+/// Bytes of the buffers of a learner for this network, without those of the stored rows.
+pub fn learning_bytes(network: &Network<'_>) -> usize {
+    let channels = network.channels() * (size_of::<ChannelParams>() + size_of::<[Moments; 2]>());
+    let gradients = adapt::gradients(network.topology()) * size_of::<f32>();
+    channels + gradients + HELD_OUT * network.topology().row()
+}
+
 impl<'m, F: NorFlash> Learner<'m, F> {
     /// A learner without a network and without a flash.
     pub fn new(buffers: LearnerBuffers<'m>) -> Self {
@@ -133,6 +142,7 @@ impl<'m, F: NorFlash> Learner<'m, F> {
             stored,
             stored_rows: 0,
             further_passes: 0,
+            repeated: 0,
             samples: false,
             forced: false,
             store: None,
@@ -257,10 +267,7 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
     }
 
     fn spare_bytes(&self, network: &Network<'_>) -> usize {
-        let channels = network.channels() * (size_of::<ChannelParams>() + size_of::<[Moments; 2]>());
-        let gradients = adapt::gradients(network.topology()) * size_of::<f32>();
-        let rows = HELD_OUT * network.topology().row() + self.stored.len();
-        self.memory_bytes().saturating_sub(channels + gradients + rows)
+        self.memory_bytes().saturating_sub(learning_bytes(network) + self.stored.len())
     }
 
     fn channels(&self, network: &Network<'_>) -> Option<&[ChannelParams]> {
@@ -282,7 +289,7 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
         Ok(Status { kept: self.kept, rows: self.rows, thresholds })
     }
 
-    fn begin(&mut self, network: &Network<'_>, begin: Begin) -> Result<(), Error> {
+    fn begin(&mut self, network: &Network<'_>, begin: Begin, overlap: u32) -> Result<(), Error> {
         let Begin { method, rate, batch, rows, passes, forced } = begin;
         if self.running {
             self.go_back(network);
@@ -293,16 +300,22 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
             None => return Err(self.kept.err().unwrap_or(StoreError::Missing).into()),
         }
         self.further_passes = passes.saturating_sub(1);
+        let windows = rows.saturating_add(HELD_OUT as u32);
+        let rows = rows.saturating_sub(skipped(windows, overlap));
         let room = self.stored.len() / network.topology().row().max(1);
         let again = rows.min(room as u32).saturating_mul(self.further_passes.into());
         let steps = rows.saturating_add(again);
         self.run = LearningRun::new(method.optimizer(), rate as f32 * 1e-6, batch.min(MAX_BATCH), steps);
         self.running = true;
         self.memory.moments.zero();
-        (self.rows, self.stored_rows) = (0, 0);
+        (self.rows, self.stored_rows, self.repeated) = (0, 0, 0);
         (self.samples, self.forced) = (false, forced);
-        self.sample.clear();
+        self.sample.clear(windows, overlap);
         Ok(())
+    }
+
+    fn ensure_running(&self) -> Result<(), Error> {
+        if self.running { Ok(()) } else { Err(Error::NotLearning) }
     }
 
     fn learn(
@@ -312,9 +325,7 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
         row: &[u8],
         clipped: Option<u32>,
     ) -> Result<(u32, bool), Error> {
-        if !self.running {
-            return Err(Error::NotLearning);
-        }
+        self.ensure_running()?;
         let topology = network.topology();
         if !topology.has_encoder() || !topology.has_decoder() {
             return Err(Error::Absent);
@@ -324,12 +335,12 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
             return Err(Error::Length { expected: length as u32, found: row.len() as u32 });
         }
         self.samples |= clipped.is_some();
+        let place = if clipped.is_some() { self.sample.place_window(row) } else { self.sample.place(row) };
         let clipped = clipped.unwrap_or(0);
-        let place = self.sample.place(row);
         if let Place::Free(place) = place {
             self.sample.hold(place, row, clipped);
         }
-        if matches!(place, Place::Free(_) | Place::Known) {
+        if matches!(place, Place::Free(_) | Place::Skipped) {
             return Ok((score(network, Some(self.learned(network)), memory, row)?, true));
         }
         let learned_from = match place {
@@ -348,17 +359,28 @@ impl<F: NorFlash> Learn for Learner<'_, F> {
         Ok((score, false))
     }
 
-    fn end(&mut self, network: &Network<'_>, memory: &mut [u8]) -> Result<Judgement, Error> {
+    fn repeat(&mut self, network: &Network<'_>, memory: &mut [u8]) -> Result<u32, Error> {
+        self.ensure_running()?;
+        let mut rows = self.stored.chunks_exact(network.topology().row().max(1)).take(self.stored_rows);
+        if self.further_passes > 0
+            && let Some(row) = rows.nth(self.repeated)
+        {
+            step(network, &mut self.run, memory, &mut self.memory, row)?;
+            self.repeated += 1;
+            if self.repeated == self.stored_rows {
+                self.repeated = 0;
+                self.further_passes -= 1;
+            }
+        }
+        Ok((usize::from(self.further_passes) * self.stored_rows - self.repeated) as u32)
+    }
+
+    fn end(&mut self, network: &Network<'_>, memory: &mut [u8], samples: bool) -> Result<Judgement, Error> {
         if !self.running || self.sample.count() == 0 && self.rows == 0 {
             return Err(Error::NotLearning);
         }
-        for _ in 0..self.further_passes {
-            for row in self.stored.chunks_exact(network.topology().row().max(1)).take(self.stored_rows) {
-                step(network, &mut self.run, memory, &mut self.memory, row)?;
-            }
-        }
         let rows = self.rows;
-        let windows = if self.samples {
+        let windows = if samples && self.samples {
             let original = self.scores(network, None, memory)?.own;
             let inputs = network.topology().row();
             Some(Windows { original, clipped: self.sample.clipped(), inputs, forced: self.forced })

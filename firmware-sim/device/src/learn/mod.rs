@@ -1,7 +1,7 @@
 //! Learning on the device, and the rule by which the result is kept.
 //!
 //! A run of learning holds out [`HELD_OUT`] rows, a sample that is spread evenly over the whole run. It does not learn
-//! from them. At its end, it scores them twice:
+//! from them, nor from windows that share samples with them. At its end, it scores them twice:
 //!
 //! ```text
 //! before = the scores of the held-out rows, with the channels from the beginning
@@ -14,7 +14,8 @@
 //! channels during the run.
 //!
 //! A run over the samples of a sensor may also end with the channels from the beginning and new thresholds
-//! ([`Saved::ThresholdsOnly`]). In exchange, it is refused if the stream is too different from the training data, unless
+//! ([`Saved::ThresholdsOnly`]): a stream whose windows the network reconstructs as well as its training data teaches it
+//! nothing but the range of its scores. In exchange, it is refused if the stream is too different from the training data, unless
 //! it is forced ([`Begin::forced`]). `judge.rs` has the rules, with their reasons.
 //!
 //! The rules cover only rows like those of the run, because the sample is from the run. If the stream has only one
@@ -36,7 +37,7 @@ use autoencoder_core::{Error as WeightsError, Network, wire};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
-pub use learner::{Learner, LearnerBuffers, LearnerMemory, record_bytes};
+pub use learner::{Learner, LearnerBuffers, LearnerMemory, learning_bytes, record_bytes};
 pub use sample::HELD_OUT;
 
 /// The largest batch, in rows.
@@ -83,8 +84,13 @@ pub trait Learn: Sized {
         Err(Error::Frozen)
     }
 
-    /// Begins a run. A run in progress is discarded.
-    fn begin(&mut self, _: &Network<'_>, _: Begin) -> Result<(), Error> {
+    /// Begins a run. A run in progress is discarded. A window of samples shares some of them with the next `overlap`.
+    fn begin(&mut self, _: &Network<'_>, _: Begin, _overlap: u32) -> Result<(), Error> {
+        Err(Error::Frozen)
+    }
+
+    /// [`Error::NotLearning`] unless a run has begun.
+    fn ensure_running(&self) -> Result<(), Error> {
         Err(Error::Frozen)
     }
 
@@ -102,8 +108,14 @@ pub trait Learn: Sized {
         Err(Error::Frozen)
     }
 
-    /// Ends the run. Keeps what helps if it can be written to flash, and undoes the rest.
-    fn end(&mut self, _: &Network<'_>, _memory: &mut [u8]) -> Result<Judgement, Error> {
+    /// Takes the next step of the further passes over the stored rows, if one is left. Returns how many are left then.
+    fn repeat(&mut self, _: &Network<'_>, _memory: &mut [u8]) -> Result<u32, Error> {
+        Err(Error::Frozen)
+    }
+
+    /// Ends the run. Keeps what helps if it can be written to flash, and undoes the rest. `samples` is whether the device
+    /// takes samples, so that the run may be one over samples.
+    fn end(&mut self, _: &Network<'_>, _memory: &mut [u8], _samples: bool) -> Result<Judgement, Error> {
         Err(Error::Frozen)
     }
 
@@ -163,11 +175,12 @@ pub struct Begin {
     pub rate: u32,
     /// Rows of each step, 1 to [`MAX_BATCH`].
     pub batch: u8,
-    /// The number of rows to learn from.
+    /// The number of rows to learn from. Of a run over samples: its windows without the [`HELD_OUT`] that are held out.
     #[serde(deserialize_with = "wire::read_number")]
     pub rows: u32,
-    /// How often the run goes over the rows that the learner has room for. 0 and 1 are the same: every row is learned
-    /// from once, when it comes.
+    /// How often a run over samples goes over the windows that the learner has room for. 0 and 1 are the same: every
+    /// window is learned from once, when it comes. [`Detector::repeat`](crate::Detector::repeat) takes the steps of the
+    /// further passes.
     pub passes: u8,
     /// Whether a run over samples may learn from a stream that is very different from the training data, and would
     /// otherwise be refused: [`Rejection::Foreign`], [`Rejection::Clipped`].
@@ -201,8 +214,8 @@ pub struct Judgement {
 pub enum Saved {
     /// The learned channels and thresholds.
     Channels(#[serde(serialize_with = "wire::number")] u32),
-    /// The learned thresholds, with the channels from before the run, because the learned channels are not better by
-    /// more than chance. Only a run over samples ends like this.
+    /// The learned thresholds, with the channels from before the run: the stream is no drift, or the learned channels are
+    /// not better by more than chance. Only a run over samples ends like this.
     ThresholdsOnly(#[serde(serialize_with = "wire::number")] u32),
 }
 
@@ -217,6 +230,7 @@ impl Saved {
 
 /// The reason why nothing of a run is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 #[repr(u32)]
 pub enum Rejection {
     /// There were fewer than [`HELD_OUT`] different rows that are not constant, which are too few to judge by.

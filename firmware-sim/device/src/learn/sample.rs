@@ -1,6 +1,6 @@
 //! The held-out rows of a run: a sample that is spread evenly over the whole run.
 //!
-//! This is reservoir sampling (Vitter, 1985, algorithm R) from a stream of unknown length that is seen once:
+//! Of rows, this is reservoir sampling (Vitter, 1985, algorithm R) from a stream of unknown length that is seen once:
 //!
 //! ```text
 //! rows 1 to HELD_OUT:  each is held out
@@ -9,6 +9,20 @@
 //!
 //! At any time, each row so far is held out with the same probability, and no held-out row was learned from. A row that
 //! loses its place is learned from at that moment. So a run learns from every row except those held out at its end.
+//!
+//! Windows of samples overlap, and a held-out window must not share samples with one that was learned from. So of a run over
+//! samples, whose length is announced, each eighth holds out one window, at a random place, and skips its neighbours:
+//!
+//! ```text
+//! gap = min(windows that share samples with the next ones, (windows of an eighth - 1) / 4)
+//!
+//!      ┌────────── an eighth of the run ──────────┐
+//!       learned learned skipped held skipped learned
+//!                       └─ gap ┘    └─ gap ┘
+//! ```
+//!
+//! So at least half of the windows are learned from. In a run that is too short for the whole gap, the windows behind it share some
+//! samples with a held-out one. Windows beyond the announced number are learned from.
 //!
 //! A row whose elements are all equal is never held out, because a covered sensor says nothing about the result. A row
 //! that is equal to a held-out row is skipped, so that the run does not learn from its held-out rows. A copy of a row
@@ -26,8 +40,8 @@ pub(super) enum Place {
     Free(usize),
     /// The row is held out in this place, and the run learns from the row that was there.
     Taken(usize),
-    /// None: an equal row is held out, so this one is skipped.
-    Known,
+    /// None: an equal row is held out, or a window that shares samples with this one, so it is skipped.
+    Skipped,
 }
 
 /// The held-out rows, and the random numbers that choose them.
@@ -42,20 +56,40 @@ pub(super) struct Sample<'m> {
     candidates: u32,
     /// The state of a generator, never 0.
     random: u32,
+    eighths: Eighths,
+}
+
+/// The windows of a run over samples, in eighths.
+#[derive(Clone, Copy, Default)]
+struct Eighths {
+    /// Windows of each.
+    length: u32,
+    /// Windows to skip on either side of the one that is held out.
+    gap: u32,
+    /// The eighths that have ended.
+    ended: usize,
+    /// Windows of this one so far.
+    windows: u32,
+    /// The place of the one to hold out.
+    target: u32,
 }
 
 impl<'m> Sample<'m> {
     /// An empty sample in this memory.
     pub(super) const fn new(bytes: &'m mut [u8]) -> Self {
-        Self { bytes, count: 0, clipped: [0; HELD_OUT], candidates: 0, random: Self::SEED }
+        let eighths = Eighths { length: 0, gap: 0, ended: 0, windows: 0, target: 0 };
+        Self { bytes, count: 0, clipped: [0; HELD_OUT], candidates: 0, random: Self::SEED, eighths }
     }
 
     /// 2³² divided by the golden ratio. A fixed seed gives the same run on every device.
     const SEED: u32 = 0x9e37_79b9;
 
-    /// Empties the sample and restarts the random numbers.
-    pub(super) fn clear(&mut self) {
+    /// Empties the sample and restarts the random numbers. A run over samples will have this many windows, each of which shares
+    /// samples with the next `overlap`.
+    pub(super) fn clear(&mut self, windows: u32, overlap: u32) {
         (self.count, self.candidates, self.random) = (0, 0, Self::SEED);
+        let length = (windows / HELD_OUT as u32).max(1);
+        self.eighths = Eighths { length, gap: gap(length, overlap), ..Eighths::default() };
     }
 
     /// Bytes of its memory.
@@ -78,14 +112,18 @@ impl<'m> Sample<'m> {
         self.clipped
     }
 
+    /// Whether an equal row is held out.
+    fn is_held(&self, row: &[u8]) -> bool {
+        self.rows(row.len()).any(|held| held == row)
+    }
+
     /// Decides the place of the next row.
     pub(super) fn place(&mut self, row: &[u8]) -> Place {
-        let constant = row.len() > 1 && row.iter().all(|x| Some(x) == row.first());
-        if constant {
+        if is_constant(row) {
             return Place::None;
         }
-        if self.rows(row.len()).any(|held| held == row) {
-            return Place::Known;
+        if self.is_held(row) {
+            return Place::Skipped;
         }
         self.candidates = self.candidates.saturating_add(1);
         if self.count < HELD_OUT {
@@ -94,6 +132,36 @@ impl<'m> Sample<'m> {
         }
         let place = ((u64::from(self.next_random()) * u64::from(self.candidates)) >> 32) as usize;
         if place < HELD_OUT { Place::Taken(place) } else { Place::None }
+    }
+
+    /// Decides the place of the next window of a run over samples.
+    pub(super) fn place_window(&mut self, row: &[u8]) -> Place {
+        let Eighths { length, gap, ended, windows, target } = self.eighths;
+        if ended >= HELD_OUT {
+            return Place::None;
+        }
+        let target = if windows == 0 {
+            let places = length - 2 * gap;
+            gap + ((u64::from(self.next_random()) * u64::from(places)) >> 32) as u32
+        } else {
+            target
+        };
+        let more = windows + 1 < length;
+        self.eighths.windows = if more { windows + 1 } else { 0 };
+        self.eighths.ended = if more { ended } else { ended + 1 };
+        self.eighths.target = target;
+        if windows + gap < target || windows > target + gap {
+            return Place::None;
+        }
+        if windows != target {
+            return Place::Skipped;
+        }
+        if is_constant(row) || self.is_held(row) {
+            self.eighths.target += 1; // the next one will do, if there is one
+            return Place::Skipped;
+        }
+        self.count += 1;
+        Place::Free(self.count - 1)
     }
 
     /// The row of `length` bytes in this place.
@@ -119,6 +187,22 @@ impl<'m> Sample<'m> {
     }
 }
 
+/// The windows that are skipped on either side of a held-out one, of an eighth of `length` windows.
+const fn gap(length: u32, overlap: u32) -> u32 {
+    let most = length.saturating_sub(1) / 4;
+    if overlap < most { overlap } else { most }
+}
+
+/// The windows that a run over this many does not learn from, those that are held out left aside.
+pub(super) const fn skipped(windows: u32, overlap: u32) -> u32 {
+    2 * HELD_OUT as u32 * gap(windows / HELD_OUT as u32, overlap)
+}
+
+/// Whether all elements of a row are equal. A row of one element is not constant.
+fn is_constant(row: &[u8]) -> bool {
+    row.len() > 1 && row.iter().all(|x| Some(x) == row.first())
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;
@@ -139,7 +223,7 @@ mod tests {
             let row = row.to_le_bytes();
             match sample.place(&row) {
                 Place::None => learned.push(number(&row)),
-                Place::Known => {}
+                Place::Skipped => {}
                 Place::Free(place) => sample.hold(place, &row, clipped(&row)),
                 Place::Taken(place) => {
                     learned.push(number(sample.row(place, 2)));
@@ -164,7 +248,7 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, rows.clone().collect::<Vec<_>>());
         // A second run has the same sample.
-        sample.clear();
+        sample.clear(0, 0);
         assert_eq!(sample.count(), 0);
         assert_eq!(run(&mut sample, rows).0, held);
     }
@@ -212,13 +296,98 @@ mod tests {
                 let before: Vec<Vec<u8>> = sample.rows(2).map(<[u8]>::to_vec).collect();
                 let row = number.to_le_bytes();
                 match sample.place(&row) {
-                    Place::Known => assert!(before.iter().any(|held| *held == row)),
+                    Place::Skipped => assert!(before.iter().any(|held| *held == row)),
                     Place::Free(place) | Place::Taken(place) => sample.hold(place, &row, 0),
                     Place::None => assert!(before.iter().all(|held| *held != row)),
                 }
             }
             assert_eq!(sample.count(), HELD_OUT);
         }
+    }
+
+    /// The places of the held-out windows of a run, and of those that were learned from. No two windows are equal.
+    fn windows_of(windows: u32, announced: u32, overlap: u32) -> [Vec<i64>; 2] {
+        let mut memory = vec![0; 4 * HELD_OUT];
+        let mut sample = Sample::new(&mut memory);
+        sample.clear(announced, overlap);
+        let (mut held, mut learned) = (Vec::new(), Vec::new());
+        for i in 0..windows {
+            let row = (i + 0x0100).to_le_bytes();
+            match sample.place_window(&row) {
+                Place::None => learned.push(i64::from(i)),
+                Place::Skipped => {}
+                Place::Free(place) => {
+                    assert_eq!(place, held.len());
+                    sample.hold(place, &row, 0);
+                    held.push(i64::from(i));
+                }
+                Place::Taken(_) => panic!("no window loses its place"),
+            }
+        }
+        assert_eq!(sample.count(), held.len());
+        [held, learned]
+    }
+
+    /// A held-out window shares no sample with one that was learned from.
+    #[test]
+    fn neighbours_of_held_out_windows_are_not_learned_from() {
+        for (windows, overlap, gap) in
+            [(300, 3, 3), (300, 0, 0), (90, 3, 2), (100, 1, 1), (1000, 15, 15), (17, 3, 0), (8, 3, 0), (67, 40, 1)]
+        {
+            let [held, learned] = windows_of(windows, windows, overlap);
+            assert_eq!(held.len(), HELD_OUT, "{windows}, {overlap}");
+            let near = |a: &i64, b: &i64| (a - b).abs() <= gap;
+            assert!(held.iter().all(|held| learned.iter().all(|other| !near(held, other))), "{windows}, {overlap}");
+            assert!(learned.len() + HELD_OUT >= windows as usize / 2);
+            assert_eq!(learned.len(), (windows - skipped(windows, overlap)) as usize - HELD_OUT);
+            // One in each eighth.
+            let eighth = i64::from(windows / 8);
+            assert!(held.iter().enumerate().all(|(i, held)| held / eighth == i as i64), "{held:?}");
+        }
+    }
+
+    #[test]
+    fn more_windows_than_announced_are_learned_from_and_fewer_hold_out_fewer() {
+        let [held, learned] = windows_of(200, 80, 1);
+        assert_eq!(held.len(), HELD_OUT);
+        assert!(held.iter().all(|held| *held < 80) && learned.iter().filter(|i| **i >= 80).count() == 120);
+        assert_eq!(windows_of(40, 80, 1)[0].len(), 4);
+        assert_eq!(windows_of(9, 0, 3)[0].len(), HELD_OUT, "a run of no length takes what comes first");
+    }
+
+    /// Over many runs, each place of an eighth that leaves room for the gap is as likely as the others.
+    #[test]
+    fn every_place_is_held_out_equally_often() {
+        let mut memory = vec![0; 4 * HELD_OUT];
+        let mut sample = Sample::new(&mut memory);
+        let mut counts = [0; 12];
+        for _ in 0..1000 {
+            let random = sample.random;
+            sample.clear(8 * 12, 2);
+            sample.random = random;
+            for i in 0..8 * 12u32 {
+                if let Place::Free(place) = sample.place_window(&(i + 0x0100).to_le_bytes()) {
+                    sample.hold(place, &(i + 0x0100).to_le_bytes(), 0);
+                    counts[i as usize % 12] += 1;
+                }
+            }
+        }
+        assert_eq!(counts.iter().sum::<u32>(), 8000);
+        assert!(counts[..2].iter().chain(&counts[10..]).all(|count| *count == 0), "{counts:?}");
+        let chi: f64 = counts[2..10].iter().map(|count| (f64::from(*count) - 1000.0).powi(2) / 1000.0).sum();
+        assert!(chi < 24.3, "{chi}: {counts:?}"); // 7 degrees of freedom, once in a thousand
+    }
+
+    /// A stuck sensor: the next window that differs is held out.
+    #[test]
+    fn a_window_that_says_nothing_is_not_held_out() {
+        let mut memory = vec![0; 2 * HELD_OUT];
+        let mut sample = Sample::new(&mut memory);
+        sample.clear(80, 0);
+        let places: Vec<Place> =
+            (0..80).map(|i| sample.place_window(&if i % 10 < 9 { [7, 7] } else { [i, 200] })).collect();
+        let held = |i: &usize| matches!(places[*i], Place::Free(_));
+        assert_eq!((0..80).filter(held).collect::<Vec<_>>(), (0..8).map(|i| 10 * i + 9).collect::<Vec<_>>());
     }
 
     /// A row of one element is never constant.
@@ -229,7 +398,7 @@ mod tests {
         for number in 0..HELD_OUT as u8 {
             assert_eq!(sample.place(&[number]), Place::Free(number.into()));
             sample.hold(number.into(), &[number], 0);
-            assert_eq!(sample.place(&[number]), Place::Known);
+            assert_eq!(sample.place(&[number]), Place::Skipped);
         }
         assert!(sample.rows(1).flatten().copied().eq(0..HELD_OUT as u8));
     }

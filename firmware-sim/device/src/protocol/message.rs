@@ -14,7 +14,7 @@ use autoencoder_core::wire;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol, in [`Info`].
-pub const VERSION: u8 = 5;
+pub const VERSION: u8 = 6;
 
 /// A message from the host to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,7 @@ pub struct Request<'a> {
 
 /// A command to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Command<'a> {
     /// Describe the device and its network: [`Reply::Info`].
     Info,
@@ -71,20 +72,22 @@ pub enum Command<'a> {
     /// [`Sampled::Incomplete`]. They are whole samples, oldest first, each number a
     /// little-endian `f32`, and no more than [`samples_in_command`](crate::input::samples_in_command).
     Samples(&'a [u8]),
-    /// Begin a new window with the next sample, because it does not follow the one before: [`Sampled::Restarted`].
+    /// Begin a new recording with the next sample, because it does not follow the one before: [`Sampled::Restarted`]. The
+    /// window and the vote of the monitor start anew.
     Restart,
 }
 
 impl Command<'_> {
     /// Whether the command may be sent twice. Streams and runs of learning count each row, so their commands may not.
     pub const fn repeatable(&self) -> bool {
-        use LearningCommand::{End, Row, Samples};
-        !matches!(self, Self::Monitor { .. } | Self::Samples(_) | Self::Learn(Row(_) | Samples(_) | End))
+        use LearningCommand::{End, Repeat, Row, Samples};
+        !matches!(self, Self::Monitor { .. } | Self::Samples(_) | Self::Learn(Row(_) | Samples(_) | Repeat | End))
     }
 }
 
 /// A command about learning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum LearningCommand<'a> {
     /// Report the state of learning: [`Reply::Status`].
     Status,
@@ -105,6 +108,9 @@ pub enum LearningCommand<'a> {
     /// Learn from the next samples of the run, which have the form of [`Command::Samples`]: [`Reply::Learned`] if they
     /// complete a window, else [`Sampled::Incomplete`].
     Samples(&'a [u8]),
+    /// Take the next step of the further passes over the stored windows: [`Sampled::Repeated`]. One request is one step,
+    /// so that none takes longer than learning from a window does.
+    Repeat,
 }
 
 /// A message from the device to the host. `S` is that of [`Reply`].
@@ -123,6 +129,7 @@ pub struct Response<'a, S = Sampled> {
 /// `S` is [`Input::Reply`](crate::input::Input::Reply). A device that takes rows alone has no code for replies about
 /// samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Reply<'a, S = Sampled> {
     /// Answers [`Command::Info`].
     Info(Info),
@@ -177,7 +184,8 @@ pub enum Reply<'a, S = Sampled> {
     Judged(Judgement),
     /// Answers [`LearningCommand::Flash`] with bytes of the flash. There are none beyond its end.
     Flash(&'a [u8]),
-    /// Answers [`Command::Samples`] and [`Command::Restart`], and [`LearningCommand::Samples`] if they complete no window.
+    /// Answers [`Command::Samples`], [`Command::Restart`] and [`LearningCommand::Repeat`], and
+    /// [`LearningCommand::Samples`] if they complete no window.
     Sampled(S),
 }
 
@@ -219,8 +227,9 @@ pub struct Info {
     pub static_bytes: u32,
 }
 
-/// The reply to samples.
+/// The reply to a command about samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Sampled {
     /// The next sample begins a window of this shape.
     Restarted(SampleShape),
@@ -228,6 +237,8 @@ pub enum Sampled {
     Incomplete,
     /// The samples complete this window.
     Observed(Observation),
+    /// This many steps of the further passes are left.
+    Repeated(#[serde(serialize_with = "wire::number")] u32),
 }
 
 /// The shape of the samples that a device takes, from the blob's input section.

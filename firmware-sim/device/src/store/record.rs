@@ -1,7 +1,7 @@
 //! The state of a flash for a network, and the errors of reading and writing it.
 
 use core::fmt;
-use embedded_storage::nor_flash::NorFlashErrorKind;
+use embedded_storage::nor_flash::{NorFlashError, NorFlashErrorKind};
 
 /// The state of the flash for a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -52,6 +52,7 @@ impl RecordState {
 
 /// The reason why the flash could not be read or written. Flat and `Copy`: a response carries it unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 #[repr(u32)]
 pub enum StoreError {
     /// Half of the flash is too small for a record.
@@ -62,8 +63,8 @@ pub enum StoreError {
     Refused,
     /// The driver reported a failure.
     Flash,
-    /// The flash does not hold the bytes that were written, because it is worn out. The record before the failed save
-    /// is untouched.
+    /// The flash does not hold the bytes that were written, because it is worn out, or two reads of a record differ. The
+    /// record before a failed save is untouched.
     Verify,
     /// There is no flash.
     Missing,
@@ -84,9 +85,10 @@ impl fmt::Display for StoreError {
 
 impl core::error::Error for StoreError {}
 
-impl From<NorFlashErrorKind> for StoreError {
-    fn from(kind: NorFlashErrorKind) -> Self {
-        match kind {
+impl StoreError {
+    /// The reason why a driver failed.
+    pub(super) fn of(error: &impl NorFlashError) -> Self {
+        match error.kind() {
             NorFlashErrorKind::NotAligned | NorFlashErrorKind::OutOfBounds => Self::Refused,
             _ => Self::Flash,
         }

@@ -230,6 +230,12 @@ impl Layer {
             self.weights.get(row).and_then(|row| row.get(input)).copied().unwrap_or_default()
         };
         let mut weights = Vec::new();
+        if format == Format::Int8Rows {
+            for row in 0..outputs {
+                weights.extend((0..inputs).map(|input| (i16::from(weight(row, input)) + 128) as u8));
+            }
+            return (channels, weights);
+        }
         for row in (0..outputs).step_by(4) {
             let rows = [row, row + 1, row + 2, row + 3];
             for input in (0..inputs).step_by(4) {

@@ -1,14 +1,12 @@
 //! `firmware-sim bench --detector`: instructions of the front ends, code size and RAM of the image that takes samples, on
 //! an emulated board.
 
-use super::ROWS;
-use crate::board::budget_file::BudgetFile;
+use super::{Images, ROWS};
 use crate::board::firmware::{BoardImages, Program};
+use crate::link::Ram;
 use crate::link::session::Session;
-use crate::link::{Kind, Ram};
 use crate::random_samples::{noise, section, windows};
 use crate::weights::WeightsBlob;
-use crate::writable::text_after;
 use crate::{args, flash_file, random};
 use anyhow::{Context, ensure};
 use autoencoder_core::crc::checksum;
@@ -17,7 +15,6 @@ use autoencoder_device::input::samples_in_command;
 use autoencoder_device::learn::{Begin, HELD_OUT, Method};
 use autoencoder_device::message::LearningCommand;
 use serde::Serialize;
-use serde_json::json;
 use std::fmt::Write;
 
 /// The network of the measurements, with pseudo-random weights.
@@ -47,18 +44,13 @@ struct Figures {
 }
 
 pub fn run(args: &args::Bench) -> anyhow::Result<String> {
-    ensure!(
-        args.common.link == Kind::Qemu,
-        "bench --detector counts instructions, which only the emulator can do (--link qemu)"
-    );
-    let budget = args.budget.as_deref().map(BudgetFile::read).transpose()?;
+    let mut images = Images::new(args, "--detector")?;
     let board = args.common.target()?.emulated.context("no board")?;
-    let (mut text, mut object, mut measured) = (String::new(), json!({}), Vec::new());
     for (name, spec) in &SPECS {
         let weights = random::weights_for(&TOPOLOGY.parse()?, &section(spec))?;
-        let name = format!("{}-{name}", board.name);
-        let figures = measure(args, spec, &weights)?;
-        object[&name] = json!(figures);
+        images.figures.push((format!("{}-{name}", board.name), measure(args, spec, &weights)?));
+    }
+    images.report(|text, figures| {
         let Figures {
             front_end_instructions,
             network_instructions,
@@ -68,7 +60,6 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
             image_ram_bytes,
             stack_bytes,
         } = figures;
-        writeln!(text, "{name}: {} inputs from {} numbers", spec.inputs(), spec.samples())?;
         writeln!(text, "  sample     {sample_instructions:9} instructions")?;
         writeln!(text, "  front end  {front_end_instructions:9} instructions for a window")?;
         writeln!(text, "  network    {network_instructions:9} instructions for a window")?;
@@ -76,13 +67,8 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
             writeln!(text, "  learning   {step:9} instructions for a window")?;
         }
         writeln!(text, "  code       {image_code_bytes:9} bytes")?;
-        writeln!(text, "  RAM        {image_ram_bytes:9} bytes, {stack_bytes} of them stack")?;
-        measured.push((name, figures));
-    }
-    let text = if args.common.json { format!("{object}\n") } else { text };
-    let held =
-        budget.map_or(Ok(()), |budget| measured.iter().try_for_each(|(name, figures)| budget.check(name, figures)));
-    text_after(text, held)
+        writeln!(text, "  RAM        {image_ram_bytes:9} bytes, {stack_bytes} of them stack")
+    })
 }
 
 /// Measures one front end, and checks its rows.
@@ -95,7 +81,7 @@ fn measure(args: &args::Bench, spec: &Spec, weights: &WeightsBlob) -> anyhow::Re
     let mut device = Session::detector(target, weights, None)?;
     let channels = usize::from(spec.channels);
     let (mut begun, mut front_end, mut network) = (0, 0, 0);
-    for window in windows(&section, &samples) {
+    for window in windows(&section, &samples)? {
         // All but the last sample, then the last one alone.
         let [from, last] = [begun, window.end - 1].map(|sample| sample * channels);
         ensure!(device.observe(&samples[from..last])?.is_empty(), "a window ends too early");

@@ -1,23 +1,19 @@
 //! `firmware-sim bench --learning`: instructions, code size and RAM of the images that learn, on the emulated board.
 
-use super::ROWS;
+use super::{Images, ROWS};
 use crate::board::STAND_IN;
-use crate::board::budget_file::BudgetFile;
 use crate::board::firmware::{BoardImages, Program};
-use crate::link::Kind;
 use crate::link::session::Session;
 use crate::link::training;
 use crate::rows::{Count, Rows, Set, ensure_some_left};
 use crate::shift::Shift;
 use crate::terminal::progress;
 use crate::weights::WeightsBlob;
-use crate::writable::text_after;
 use crate::{args, flash_file};
 use anyhow::ensure;
 use autoencoder_device::learn::{Begin, HELD_OUT, Method};
 use autoencoder_device::message::LearningCommand;
 use serde::Serialize;
-use serde_json::json;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -34,32 +30,19 @@ struct Figures {
 }
 
 pub fn run(args: &args::Bench) -> anyhow::Result<String> {
-    ensure!(
-        args.common.link == Kind::Qemu,
-        "bench --learning counts instructions, which only the emulator can do (--link qemu)"
-    );
-    let budget = args.budget.as_deref().map(BudgetFile::read).transpose()?;
+    let mut images = Images::new(args, "--learning")?;
     let weights = WeightsBlob::find(args.common.weights.as_deref())?;
     weights.ensure_whole("bench --learning")?;
     let data = args.data.path()?;
-    let measured = [
-        (format!("{}-{}-learn", STAND_IN.name, weights.name()), adapting(args, &data, &weights)?),
-        (format!("{}-tiny", STAND_IN.name), training(&data)?),
-    ];
-    let mut text = String::new();
-    let mut object = json!({});
-    for (name, figures) in &measured {
-        object[name] = json!(figures);
+    let name = format!("{}-{}-learn", STAND_IN.name, weights.name());
+    images.figures.push((name, adapting(args, &data, &weights)?));
+    images.figures.push((format!("{}-tiny", STAND_IN.name), training(&data)?));
+    images.report(|text, figures| {
         let Figures { step_instructions, image_code_bytes, image_ram_bytes, stack_bytes } = figures;
-        writeln!(text, "{name}")?;
         writeln!(text, "  step  {step_instructions:9} instructions")?;
         writeln!(text, "  code  {image_code_bytes:9} bytes")?;
-        writeln!(text, "  RAM   {image_ram_bytes:9} bytes, {stack_bytes} of them stack")?;
-    }
-    let text = if args.common.json { format!("{object}\n") } else { text };
-    let held =
-        budget.map_or(Ok(()), |budget| measured.iter().try_for_each(|(name, figures)| budget.check(name, figures)));
-    text_after(text, held)
+        writeln!(text, "  RAM   {image_ram_bytes:9} bytes, {stack_bytes} of them stack")
+    })
 }
 
 /// Measures a run of learning, from its beginning until its record is saved.

@@ -4,6 +4,7 @@
 //! Only the emulator counts instructions, with a timer that counts time on a real board. The code size is read from the
 //! images that the emulator runs. Over the other links, the command measures RAM and stack and compares the bytes.
 
+mod c;
 mod detector;
 mod learning;
 mod profile;
@@ -56,6 +57,39 @@ struct Figures {
     stack_bytes: usize,
 }
 
+/// The measurements of images by their names, for a command that runs in the emulator alone.
+struct Images<'a, F> {
+    args: &'a args::Bench,
+    budget: Option<BudgetFile>,
+    figures: Vec<(String, F)>,
+}
+
+impl<'a, F: Serialize> Images<'a, F> {
+    /// No measurements so far. `option` is the one that asks for them.
+    fn new(args: &'a args::Bench, option: &str) -> anyhow::Result<Self> {
+        ensure!(
+            args.common.link == Kind::Qemu,
+            "bench {option} measures images, which only the emulator can do (--link qemu)"
+        );
+        let budget = args.budget.as_deref().map(BudgetFile::read).transpose()?;
+        Ok(Self { args, budget, figures: Vec::new() })
+    }
+
+    /// The figures as an object, or as what `text` writes of each image; with an error if one exceeds its budget.
+    fn report(self, text: impl Fn(&mut String, &F) -> std::fmt::Result) -> anyhow::Result<String> {
+        let (mut written, mut object) = (String::new(), json!({}));
+        for (name, figures) in &self.figures {
+            object[name] = json!(figures);
+            writeln!(written, "{name}")?;
+            text(&mut written, figures)?;
+        }
+        let written = if self.args.common.json { format!("{object}\n") } else { written };
+        let check =
+            |budget: BudgetFile| self.figures.iter().try_for_each(|(name, figures)| budget.check(name, figures));
+        text_after(written, self.budget.map_or(Ok(()), check))
+    }
+}
+
 /// The measurements over all rows.
 struct Measured {
     encode: Mean,
@@ -72,6 +106,9 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     }
     if args.detector {
         return detector::run(args);
+    }
+    if args.c {
+        return c::run(args);
     }
     let counted = args.common.link == Kind::Qemu;
     ensure!(counted || args.budget.is_none(), "--budget: only the emulator counts instructions (--link qemu)");

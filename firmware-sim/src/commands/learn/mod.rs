@@ -1,6 +1,7 @@
 //! `firmware-sim learn`
 
 mod rows;
+mod run;
 mod stream;
 
 use crate::args;

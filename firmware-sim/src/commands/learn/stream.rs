@@ -1,24 +1,20 @@
 //! `firmware-sim learn` from recordings: a detector adapts to a new place.
 
-use super::rows::chart;
+use super::run::{Learning, Run, ensure_outputs};
 use crate::args;
-use crate::flash_file::{LockedFlash, describe, wear};
 use crate::link::session::Session;
-use crate::rows::mse;
 use crate::samples::{Samples, Step};
-use crate::terminal::{note, progress};
+use crate::terminal::progress;
 use crate::weights::WeightsBlob;
-use crate::writable::{ensure_other, ensure_writable, text_after};
+use crate::writable::text_after;
 use anyhow::ensure;
 use autoencoder_core::blob::Thresholds;
 use autoencoder_device::Observation;
-use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, Rejection, Saved};
-use autoencoder_device::message::LearningCommand;
-use autoencoder_device::store::RecordState;
+use autoencoder_device::learn::{Begin, HELD_OUT};
 use autoencoder_io::detection::{Proportion, Roc};
 use autoencoder_io::number::counted;
 use autoencoder_io::plot::{PlotError, Stream};
-use autoencoder_io::{files, interrupt};
+use autoencoder_io::windows::Kind;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -31,25 +27,14 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     weights.ensure_whole("learn")?;
     let samples = Samples::read(&args.data, &weights, &args.normal)?;
     let parts = Parts::new(&samples, args.first)?;
-    let read = || args.data.paths().iter().map(AsRef::as_ref).chain([weights.path.as_path()]);
-    ensure_other(&args.out, &[args.flash.as_path()])?;
-    ensure_writable(&[&args.out], read())?;
-    files::ensure_not_input(&args.flash, read())?;
+    ensure_outputs(args, args.data.paths().iter().map(AsRef::as_ref).chain([weights.path.as_path()]))?;
 
-    let flash_file = LockedFlash::to_learn(&args.flash, &weights, args.force)?;
-    let contents = flash_file.file.contents.clone();
-    let mut session = Session::detector(args.common.target()?, &weights, Some(contents))?;
-    let kept = session.kept(&flash_file.file, args.force)?;
-    let thresholds = session.thresholds()?;
+    let target = args.common.target()?;
+    let mut learning = Learning::open(args, &weights, |flash| Session::detector(target, &weights, Some(flash)))?;
+    let thresholds = learning.session.thresholds()?;
     ensure!(thresholds != Thresholds::NONE, "{}: no thresholds were calibrated", weights.path.display());
-    interrupt::watch()?;
-    if !args.common.json {
-        note(&format!("flash: {}: {}", args.flash.display(), describe(kept)));
-    }
-    let flash = args.flash.display();
-    let nothing_kept = || format!("nothing of this run is kept; {flash} is unchanged");
     let rest = samples.steps(&parts.rest);
-    let before = interrupt::explain(observe(&mut session, &rest), nothing_kept)?;
+    let before = learning.before(|session| observe(session, &rest))?;
     let before = Measured::new(&samples, &parts.rest, thresholds, &before);
 
     let method = args.optimizer;
@@ -61,44 +46,18 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
         passes: args.passes.unwrap_or(PASSES),
         forced: args.foreign,
     };
-    session.status(LearningCommand::Begin(begin))?;
-    let run = learn(&mut session, &samples.steps(&parts.learned), weights.row());
-    let (errors, instructions) = interrupt::explain(run, nothing_kept)?;
-    let judgement = session.judge()?;
-    let now = session.status(LearningCommand::Status)?;
-    flash_file.write(&session.flash()?)?; // at once: the measurements below can be interrupted
-
+    let run = learning.run(begin, &samples.steps(&parts.learned), |session, step| step.learn(session))?;
     // A run that is not kept leaves the device as it was.
-    let after = if judgement.kept.is_ok() {
-        let after = observe(&mut session, &rest);
-        let after = interrupt::explain(after, || format!("the run itself is complete, and {flash} holds its result"))?;
-        Measured::new(&samples, &parts.rest, now.thresholds, &after)
+    let after = if run.is_kept() {
+        let after = learning.after(|session| observe(session, &rest))?;
+        Measured::new(&samples, &parts.rest, run.thresholds, &after)
     } else {
         before.clone()
     };
-    let report = session.finish()?;
-    let steps = errors.len().div_ceil(args.batch.into()).max(1);
-    let outcome = Outcome {
-        args,
-        samples: &samples,
-        parts: &parts,
-        row: weights.row(),
-        errors,
-        instructions: instructions / steps as u64,
-        judgement,
-        now: now.kept?,
-        before,
-        after,
-    };
+    let report = learning.session.finish()?;
+    let outcome = Outcome { args, samples: &samples, parts: &parts, run, before, after };
     let picture = outcome.draw();
-    let text = if args.common.json {
-        report.json(outcome.json())
-    } else {
-        let mut text = String::new();
-        outcome.text(&mut text)?;
-        report.text(&mut text)?;
-        text
-    };
+    let text = report.output(args.common.json, || outcome.json(), |text| outcome.text(text))?;
     text_after(text, picture)
 }
 
@@ -113,7 +72,9 @@ impl Parts {
     /// The first windows, or with labels the first normal ones, are learned from: as many as asked for, or a third. The rest
     /// are those that share no sample with them.
     fn new(samples: &Samples, first: Option<u32>) -> anyhow::Result<Self> {
-        let normal: Vec<usize> = (0..samples.places.len()).filter(|window| !samples.faulty[*window]).collect();
+        // A window with a faulty sample is nothing to learn from.
+        let normal: Vec<usize> =
+            (0..samples.places.len()).filter(|window| samples.places[*window].kind == Kind::Normal).collect();
         let count = first.map_or(normal.len() / 3, |first| first as usize);
         let kind = if samples.labelled { "normal window" } else { "window" };
         let there = counted(normal.len(), kind);
@@ -147,20 +108,6 @@ impl Parts {
 /// The device's observations of windows in order.
 fn observe(session: &mut Session<'_>, steps: &[Step<'_>]) -> anyhow::Result<Vec<Observation>> {
     progress(steps).map(|step| step.observe(session)).collect()
-}
-
-/// Learns from windows in order. Returns the error of each that was learned from before its step, and the total of
-/// instructions.
-fn learn(session: &mut Session<'_>, steps: &[Step<'_>], row: usize) -> anyhow::Result<(Vec<f64>, u64)> {
-    let (mut errors, mut instructions) = (Vec::new(), 0);
-    for step in progress(steps) {
-        let (score, held_out) = step.learn(session)?;
-        if !held_out {
-            errors.push(mse(score.into(), row));
-            instructions += u64::from(session.instructions()?);
-        }
-    }
-    Ok((errors, instructions))
 }
 
 /// What the device reports about the rest.
@@ -198,15 +145,7 @@ struct Outcome<'a> {
     args: &'a args::Learn,
     samples: &'a Samples,
     parts: &'a Parts,
-    /// Inputs of the network.
-    row: usize,
-    /// The error of each window that was learned from, before its step.
-    errors: Vec<f64>,
-    /// Instructions of a step; 0 if nothing counts them.
-    instructions: u64,
-    judgement: Judgement,
-    /// What the flash holds now.
-    now: RecordState,
+    run: Run<'a>,
     before: Measured,
     after: Measured,
 }
@@ -216,14 +155,15 @@ impl Outcome<'_> {
     fn draw(&self) -> Result<(), PlotError> {
         let Self { samples, parts, .. } = self;
         let labels: Vec<u32> = parts.rest.iter().map(|window| samples.places[*window].label).collect();
-        let after = if self.judgement.kept.is_ok() { "after learning" } else { "after learning: rolled back" };
+        let names = samples.label_names();
+        let after = if self.run.is_kept() { "after learning" } else { "after learning: rolled back" };
         let streams = [("before learning", &self.before), (after, &self.after)].map(|(title, measured)| Stream {
             title,
             scores: &measured.scores,
             thresholds: measured.thresholds,
             drifted: &measured.drifted,
             labels: if samples.labelled { &labels } else { &[] },
-            names: &samples.recordings.labels,
+            names: &names,
             seconds: samples.hop_seconds(),
         });
         Stream::write_all(&streams, &self.args.out)
@@ -231,12 +171,11 @@ impl Outcome<'_> {
 
     /// Fractions are between 0 and 1; what cannot be computed is null.
     fn json(&self) -> Value {
-        let Self { args, judgement, before, after, parts, .. } = self;
+        let Self { args, before, after, parts, .. } = self;
         let share = |share: Option<Proportion>| share.map(|share| share.share());
-        json!({
+        let mut keys = json!({
             "windows": self.samples.places.len(),
             "learned_from": parts.learned.len(),
-            "held_out": HELD_OUT,
             "passes": args.passes.unwrap_or(PASSES),
             "measured_on": parts.rest.len(),
             "threshold_before": before.thresholds.upper,
@@ -249,23 +188,17 @@ impl Outcome<'_> {
             "detected_after": share(after.detected),
             "auc_before": before.auc,
             "auc_after": after.auc,
-            "instructions_per_step": self.instructions,
-            "persisted": judgement.kept.is_ok(),
-            "record": judgement.kept.ok().map(Saved::record),
-            "thresholds_only": matches!(judgement.kept, Ok(Saved::ThresholdsOnly(_))),
-            "rejected": judgement.kept.err().map(|rejection| rejection.to_string()),
-            "wear": wear(self.now),
-            "flash": args.flash.display().to_string(),
-            "out": args.out.display().to_string(),
-        })
+        });
+        self.run.add_to(&mut keys);
+        keys
     }
 
     fn text(&self, text: &mut String) -> std::fmt::Result {
-        let Self { args, samples, parts, before, after, .. } = self;
+        let Self { args, samples, parts, run, before, after } = self;
         writeln!(text, "{}: {}", args.data.describe(), samples.describe())?;
         let kind = if samples.labelled { "first normal windows" } else { "first windows" };
         writeln!(text, "learned from the {} {kind}: {}", parts.learned.len(), args.out.display())?;
-        chart(text, &self.errors)?;
+        run.chart(text)?;
         let rest = &parts.rest;
         let faulty = rest.iter().filter(|window| samples.faulty[**window]).count();
         let normal = format!("of {} to measure on", counted(rest.len() - faulty, "normal window"));
@@ -285,34 +218,13 @@ impl Outcome<'_> {
         if let [Some(before), Some(after)] = [before.auc, after.auc] {
             writeln!(text, "  AUC            {before:10.4} {after:10.4}")?;
         }
-        let Judgement { before, after, kept } = self.judgement;
-        let [before, after] = [before, after].map(|sum| mse(sum.into(), HELD_OUT * self.row));
-        if kept != Err(Rejection::TooFewRows) {
+        if let Some([before, after]) = run.held_out() {
             writeln!(
                 text,
                 "  held out       {before:10.6} {after:10.6}   MSE of {HELD_OUT} windows from all over the run, by which \
                  the device decides"
             )?;
         }
-        match kept {
-            Ok(Saved::Channels(record)) => {
-                writeln!(text, "kept as record {record} in the device's flash: {}", args.flash.display())?;
-            }
-            Ok(Saved::ThresholdsOnly(record)) => writeln!(
-                text,
-                "new thresholds, kept as record {record} in the device's flash: {}; the parameters did not clearly help",
-                args.flash.display()
-            )?,
-            Err(rejection @ (Rejection::Foreign | Rejection::Clipped)) => {
-                writeln!(text, "refused: {rejection}; --foreign learns from them all the same")?;
-            }
-            Err(rejection) => writeln!(text, "rolled back: {rejection}")?,
-        }
-        writeln!(text, "  {}", describe(self.now))?;
-        if self.instructions > 0 {
-            let learned = if args.batch == 1 { "a window and its step" } else { "a batch and its step" };
-            writeln!(text, "{} instructions for {learned}", self.instructions)?;
-        }
-        Ok(())
+        run.text(text, "window")
     }
 }

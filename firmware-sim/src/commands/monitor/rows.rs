@@ -50,13 +50,7 @@ pub fn run(args: &args::Monitor, data: &Path) -> anyhow::Result<String> {
     }
     let report = session.finish()?;
     let outcome = Outcome::new(thresholds, &stream, scores, &drifts, shape);
-    if args.device.common.json {
-        return Ok(report.json(outcome.json(&shift)));
-    }
-    let mut text = String::new();
-    outcome.text(&mut text, &shift)?;
-    report.text(&mut text)?;
-    Ok(text)
+    Ok(report.output(args.device.common.json, || outcome.json(&shift), |text| outcome.text(text, &shift))?)
 }
 
 /// The outcome of a stream whose sensor is shifted half-way.

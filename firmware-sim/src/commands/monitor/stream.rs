@@ -2,10 +2,8 @@
 
 use super::live::LiveLine;
 use crate::args;
-use crate::flash_file::{FlashFile, describe};
 use crate::link::session::Session;
 use crate::samples::Samples;
-use crate::terminal::note;
 use crate::weights::WeightsBlob;
 use crate::writable::{ensure_writable, text_after};
 use anyhow::ensure;
@@ -32,7 +30,7 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let out = args.out.as_deref().unwrap_or(OUT.as_ref());
     let inputs = args.data.paths().iter().map(AsRef::as_ref).chain([weights.path.as_path()]);
     ensure_writable(&[out], inputs.chain(args.device.flash.as_deref()))?;
-    let mut session = open(args, &weights)?;
+    let mut session = Session::detector_with_flash(common.target()?, &weights, args.device.flash.as_deref())?;
     let thresholds = session.thresholds()?;
     ensure!(thresholds != Thresholds::NONE, "{}: no thresholds were calibrated", weights.path.display());
 
@@ -48,30 +46,13 @@ pub fn run(args: &args::Monitor) -> anyhow::Result<String> {
     let report = session.finish()?;
     let outcome = Outcome::new(&samples, thresholds, &observations);
     let picture = outcome.draw(out, &weights.name());
-    let text = if common.json {
+    let keys = || {
         let mut keys = outcome.json();
         keys["out"] = json!(out.display().to_string());
-        report.json(keys)
-    } else {
-        let mut text = String::new();
-        outcome.text(&mut text, &args.data.describe(), out)?;
-        report.text(&mut text)?;
-        text
+        keys
     };
+    let text = report.output(common.json, keys, |text| outcome.text(text, &args.data.describe(), out))?;
     text_after(text, picture)
-}
-
-/// A device that takes samples, with the learned parameters in a flash file if one is named.
-fn open<'w>(args: &args::Monitor, weights: &'w WeightsBlob) -> anyhow::Result<Session<'w>> {
-    let target = args.device.common.target()?;
-    let Some(path) = &args.device.flash else { return Session::detector(target, weights, None) };
-    let file = FlashFile::of_weights(path, weights)?;
-    let mut session = Session::detector(target, weights, Some(file.contents.clone()))?;
-    let kept = session.kept(&file, false)?;
-    if !args.device.common.json {
-        note(&format!("flash: {}: {}", path.display(), describe(kept)));
-    }
-    Ok(session)
 }
 
 /// What the device reported about each window.
@@ -82,7 +63,7 @@ struct Outcome<'a> {
     drifted: Vec<bool>,
     /// The windows at which a drift begins.
     alarms: Vec<usize>,
-    /// Alarms and faulty stretches, of all recordings as one stream.
+    /// Alarms and faulty stretches. Each recording is a stream of its own.
     events: Events,
     /// The share of all inputs that were clipped.
     clipped: f64,
@@ -96,9 +77,14 @@ impl<'a> Outcome<'a> {
         let scores: Vec<u32> = observations.iter().map(|observation| observation.score).collect();
         let drifted: Vec<bool> = observations.iter().map(Observation::drifted).collect();
         let above: Vec<bool> = observations.iter().map(Observation::above).collect();
-        let alarms = (0..drifted.len()).filter(|i| drifted[*i] && (*i == 0 || !drifted[*i - 1])).collect();
-        let mut events = Events::default();
-        events.add(&drifted, &samples.faulty);
+        let (mut alarms, mut events, mut first) = (Vec::new(), Events::default(), 0);
+        for recording in samples.places.chunk_by(|a, b| a.recording == b.recording) {
+            let windows = first..first + recording.len();
+            first = windows.end;
+            let begins = |i: &usize| drifted[*i] && (*i == windows.start || !drifted[*i - 1]);
+            alarms.extend(windows.clone().filter(begins));
+            events.add(&drifted[windows.clone()], &samples.faulty[windows]);
+        }
         let of = |faulty: bool| {
             let all = || above.iter().zip(&samples.faulty).filter(|(_, own)| **own == faulty);
             Proportion::new(all().filter(|(above, _)| **above).count(), all().count()).filter(|_| samples.labelled)
@@ -126,7 +112,7 @@ impl<'a> Outcome<'a> {
             thresholds: self.thresholds,
             drifted: &self.drifted,
             labels: if self.samples.labelled { &labels } else { &[] },
-            names: &self.samples.recordings.labels,
+            names: &self.samples.label_names(),
             seconds: self.samples.hop_seconds(),
         };
         stream.write(out)
@@ -135,7 +121,7 @@ impl<'a> Outcome<'a> {
     /// False alarms an hour, if the rate is known and there are labels.
     fn false_alarms_per_hour(&self) -> Option<f64> {
         let spec = &self.samples.spec;
-        self.events.false_alarms_per_hour(spec.hop.into(), spec.rate.into()).filter(|_| spec.rate > 0.0)
+        self.events.false_alarms_per_hour(spec.hop, spec.rate)
     }
 
     /// Fractions are between 0 and 1; what cannot be computed is null.

@@ -29,7 +29,7 @@ pub fn run(
     let mut device = Session::detector(args.common.target()?, weights, None)?;
     let found = device.observe(&samples)?;
     let (mut equal, mut first, mut rows) = (0, None, Digest::new());
-    for (i, window) in windows(section, &samples).enumerate() {
+    for (i, window) in windows(section, &samples)?.iter().enumerate() {
         let row = checksum(&window.row);
         rows.update(&row.to_le_bytes());
         let score = digest(&window.row, &reference.outputs(&window.row), layers).score;

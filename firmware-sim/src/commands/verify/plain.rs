@@ -82,7 +82,9 @@ impl Layer {
         for o in 0..outputs {
             let (group, row) = (o / 4, o % 4);
             for i in 0..inputs {
-                weights.push(if format == Format::Int4 {
+                weights.push(if format == Format::Int8Rows {
+                    i64::from(*raw.weights.get(o * padded + i)?) - 128
+                } else if format == Format::Int4 {
                     // A word for four rows by two inputs: its lower half is the first input.
                     let lane = half((group * padded / 2 + i / 2) * 2 + i % 2)?;
                     (lane >> (4 * row) & 0xf) - 8

@@ -109,7 +109,18 @@ impl Session<'_> {
         Ok(learned)
     }
 
-    /// Tells the device that the next sample does not follow the one before, so that it begins a new window.
+    /// Takes the next step of the further passes of a run of learning over samples. Returns the number of steps that are
+    /// left.
+    pub fn repeat(&mut self) -> anyhow::Result<u32> {
+        let mut frame = self.exchange(Command::Learn(LearningCommand::Repeat))?;
+        match reply(&mut frame, self.sequence)? {
+            Ok(Reply::Sampled(Sampled::Repeated(left))) => Ok(left),
+            other => unexpected(&other),
+        }
+    }
+
+    /// Tells the device that the next sample does not follow the one before, so that it begins a new window and a new
+    /// vote.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         let mut frame = self.exchange(Command::Restart)?;
         match reply(&mut frame, self.sequence)? {

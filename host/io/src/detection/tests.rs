@@ -77,7 +77,53 @@ fn intervals_are_those_of_scipy() {
         close(found[0], low);
         close(found[1], high);
     }
+    for total in 1..1000 {
+        let [none, all] = [0, total].map(|count| Proportion::new(count, total).unwrap().interval());
+        assert!(none[0] == 0.0 && all[1] == 1.0, "{total}: {none:?}, {all:?}");
+    }
     assert_eq!(Proportion::new(0, 0), None);
+}
+
+/// The expected numbers are those of Python:
+///
+/// ```text
+/// def interval(x, t):     # ten windows of each source, x of which are above; t = scipy.stats.t.ppf(0.975, len(x) - 1)
+///     R, p = len(x), sum(x) / (10 * len(x))
+///     n = p * (1 - p) / (R / (R - 1) * sum((x - p * 10) ** 2 for x in x) / (10 * R) ** 2)     # 5.25, 6.86, 9
+///     middle, half = p + t * t / 2 / n, t * sqrt(p * (1 - p) / n + t * t / 4 / n / n)
+///     return (middle - half) / (1 + t * t / n), (middle + half) / (1 + t * t / n)
+/// interval([5, 1], 12.7062), interval([5, 0, 1], 4.3027), interval([5, 0, 1, 0], 3.1824)
+/// ```
+#[test]
+fn windows_of_one_source_count_as_fewer() {
+    let windows = |above: &[usize]| {
+        let of = |(recording, above): (usize, &usize)| (0..10).map(|i| (recording, i < *above)).collect::<Vec<_>>();
+        above.iter().enumerate().flat_map(of).collect::<Vec<_>>()
+    };
+    let interval = |above: &[usize], overlap| Proportion::of_windows(windows(above), overlap).unwrap().interval();
+    for (above, expected) in [
+        (&[5, 1][..], [0.002_879_033_246, 0.984_523_298_716]),
+        (&[5, 0, 1], [0.013_108_975_575, 0.824_722_097_033]),
+        (&[5, 0, 1, 0], [0.016_176_378_165, 0.654_457_835_043]),
+    ] {
+        for (found, expected) in interval(above, 1.0).into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-10, "{above:?}: {found}, not {expected}");
+        }
+    }
+    let independent = |count, total| Proportion::new(count, total).unwrap().interval();
+    // No spread between sources: all 40 count, or a quarter of them if each sample is in four windows.
+    assert_eq!(interval(&[1, 1, 1, 1], 1.0), independent(4, 40));
+    assert_eq!(interval(&[0, 0, 0, 0], 4.0), independent(0, 10));
+    assert_eq!(interval(&[10, 10], 2.0), independent(10, 10));
+    assert_eq!(interval(&[3], 1.0), independent(3, 10));
+    // Two sources that are as different as can be say almost nothing.
+    let [low, high] = interval(&[10, 0], 1.0);
+    assert!((low - 0.001_541_334).abs() < 1e-9 && (high - 0.998_458_666).abs() < 1e-9, "{low}, {high}");
+    // Many sources have the normal distribution.
+    let many = [&[5; 20][..], &[0; 20]].concat();
+    let of = Proportion::of_windows(windows(&many), 1.0).map(|share| share.independent);
+    assert!(of.is_some_and(|of| (of - 0.1875 / (40.0 / 39.0 * 250.0 / 160_000.0)).abs() < 1e-9), "{of:?}");
+    assert_eq!(Proportion::of_windows::<usize>([], 1.0), None);
 }
 
 #[test]
@@ -124,6 +170,7 @@ fn an_alarm_at_the_end_of_a_stream_does_not_reach_the_next_one() {
 fn figures_of_nothing_are_none() {
     let normal = events(&[["..", ".."]]);
     assert_eq!((normal.detected(), normal.false_alarms_per_hour(1, 1.0)), (None, Some(0.0)));
+    assert_eq!(normal.false_alarms_per_hour(1, 0.0), None, "the rate is not known");
     let faulty = events(&[["..", "xx"]]);
     assert_eq!((faulty.detected(), faulty.false_alarms_per_hour(1, 1.0)), (Proportion::new(0, 1), None));
 }

@@ -48,6 +48,60 @@ pub enum RecordingError {
         /// The conditions.
         condition: String,
     },
+    /// All rows that meet the conditions are those of another set.
+    #[error("{}: every row has {condition}, so none is left to train with", path.display())]
+    AllExcluded {
+        /// The file.
+        path: PathBuf,
+        /// The conditions of the other set.
+        condition: String,
+    },
+    /// No column is left for the channels.
+    #[error("{}: no column is left for a channel; there are {}", path.display(), columns.join(", "))]
+    NoChannel {
+        /// The file.
+        path: PathBuf,
+        /// The columns that are there.
+        columns: Vec<String>,
+    },
+    /// A column is to be a channel twice.
+    #[error("{}: --columns has column {column} twice", path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The column, by name or number.
+        column: String,
+    },
+    /// Two columns have the same name.
+    #[error("{}: columns {} and {} are both named {column}; a channel is known by its name", path.display(), at[0], at[1])]
+    Duplicate {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        column: String,
+        /// The columns' numbers, from 1.
+        at: [usize; 2],
+    },
+    /// A column of labels or of recordings' names has too many values.
+    #[error("{place}: more than {most} {what}; expected a column that says the same of many rows")]
+    Many {
+        /// Where.
+        place: Place,
+        /// `labels` or `recordings`.
+        what: &'static str,
+        /// The most.
+        most: usize,
+    },
+    /// A line, or a cell in quotes, does not end.
+    #[error("{}, line {line}: more than {most} bytes without an end", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The most bytes.
+        most: usize,
+    },
     /// A column is not there.
     #[error("{}: no column {column}; there are {}", path.display(), columns.join(", "))]
     Column {
@@ -79,12 +133,14 @@ pub enum RecordingError {
         found: usize,
     },
     /// A number of an array or of sound is not finite.
-    #[error("{}: number {index} is not finite; expected finite numbers", path.display())]
+    #[error("{}, {place}: {number}; expected a finite number", path.display())]
     NotFinite {
         /// The file.
         path: PathBuf,
-        /// Its place among the numbers, from 0.
-        index: usize,
+        /// Its row and column, from 1.
+        place: String,
+        /// The number.
+        number: f32,
     },
     /// An array is none that can be used.
     #[error("{}: {reason}", path.display())]

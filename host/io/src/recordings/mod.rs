@@ -1,7 +1,7 @@
 //! Recordings of sensors: samples of some channels, one after the other, from CSV, `NumPy` and WAV files.
 //!
-//! A file is one recording, unless its rows name theirs ([`Selection::group`]) or it is an array of windows. A folder is its
-//! files. Numbers have the unit of the file.
+//! A file is one recording, unless its rows name theirs ([`Selection::group`]) or it is an array of windows. Where rows are left
+//! out, a recording ends and another one begins. A folder is its files. Numbers have the unit of the file.
 
 mod csv;
 mod error;
@@ -10,6 +10,7 @@ mod select;
 mod wav;
 
 pub use error::{Place, RecordingError};
+pub use npy::read_arrays;
 pub use select::{Selection, Where};
 
 use crate::files;
@@ -21,6 +22,11 @@ use std::path::{Path, PathBuf};
 /// The most numbers that are read: 1 GiB of them.
 pub const MOST_NUMBERS: usize = 1 << 28;
 
+/// The most different labels.
+pub const MOST_LABELS: usize = 1000;
+/// The most recordings of a file.
+pub const MOST_RECORDINGS: usize = 1 << 20;
+
 /// Samples of some channels at a fixed rate, one after the other.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recording {
@@ -30,6 +36,18 @@ pub struct Recording {
     pub samples: Vec<f32>,
     /// For each sample the number of its label in [`Recordings::labels`]; empty without labels.
     pub labels: Vec<u32>,
+    /// The number of the array that it is a window of, if it is one. Windows of an array are in the order of time, and may
+    /// overlap.
+    pub array: Option<usize>,
+}
+
+/// What recordings are of: windows of one array are of one source, and each other recording is one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The number of an array.
+    Array(usize),
+    /// The number of a recording.
+    Recording(usize),
 }
 
 /// Recordings of the same channels.
@@ -77,7 +95,7 @@ pub fn are_recordings(path: &Path) -> bool {
     if !path.is_dir() {
         return Kind::of(path).is_some();
     }
-    let is_idx = |name: &OsStr| name.to_string_lossy().contains("idx");
+    let is_idx = |name: &OsStr| name.to_string_lossy().contains("idx") && Kind::of(name.as_ref()).is_none();
     let has_idx =
         || fs::read_dir(path).is_ok_and(|mut all| all.any(|one| one.is_ok_and(|one| is_idx(&one.file_name()))));
     files_of(path).is_ok_and(|files| !files.is_empty()) && !has_idx()
@@ -129,8 +147,10 @@ impl Recordings {
             return Err(RecordingError::TooLarge(path.to_owned()));
         }
         let label: Vec<u32> = other.labels.into_iter().map(|label| number_of(&mut self.labels, label)).collect();
+        let arrays = self.recordings.iter().filter_map(|one| one.array).max().map_or(0, |last| last + 1);
         self.recordings.extend(other.recordings.into_iter().map(|mut recording| {
             recording.labels.iter_mut().for_each(|own| *own = label[*own as usize]);
+            recording.array = recording.array.map(|array| arrays + array);
             recording
         }));
         Ok(())
@@ -140,6 +160,11 @@ impl Recordings {
     fn described(&self) -> String {
         let rate = self.rate.map_or_else(String::new, |rate| format!(" at {rate} Hz"));
         describe_channels(self.channels, &self.names) + &rate
+    }
+
+    /// The source of a recording.
+    pub fn source(&self, recording: usize) -> Source {
+        self.recordings[recording].array.map_or(Source::Recording(recording), Source::Array)
     }
 
     /// Samples of all recordings.

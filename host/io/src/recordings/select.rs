@@ -13,12 +13,24 @@ pub struct Selection {
     pub label: Option<String>,
     /// Rows are taken if all of these hold.
     pub conditions: Vec<Where>,
+    /// Rows are left out if there are such conditions and all of them hold.
+    pub exclude: Vec<Where>,
+    /// The channels that a network knows. Without [`Self::columns`], these are the columns of files that have names; of other
+    /// files, all are.
+    pub expected: Vec<String>,
 }
 
 impl Selection {
     /// Whether columns are needed that may hold text, which only CSV files have.
     pub(super) fn needs_columns_of_text(&self) -> bool {
-        self.group.is_some() || self.label.is_some() || !self.conditions.is_empty()
+        let conditions = self.conditions.len() + self.exclude.len();
+        self.group.is_some() || self.label.is_some() || conditions > 0
+    }
+
+    /// The conditions in words: `who=a,c and run=1`.
+    pub(super) fn in_words(conditions: &[Where]) -> String {
+        let words = conditions.iter().map(|one| format!("{}={}", one.column, one.values.join(",")));
+        words.collect::<Vec<_>>().join(" and ")
     }
 }
 

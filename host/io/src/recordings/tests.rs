@@ -1,6 +1,9 @@
 //! Files of recordings, written byte by byte or by the programs' own libraries.
 
 use super::*;
+use crate::normal::Normal;
+use crate::windows;
+use autoencoder_core::front_end::{FrontEnd, Spec};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
@@ -50,6 +53,11 @@ fn a_table_is_read_with_any_delimiter_header_or_compression() {
         ("a.csv", b"x;y\n1;2,5\n-3;4\n", true),
         ("a.csv", b"1;2.5\n-3;4\n", false),
         ("a.csv", b" x ,\"y\"\n 1 , 2.5\n -3 ,\"4\"\n", true),
+        // More commas than semicolons, and no header.
+        ("a.csv", b"1,0;2,5\n-3,0;4\n", false),
+        ("a.csv", b"x;y\n1,0;2,5\n-3,0;4,0\n", true),
+        // A semicolon within quotes is none between cells.
+        ("a.csv", b"x,\"y\"\n\"1\",2.5\n-3,4\n", true),
         ("a.csv.gz", &gzip.finish().unwrap(), true),
     ] {
         let read = folder.read(name, bytes, &all()).unwrap();
@@ -58,21 +66,39 @@ fn a_table_is_read_with_any_delimiter_header_or_compression() {
     }
 }
 
+/// Decimal commas are more than the semicolons of a line: only two whole lines tell. A read gives fewer bytes than a line where
+/// lines are long, or where a compressed file is of short pieces.
+#[test]
+fn the_delimiter_and_the_mark_come_from_whole_lines() {
+    let folder = Folder::new();
+    let line = vec!["0,5"; 5000].join(";") + "\n";
+    let read = folder.read("a.csv", line.repeat(2), &all()).unwrap();
+    assert_eq!((read.channels, read.recordings[0].samples.len()), (5000, 10_000));
+    let quoted = "m,s;\"n\nkg\";k,g,h\n1;2;3\n";
+    assert_eq!(folder.read("a.csv", quoted, &all()).unwrap().names, ["m,s", "n kg", "k,g,h"]);
+    let pieces = [&b"\xef"[..], b"\xbb\xbf1,5;", b"2", b",5\n\n3,5;4,5\n"].map(|piece| {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(piece).unwrap();
+        gzip.finish().unwrap()
+    });
+    assert_eq!(samples(&folder.read("a.csv.gz", pieces.concat(), &all()).unwrap()), [[1.5, 2.5, 3.5, 4.5]]);
+}
+
 #[test]
 fn columns_groups_labels_and_conditions_choose() {
     let text = "run,who,x,y,fault\n1,a,1,2,\n2,a,3,4,\n1,b,5,6,coin\n2,b,7,8,\n1,a,9,10,\n";
     let folder = Folder::new();
     let some = |text: &str| Some(text.to_owned());
     let strings = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let mut selection =
-        Selection { columns: strings(&["y", "3"]), group: some("run"), label: some("fault"), conditions: vec![] };
+    let mut selection = Selection { columns: strings(&["y", "3"]), group: some("run"), label: some("fault"), ..all() };
     let read = folder.read("a.csv", text, &selection).unwrap();
     assert_eq!(samples(&read), [&[2.0, 1.0, 6.0, 5.0, 10.0, 9.0][..], &[4.0, 3.0, 8.0, 7.0]]);
     assert_eq!((read.names, read.labels), (strings(&["y", "x"]), strings(&["", "coin"])));
     assert_eq!(read.recordings[0].labels, [0, 1, 0]);
     assert!(read.recordings[1].name.ends_with("a.csv:2"));
     selection.conditions = vec!["who=a,c".parse().unwrap(), "run=1".parse().unwrap()];
-    assert_eq!(samples(&folder.read("a.csv", text, &selection).unwrap()), [&[2.0, 1.0, 10.0, 9.0]]);
+    // The row of b was between these two.
+    assert_eq!(samples(&folder.read("a.csv", text, &selection).unwrap()), [[2.0, 1.0], [10.0, 9.0]]);
     // What has another use is no channel.
     selection.columns = vec![];
     assert_eq!(folder.read("a.csv", text, &selection).unwrap().names, ["x", "y"]);
@@ -93,6 +119,23 @@ fn what_is_wrong_with_a_table_is_said_with_its_place() {
         ("1,2\n\n\n3\n", all(), "a.csv, line 4: 1 column where the lines before it have 2"),
         ("x,y\n1,2\n", with("z"), "a.csv: no column z; there are x, y"),
         ("1,2\n", with("3"), "a.csv: no column 3; there are 1, 2"),
+        // The first line is not lost because it holds no number.
+        ("NaN,NaN\n1,2\n", all(), "a.csv, line 1, column 1: \"NaN\"; expected a number"),
+        ("inf,x\n1,2\n", all(), "a.csv, line 1, column 1: \"inf\"; expected a number"),
+        (",\n1,2\n", all(), "a.csv, line 1, column 1: an empty cell; expected a number"),
+        ("NA,n/a\n1,2\n", all(), "a.csv, line 1, column 1: \"NA\"; expected a number"),
+        ("x,y,x\n1,2,3\n", with("x"), "a.csv: columns 1 and 3 are both named x; a channel is known by its name"),
+        ("x,y,x\n1,2,3\n", all(), "a.csv: columns 1 and 3 are both named x; a channel is known by its name"),
+        (
+            "x,y\n1,2\n",
+            Selection { columns: vec!["x".into(), "1".into()], ..all() },
+            "a.csv: --columns has column x twice",
+        ),
+        (
+            "x,y\n1,2\n",
+            Selection { group: Some("x".into()), label: Some("y".into()), ..all() },
+            "a.csv: no column is left for a channel; there are x, y",
+        ),
         ("", all(), "a.csv: no rows to read"),
         ("x,y\n", all(), "a.csv: no rows to read"),
         ("\n\n", all(), "a.csv: no rows to read"),
@@ -101,6 +144,83 @@ fn what_is_wrong_with_a_table_is_said_with_its_place() {
     }
     let said = folder.read("a.json", "{}", &all()).unwrap_err();
     assert_eq!(said, "a.json: expected a file that is named .csv, .tsv, .npy, .npz or .wav");
+}
+
+#[test]
+fn rows_of_another_set_are_left_out() {
+    let text = "who,day,x\na,1,1\na,2,2\nb,1,3\n";
+    let folder = Folder::new();
+    let without = |conditions: &[&str]| Selection {
+        exclude: conditions.iter().map(|condition| condition.parse().unwrap()).collect(),
+        ..all()
+    };
+    let read = |conditions: &[&str]| folder.read("a.csv", text, &without(conditions));
+    let rows = read(&["who=a"]).unwrap();
+    assert_eq!((samples(&rows), rows.names.clone()), (vec![&[1.0, 3.0][..]], vec!["day".to_owned(), "x".to_owned()]));
+    let rows = read(&["who=a", "day=1"]).unwrap();
+    assert_eq!((samples(&rows), rows.names.clone()), (vec![&[2.0, 3.0][..]], vec!["x".to_owned()]));
+    assert_eq!(read(&["who=a,b"]), Err("a.csv: every row has who=a,b, so none is left to train with".to_owned()));
+}
+
+/// Rows 2 and 4 are no neighbours, so no window has both.
+#[test]
+fn a_recording_ends_where_a_row_is_left_out() {
+    let folder = Folder::new();
+    let text = "run,day,x\nu,a,1\nv,a,10\nu,a,2\nu,b,3\nv,a,20\nu,a,4\nu,a,5\nw,b,6\nw,a,7\n";
+    let day: Where = "day=a".parse().unwrap();
+    let not_day: Where = "day=b".parse().unwrap();
+    let grouped = Selection { columns: vec!["x".into()], group: Some("run".into()), ..all() };
+    let spec = Spec { channels: 1, window: 2, hop: 1, rate: 0.0, front_end: FrontEnd::Raw };
+    for selection in [
+        Selection { conditions: vec![day.clone()], ..grouped.clone() },
+        Selection { exclude: vec![not_day], ..grouped.clone() },
+    ] {
+        let read = folder.read("a.csv", text, &selection).unwrap();
+        assert_eq!(samples(&read), [&[1.0, 2.0][..], &[10.0, 20.0], &[4.0, 5.0], &[7.0]]);
+        let names: Vec<&str> =
+            read.recordings.iter().filter_map(|one| Some(one.name.rsplit_once("a.csv")?.1)).collect();
+        assert_eq!(names, [":u", ":v", ":u from line 7", ":w"]);
+        let places = windows::places(&read, &spec, &Normal::default()).unwrap();
+        let windows = places.iter().map(|place| windows::samples(&read, &spec, place)).collect::<Vec<_>>();
+        assert_eq!(windows, [[1.0, 2.0], [10.0, 20.0], [4.0, 5.0]]);
+    }
+    let alone = Selection { group: None, conditions: vec![day], ..grouped };
+    let read = folder.read("a.csv", text, &alone).unwrap();
+    assert_eq!(samples(&read), [&[1.0, 10.0, 2.0][..], &[20.0, 4.0, 5.0], &[7.0]]);
+}
+
+#[test]
+fn a_name_has_no_line_break_and_is_found_by_its_words() {
+    let folder = Folder::new();
+    let text = "\"speed\n(m/s)\",\" t  \"\n1,2\n";
+    assert_eq!(folder.read("a.csv", text, &all()).unwrap().names, ["speed (m/s)", "t"]);
+    let one = Selection { columns: vec!["speed (m/s)".into()], ..all() };
+    assert_eq!(samples(&folder.read("a.csv", text, &one).unwrap()), [[1.0]]);
+}
+
+/// The channels of a network are columns where there are names, and all there are elsewhere.
+#[test]
+fn expected_channels_need_no_names_in_files_without_any() {
+    let folder = Folder::new();
+    let expected = Selection { expected: vec!["y".into(), "x".into()], ..all() };
+    let read = |name: &str, bytes: &[u8]| folder.read(name, bytes, &expected).map(|read| (read.names, read.channels));
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(read("a.csv", b"x,y,z\n1,2,3\n"), Ok((names(&["y", "x"]), 2)));
+    assert_eq!(read("a.csv", b"1,2\n3,4\n"), Ok((vec![], 2)));
+    assert_eq!(read("a.npy", &npy("|u1", false, "1, 2", &[1, 2])), Ok((vec![], 2)));
+    assert_eq!(read("a.csv", b"x,z\n1,2\n"), Err("a.csv: no column y; there are x, z".to_owned()));
+}
+
+/// A column of times has as many values as rows: that would be a mistake, and slow.
+#[test]
+fn too_many_labels_are_refused_with_their_line() {
+    let folder = Folder::new();
+    let rows = |count: usize| (0..count).map(|i| format!("{i},1\n")).collect::<Vec<_>>().concat();
+    let labelled = Selection { label: Some("t".into()), ..all() };
+    let read = |count| folder.read("a.csv", "t,x\n".to_owned() + &rows(count), &labelled);
+    assert_eq!(read(1000).unwrap().labels.len(), 1000);
+    let said = "a.csv, line 1002, column t: more than 1000 labels; expected a column that says the same of many rows";
+    assert_eq!(read(1001), Err(said.to_owned()));
 }
 
 /// An array in `NumPy`'s format, its header made here.
@@ -131,6 +251,8 @@ fn arrays_of_any_type_order_and_dimensions_are_read() {
     }
     for (descr, bytes) in [
         ("|u1", vec![1, 200]),
+        ("<f2", [half::f16::from_f32(1.0), half::f16::from_f32(200.0)].map(half::f16::to_le_bytes).concat()),
+        (">f2", [half::f16::from_f32(1.0), half::f16::from_f32(200.0)].map(half::f16::to_be_bytes).concat()),
         ("<u2", vec![1, 0, 200, 0]),
         (">i2", vec![0, 1, 0, 200]),
         ("<i4", vec![1, 0, 0, 0, 200, 0, 0, 0]),
@@ -144,7 +266,23 @@ fn arrays_of_any_type_order_and_dimensions_are_read() {
     for (array, said) in [
         (npy("|O", false, "2,", &[0; 16]), "a.npy: an array of type "),
         (npy("<f4", false, "3,", &[0; 8]), "a.npy: the array is cut off"),
-        (npy("<f4", false, "1,", &f32::NAN.to_le_bytes()), "a.npy: number 0 is not finite; expected finite numbers"),
+        (npy("<f8", false, "-1,", &[0; 8]), "a.npy: "),
+        (npy("<c8", false, "1,", &[0; 8]), "a.npy: an array of type "),
+        (npy("<f4", false, "1,", &f32::NAN.to_le_bytes()), "a.npy, row 1: NaN; expected a finite number"),
+        (
+            npy("<f4", true, "2, 2", &[1.0, 2.0, f32::INFINITY, 4.0].map(f32::to_le_bytes).concat()),
+            "a.npy, row 1, column 2: inf; expected a finite number",
+        ),
+        (
+            npy("<f8", false, "2, 1, 1", &[1.0, 1e300].map(f64::to_le_bytes).concat()),
+            "a.npy, window 2, sample 1, channel 1: inf; expected a finite number",
+        ),
+        // It is refused before its memory is asked for.
+        (npy("<f8", false, "300000000, 1000", &[0; 8]), "a.npy: more than 268435456 numbers; take fewer files"),
+        (npy("|u1", false, "4000000000, 4000000000, 4000000000", &[0; 8]), "a.npy: more than 268435456 numbers"),
+        (npy("<f2", false, "1000000000000L, 1L", &[0; 8]), "a.npy: more than 268435456 numbers"),
+        (npy("<f2", false, "3,", &[0; 4]), "a.npy: the array is cut off"),
+        (npy("<f4", false, "0, 100000", &[]), "a.npy: no rows to read"),
         (npy("|u1", false, "1, 1, 1, 1", &[0]), "a.npy: an array of 4 dimensions; expected [samples]"),
         (b"not an array".to_vec(), "a.npy: "),
         (vec![], "a.npy: "),
@@ -152,6 +290,12 @@ fn arrays_of_any_type_order_and_dimensions_are_read() {
         let outcome = read(array).unwrap_err();
         assert!(outcome.starts_with(said), "{outcome}");
     }
+    let twice = Selection { columns: vec!["2".into(), "1".into(), "2".into()], ..all() };
+    let said = folder.read("a.npy", npy("|u1", false, "1, 2", &[1, 2]), &twice);
+    assert_eq!(said, Err("a.npy: --columns has column 2 twice".to_owned()));
+    let none = Err("a.npy: the array has no channel".to_owned());
+    assert_eq!(read(npy("<f4", false, "3, 0", &[])), none);
+    assert_eq!(read(npy("<f4", false, "3, 4, 0", &[])), none);
 }
 
 #[test]
@@ -167,6 +311,36 @@ fn an_archive_of_arrays_is_several_recordings() {
     assert_eq!(samples(&read), [[1.0, 2.0], [3.0, 4.0]]);
     assert!(read.recordings[1].name.ends_with("a.npz:two"));
     assert!(folder.read("a.npz", &bytes[..bytes.len() / 2], &all()).is_err());
+}
+
+/// Each array may be short enough, and all together too long. Names may hold anything.
+#[test]
+fn the_arrays_of_an_archive_are_limited_together() {
+    let folder = Folder::new();
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for name in ["one.npy", "\u{1b}[2J.npy"] {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(&npy("|u1", false, "2,", &[1, 2])).unwrap();
+    }
+    let path = folder.write("a.npz", archive.finish().unwrap().into_inner());
+    let names: Vec<String> = read_arrays(&path).unwrap().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["one", "\\u{1b}[2J"]);
+    assert!(npy::read_arrays_up_to(&path, 4).is_ok());
+    assert!(matches!(npy::read_arrays_up_to(&path, 3), Err(RecordingError::TooLarge(_))));
+}
+
+#[test]
+fn a_line_without_an_end_is_refused_before_it_fills_the_memory() {
+    let folder = Folder::new();
+    // A line of 4 MiB is too long, whether it is zeros as in a file with a hole, or a quote that never closes.
+    let endless = [&b"x,y\n1,2\n"[..], &vec![0; (1 << 22) + (1 << 16)]].concat();
+    let expected = "a.csv, line 3: more than 4194304 bytes without an end";
+    assert_eq!(folder.read("a.csv", &endless, &all()), Err(expected.to_owned()));
+    let quote = [&b"x,y\n1,2\n\"1"[..], &b",2\n3".repeat((1 << 20) + (1 << 14)), b"0,1\n"].concat();
+    assert_eq!(folder.read("a.csv", &quote, &all()), Err(expected.to_owned()));
+    // Long files of short lines are not.
+    let long = [&b"x,y\n"[..], &b"1,2\n".repeat((1 << 20) + 4096)].concat();
+    assert_eq!(folder.read("a.csv", &long, &all()).unwrap().recordings[0].samples.len(), 2 * ((1 << 20) + 4096));
 }
 
 /// A WAV file of two channels.
@@ -192,12 +366,17 @@ fn sound_keeps_its_numbers() {
         (wav(16, 1, &[1, 0, 0xff, 0xff, 0, 0x80, 2, 1]), vec![1.0, -1.0, -32768.0, 258.0]),
         (wav(24, 1, &[1, 0, 0, 0xff, 0xff, 0xff]), vec![1.0, -1.0]),
         (wav(32, 1, &[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]), vec![1.0, -1.0]),
+        // 2^24 + 1 is no `f32`: the nearest one is even.
+        (wav(32, 1, &[1, 0, 0, 1, 0, 0, 0, 1]), vec![16_777_216.0; 2]),
         (wav(8, 1, &[129, 127]), vec![1.0, -1.0]),
         (wav(32, 3, &floats), vec![0.5, -0.25]),
     ] {
         let read = folder.read("a.wav", bytes, &all()).unwrap();
         assert_eq!((samples(&read), read.channels, read.rate), (vec![&expected[..]], 2, Some(8000.0)));
     }
+    let strange = [f32::NAN, 1.0].map(f32::to_le_bytes).concat();
+    let said = folder.read("a.wav", wav(32, 3, &[floats, strange].concat()), &all());
+    assert_eq!(said, Err("a.wav, sample 2, channel 1: NaN; expected a finite number".to_owned()));
     let whole = wav(16, 1, &[1, 0, 0xff, 0xff, 0, 0x80, 2, 1]);
     let cut = folder.read("a.wav", &whole[..whole.len() - 3], &all());
     assert_eq!(cut, Err("a.wav: the file is cut off".to_owned()));
@@ -223,6 +402,12 @@ fn a_folder_is_its_files_and_all_have_the_same_channels() {
     let said = read(&[folder.0.path().join("a.csv"), other]).unwrap_err().to_string();
     assert!(said.contains("e.tsv: 2 channels (x, y); ") && said.ends_with("a.csv has 1 channel (x)"), "{said}");
     assert!(are_recordings(folder.0.path()) && !are_recordings(&folder.0.path().join("notes.md")));
+    // Files of recordings may be named as they like.
+    let named = tempfile::tempdir().unwrap();
+    fs::write(named.path().join("sensor-idx.csv"), "x\n1\n").unwrap();
+    assert!(are_recordings(named.path()));
+    fs::write(named.path().join("train-images-idx3-ubyte.gz"), "").unwrap();
+    assert!(!are_recordings(named.path()));
     let empty = tempfile::tempdir().unwrap();
     let said = read(&[empty.path().to_owned()]).unwrap_err().to_string();
     assert!(said.ends_with(": no file of recordings; expected .csv, .tsv, .npy, .npz or .wav"), "{said}");

@@ -1,4 +1,5 @@
-//! WAV files: integers of 8 to 32 bits or floats, any number of channels. An integer keeps its value.
+//! WAV files: integers of 8 to 32 bits or floats, any number of channels. An integer keeps its value,
+//! rounded to the nearest `f32` if it has more than 24 bits.
 
 use super::error::RecordingError;
 use super::npy::columns;
@@ -27,11 +28,13 @@ pub(super) fn read(path: &Path, selection: &Selection) -> Result<Recordings, Rec
     }
     .map_err(refused)?;
     if let Some(index) = numbers.iter().position(|number| !number.is_finite()) {
-        return Err(RecordingError::NotFinite { path: path.to_owned(), index });
+        let channels = usize::from(spec.channels).max(1);
+        let place = format!("sample {}, channel {}", index / channels + 1, index % channels + 1);
+        return Err(RecordingError::NotFinite { path: path.to_owned(), place, number: numbers[index] });
     }
     let chosen = columns(path, spec.channels.into(), selection)?;
     let samples = numbers.chunks_exact(usize::from(spec.channels)).flat_map(|sample| chosen.iter().map(|c| sample[*c]));
-    let recording = Recording { name: path.display().to_string(), samples: samples.collect(), labels: Vec::new() };
+    let recording = Recording { name: path.display().to_string(), samples: samples.collect(), ..Recording::default() };
     Ok(Recordings {
         channels: chosen.len(),
         rate: Some(spec.sample_rate as f32),

@@ -22,10 +22,10 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         // Nobody may be listening.
         let say = |text: &str| args.json || stderr().write_all(text.as_bytes()).is_ok();
         let data = setup.describe_data()?;
-        let validation = setup.splits.validation.as_ref().filter(|_| setup.steps_are_open);
-        let described = validation.is_some_and(|_| say(&data));
-        if let Some(validation) = validation {
-            let steps = steps::choose(&setup, validation)?;
+        let detector = setup.splits.detector.as_ref().filter(|_| setup.steps_are_open);
+        let described = detector.is_some_and(|_| say(&data));
+        let steps = detector.map(|detector| steps::choose(&setup, &detector.validation)).transpose()?;
+        if let Some(steps) = &steps {
             say(&steps.describe());
             setup.run.steps = steps.steps;
         }
@@ -33,6 +33,6 @@ pub fn run(args: &args::Train) -> anyhow::Result<String> {
         let mut training = TrainingLoop::new(args, setup, trainer)?;
         let _ = described || say(&data);
         training.run()?;
-        summary::finish(&training)
+        summary::finish(&training, steps.as_ref())
     })
 }

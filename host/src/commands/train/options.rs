@@ -4,18 +4,19 @@ use super::splits::Splits;
 use crate::args;
 use crate::commands::network_file::NetworkFile;
 use crate::commands::rows::ensure_fits;
-use anyhow::{anyhow, ensure};
-use autoencoder_core::Topology;
+use anyhow::{anyhow, bail, ensure};
 use autoencoder_core::blob::MAGIC;
+use autoencoder_core::front_end::FrontEnd;
 use autoencoder_io::files::{self, DirLock};
 use autoencoder_io::formats::{CHECKPOINT, PROTECTED};
 use autoencoder_io::heap;
 use autoencoder_io::number::counted;
 use autoencoder_io::topology::describe;
+use host::detector::layers;
 use host::export::check_code;
 use host::train::checkpoint::{Checkpoint, Run};
 use host::train::qat::WeightFormat;
-use host::train::{Recipe, Trainer};
+use host::train::{ProductKind, Recipe, Trainer};
 use std::path::Path;
 
 /// The most parameters that can be trained: a trainer has several copies of them, and a blob at most 4 GiB.
@@ -31,6 +32,8 @@ pub struct Setup {
     /// The network to fine-tune; `None` for a fresh one.
     from: Option<NetworkFile>,
     pub splits: Splits,
+    /// The numbers that products multiply, unless the recipe says.
+    products: Option<ProductKind>,
     /// Whether the validation rows decide how many steps there are.
     pub steps_are_open: bool,
 }
@@ -38,6 +41,9 @@ pub struct Setup {
 impl Setup {
     /// Reads the files that the options name, and checks that they fit together. Nothing is written.
     pub fn new(args: &args::Train) -> anyhow::Result<Self> {
+        if let Some(products) = args.products.filter(|products| products.on_this_processor().is_none()) {
+            bail!("--products: this processor has no instructions for {products}; expected f32");
+        }
         // A folder that does not exist is empty, and it is made only after all checks.
         let lock = if args.out.is_dir() { Some(DirLock::new(&args.out)?) } else { None };
         let path = args.out.join("checkpoint");
@@ -63,8 +69,14 @@ impl Setup {
         check_code(&run.topology, run.code_bits)?;
         ensure_outputs(&args.out, &run)?;
         let steps_are_open =
-            args.steps.is_none() && checkpoint.is_none() && from.is_none() && splits.validation.is_some();
-        Ok(Self { run, lock, checkpoint, from, splits, steps_are_open })
+            args.steps.is_none() && checkpoint.is_none() && from.is_none() && splits.detector.is_some();
+        Ok(Self { run, lock, checkpoint, from, splits, products: args.products, steps_are_open })
+    }
+
+    /// The recipe of the run.
+    pub fn recipe(&self) -> anyhow::Result<Recipe> {
+        let recipe = self.run.recipe()?;
+        Ok(Recipe { products: self.products.unwrap_or(recipe.products), ..recipe })
     }
 
     /// A description of the data.
@@ -75,7 +87,7 @@ impl Setup {
     /// The trainer of the run before its first step.
     pub fn trainer(&self) -> anyhow::Result<Trainer> {
         let Run { topology, steps, batch, seed, .. } = &self.run;
-        let mut trainer = Trainer::new(topology, self.run.recipe()?, *steps, *batch, *seed, &self.splits.train);
+        let mut trainer = Trainer::new(topology, self.recipe()?, *steps, *batch, *seed, &self.splits.train);
         if let Some(from) = &self.from {
             trainer.start_from(&from.network());
         }
@@ -136,15 +148,20 @@ fn run(args: &args::Train, before: Option<&Run>, from: Option<&NetworkFile>, spl
     if let Some(from) = from {
         from.ensure_topology(args.topology())?;
     }
-    let of_sensor = splits.validation.is_some();
-    let recipe = if of_sensor { "sensor" } else { "default" };
+    let recipe = match splits.detector.as_ref().map(|detector| detector.sensor.spec.front_end) {
+        Some(FrontEnd::Spectrum { .. }) => "spectrum",
+        Some(_) => "sensor",
+        None => "default",
+    };
     let recipe = args.recipe.clone().or(before.map(|run| run.recipe.clone())).unwrap_or_else(|| recipe.into());
     let named = Recipe::named(&recipe).unwrap_or(Recipe::DEFAULT);
     let topology = args.topology().or(from.map(NetworkFile::topology)).or(before.map(|run| &run.topology));
     let default_topology = || {
-        let inputs = splits.train.image_size();
-        let layers = if of_sensor { format!("{inputs}-64-24-64-{inputs}") } else { "classic".into() };
-        layers.parse::<Topology>()
+        if splits.detector.is_some() {
+            layers(splits.train.image_size(), splits.train.len())
+        } else {
+            "classic".parse()
+        }
     };
     let default_steps = if from.is_some() { 1000 } else { 30_000 };
     Ok(Run {
@@ -153,7 +170,7 @@ fn run(args: &args::Train, before: Option<&Run>, from: Option<&NetworkFile>, spl
         batch: args.batch.or(before.map(|run| run.batch)).unwrap_or(256),
         seed: args.seed.or(before.map(|run| run.seed)).unwrap_or(named.seed),
         data: splits.train.crc(),
-        input: splits.input.clone(),
+        input: splits.input()?,
         quantise_aware: args.quantise_aware.unwrap_or(before.map_or(named.qat.weights, |run| run.quantise_aware)),
         code_bits: args.code_bits.or(before.map(|run| run.code_bits)).unwrap_or(8),
         from: from.map(|from| (from.crc(), from.steps())).or(before.and_then(|run| run.from)),

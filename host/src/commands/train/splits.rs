@@ -3,7 +3,7 @@
 use crate::args;
 use crate::commands::network_file::NetworkFile;
 use crate::commands::rows::optional_labels;
-use crate::commands::sensor::SensorData;
+use crate::commands::sensor::{Detector, SensorData};
 use autoencoder_io::data_options::Data;
 use autoencoder_io::idx::{Images, test_labels, train_labels};
 use autoencoder_io::number::counted;
@@ -16,25 +16,19 @@ use std::path::Path;
 pub struct Splits {
     pub train: Images,
     pub test: Images,
-    /// Rows of recordings that calibrate the thresholds; `None` for IDX files, whose training rows do.
-    pub validation: Option<Images>,
-    /// The input section of the blobs.
-    pub input: Vec<u8>,
-    /// The fraction of normal rows that may be above the threshold of a detector.
-    pub false_alarms: f32,
+    /// What a detector has beside them; `None` for IDX files.
+    pub detector: Option<Detector>,
     /// The paths of the data.
     pub data: String,
     train_labels: Option<Vec<u8>>,
     test_labels: Option<Vec<u8>>,
-    /// The description of recordings.
-    text: String,
 }
 
 impl Splits {
     /// Reads the data that the options name: recordings, a folder of IDX files, or one data set in it. `from` is the network to
     /// fine-tune.
     pub fn read(args: &args::Train, from: Option<&NetworkFile>) -> anyhow::Result<Self> {
-        match args.data.read()? {
+        match args.data.read(&args.sensor.test_where)? {
             Data::Folder(data) => {
                 args.sensor.ensure_unused(&data)?;
                 Self::folder(&data)
@@ -44,15 +38,12 @@ impl Splits {
                 let known = from.and_then(NetworkFile::sensor).transpose()?;
                 let data = SensorData::new(&args.sensor, &recordings, tests.as_ref(), known)?;
                 Ok(Self {
-                    input: data.sensor.section()?,
-                    false_alarms: data.sensor.false_alarms,
                     train: data.train,
                     test: data.test,
-                    validation: Some(data.validation),
+                    detector: Some(data.detector),
                     data: args.data.describe(),
                     train_labels: None,
                     test_labels: None,
-                    text: data.text,
                 })
             }
         }
@@ -62,26 +53,20 @@ impl Splits {
         let [train, test] = Images::both(data)?;
         let train_labels = optional_labels(train_labels(data, train.len()));
         let test_labels = optional_labels(test_labels(data, test.len()));
-        let (input, text, path) = (Vec::new(), String::new(), data.display().to_string());
-        Ok(Self {
-            train,
-            test,
-            validation: None,
-            input,
-            false_alarms: 0.0,
-            data: path,
-            train_labels,
-            test_labels,
-            text,
-        })
+        Ok(Self { train, test, detector: None, data: data.display().to_string(), train_labels, test_labels })
+    }
+
+    /// The input section of the blobs.
+    pub fn input(&self) -> anyhow::Result<Vec<u8>> {
+        Ok(self.detector.as_ref().map(|detector| detector.sensor.section()).transpose()?.unwrap_or_default())
     }
 
     /// Describes the rows: their numbers, their size, the number of rows with each label, and a drawing of the first row. Only
     /// the first `used` training rows are used.
     pub fn describe(&self, used: usize) -> String {
         let Self { train, test, data, .. } = self;
-        if self.validation.is_some() {
-            return format!("{data}: {}\n", self.text);
+        if let Some(detector) = &self.detector {
+            return format!("{data}: {}\n", detector.text);
         }
         let all = train.len();
         let of_all = if used < all { format!(" (the first of {all})") } else { String::new() };
@@ -139,13 +124,10 @@ mod tests {
         Splits {
             train: rows(3),
             test: rows(1),
-            validation: None,
-            input: Vec::new(),
-            false_alarms: 0.0,
+            detector: None,
             data: "data/ours".into(),
             train_labels: Some(vec![7, 0, 7]),
             test_labels: None,
-            text: String::new(),
         }
     }
 

@@ -138,7 +138,7 @@ impl<'a> TrainingLoop<'a> {
         let blobs = if left { " (the blobs there are those of an earlier run)" } else { "" };
         let (step, steps) = (self.trainer.steps_done(), self.run.steps);
         let (out, data) = (quoted(&out.display().to_string()), quoted(&self.splits.data));
-        if self.splits.validation.is_some() {
+        if self.splits.detector.is_some() {
             return anyhow!(
                 "stopped at step {step} of {steps}; continue with --resume and otherwise the same options{blobs}"
             );

@@ -84,7 +84,7 @@ fn rows_without_any_change_still_have_distances() {
         let fitted = PrincipalComponents::fit(&[9, 200, 0].repeat(count), 3).unwrap();
         close(&fitted.mahalanobis(&[10, 200, 0, 9, 198, 0]), &[12.0, 48.0]);
         assert_eq!(fitted.mahalanobis(&[9, 200, 0]), [0.0]);
-        assert_eq!(fitted.mahalanobis(&[]), []);
+        assert!(fitted.mahalanobis(&[]).is_empty());
     }
 }
 

@@ -31,7 +31,8 @@ pub struct Avx512(());
 impl Avx512 {
     /// The proof; `None` if the processor lacks the instructions.
     pub(crate) fn detect() -> Option<Self> {
-        let detected = is_x86_feature_detected!("avx512bw")
+        let detected = cfg!(feature = "avx512")
+            && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512bf16");
         detected.then_some(Self(()))

@@ -31,5 +31,4 @@ mod tests;
 mod weights;
 
 pub use products::{Bf16, Operands};
-pub use weights::PackedNetwork;
-pub(crate) use weights::PackedRows;
+pub use weights::{Bf16Moments, Bf16Rows, PackedNetwork};

@@ -48,11 +48,11 @@ fn rounded(number: f32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Bf16;
     use crate::kernels::adam::{AdamStep, bf16_moments_ok};
     use crate::kernels::avx512::Avx512;
     use crate::kernels::layout::Line;
     use crate::kernels::left_out::or_left_out;
+    use crate::kernels::{Bf16, Products};
     use autoencoder_core::optimizer::{Adam, Optimizer};
     use rand::RngExt;
     use rand_pcg::Pcg32;
@@ -64,7 +64,7 @@ mod tests {
 
     /// Five steps of one row of weights against those of the optimizer itself with its moments rounded after each.
     fn check(adam: Adam, inputs: usize, centred: bool) {
-        let Some(avx512) = or_left_out(Avx512::detect()) else { return };
+        let Some(avx512) = or_left_out(Avx512::detect(), "avx512_bf16") else { return };
         let mut rng = Pcg32::new(inputs as u64, 0);
         let mut w = numbers(inputs, &mut rng);
         let (mut m, mut v) = (vec![0.0; inputs], vec![0.0; inputs]);
@@ -108,10 +108,10 @@ mod tests {
     /// A run that continues from a checkpoint uses the moments that were written.
     #[test]
     fn moments_come_back_as_they_were_kept() {
-        let Some(bf16) = or_left_out(Bf16::detect()) else { return };
+        let Some(bf16) = or_left_out(Bf16::detect(), "avx512_bf16") else { return };
         let topology = "20-3i-17i".parse().unwrap();
         let (mut packed, mut m, mut v) =
-            (bf16.packed_network(&topology), FloatNetwork::new(&topology), FloatNetwork::new(&topology));
+            (bf16.packed(&topology), FloatNetwork::new(&topology), FloatNetwork::new(&topology));
         let mut rng = Pcg32::new(1, 0);
         let fill = |network: &mut FloatNetwork, mut number: Box<dyn FnMut() -> f32 + '_>| {
             network.layers_mut().for_each(|(weights, _)| weights.fill_with(&mut number));

@@ -7,13 +7,15 @@
 //! Each factor is rounded to eight bits, so a sum differs from that of the plain loops by at most 2⁻⁷ of the sum of the absolute
 //! values of its products.
 
-use super::weights::{PackedLayer, PackedNetwork};
+use super::weights::{Bf16Rows, PackedLayer, PackedNetwork};
 use crate::kernels::activations::activate;
 use crate::kernels::avx512::Avx512;
 use crate::kernels::layout::{
-    InStrips, InTiles, Line, List, NARROW, PAIRS, Part, STRIP, WIDE, is_wide, pairs, scratch, tile_lines, words,
+    InStrips, InTiles, Line, List, NARROW, PAIRS, Part, STRIP, WIDE, gradient_rows, is_wide, pairs, scratch,
+    tile_lines, words,
 };
 use crate::kernels::products::{Products, SHARD, ShardOperands};
+use crate::network::FloatNetwork;
 use crate::profile::{Phase, timed};
 use autoencoder_core::activation::ActivationKind;
 use autoencoder_core::{LayerSpec, Topology};
@@ -65,11 +67,6 @@ impl Bf16 {
         Avx512::detect().map(|avx512| Self { avx512 })
     }
 
-    /// A packed network of this topology, whose weights are all 0.
-    pub fn packed_network(self, topology: &Topology) -> PackedNetwork {
-        PackedNetwork::new(self.avx512, topology)
-    }
-
     /// Computes sixteen rows of `y = x·Wᵀ`, or the fewer last ones, `ROWS` rows and `STRIPS` strips at a time. `tiles` holds the
     /// rows of `x`; `list` is scratch memory.
     fn sixteen_rows<const ROWS: usize, const STRIPS: usize>(
@@ -90,8 +87,23 @@ impl Bf16 {
 }
 
 impl Products for Bf16 {
+    type Packed = PackedNetwork;
+    type Rows<'a> = Bf16Rows<'a>;
     type Layer<'a> = &'a PackedLayer;
     type Operands = Operands;
+
+    /// All weights are 0.
+    fn packed(self, topology: &Topology) -> PackedNetwork {
+        PackedNetwork::new(self.avx512, topology)
+    }
+
+    fn layers<'a>(packed: &'a PackedNetwork, _: &'a FloatNetwork) -> Vec<&'a PackedLayer> {
+        packed.layers.iter().collect()
+    }
+
+    fn rows_mut(packed: &mut PackedNetwork) -> impl Iterator<Item = Bf16Rows<'_>> {
+        packed.rows_mut()
+    }
 
     fn operands(self, index: usize, spec: LayerSpec) -> Operands {
         let [inputs, outputs] = spec.sizes().map(|columns| columns.div_ceil(STRIP));
@@ -175,7 +187,7 @@ impl Products for Bf16 {
     }
 
     fn gradient_rows(self, index: usize, spec: LayerSpec) -> usize {
-        if is_wide(index, spec) { WIDE } else { STRIP }
+        gradient_rows(index, spec)
     }
 
     fn activate(self, activation: ActivationKind, bias: &[f32], y: &mut [f32]) {

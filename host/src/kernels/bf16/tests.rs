@@ -15,10 +15,10 @@ fn network(topology: &str, layer: usize, weight: usize, value: f32) -> FloatNetw
 
 #[test]
 fn numbers_are_rounded_to_the_nearest_and_ties_to_even() {
-    let Some(bf16) = or_left_out(Bf16::detect()) else { return };
+    let Some(bf16) = or_left_out(Bf16::detect(), "avx512_bf16") else { return };
     let network = network("2-1i", 0, 0, 1.0);
-    let mut packed = bf16.packed_network(network.topology());
-    packed.pack(&network);
+    let mut packed = bf16.packed(network.topology());
+    Bf16::pack(&mut packed, &network);
     for (x, rounded) in [
         (1.003_906_2, 1.0),       // 1 + 2⁻⁸, between 1 and 1 + 2⁻⁷
         (1.011_718_8, 1.015_625), // 1 + 3·2⁻⁸, between 1 + 2⁻⁷ and 1 + 2⁻⁶
@@ -33,7 +33,7 @@ fn numbers_are_rounded_to_the_nearest_and_ties_to_even() {
 
 #[test]
 fn a_sigmoid_is_accurate_saturates_and_keeps_any_nan() {
-    let Some(avx512) = or_left_out(Avx512::detect()) else { return };
+    let Some(avx512) = or_left_out(Avx512::detect(), "avx512_bf16") else { return };
     let z: Vec<f32> = (-300_000..=300_000).map(|i| i as f32 * 1e-3).collect();
     let sigmoids = |z: &[f32]| {
         let mut y = z.to_vec();
@@ -61,10 +61,10 @@ fn a_sigmoid_is_accurate_saturates_and_keeps_any_nan() {
 /// A NaN must not vanish, because it shows that a run has diverged.
 #[test]
 fn a_nan_weight_makes_its_output_a_nan() {
-    let Some(bf16) = or_left_out(Bf16::detect()) else { return };
+    let Some(bf16) = or_left_out(Bf16::detect(), "avx512_bf16") else { return };
     let network = network("20-3i", 0, 20 + 7, f32::NAN);
-    let mut packed = bf16.packed_network(network.topology());
-    packed.pack(&network);
+    let mut packed = bf16.packed(network.topology());
+    Bf16::pack(&mut packed, &network);
     let (layer, mut y) = (&packed.layers[0], [7.0; 3]);
     bf16.forward(layer, &[1.0; 20], &mut bf16.operands(0, layer.spec), &mut y);
     assert!(y[0] == 0.0 && y[1].is_nan() && y[2] == 0.0, "{y:?}");
@@ -72,10 +72,10 @@ fn a_nan_weight_makes_its_output_a_nan() {
 
 #[test]
 fn a_nan_gradient_stays_one_in_the_gradients_of_inputs_and_weights() {
-    let Some(bf16) = or_left_out(Bf16::detect()) else { return };
+    let Some(bf16) = or_left_out(Bf16::detect(), "avx512_bf16") else { return };
     let network = network("16-20i-3i", 1, 20 + 7, f32::INFINITY);
-    let mut packed = bf16.packed_network(network.topology());
-    packed.pack(&network);
+    let mut packed = bf16.packed(network.topology());
+    Bf16::pack(&mut packed, &network);
     let layer = &packed.layers[1];
     let (mut operands, mut y, mut dx) = (bf16.operands(1, layer.spec), [7.0; 3], [7.0; 20]);
     let (x, dz) = ([1.0; 20], [f32::NAN, 0.0, 0.0]);

@@ -1,10 +1,10 @@
 //! The weights of a network, packed for products in bfloat16, and their moments.
 
 use crate::kernels::avx512::Avx512;
-use crate::kernels::layout::{Line, PAIRS, STRIP, WIDE, is_wide, pairs, scratch, tile_lines};
-use crate::network::FloatNetwork;
+use crate::kernels::layout::{Line, PAIRS, STRIP, is_wide, pairs, scratch, tile_lines};
+use crate::kernels::products::PackedRows;
+use crate::profile::{Phase, timed};
 use autoencoder_core::{LayerSpec, Topology};
-use rayon::prelude::*;
 use std::cell::RefCell;
 
 /// The packed weights of all layers.
@@ -28,12 +28,18 @@ pub struct PackedLayer {
 }
 
 /// Some rows of a layer's packed weights and of their moments, mutable.
-pub(crate) struct PackedRows<'a> {
-    pub(crate) avx512: Avx512,
+pub struct Bf16Rows<'a> {
+    avx512: Avx512,
     inputs: usize,
     forward: &'a mut [Line],
     backward: &'a mut [Line],
-    pub(crate) moments: &'a mut [Line],
+    moments: &'a mut [Line],
+}
+
+/// The moments of some rows, `[rows][inputs / 16]`, and the instructions to update them.
+pub struct Bf16Moments<'a> {
+    pub(crate) avx512: Avx512,
+    pub(crate) lines: &'a mut [Line],
 }
 
 impl PackedNetwork {
@@ -49,24 +55,9 @@ impl PackedNetwork {
         Self { layers: topology.layers().iter().enumerate().map(layer).collect() }
     }
 
-    /// Packs the weights of `network`.
-    pub fn pack(&mut self, network: &FloatNetwork) {
-        let mut chunks = Vec::new();
-        for (packed, layer) in self.rows_mut().zip(network.layers()) {
-            let size = WIDE * packed.inputs;
-            chunks.extend(packed.chunks(WIDE).zip(layer.weights.chunks(size)));
-        }
-        chunks.par_iter_mut().for_each(|(packed, weights)| packed.pack(weights));
-    }
-
-    /// The layers in order.
-    pub fn layers(&self) -> impl Iterator<Item = &PackedLayer> {
-        self.layers.iter()
-    }
-
     /// All rows of each layer.
-    pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = PackedRows<'_>> {
-        self.layers.iter_mut().map(|PackedLayer { avx512, spec, forward, backward, moments, .. }| PackedRows {
+    pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = Bf16Rows<'_>> {
+        self.layers.iter_mut().map(|PackedLayer { avx512, spec, forward, backward, moments, .. }| Bf16Rows {
             avx512: *avx512,
             inputs: spec.inputs.into(),
             forward,
@@ -76,9 +67,8 @@ impl PackedNetwork {
     }
 }
 
-impl<'a> PackedRows<'a> {
-    /// Splits the rows into chunks of `rows` rows, a multiple of sixteen.
-    pub(crate) fn chunks(self, rows: usize) -> impl Iterator<Item = Self> + use<'a> {
+impl PackedRows for Bf16Rows<'_> {
+    fn chunks(self, rows: usize) -> impl Iterator<Item = Self> {
         let Self { avx512, inputs, forward, backward, moments } = self;
         let lines = rows / STRIP * pairs(inputs);
         let mut backward = backward.chunks_mut(lines);
@@ -89,23 +79,24 @@ impl<'a> PackedRows<'a> {
         })
     }
 
-    /// The same rows for a shorter time.
-    pub(crate) fn reborrow(&mut self) -> PackedRows<'_> {
-        let Self { avx512, inputs, forward, backward, moments } = self;
-        PackedRows { avx512: *avx512, inputs: *inputs, forward, backward, moments }
-    }
-
-    /// Packs the weights of these rows.
-    pub(crate) fn pack(&mut self, weights: &[f32]) {
-        let size = STRIP * self.inputs;
-        for (packed, weights) in self.reborrow().chunks(STRIP).zip(weights.chunks(size)) {
-            let PackedRows { avx512, inputs, forward, backward, .. } = packed;
+    fn pack(&mut self, weights: &[f32]) {
+        let Self { avx512, inputs, .. } = *self;
+        let lines = pairs(inputs);
+        let mut backward = self.backward.chunks_mut(lines);
+        let strips = self.forward.chunks_mut(lines).zip(weights.chunks(STRIP * inputs));
+        timed(Phase::Operands, || {
             TILES.with_borrow_mut(|tiles| {
                 let tiles = scratch(tiles, tile_lines(inputs));
-                avx512.pack_bf16(weights, inputs, tiles, backward, PAIRS);
-                avx512.transpose_tiles(tiles, forward);
+                for (forward, weights) in strips {
+                    avx512.pack_bf16(weights, inputs, tiles, backward.next().unwrap_or_default(), PAIRS);
+                    avx512.transpose_tiles(tiles, forward);
+                }
             });
-        }
+        });
+    }
+
+    fn bf16_moments(&mut self) -> Option<Bf16Moments<'_>> {
+        Some(Bf16Moments { avx512: self.avx512, lines: self.moments })
     }
 }
 

@@ -96,6 +96,12 @@ fn boards_learn_the_same_from_samples_as_this_process() {
         let begin = Begin { method: Method::Adam, rate: 10_000, batch: 1, rows: 52, passes: 5, forced: false };
         device.status(LearningCommand::Begin(begin)).unwrap();
         let learned = device.learn_samples(&stream).unwrap();
+        let mut steps = 0;
+        while device.repeat().unwrap() > 0 {
+            steps += 1;
+        }
+        // Of 60 windows, eight are held out, and the two beside each of them are left out.
+        assert_eq!(steps + 1, 4 * (60 - 8 - 16));
         let judgement = device.judge().unwrap();
         device.restart().unwrap();
         (learned, judgement, device.observe(&stream).unwrap(), device.flash().unwrap())

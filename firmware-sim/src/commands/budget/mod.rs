@@ -1,5 +1,7 @@
 //! `firmware-sim budget`
 
+mod detector;
+
 use crate::args;
 use crate::board::firmware::Program;
 use crate::board::needs::{Footprint, Needs};
@@ -15,6 +17,7 @@ use autoencoder_core::Topology;
 use autoencoder_core::topology::NAMES;
 use autoencoder_device::tiny;
 use autoencoder_io::topology::{ensure_autoencoder, name};
+use detector::DetectorNeeds;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -30,6 +33,11 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
         None if device || common.weights.is_some() => Some(WeightsBlob::find(common.weights.as_deref())?),
         _ => None,
     };
+    let boards: Vec<&Board> = match &weights {
+        Some(weights) if boards.len() > 1 => boards.into_iter().filter(|board| weights.is_readable(board)).collect(),
+        Some(weights) => weights.ensure_readable(target.board).map(|()| boards)?,
+        None => boards,
+    };
     // Without weights, the sizes alone are enough. The network may be too large to build.
     let named = || NAMES.into_iter().filter_map(Topology::named).collect();
     let topologies: Vec<Topology> = match (&weights, network.get()) {
@@ -40,6 +48,11 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
     let estimates: Vec<Estimate> = match &weights {
         Some(weights) => vec![Estimate::of(weights)?],
         None => topologies.iter().map(Estimate::of_sizes).collect::<anyhow::Result<_>>()?,
+    };
+    let detector = match (&weights, network.get()) {
+        (Some(weights), _) => DetectorNeeds::of(weights)?,
+        (None, Some(_)) => None,
+        (None, None) => DetectorNeeds::example()?,
     };
     let measured = match &topologies[..] {
         [topology] if device => {
@@ -68,10 +81,21 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
             "ram_available": tiny::RAM,
         });
         let measured = measured.map(|measured| measured.json());
-        return Ok(format!("{}\n", json!({ "budget": rows, "training": training, "measured": measured })));
+        return Ok(format!(
+            "{}\n",
+            json!({
+                "budget": rows,
+                "detectors": detector.map(|detector| detector.json(&boards)),
+                "training": training,
+                "measured": measured,
+            })
+        ));
     }
     let mut text = String::new();
     table(&mut text, &estimates, training, &boards)?;
+    if let Some(detector) = detector {
+        detector.text(&mut text, &boards)?;
+    }
     if let Some(measured) = measured {
         measured.text(&mut text)?;
     }
