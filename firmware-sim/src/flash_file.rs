@@ -143,7 +143,7 @@ pub fn other_formats() -> Vec<FileFormat> {
 pub fn describe(state: RecordState) -> String {
     match state {
         RecordState::Nothing => "nothing was learned yet".into(),
-        RecordState::Learned(record) => format!("learned parameters, record {}", describe_record(record)),
+        RecordState::Learned(record) => format!("what was learned, record {}", describe_record(record)),
         RecordState::Base(record) => {
             // A reset writes both slots, so that a flipped bit cannot bring back the discarded parameters.
             let first = record.sequence.saturating_sub(1);

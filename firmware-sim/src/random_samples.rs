@@ -20,10 +20,7 @@ pub struct HostWindow {
 /// ring.
 pub fn windows(section: &Section<'_>, samples: &[f32]) -> anyhow::Result<Vec<HostWindow>> {
     let spec = section.spec;
-    let recording = Recording { name: "noise".into(), samples: samples.to_vec(), ..Recording::default() };
-    let recordings =
-        Recordings { channels: spec.channels.into(), recordings: vec![recording], ..Recordings::default() };
-    let places = windows::places(&recordings, &spec, &Normal::default())?;
+    let (recordings, places) = cut(&spec, samples.to_vec())?;
     let scales: Vec<Scale> = section.scales().collect();
     let rows = windows::rows(&recordings, &spec, &scales, &places);
     let of = |(i, place): (usize, &Place)| HostWindow {
@@ -32,6 +29,15 @@ pub fn windows(section: &Section<'_>, samples: &[f32]) -> anyhow::Result<Vec<Hos
         end: place.start + usize::from(spec.window),
     };
     Ok(places.iter().enumerate().map(of).collect())
+}
+
+/// A recording of some samples, and the places of its windows.
+fn cut(spec: &Spec, samples: Vec<f32>) -> anyhow::Result<(Recordings, Vec<Place>)> {
+    let recording = Recording { name: "noise".into(), samples, ..Recording::default() };
+    let recordings =
+        Recordings { channels: spec.channels.into(), recordings: vec![recording], ..Recordings::default() };
+    let places = windows::places(&recordings, spec, &Normal::default())?;
+    Ok((recordings, places))
 }
 
 /// Numbers of samples that complete `windows` windows.
@@ -43,6 +49,34 @@ pub fn numbers(spec: &Spec, windows: usize) -> usize {
 pub fn noise(spec: &Spec, windows: usize) -> Vec<f32> {
     let mut random = Random::new();
     repeat_with(|| random.range(-8000, 8000) as f32 / 1000.0).take(numbers(spec, windows)).collect()
+}
+
+/// Noise in the range of the scales: few inputs are 0, which a kernel would leave out.
+///
+/// A number is drawn between the ends of the scale of its input. A spectrum has no such input: its channels are white noise,
+/// `a` times as large as noise between -1 and 1, which raises the logarithm of each band's energy by `2 log₂ a`.
+pub fn noise_in_scale(section: &Section<'_>, windows: usize) -> anyhow::Result<Vec<f32>> {
+    let spec = section.spec;
+    let channels = usize::from(spec.channels);
+    let scales: Vec<Scale> = section.scales().collect();
+    let mut random = Random::new();
+    let mut unit = || random.range(-1_000_000, 1_000_000) as f32 / 1e6;
+    let FrontEnd::Spectrum { bands } = spec.front_end else {
+        let between = |i: usize| {
+            let [low, high] = [0, 255].map(|q| scales[i % scales.len()].feature(q));
+            low + (high - low) * f32::midpoint(unit(), 1.0)
+        };
+        return Ok((0..numbers(&spec, windows)).map(between).collect());
+    };
+    let mut samples: Vec<f32> = repeat_with(unit).take(numbers(&spec, windows)).collect();
+    let (recordings, places) = cut(&spec, samples.clone())?;
+    let features = windows::features(&recordings, &spec, &places[..1]);
+    for (channel, (features, scales)) in features.chunks(bands.into()).zip(scales.chunks(bands.into())).enumerate() {
+        let above: f32 = features.iter().zip(scales).map(|(feature, scale)| scale.feature(128) - feature).sum();
+        let factor = (above / features.len() as f32 / 2.0).exp2();
+        samples.iter_mut().skip(channel).step_by(channels).for_each(|sample| *sample *= factor);
+    }
+    Ok(samples)
 }
 
 /// Noise of very different magnitudes, with numbers that no sensor gives: they must not differ between machines either.
@@ -72,4 +106,36 @@ pub fn section(spec: &Spec) -> Vec<u8> {
     let scales: Vec<Scale> = (0..spec.inputs()).map(between).collect();
     let mut buffer = vec![0; 64 + scales.len() * size_of::<Scale>()];
     write_section(spec, "", 0.005, &scales, &mut buffer).map(<[u8]>::to_vec).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_in_scale_fills_the_scales_of_every_front_end() {
+        for front_end in [FrontEnd::Raw, FrontEnd::Centred, FrontEnd::Spectrum { bands: 16 }] {
+            let spec = Spec { channels: 2, window: 64, hop: 16, rate: 0.0, front_end };
+            // Far from 0, and other scales for each channel. The mean of a centred channel is 0, in the middle of its scale.
+            let scale = |i: usize| {
+                let high = match front_end {
+                    FrontEnd::Raw => 5000.0 + 100.0 * (i % 2) as f32,
+                    FrontEnd::Centred => 300.0 + 100.0 * (i % 2) as f32,
+                    _ => 30.0 + (i / 16 * 8) as f32,
+                };
+                let low = if front_end == FrontEnd::Centred { -high } else { high - 12.0 };
+                Scale::between(low, high).unwrap()
+            };
+            let scales: Vec<Scale> = (0..spec.inputs()).map(scale).collect();
+            let mut buffer = vec![0; 64 + scales.len() * size_of::<Scale>()];
+            let section = Section::read(write_section(&spec, "", 0.005, &scales, &mut buffer).unwrap()).unwrap();
+            let samples = noise_in_scale(&section, 50).unwrap();
+            let rows: Vec<u8> =
+                windows(&section, &samples).unwrap().into_iter().flat_map(|window| window.row).collect();
+            let share = |end: u8| rows.iter().map(|q| f64::from(u8::from(*q == end))).sum::<f64>() / rows.len() as f64;
+            let mean = rows.iter().map(|q| f64::from(*q)).sum::<f64>() / rows.len() as f64;
+            assert_eq!(rows.len(), 50 * spec.inputs());
+            assert!(share(0) < 0.02 && share(255) < 0.02 && (100.0..156.0).contains(&mean), "{front_end:?} {mean}");
+        }
+    }
 }

@@ -264,7 +264,7 @@ fn a_stopped_run_reports_that_nothing_is_kept() {
             .spawn()
             .unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-        let begun = said.by_ref().map(Result::unwrap).any(|line| line.starts_with("flash: flash: learned parameters"));
+        let begun = said.by_ref().map(Result::unwrap).any(|line| line.starts_with("flash: flash: what was learned"));
         assert!(begun, "{signal}");
         std::thread::sleep(std::time::Duration::from_millis(500)); // some of 59,000 rows
         assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
@@ -342,7 +342,7 @@ fn learn_and_reset_print_their_results_as_text() {
     assert!(text.contains("kept as record 1 in the device's flash: flash"), "{text}");
     let assert = place.run("reset --flash flash").success();
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
-    assert!(text.contains("before: learned parameters, record 1; at most 1 of 10000 rated erasures used\n"), "{text}");
+    assert!(text.contains("before: what was learned, record 1; at most 1 of 10000 rated erasures used\n"), "{text}");
     // A reset writes both slots, so that a flipped bit cannot bring back the discarded parameters.
     assert!(
         text.contains(

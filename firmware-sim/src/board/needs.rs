@@ -1,6 +1,6 @@
 //! The flash and RAM that a network needs, and whether a board has them.
 
-use super::{BOARDS, Board, RESERVE};
+use super::{BOARDS, Board, DETECTOR_CODE_BYTES, RESERVE};
 use autoencoder_core::network::activation_bytes;
 use autoencoder_core::topology::padded;
 use autoencoder_core::{Error, Resource, Topology};
@@ -170,6 +170,29 @@ impl LearningNeeds {
         Error::check_capacity(Resource::Gradients, self.gradients, image.gradients)?;
         Error::check_capacity(Resource::HeldOut, HELD_OUT * topology.row(), HELD_OUT * image.row)?;
         self.needs.check_message(image.row)
+    }
+}
+
+/// The memory that a detector needs: the application that takes samples.
+#[derive(Clone, Copy, Debug)]
+pub struct DetectorNeeds {
+    /// Bytes of the blob.
+    pub weights: usize,
+    /// Bytes of statics and stack.
+    pub ram: usize,
+    /// Bytes of flash for what it learns; 0 without learning.
+    pub slots: usize,
+}
+
+impl DetectorNeeds {
+    /// Bytes of flash for weights and code.
+    pub fn flash(&self) -> usize {
+        self.weights.saturating_add(DETECTOR_CODE_BYTES)
+    }
+
+    /// Whether a board has enough flash and RAM.
+    pub fn fit(&self, board: &Board) -> bool {
+        self.flash().saturating_add(self.slots) <= board.flash && self.ram <= board.free_ram()
     }
 }
 

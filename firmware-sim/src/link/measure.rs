@@ -4,7 +4,7 @@
 
 use super::in_process::{InProcess, learning_static_bytes, static_bytes};
 use super::{Link, LinkError, Ram, Target};
-use crate::board::needs::{Fit, Footprint, LearningNeeds, Learns, Needs, OverBudget};
+use crate::board::needs::{DetectorNeeds, Fit, Footprint, LearningNeeds, Learns, Needs, OverBudget};
 use crate::board::{BOARDS, Board, UNLIMITED};
 use crate::weights::WeightsBlob;
 use crate::{flash_file, random};
@@ -232,6 +232,24 @@ pub fn ensure_learning_fits(
     instead.extend(smallest.map(|board| format!("the board {}", board.name)));
     let flash = [flash, board.learning_flash()];
     Err(OverBudget { board, what: format!("learning with {name}"), flash, ram, instead }.into())
+}
+
+/// Returns an error unless a board has as much memory as a detector has used.
+pub fn ensure_detector_fits(board: &'static Board, weights: &WeightsBlob, needs: &DetectorNeeds) -> anyhow::Result<()> {
+    if needs.fit(board) {
+        return Ok(());
+    }
+    let name = weights.name();
+    let learns = needs.slots > 0;
+    let mut instead = Vec::new();
+    if learns && (DetectorNeeds { slots: 0, ..*needs }).fit(board) {
+        instead.push(format!("{name}, if what it learns is kept in another flash"));
+    }
+    let smallest = BOARDS.iter().find(|board| needs.fit(board));
+    instead.extend(smallest.map(|board| format!("the board {}", board.name)));
+    let flash = [needs.flash().saturating_add(needs.slots), board.flash];
+    let what = if learns { format!("learning with the detector {name}") } else { format!("the detector {name}") };
+    Err(OverBudget { board, what, flash, ram: needs.ram, instead }.into())
 }
 
 /// Returns an error unless the board has room for learning, and so has the image of the board that is emulated in its

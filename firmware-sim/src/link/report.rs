@@ -69,7 +69,7 @@ impl Report {
         let Self { board, flash, ram, .. } = self;
         let Ram { statics, spare, stack, heap } = ram;
         if let Some(record) = self.record {
-            writeln!(text, "with learned parameters, record {record}")?;
+            writeln!(text, "with what was learned, record {record}")?;
         }
         write!(text, "{}", board.name)?;
         if let Some(emulated) = self.emulated {

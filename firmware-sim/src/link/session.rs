@@ -7,13 +7,16 @@ pub use requests::LayerDigest;
 
 use super::flashed::{Firmware, Flashed};
 use super::in_process::InProcess;
-use super::measure::{ensure_fits, ensure_learning_fits, ensure_learning_room, ensure_room, footprint, learning_needs};
+use super::measure::{
+    ensure_detector_fits, ensure_fits, ensure_learning_fits, ensure_learning_room, ensure_room, footprint,
+    learning_needs,
+};
 use super::qemu::Qemu;
 use super::report::Report;
 use super::serial::Serial;
 use super::{Kind, Link, Ram, Target};
 use crate::board::firmware::{BoardImages, Program};
-use crate::board::needs::Needs;
+use crate::board::needs::{DetectorNeeds, Needs};
 use crate::board::{self, Board};
 use crate::flash_file::{self, FlashFile, describe, has_learned};
 use crate::terminal::note;
@@ -32,7 +35,7 @@ pub struct Session<'w> {
     pub weights: &'w WeightsBlob,
     target: Target,
     link: Box<dyn Link + 'w>,
-    learns: bool,
+    application: Application,
     /// Number of the record that holds the parameters, if they were learned.
     record: Option<u32>,
     /// Decodes in this process if the device holds only the encoder.
@@ -40,6 +43,14 @@ pub struct Session<'w> {
     /// Number of the last request; the greeting has 0.
     sequence: u32,
     buffer: Vec<u8>,
+}
+
+/// What runs on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Application {
+    Codec,
+    Learner,
+    Detector { learns: bool },
 }
 
 impl<'w> Session<'w> {
@@ -56,7 +67,7 @@ impl<'w> Session<'w> {
             (_, Some(board)) => Box::new(Firmware::new(board, weights)?.boot(Program::Application)?),
             (_, None) => Box::new(InProcess::boot(Flashed::new(target.board, weights)?.blob)?),
         };
-        Self::start(target, link, weights, false)
+        Self::start(target, link, weights, Application::Codec)
     }
 
     /// As [`Self::open`], with a device that learns. Its flash has these contents, except on a serial port: a board
@@ -71,7 +82,7 @@ impl<'w> Session<'w> {
             }
             (_, None) => Box::new(InProcess::boot_learning(weights.bytes(), flash)?),
         };
-        Self::start(target, link, weights, true)
+        Self::start(target, link, weights, Application::Learner)
     }
 
     /// As [`Self::open`], with a device that takes samples. It learns if it is given the contents of its flash; on a
@@ -89,7 +100,7 @@ impl<'w> Session<'w> {
             }
             (_, None) => Box::new(InProcess::boot_detector(weights.bytes(), flash)?),
         };
-        let mut session = Self::start(target, link, weights, learns)?;
+        let mut session = Self::start(target, link, weights, Application::Detector { learns })?;
         session.restart().with_context(|| weights.path.display().to_string())?;
         Ok(session)
     }
@@ -134,10 +145,15 @@ impl<'w> Session<'w> {
         Ok(session)
     }
 
-    fn start(target: Target, link: Box<dyn Link + 'w>, weights: &'w WeightsBlob, learns: bool) -> anyhow::Result<Self> {
+    fn start(
+        target: Target,
+        link: Box<dyn Link + 'w>,
+        weights: &'w WeightsBlob,
+        application: Application,
+    ) -> anyhow::Result<Self> {
         let samples = weights.section()?.map_or(0, |section| command_bytes(&section.spec));
         let buffer = vec![0; frame::frame_bytes(weights.row().max(weights.code_bytes()).max(samples))];
-        let mut session = Self { weights, target, link, learns, record: None, decoder: None, sequence: 0, buffer };
+        let mut session = Self { weights, target, link, application, record: None, decoder: None, sequence: 0, buffer };
         session.greet()?;
         session.within_budget()?;
         if session.decoder.is_some() && !session.target.quiet {
@@ -178,13 +194,19 @@ impl<'w> Session<'w> {
     /// The RAM and flash that the device has used. Returns an error if its board has less.
     fn within_budget(&mut self) -> anyhow::Result<(Ram, usize)> {
         let (board, weights, ram) = (self.target.board, self.weights, self.link.ram()?);
+        if let Application::Detector { learns } = self.application {
+            let slots = if learns { flash_file::slots(weights.topology()) } else { 0 };
+            let needs = DetectorNeeds { weights: weights.length, ram: ram.used(), slots };
+            ensure_detector_fits(board, weights, &needs)?;
+            return Ok((ram, needs.flash()));
+        }
         let alone = self.decoder.as_ref().and_then(|_| weights.encoder().zip(weights.topology().encoder()));
         let (blob, topology) = match alone {
             Some((encoder, topology)) => (encoder.bytes().len(), topology),
             None => (weights.length, weights.topology().clone()),
         };
         let needs = Needs { weights: blob, ram: ram.used(), topology, code: weights.code_bytes() };
-        if self.learns {
+        if self.application == Application::Learner {
             let learning = learning_needs(needs);
             ensure_learning_fits(board, weights, &learning)?;
             return Ok((ram, learning.flash(board)));

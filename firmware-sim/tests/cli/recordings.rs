@@ -287,8 +287,8 @@ fn learn_adapts_to_recordings_and_monitor_uses_what_was_learned() {
     assert!(figure("false_alarms_after") < figure("false_alarms_before") && figure("auc_after") > auc, "{report}");
     assert_eq!(monitored["record"], 1, "{monitored}");
     let assert = place.run(&monitor.replace("--json ", "")).success();
-    assert!(stdout(&assert).contains("with learned parameters, record 1\n"), "{}", stdout(&assert));
-    assert!(stderr(&assert).contains("flash: flash: learned parameters, record 1"), "{}", stderr(&assert));
+    assert!(stdout(&assert).contains("with what was learned, record 1\n"), "{}", stdout(&assert));
+    assert!(stderr(&assert).contains("flash: flash: what was learned, record 1"), "{}", stderr(&assert));
     // Without the file, the device has the blob's, and says where others are.
     let assert = place.run(&monitor.replace(" --flash flash", "")).success();
     assert_eq!((&json(&assert)["record"], &json(&assert)["threshold"]), (&Value::Null, &UPPER.into()));
@@ -310,6 +310,53 @@ fn learn_adapts_to_recordings_and_monitor_uses_what_was_learned() {
     ] {
         assert!(text.contains(part), "{part:?} in {text}");
     }
+}
+
+#[test]
+fn a_refused_run_of_learning_fails_and_leaves_the_device_as_it_was() {
+    // The windows are more than half above it.
+    const UPPER: u32 = 9_000;
+    let place = place(&moved());
+    place.write("sensor.blob", &blob(&net(), UPPER));
+    let learn =
+        format!("learn --data runs.csv --weights sensor.blob {COLUMNS} --first 200 --flash flash --out out.png");
+    let assert = place.run(&learn).code(1);
+    let (text, error) = (stdout(&assert), stderr(&assert));
+    assert!(error.contains("\nerror: the device has refused the run: its windows are too different"), "{error}");
+    assert!(error.ends_with("; --foreign learns from them all the same\n"), "{error}");
+    assert!(text.contains("\ntried to learn from the 200 first normal windows: out.png\n"), "{text}");
+    assert!(text.contains(&format!("\n                     before\n  threshold      {UPPER:10}\n")), "{text}");
+    assert!(text.contains("\nrefused: nothing of the run is kept\n  nothing was learned yet\n"), "{text}");
+    assert!(Gray::read(&place.path("out.png")).is_ok_and(|picture| picture.height == 480));
+    let report = json(&place.run(&learn.replace("learn", "learn --json")).code(1));
+    assert_eq!((&report["persisted"], &report["threshold_after"]), (&false.into(), &UPPER.into()), "{report}");
+    // Forced, it learns.
+    let report = json(&place.run(&learn.replace("learn", "learn --json --foreign")).success());
+    assert_eq!((&report["persisted"], &report["record"]), (&true.into(), &1.into()), "{report}");
+}
+
+#[test]
+fn a_detector_has_one_figure_for_its_flash() {
+    let place = place(&moved());
+    let options = format!("--data runs.csv --weights sensor.blob {COLUMNS}");
+    let budget = json(&place.run("budget --json --weights sensor.blob --board nucleo-f446re").success());
+    let [row] = &budget["detectors"].as_array().unwrap()[..] else { panic!("{budget}") };
+    // The code of a detector is estimated as 44 KiB.
+    let expected = blob(&net(), THRESHOLD).len() + 44 * 1024;
+    assert_eq!((&row["flash_bytes"], &budget["budget"]), (&expected.into(), &Value::Null));
+    for command in [
+        format!("monitor --json {options} --out m.png"),
+        format!("learn --json {options} --flash flash --foreign"),
+        "verify --json --rows 20 --weights sensor.blob --link in-process".into(),
+    ] {
+        assert_eq!(json(&place.run(&command).success())["flash_bytes"], expected, "{command}");
+    }
+    let small = place.run(&format!("learn {options} --flash flash --board stm32f103")).code(1);
+    let error = stderr(&small);
+    assert!(
+        error.contains("over budget: learning with the detector 16-8-4-8-16 on stm32f103 exceeds RAM by "),
+        "{error}"
+    );
 }
 
 #[test]

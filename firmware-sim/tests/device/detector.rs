@@ -48,6 +48,30 @@ fn each_board_computes_the_rows_and_scores_of_this_process() {
 }
 
 #[test]
+fn bench_measures_the_detector_in_a_blob() {
+    let spec = Spec { channels: 3, window: 20, hop: 7, rate: 0.0, front_end: FrontEnd::Raw };
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("blob"), blob(&spec, 1)).unwrap();
+    let bench = |arguments: &[&str]| {
+        let mut command = cargo_bin_cmd!("firmware-sim");
+        command.current_dir(folder.path()).args(["bench", "--weights", "blob", "--rows", "12", "--json"]);
+        command.args(arguments).assert()
+    };
+    for board in ["mps2-an386", "microbit"] {
+        let report = object(bench(&["--board", board]));
+        let figures = &report[format!("{board}-60-9r-3-9-60")];
+        let number = |key: &str| figures[key].as_u64().unwrap();
+        // Two products of 60 · 9 and 9 · 3 weights each, at half an instruction and more for a weight.
+        assert!((567..60_000).contains(&number("network_instructions")), "{report}");
+        assert!((60..60_000).contains(&number("front_end_instructions")), "{report}");
+        assert_eq!(figures["step_instructions"].is_u64(), board == "mps2-an386", "{report}");
+    }
+    let refused = bench(&["--data", "."]).code(1);
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.ends_with("error: --data: a detector is measured with pseudo-random samples\n"), "{said}");
+}
+
+#[test]
 fn a_window_that_is_too_long_for_a_board_is_refused_with_both_numbers() {
     let spec = Spec { channels: 3, window: 512, hop: 512, rate: 0.0, front_end: FrontEnd::Spectrum { bands: 11 } };
     let folder = tempfile::tempdir().unwrap();

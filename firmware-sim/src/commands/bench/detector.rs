@@ -1,16 +1,16 @@
-//! `firmware-sim bench --detector`: instructions of the front ends, code size and RAM of the image that takes samples, on
-//! an emulated board.
+//! `firmware-sim bench` of detectors: instructions, code size and RAM of the image that takes samples, on an emulated board.
 
 use super::{Images, ROWS};
 use crate::board::firmware::{BoardImages, Program};
 use crate::link::Ram;
 use crate::link::session::Session;
-use crate::random_samples::{noise, section, windows};
+use crate::random_samples::{noise, noise_in_scale, section, windows};
+use crate::samples::ensure_unused;
 use crate::weights::WeightsBlob;
 use crate::{args, flash_file, random};
 use anyhow::{Context, ensure};
 use autoencoder_core::crc::checksum;
-use autoencoder_core::front_end::{FrontEnd, Spec};
+use autoencoder_core::front_end::{FrontEnd, Section, Spec};
 use autoencoder_device::input::samples_in_command;
 use autoencoder_device::learn::{Begin, HELD_OUT, Method};
 use autoencoder_device::message::LearningCommand;
@@ -43,13 +43,30 @@ struct Figures {
     stack_bytes: usize,
 }
 
+/// Measures the front ends with a network of pseudo-random weights.
 pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     let mut images = Images::new(args, "--detector")?;
-    let board = args.common.target()?.emulated.context("no board")?;
+    let count = windows_of(args);
     for (name, spec) in &SPECS {
         let weights = random::weights_for(&TOPOLOGY.parse()?, &section(spec))?;
-        images.figures.push((format!("{}-{name}", board.name), measure(args, spec, &weights)?));
+        images
+            .figures
+            .push((format!("{}-{name}", images.board.name), measure(args, spec, &weights, &noise(spec, count))?));
     }
+    report(images)
+}
+
+/// Measures the detector in a blob.
+pub fn run_blob(args: &args::Bench, weights: &WeightsBlob, section: &Section<'_>) -> anyhow::Result<String> {
+    ensure_unused("a detector is measured with pseudo-random samples", &[("--data", args.data.is_given())])?;
+    let mut images = Images::new(args, "of a detector")?;
+    let samples = noise_in_scale(section, windows_of(args))?;
+    let name = format!("{}-{}", images.board.name, weights.name());
+    images.figures.push((name, measure(args, &section.spec, weights, &samples)?));
+    report(images)
+}
+
+fn report(images: Images<'_, Figures>) -> anyhow::Result<String> {
     images.report(|text, figures| {
         let Figures {
             front_end_instructions,
@@ -71,17 +88,21 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     })
 }
 
-/// Measures one front end, and checks its rows.
-fn measure(args: &args::Bench, spec: &Spec, weights: &WeightsBlob) -> anyhow::Result<Figures> {
-    let count = args.rows.map_or(ROWS, |rows| rows as usize);
+/// The number of windows to measure on.
+fn windows_of(args: &args::Bench) -> usize {
+    args.rows.map_or(ROWS, |rows| rows as usize)
+}
+
+/// Measures one detector, and checks its rows.
+fn measure(args: &args::Bench, spec: &Spec, weights: &WeightsBlob, samples: &[f32]) -> anyhow::Result<Figures> {
+    let count = windows_of(args);
     let target = args.common.target()?;
     let board = target.emulated.context("no board")?;
-    let samples = noise(spec, count);
     let section = weights.section()?.context("no input section")?;
     let mut device = Session::detector(target, weights, None)?;
     let channels = usize::from(spec.channels);
     let (mut begun, mut front_end, mut network) = (0, 0, 0);
-    for window in windows(&section, &samples)? {
+    for window in windows(&section, samples)? {
         // All but the last sample, then the last one alone.
         let [from, last] = [begun, window.end - 1].map(|sample| sample * channels);
         ensure!(device.observe(&samples[from..last])?.is_empty(), "a window ends too early");
@@ -104,7 +125,7 @@ fn measure(args: &args::Bench, spec: &Spec, weights: &WeightsBlob) -> anyhow::Re
     let front_end = front_end / count as u64;
     let mut step = None;
     if board.detector_learns() {
-        let (whole, used) = learn(args, spec, weights, &samples)?;
+        let (whole, used) = learn(args, spec, weights, samples)?;
         step = Some(whole.saturating_sub(front_end));
         ram = used;
     }

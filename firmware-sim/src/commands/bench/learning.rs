@@ -33,6 +33,11 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     let mut images = Images::new(args, "--learning")?;
     let weights = WeightsBlob::find(args.common.weights.as_deref())?;
     weights.ensure_whole("bench --learning")?;
+    ensure!(
+        weights.section()?.is_none(),
+        "{}: a detector, whose learning is measured without --learning",
+        weights.path.display()
+    );
     let data = args.data.path()?;
     let name = format!("{}-{}-learn", STAND_IN.name, weights.name());
     images.figures.push((name, adapting(args, &data, &weights)?));

@@ -9,10 +9,10 @@ mod detector;
 mod learning;
 mod profile;
 
-use crate::board::ENGINE_ACTIVATIONS;
 use crate::board::budget_file::BudgetFile;
 use crate::board::firmware::Program;
 use crate::board::needs::activations;
+use crate::board::{Board, ENGINE_ACTIVATIONS};
 use crate::link::flashed::Firmware;
 use crate::link::measure::{Estimate, ensure_room};
 use crate::link::report::Report;
@@ -60,19 +60,21 @@ struct Figures {
 /// The measurements of images by their names, for a command that runs in the emulator alone.
 struct Images<'a, F> {
     args: &'a args::Bench,
+    board: &'static Board,
     budget: Option<BudgetFile>,
     figures: Vec<(String, F)>,
 }
 
 impl<'a, F: Serialize> Images<'a, F> {
-    /// No measurements so far. `option` is the one that asks for them.
-    fn new(args: &'a args::Bench, option: &str) -> anyhow::Result<Self> {
+    /// No measurements so far. `what` asks for them.
+    fn new(args: &'a args::Bench, what: &str) -> anyhow::Result<Self> {
         ensure!(
             args.common.link == Kind::Qemu,
-            "bench {option} measures images, which only the emulator can do (--link qemu)"
+            "bench {what} measures images, which only the emulator can do (--link qemu)"
         );
         let budget = args.budget.as_deref().map(BudgetFile::read).transpose()?;
-        Ok(Self { args, budget, figures: Vec::new() })
+        let board = args.common.target()?.emulated.context("no board")?;
+        Ok(Self { args, board, budget, figures: Vec::new() })
     }
 
     /// The figures as an object, or as what `text` writes of each image; with an error if one exceeds its budget.
@@ -123,6 +125,9 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
         }
         None => WeightsBlob::find(args.common.weights.as_deref())?,
     };
+    if let Some(section) = weights.section()? {
+        return detector::run_blob(args, &weights, &section);
+    }
     weights.ensure_encodes("bench")?;
     let rows = if args.network.get().is_some() {
         let mut random = Random::new();

@@ -1,6 +1,9 @@
 //! What a detector needs: window, front end, network and monitor, and learning.
 
-use crate::board::{Board, DETECTOR_CODE_BYTES, UNLIMITED};
+use super::measured::Measured;
+use crate::args;
+use crate::board::needs::DetectorNeeds;
+use crate::board::{Board, DETECTOR_CODE_BYTES, RESERVE, UNLIMITED};
 use crate::flash_file;
 use crate::link::session::Session;
 use crate::link::{Kind, Ram, Target};
@@ -17,18 +20,18 @@ use std::fmt::Write;
 const EXAMPLE: Spec = Spec { channels: 6, window: 64, hop: 16, rate: 0.0, front_end: FrontEnd::Raw };
 const EXAMPLE_LAYERS: &str = "384-64-24-64-384";
 
-/// The memory that a detector needs.
-pub struct DetectorNeeds {
+/// The estimate for a detector.
+pub struct DetectorEstimate {
     name: String,
     /// Bytes of the blob.
     weights: usize,
     /// RAM without learning, and with it.
     ram: [Ram; 2],
-    /// Bytes of flash for the learned parameters.
+    /// Bytes of flash for what it learns.
     kept: usize,
 }
 
-impl DetectorNeeds {
+impl DetectorEstimate {
     /// The needs of a detector in a blob; `None` if the network takes rows.
     pub fn of(weights: &WeightsBlob) -> anyhow::Result<Option<Self>> {
         let Some(section) = weights.section()? else { return Ok(None) };
@@ -46,36 +49,50 @@ impl DetectorNeeds {
         Self::of(&random::weights_for(&EXAMPLE_LAYERS.parse()?, &section(&EXAMPLE))?)
     }
 
+    /// Its needs without learning, and with it.
+    fn needs(&self) -> [DetectorNeeds; 2] {
+        [0, 1].map(|i| DetectorNeeds { weights: self.weights, ram: self.ram[i].used(), slots: i * self.kept })
+    }
+
     /// Bytes of flash for weights and code.
     fn flash(&self) -> usize {
-        self.weights.saturating_add(DETECTOR_CODE_BYTES)
+        self.needs()[0].flash()
     }
 
     /// Whether a board has room for it, without learning and with it.
     fn fits(&self, board: &Board) -> [bool; 2] {
-        let flash = [self.flash(), self.flash().saturating_add(self.kept)];
-        [0, 1].map(|i| flash[i] <= board.flash && self.ram[i].used() <= board.free_ram())
+        self.needs().map(|needs| needs.fit(board))
     }
 
     /// Writes what each board has for it.
     pub fn text(&self, text: &mut String, boards: &[&Board]) -> std::fmt::Result {
         let [frozen, learning] = self.ram;
-        writeln!(text, "\na detector: {}", self.name)?;
+        writeln!(text, "a detector: {}", self.name)?;
         for (what, ram) in [("without learning", frozen), ("with learning", learning)] {
             let Ram { statics, stack, .. } = ram;
             writeln!(text, "  {what:16}  RAM {:6} = static {statics} + stack {stack}", ram.used())?;
         }
-        writeln!(text, "board            flash of available    kept   fits  learns")?;
+        writeln!(text, "board            flash of available    kept     RAM of available   fits  learns")?;
         let yes = |yes: bool| if yes { "yes" } else { "no" };
         for board in boards {
             let [fits, learns] = self.fits(board).map(yes);
-            let (name, flash) = (board.name, self.flash());
-            writeln!(text, "{name:14} {flash:7} {:12}  {:6}   {fits:4}  {learns}", board.flash, self.kept)?;
+            writeln!(
+                text,
+                "{:14} {:7} {:12}  {:6}  {:6} {:12}   {fits:4}  {learns}",
+                board.name,
+                self.flash(),
+                board.flash,
+                self.kept,
+                frozen.used(),
+                board.free_ram()
+            )?;
         }
         writeln!(
             text,
-            "Of the code, {DETECTOR_CODE_BYTES} bytes are estimated. With learning, the flash also keeps the learned \
-             parameters, and\nthe RAM the windows that a run goes over again."
+            "Flash: the weights and the code, which is estimated as {DETECTOR_CODE_BYTES} bytes. RAM: measured in this process; \
+             {RESERVE} bytes of\neach board's RAM are kept free. A detector that learns also keeps what it has learned in \
+             flash (kept), and in RAM the\nwindows that a run goes over again. The image of an emulated board may have smaller \
+             buffers."
         )
     }
 
@@ -104,6 +121,30 @@ impl DetectorNeeds {
 fn describe(section: &Section<'_>) -> String {
     let Spec { channels, window, .. } = section.spec;
     format!("windows of {window} samples of {channels} channels")
+}
+
+/// What a detector needs of the boards and, on a device, what it takes.
+pub fn run(
+    args: &args::Budget,
+    target: &Target,
+    boards: &[&Board],
+    weights: &WeightsBlob,
+    estimate: &DetectorEstimate,
+) -> anyhow::Result<String> {
+    let measured = match target.link {
+        Kind::InProcess => None,
+        _ => Some(Measured::detector(target, weights, estimate.ram[0].used())?),
+    };
+    if args.common.json {
+        let measured = measured.map(|measured| measured.json());
+        return Ok(format!("{}\n", json!({ "detectors": estimate.json(boards), "measured": measured })));
+    }
+    let mut text = String::new();
+    estimate.text(&mut text, boards)?;
+    if let Some(measured) = measured {
+        measured.text(&mut text)?;
+    }
+    Ok(text)
 }
 
 /// The RAM of a detector in this process. It observes a window or, with a flash, learns from some.

@@ -1,23 +1,22 @@
 //! `firmware-sim budget`
 
 mod detector;
+mod measured;
 
 use crate::args;
-use crate::board::firmware::Program;
-use crate::board::needs::{Footprint, Needs};
+use crate::board::needs::Footprint;
 use crate::board::{BOARDS, Board, CODE_BYTES, LEARNING_CODE_BYTES, RESERVE};
-use crate::link::flashed::Firmware;
-use crate::link::measure::{Estimate, ensure_room, footprint};
-use crate::link::session::Session;
+use crate::link::measure::{Estimate, ensure_room};
 use crate::link::training;
-use crate::link::{Kind, Ram, Target};
+use crate::link::{Kind, Ram};
 use crate::random;
 use crate::weights::WeightsBlob;
 use autoencoder_core::Topology;
 use autoencoder_core::topology::NAMES;
 use autoencoder_device::tiny;
 use autoencoder_io::topology::{ensure_autoencoder, name};
-use detector::DetectorNeeds;
+use detector::DetectorEstimate;
+use measured::Measured;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -38,6 +37,11 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
         Some(weights) => weights.ensure_readable(target.board).map(|()| boards)?,
         None => boards,
     };
+    if let Some(weights) = &weights
+        && let Some(estimate) = DetectorEstimate::of(weights)?
+    {
+        return detector::run(args, &target, &boards, weights, &estimate);
+    }
     // Without weights, the sizes alone are enough. The network may be too large to build.
     let named = || NAMES.into_iter().filter_map(Topology::named).collect();
     let topologies: Vec<Topology> = match (&weights, network.get()) {
@@ -50,9 +54,8 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
         None => topologies.iter().map(Estimate::of_sizes).collect::<anyhow::Result<_>>()?,
     };
     let detector = match (&weights, network.get()) {
-        (Some(weights), _) => DetectorNeeds::of(weights)?,
-        (None, Some(_)) => None,
-        (None, None) => DetectorNeeds::example()?,
+        (None, None) => DetectorEstimate::example()?,
+        _ => None,
     };
     let measured = match &topologies[..] {
         [topology] if device => {
@@ -62,7 +65,7 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
                 ensure_room(&target, topology, &estimates[0].footprint, &name(topology))?; // before making the weights
                 random::weights(topology)?
             };
-            Some(Measured::new(&target, &weights)?)
+            Some(Measured::codec(&target, &weights)?)
         }
         _ => None,
     };
@@ -94,6 +97,7 @@ pub fn run(args: &args::Budget) -> anyhow::Result<String> {
     let mut text = String::new();
     table(&mut text, &estimates, training, &boards)?;
     if let Some(detector) = detector {
+        writeln!(text)?;
         detector.text(&mut text, &boards)?;
     }
     if let Some(measured) = measured {
@@ -198,97 +202,4 @@ fn json(estimate: &Estimate, board: &Board) -> Value {
         "kept_bytes": learning.slots,
         "learns": learning.on(board).to_string(),
     })
-}
-
-/// The usage that a device reports, beside the estimate.
-struct Measured {
-    link: Kind,
-    /// The emulated board, or the named one.
-    board: &'static Board,
-    topology: String,
-    /// For the whole network, or for its encoder if the device holds only that.
-    estimate: Needs,
-    encoder_alone: bool,
-    /// Bytes of the image in flash; `None` for a board on a serial port.
-    image: Option<usize>,
-    weights: usize,
-    ram: Ram,
-}
-
-impl Measured {
-    /// Runs each command of the network on a device, and asks the device for its usage.
-    fn new(target: &Target, weights: &WeightsBlob) -> anyhow::Result<Self> {
-        let mut device = Session::open(target.clone(), weights)?;
-        let (board, image) = match target.emulated {
-            Some(board) => {
-                let firmware = Firmware::new(board, weights)?;
-                (board, Some(firmware.images.layout(Program::Application)?.flash))
-            }
-            None => (target.board, None),
-        };
-        let encoder_alone = device.encoder_alone();
-        // The depth of the stack does not depend on the values. Some are zero and some are not.
-        let row: Vec<u8> = (0..weights.row()).map(|i| if i % 3 == 0 { 0 } else { i as u8 }).collect();
-        let topology = weights.topology();
-        if topology.has_encoder() && topology.has_decoder() {
-            device.reconstruct(&row)?;
-            if !encoder_alone {
-                device.score(&row)?;
-            }
-        } else if topology.has_encoder() {
-            device.encode(&row)?;
-        } else {
-            device.decode(weights.crc, &vec![1; weights.code_bytes()])??;
-        }
-        let Footprint { whole, halves } = footprint(weights)?;
-        let encoder = weights.encoder().filter(|_| encoder_alone);
-        Ok(Self {
-            link: target.link.clone(),
-            board,
-            topology: weights.name(),
-            estimate: halves.filter(|_| encoder_alone).map_or(whole, |[encoder, _]| encoder),
-            encoder_alone,
-            image,
-            weights: encoder.map_or(weights.length, |encoder| encoder.bytes().len()),
-            ram: device.finish()?.ram,
-        })
-    }
-
-    fn json(&self) -> Value {
-        let Self { link, board, topology, estimate, encoder_alone, image, weights, ram } = self;
-        json!({
-            "link": link.to_string(),
-            "board": board.name,
-            "topology": topology,
-            "encoder_only": encoder_alone,
-            "flash_bytes": image.map(|image| image + weights),
-            "image_bytes": image,
-            "weights_bytes": weights,
-            "ram_bytes": ram.used(),
-            "static_bytes": ram.statics,
-            "spare_bytes": ram.spare,
-            "stack_bytes": ram.stack,
-            "flash_estimate": estimate.flash(board),
-            "ram_estimate": estimate.ram,
-        })
-    }
-
-    fn text(&self, text: &mut String) -> std::fmt::Result {
-        let Self { link, board, topology, estimate, encoder_alone, image, weights, ram } = self;
-        let half = if *encoder_alone { ", the encoder alone" } else { "" };
-        writeln!(text, "\n{topology}{half} on {}, --link {link}\n         estimate  measured", board.name)?;
-        let flash = image.map_or("unknown".to_owned(), |image| (image + weights).to_string());
-        let parts = image.map_or("image unknown".to_owned(), |image| format!("image {image}"));
-        writeln!(text, "  flash  {:8}  {flash:>8}   {parts}, weights {weights}", estimate.flash(board))?;
-        let Ram { statics, spare, stack, .. } = ram;
-        writeln!(text, "  RAM    {:8}  {:8}   static {statics}, stack {stack}", estimate.ram, ram.used())?;
-        if *spare > 0 {
-            let all = ram.used() + spare;
-            writeln!(
-                text,
-                "                   {all:8}   with the {spare} bytes that the image has for larger networks"
-            )?;
-        }
-        Ok(())
-    }
 }

@@ -7,6 +7,7 @@ use crate::rows::mse;
 use crate::terminal::{note, progress};
 use crate::weights::WeightsBlob;
 use crate::writable::{ensure_other, ensure_writable};
+use anyhow::bail;
 use autoencoder_core::blob::Thresholds;
 use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, Rejection, Saved};
 use autoencoder_device::message::LearningCommand;
@@ -121,6 +122,16 @@ impl Run<'_> {
         self.judgement.kept.is_ok()
     }
 
+    /// Returns an error if the device has refused the run, which only `--foreign` changes.
+    pub fn ensure_accepted(&self) -> anyhow::Result<()> {
+        match self.judgement.kept {
+            Err(rejection) if is_refusal(rejection) => {
+                bail!("the device has refused the run: {rejection}; --foreign learns from them all the same")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The MSE of the held-out rows before the run and after it, if there were enough to judge by.
     pub fn held_out(&self) -> Option<[f64; 2]> {
         let Judgement { before, after, kept } = self.judgement;
@@ -162,9 +173,7 @@ impl Run<'_> {
                 "thresholds alone, kept as record {record} in the device's flash: {flash}; the windows are no drift, \
                  or the parameters did not clearly help"
             )?,
-            Err(rejection @ (Rejection::Foreign | Rejection::Clipped)) => {
-                writeln!(text, "refused: {rejection}; --foreign learns from them all the same")?;
-            }
+            Err(rejection) if is_refusal(rejection) => writeln!(text, "refused: nothing of the run is kept")?,
             Err(rejection) => writeln!(text, "rolled back: {rejection}")?,
         }
         writeln!(text, "  {}", describe(self.now))?;
@@ -174,4 +183,9 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a run is rejected because of what its windows are, not because it did not help.
+const fn is_refusal(rejection: Rejection) -> bool {
+    matches!(rejection, Rejection::Foreign | Rejection::Clipped)
 }

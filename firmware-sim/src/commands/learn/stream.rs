@@ -17,6 +17,7 @@ use autoencoder_io::plot::{PlotError, Stream};
 use autoencoder_io::windows::Kind;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::iter;
 
 /// Times that the device goes over the windows that it has room for.
 const PASSES: u8 = 2;
@@ -50,15 +51,15 @@ pub fn run(args: &args::Learn) -> anyhow::Result<String> {
     // A run that is not kept leaves the device as it was.
     let after = if run.is_kept() {
         let after = learning.after(|session| observe(session, &rest))?;
-        Measured::new(&samples, &parts.rest, run.thresholds, &after)
+        Some(Measured::new(&samples, &parts.rest, run.thresholds, &after))
     } else {
-        before.clone()
+        None
     };
     let report = learning.session.finish()?;
     let outcome = Outcome { args, samples: &samples, parts: &parts, run, before, after };
     let picture = outcome.draw();
     let text = report.output(args.common.json, || outcome.json(), |text| outcome.text(text))?;
-    text_after(text, picture)
+    text_after(text, picture.map_err(Into::into).and_then(|()| outcome.run.ensure_accepted()))
 }
 
 /// The windows to learn from, and those to measure on.
@@ -111,7 +112,6 @@ fn observe(session: &mut Session<'_>, steps: &[Step<'_>]) -> anyhow::Result<Vec<
 }
 
 /// What the device reports about the rest.
-#[derive(Clone)]
 struct Measured {
     thresholds: Thresholds,
     scores: Vec<u32>,
@@ -147,31 +147,36 @@ struct Outcome<'a> {
     parts: &'a Parts,
     run: Run<'a>,
     before: Measured,
-    after: Measured,
+    /// `None` if the device has kept nothing of the run.
+    after: Option<Measured>,
 }
 
 impl Outcome<'_> {
-    /// Draws the rest before and after, one below the other.
+    /// Draws the rest before and after, one below the other. A run of which nothing is kept has no picture after it.
     fn draw(&self) -> Result<(), PlotError> {
-        let Self { samples, parts, .. } = self;
+        let Self { samples, parts, before, after, .. } = self;
         let labels: Vec<u32> = parts.rest.iter().map(|window| samples.places[*window].label).collect();
         let names = samples.label_names();
-        let after = if self.run.is_kept() { "after learning" } else { "after learning: rolled back" };
-        let streams = [("before learning", &self.before), (after, &self.after)].map(|(title, measured)| Stream {
-            title,
-            scores: &measured.scores,
-            thresholds: measured.thresholds,
-            drifted: &measured.drifted,
-            labels: if samples.labelled { &labels } else { &[] },
-            names: &names,
-            seconds: samples.hop_seconds(),
-        });
+        let first = if after.is_some() { "before learning" } else { "before learning, of which nothing is kept" };
+        let measured = iter::once((first, before)).chain(after.as_ref().map(|after| ("after learning", after)));
+        let streams: Vec<Stream<'_>> = measured
+            .map(|(title, measured)| Stream {
+                title,
+                scores: &measured.scores,
+                thresholds: measured.thresholds,
+                drifted: &measured.drifted,
+                labels: if samples.labelled { &labels } else { &[] },
+                names: &names,
+                seconds: samples.hop_seconds(),
+            })
+            .collect();
         Stream::write_all(&streams, &self.args.out)
     }
 
     /// Fractions are between 0 and 1; what cannot be computed is null.
     fn json(&self) -> Value {
-        let Self { args, before, after, parts, .. } = self;
+        let Self { args, before, parts, .. } = self;
+        let after = self.after.as_ref().unwrap_or(before);
         let share = |share: Option<Proportion>| share.map(|share| share.share());
         let mut keys = json!({
             "windows": self.samples.places.len(),
@@ -197,26 +202,30 @@ impl Outcome<'_> {
         let Self { args, samples, parts, run, before, after } = self;
         writeln!(text, "{}: {}", args.data.describe(), samples.describe())?;
         let kind = if samples.labelled { "first normal windows" } else { "first windows" };
-        writeln!(text, "learned from the {} {kind}: {}", parts.learned.len(), args.out.display())?;
+        let tried = if run.is_kept() { "learned" } else { "tried to learn" };
+        writeln!(text, "{tried} from the {} {kind}: {}", parts.learned.len(), args.out.display())?;
         run.chart(text)?;
         let rest = &parts.rest;
         let faulty = rest.iter().filter(|window| samples.faulty[**window]).count();
-        let normal = format!("of {} to measure on", counted(rest.len() - faulty, "normal window"));
-        let all = format!("of {} to measure on", counted(rest.len(), "window"));
-        writeln!(text, "                     before      after")?;
-        writeln!(text, "  threshold      {:10} {:10}", before.thresholds.upper, after.thresholds.upper)?;
-        for (name, shares, of) in [
-            ("above it", [before.above, after.above].map(|share| share.filter(|_| !samples.labelled)), all),
-            ("false alarms", [before.false_alarms, after.false_alarms], normal),
-            ("detected", [before.detected, after.detected], format!("of {}", counted(faulty, "faulty window"))),
+        let normal = format!("   of {} to measure on", counted(rest.len() - faulty, "normal window"));
+        let all = format!("   of {} to measure on", counted(rest.len(), "window"));
+        let faulty = format!("   of {}", counted(faulty, "faulty window"));
+        // `None` if there is no such number.
+        let cells = |cell: &dyn Fn(&Measured) -> Option<String>| -> Option<String> {
+            iter::once(before).chain(after).map(cell).collect()
+        };
+        let percent = |share: Option<Proportion>| share.map(|share| format!(" {:8.2} %", 100.0 * share.share()));
+        writeln!(text, "                     before{}", if after.is_some() { "      after" } else { "" })?;
+        for (name, cells, of) in [
+            ("threshold", cells(&|measured| Some(format!(" {:10}", measured.thresholds.upper))), ""),
+            ("above it", cells(&|measured| percent(measured.above.filter(|_| !samples.labelled))), &all),
+            ("false alarms", cells(&|measured| percent(measured.false_alarms)), &normal),
+            ("detected", cells(&|measured| percent(measured.detected)), &faulty),
+            ("AUC", cells(&|measured| measured.auc.map(|auc| format!(" {auc:10.4}"))), ""),
         ] {
-            if let [Some(before), Some(after)] = shares {
-                let [before, after] = [before, after].map(|share| 100.0 * share.share());
-                writeln!(text, "  {name:13}  {before:8.2} % {after:8.2} %   {of}")?;
+            if let Some(cells) = cells {
+                writeln!(text, "  {name:14}{cells}{of}")?;
             }
-        }
-        if let [Some(before), Some(after)] = [before.auc, after.auc] {
-            writeln!(text, "  AUC            {before:10.4} {after:10.4}")?;
         }
         if let Some([before, after]) = run.held_out() {
             writeln!(

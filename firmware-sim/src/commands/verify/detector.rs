@@ -5,6 +5,7 @@ use super::plain::{PlainNetwork, digest};
 use crate::args;
 use crate::link::session::Session;
 use crate::random_samples::{hard, windows};
+use crate::samples::ensure_unused;
 use crate::weights::WeightsBlob;
 use anyhow::bail;
 use autoencoder_core::crc::{Digest, checksum};
@@ -22,6 +23,7 @@ pub fn run(
     against: &WeightsBlob,
     section: &Section<'_>,
 ) -> anyhow::Result<String> {
+    ensure_unused("a detector is compared on pseudo-random samples", &[("--data", args.data.is_given())])?;
     let count = args.rows.map_or(WINDOWS, |rows| rows as usize);
     let samples = hard(&section.spec, count);
     let reference = PlainNetwork::new(against)?;

@@ -34,7 +34,7 @@ fn session(weights: &WeightsBlob, device: impl FnMut(&[u8]) -> Result<Vec<u8>, L
         weights,
         target: Target::new(&Kind::InProcess, None, true).unwrap(),
         link,
-        learns: false,
+        application: Application::Codec,
         record: None,
         decoder: None,
         sequence: 0,

@@ -39,24 +39,27 @@ impl Stream<'_> {
         Self::write_all(std::slice::from_ref(self), path)
     }
 
-    /// Draws streams into a PNG, one below the other.
+    /// Draws streams into a PNG, one below the other, with the same axis of scores.
     pub fn write_all(streams: &[Self], path: &Path) -> Result<(), PlotError> {
         super::write(path, size(streams.len()), |area| Self::draw_all(streams, area))
     }
 
     fn draw_all(streams: &[Self], area: &Area<'_>) -> Result<(), DrawingError> {
         let areas = area.split_evenly((streams.len(), 1));
-        streams.iter().zip(&areas).try_for_each(|(stream, area)| stream.draw(area))
+        let shown =
+            |stream: &Self| stream.scores.iter().copied().chain(stream.lines()).map(f64::from).collect::<Vec<_>>();
+        let range = log_range(streams.iter().flat_map(shown));
+        streams.iter().zip(&areas).try_for_each(|(stream, area)| stream.draw(area, range))
     }
 
-    fn draw(&self, area: &Area<'_>) -> Result<(), DrawingError> {
+    /// Draws one stream, with an axis of scores from `low` to `high`.
+    fn draw(&self, area: &Area<'_>, (low, high): (f64, f64)) -> Result<(), DrawingError> {
         const STRIP: i32 = 14;
         const FEW: usize = 60;
         assert_eq!(self.scores.len(), self.drifted.len(), "windows with a score, and with a verdict");
         assert!([0, self.scores.len()].contains(&self.labels.len()), "windows with a label");
         let (step, unit) = self.time_axis();
         let end = self.scores.len().max(1) as f64 * step;
-        let (low, high) = log_range(self.scores.iter().copied().chain(self.lines()).map(f64::from));
         area.draw(&Text::new(clipped(self.title, 100), (12, 18), text(20, HPos::Left)))?;
         let top = legend(area, 32, &self.entries())? + if self.labels.is_empty() { 6 } else { STRIP + 10 };
         let mut chart = ChartBuilder::on(area)

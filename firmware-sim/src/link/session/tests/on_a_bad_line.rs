@@ -85,7 +85,8 @@ fn over_a_bad_line<T>(
         });
         let link = Box::new(Serial::open(path.as_ref()).unwrap());
         let target = Target::new(&Kind::Serial(path.into()), None, true).unwrap();
-        let outcome = Session::start(target, link, &weights, true).and_then(|mut session| ask(&mut session));
+        let outcome =
+            Session::start(target, link, &weights, Application::Learner).and_then(|mut session| ask(&mut session));
         done.store(true, Relaxed);
         (outcome, device.join().unwrap())
     })

@@ -14,7 +14,7 @@ fn stream<'a>(scores: &'a [u32], drifted: &'a [bool]) -> Stream<'a> {
 
 /// The columns of the chart that have a pixel of this colour, between two rows.
 fn columns_with(stream: &Stream<'_>, colour: RGBColor, rows: Range<usize>) -> Vec<usize> {
-    let pixels = super::super::pixels(SIZE, |area| stream.draw(area)).unwrap();
+    let pixels = super::super::pixels(SIZE, |area| Stream::draw_all(&[*stream], area)).unwrap();
     let width = SIZE.0 as usize;
     let has = |x: usize, y: usize| pixels[3 * (y * width + x)..][..3] == [colour.0, colour.1, colour.2];
     (72..width).filter(|x| rows.clone().any(|y| has(*x, y))).collect()
@@ -99,7 +99,7 @@ fn any_stream_can_be_drawn() {
             let drifted = vec![drifted; scores.len()];
             for thresholds in [Thresholds::NONE, Thresholds { lower: 0, upper: 0 }] {
                 let stream = Stream { thresholds, labels, names: &names, ..stream(scores, &drifted) };
-                super::super::pixels(SIZE, |area| stream.draw(area)).unwrap();
+                super::super::pixels(SIZE, |area| Stream::draw_all(&[stream], area)).unwrap();
             }
         }
     }
@@ -115,6 +115,20 @@ fn streams_below_each_other_are_those_of_single_pictures() {
     let first = stream(&scores, &drifted);
     let second = Stream { labels: &labels, names: &names, ..first };
     let both = super::super::pixels(size(2), |area| Stream::draw_all(&[first, second], area)).unwrap();
-    let single = [first, second].map(|stream| super::super::pixels(SIZE, |area| stream.draw(area)).unwrap());
+    let single =
+        [first, second].map(|stream| super::super::pixels(SIZE, |area| Stream::draw_all(&[stream], area)).unwrap());
     assert!(both == single.concat());
+}
+
+#[test]
+fn streams_below_each_other_have_one_axis_of_scores() {
+    let (scores, drifted) = (quiet(), vec![false; WINDOWS]);
+    let loud: Vec<u32> = scores.iter().map(|score| 1000 * score).collect();
+    let [quiet, loud] = [stream(&scores, &drifted), stream(&loud, &drifted)];
+    let draw = |streams: &[Stream<'_>]| {
+        super::super::pixels(size(streams.len()), |area| Stream::draw_all(streams, area)).unwrap()
+    };
+    let [both, reversed] = [draw(&[quiet, loud]), draw(&[loud, quiet])];
+    let (quiet_first, quiet_last) = (&both[..both.len() / 2], &reversed[both.len() / 2..]);
+    assert!(quiet_first == quiet_last && quiet_first != draw(&[quiet]));
 }
