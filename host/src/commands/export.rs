@@ -24,6 +24,7 @@ use host::export::{BlobMeta, Calibration, check, detector_blob, f32_blob, in_row
 use host::network::FloatNetwork;
 use host::train::qat::WeightFormat;
 use host::weights::{Metadata, onnx, safetensors};
+use std::fmt::Write;
 use std::iter;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,7 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     files::ensure_not_input(&path, iter::once(args.source.as_path()).chain(inputs))?;
     let start = if let ExportFormat::Blob(_) = args.format { &MAGIC[..] } else { &[] };
     files::ensure_replaceable(&path, start, &PROTECTED)?;
+    ensure_extension(&path, args.format)?;
     let file = BlobFile::read(&args.source)?;
     if let Some(written) = int8_in_rows(args, &file, &path)? {
         return Ok(written);
@@ -102,7 +104,19 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     if let Some(warning) = warning {
         eprintln!("{warning}");
     }
-    Ok(written(args, &path, &bytes, network.topology(), meta.steps))
+    let mut text = written(args, &path, &bytes, network.topology(), meta.steps);
+    if let Some(flash) = args.flash.as_ref().map(|flash| flash.display()) {
+        let format = args.format.name();
+        if source.has_learned_thresholds_alone() {
+            writeln!(
+                text,
+                "  {flash} holds thresholds alone, which {format} does not have: this is the blob's network"
+            )?;
+        } else {
+            writeln!(text, "  as learned in {flash}")?;
+        }
+    }
+    Ok(text)
 }
 
 /// The layout for Helium.
@@ -132,8 +146,19 @@ fn int8_in_rows(args: &args::Export, file: &BlobFile, path: &Path) -> anyhow::Re
 /// What was written.
 fn written(args: &args::Export, path: &Path, bytes: &[u8], topology: &Topology, steps: u32) -> String {
     let (bytes, topology, steps) = (bytes.len(), describe(topology), counted(steps, "step"));
-    let learned = args.flash.as_ref().map_or_else(String::new, |flash| format!(", as learned in {}", flash.display()));
-    format!("{}: {bytes} bytes, {}, {topology} after {steps}{learned}\n", path.display(), args.format.name())
+    format!("{}: {bytes} bytes, {}, {topology} after {steps}\n", path.display(), args.format.name())
+}
+
+/// Returns an error if the name of a file says that it is of another kind.
+fn ensure_extension(path: &Path, format: ExportFormat) -> anyhow::Result<()> {
+    let own = match format {
+        ExportFormat::Blob(_) => "blob",
+        _ => format.name(),
+    };
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let other = ["blob", "safetensors", "onnx", "c", "h"].contains(&extension) && extension != own;
+    ensure!(!other, "--out {}: --format {} writes a file that ends in .{own}", path.display(), format.name());
+    Ok(())
 }
 
 /// Where an export is written unless the command line says it.

@@ -48,6 +48,13 @@ pub fn run(args: &args::Import) -> anyhow::Result<String> {
             counted(compared.layers, "layer"),
             compared.largest
         )?;
+        let [low, high] = compared.inputs;
+        if low < 0.0 || high > 1.0 {
+            eprintln!(
+                "warning: {}: inputs from {low} to {high}; here an input is a number from 0 to 1, so the first layer has to scale it",
+                check.display()
+            );
+        }
     }
     files::replace(out, &blob, &PROTECTED)?;
     Ok(text)

@@ -22,6 +22,8 @@ pub struct NetworkFile {
     path: PathBuf,
     crc: u32,
     contents: Contents,
+    /// Whether a device has learned with this blob, and nothing but thresholds, which floats do not have.
+    thresholds_alone: bool,
 }
 
 enum Contents {
@@ -54,7 +56,7 @@ impl NetworkFile {
             let input = blob.input().map_err(|source| file.error(source))?.to_vec();
             Contents::Blob { network, steps, code_bits, input }
         };
-        Ok(Self { path: path.to_owned(), crc: crc32::checksum(file.bytes()), contents })
+        Ok(Self { path: path.to_owned(), crc: crc32::checksum(file.bytes()), contents, thresholds_alone: false })
     }
 
     /// The same of a file that may also be a blob of integers: the network is then the float network that computes the same.
@@ -83,9 +85,16 @@ impl NetworkFile {
             learned::channels(&network, &contents).with_context(|| flash.display().to_string())
         });
         let learned = learned.transpose()?;
-        let network = dequantise(&network, learned.as_ref().map(|(channels, _)| channels.as_slice()));
+        let learned = learned.as_ref().map(|(channels, _)| channels.as_slice());
+        let thresholds_alone = learned.is_some_and(|channels| learned::are_own(&network, channels));
+        let network = dequantise(&network, learned);
         let contents = Contents::Blob { network, steps: header.steps, code_bits: header.code_bits, input };
-        Ok(Self { path: path.to_owned(), crc: crc32::checksum(file.bytes()), contents })
+        Ok(Self { path: path.to_owned(), crc: crc32::checksum(file.bytes()), contents, thresholds_alone })
+    }
+
+    /// Whether the flash that was read holds nothing but thresholds, so that the network is that of the blob.
+    pub fn has_learned_thresholds_alone(&self) -> bool {
+        self.thresholds_alone
     }
 
     /// CRC-32 of the file. It tells one network from another.

@@ -21,6 +21,8 @@ pub struct Comparison {
     pub layers: usize,
     /// The largest difference, as a fraction of the largest output of its layer, or of 1.
     pub largest: f32,
+    /// The smallest and the largest input.
+    pub inputs: [f32; 2],
 }
 
 /// Why the outputs could not be compared, or that they differ.
@@ -105,7 +107,8 @@ pub fn compare(network: &FloatNetwork, arrays: &[Named]) -> Result<Comparison, C
     let output = find("output").ok_or(CheckError::Missing("output"))?;
     let mut x = rows(input, None, network.topology().inputs())?;
     let count = x.len() / network.topology().inputs();
-    let mut comparison = Comparison { rows: count, layers: 0, largest: 0.0 };
+    let inputs = x.iter().fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], x| [low.min(*x), high.max(*x)]);
+    let mut comparison = Comparison { rows: count, layers: 0, largest: 0.0, inputs };
     let mut first_known = true;
     for (i, layer) in network.layers().enumerate() {
         x = layer.forward(&x);
@@ -174,7 +177,7 @@ mod tests {
     #[test]
     fn equal_outputs_pass_and_the_layers_are_counted() {
         let all = compare(&network(0.0), &arrays(&["output", "layer.1", "input", "layer.0"])).unwrap();
-        assert_eq!(all, Comparison { rows: 3, layers: 2, largest: 0.0 });
+        assert_eq!(all, Comparison { rows: 3, layers: 2, largest: 0.0, inputs: [0.0, 5.0] });
         let ends = compare(&network(0.0), &arrays(&["input", "output"])).unwrap();
         assert_eq!((ends.rows, ends.layers), (3, 1));
         // The largest output is 20: 2e-3 is 1e-4 of it.

@@ -54,6 +54,12 @@ pub fn channels(network: &Network<'_>, flash: &[u8]) -> Result<(Vec<ChannelParam
     }
 }
 
+/// Whether learned channels are the blob's own: a run over samples may have kept thresholds alone.
+pub fn are_own(network: &Network<'_>, learned: &[ChannelParams]) -> bool {
+    let own = network.layers().flat_map(|layer| layer.channels());
+    own.map(IntoBytes::as_bytes).eq(learned.iter().map(IntoBytes::as_bytes))
+}
+
 /// The lengths that slots may have in a flash of this length, from the largest: half of it, in whole pages. The contents do not
 /// say how long a page is, which matters if their number is odd.
 fn slots(bytes: usize) -> impl Iterator<Item = usize> {

@@ -1,11 +1,18 @@
 //! Weights in and out: files that the frameworks themselves have made (`tests/frameworks`), and every command after an import.
 
 use crate::sandbox::{Sandbox, json};
+use autoencoder_core::Network;
+use autoencoder_core::adapt::copy_channels;
+use autoencoder_core::quant::ChannelParams;
+use autoencoder_device::flash::Nor;
+use autoencoder_device::learn::record_bytes;
+use autoencoder_device::store::{Store, slot_bytes};
 use autoencoder_io::blob_file::BlobFile;
 use host::FloatNetwork;
 use safetensors::{SafeTensors, serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
+use zerocopy::IntoBytes;
 
 /// The files, and the layers that they do not say.
 const FILES: [(&str, &str); 10] = [
@@ -204,13 +211,55 @@ fn what_was_exported_is_imported_as_it_was() {
             "short: the flash is too small for the learned parameters",
         ),
         ("artifacts/model.int8.blob --format onnx --flash noise", "noise: damaged: it holds no whole record"),
+        (
+            "artifacts/model.int8.blob --format f32 --out a.onnx",
+            "--out a.onnx: --format f32 writes a file that ends in .blob",
+        ),
+        (
+            "artifacts/model.int8.blob --format onnx --out a.safetensors",
+            "--out a.safetensors: --format onnx writes a file that ends in .onnx",
+        ),
     ] {
         for (name, bytes) in [("erased", vec![0xff; 32768]), ("short", vec![0xff; 4096]), ("noise", vec![7; 32768])] {
             fs::write(sandbox.path(name), bytes).unwrap();
         }
-        assert_eq!(sandbox.error(&format!("export {args} --out never")), format!("error: {expected}\n"));
+        let out = if args.contains("--out") { "" } else { " --out never" };
+        assert_eq!(sandbox.error(&format!("export {args}{out}")), format!("error: {expected}\n"));
     }
     assert!(!sandbox.path("never").exists());
+}
+
+/// A run over samples may keep thresholds alone: the blob's own channels are in the record.
+#[test]
+fn an_export_says_what_of_the_flash_is_in_it() {
+    let sandbox = Sandbox::new();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/watch.int8.blob");
+    fs::copy(shipped, sandbox.path("watch.blob")).unwrap();
+    let blob = fs::read(sandbox.path("watch.blob")).unwrap();
+    let file = BlobFile::new(Path::new("watch.blob"), &blob);
+    let network = Network::new(file.open().unwrap()).unwrap();
+    let mut channels = vec![ChannelParams::default(); network.channels()];
+    copy_channels(&network, &mut channels);
+    let length = record_bytes(channels.len());
+    let export = |channels: &[ChannelParams]| {
+        let mut flash: Nor<Vec<u8>> = Nor::new(vec![0xff; 2 * slot_bytes(length, 4096)]);
+        let mut store = Store::new(&mut flash, network.blob().crc(), length).unwrap();
+        store.save([channels.as_bytes(), &[1; 8]]).unwrap();
+        fs::write(sandbox.path("flash"), flash.bytes()).unwrap();
+        let assert = sandbox.host("export watch.blob --format f32 --flash flash --out learned.blob").assert().success();
+        let written = fs::read(sandbox.path("learned.blob")).unwrap();
+        (String::from_utf8(assert.get_output().stdout.clone()).unwrap(), written)
+    };
+    let (said, own) = export(&channels);
+    assert!(
+        said.ends_with("\n  flash holds thresholds alone, which f32 does not have: this is the blob's network\n"),
+        "{said}"
+    );
+    sandbox.host("export watch.blob --format f32 --out own.blob").assert().success();
+    assert!(own == fs::read(sandbox.path("own.blob")).unwrap());
+    channels[0].multiplier /= 2;
+    let (said, learned) = export(&channels);
+    assert!(said.ends_with("\n  as learned in flash\n") && learned != own, "{said}");
 }
 
 /// The front end of a sensor goes with the network, and comes back.
