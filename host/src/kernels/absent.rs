@@ -12,6 +12,10 @@ impl Avx512 {
         None
     }
 
+    pub(crate) fn multiplies_fast(self) -> bool {
+        match self {}
+    }
+
     pub(crate) fn pack_bf16(self, _: &[f32], _: usize, _: &mut [Line], _: &mut [Line], _: usize) {
         match self {}
     }

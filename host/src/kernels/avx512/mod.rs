@@ -16,7 +16,7 @@ mod loops;
 
 use super::layout::{Left, Line, List, NARROW, Part, STRIP};
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, __mmask16, _mm512_add_epi32, _mm512_castps_si512, _mm512_castsi512_ps,
+    __cpuid, __m512, __m512bh, __m512i, __mmask16, _mm512_add_epi32, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_mask_storeu_ps,
     _mm512_maskz_compress_epi32, _mm512_maskz_loadu_epi32, _mm512_maskz_loadu_ps, _mm512_or_si512,
     _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4,
@@ -36,6 +36,15 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512bf16");
         detected.then_some(Self(()))
+    }
+
+    /// Whether `VDPBF16PS` multiplies twice as many numbers in a cycle as instructions in `f32` do: on AMD's processors. On Intel's
+    /// Sapphire Rapids, a step in bfloat16 takes 1.25 times as long as one in `f32`.
+    pub(crate) fn multiplies_fast(self) -> bool {
+        // SAFETY: every processor with AVX-512 has the instruction.
+        #[allow(unused_unsafe, reason = "safe in newer versions than the oldest one that is supported")]
+        let vendor = unsafe { __cpuid(0) };
+        [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).as_flattened() == b"AuthenticAMD"
     }
 
     /// Rounds up to sixteen rows of `columns` numbers and packs them twice: into tiles, and into the first lines of strips of

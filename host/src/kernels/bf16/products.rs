@@ -67,6 +67,11 @@ impl Bf16 {
         Avx512::detect().map(|avx512| Self { avx512 })
     }
 
+    /// Whether they are faster than any others on this processor.
+    pub fn is_fastest(self) -> bool {
+        self.avx512.multiplies_fast()
+    }
+
     /// Computes sixteen rows of `y = x·Wᵀ`, or the fewer last ones, `ROWS` rows and `STRIPS` strips at a time. `tiles` holds the
     /// rows of `x`; `list` is scratch memory.
     fn sixteen_rows<const ROWS: usize, const STRIPS: usize>(

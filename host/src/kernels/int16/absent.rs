@@ -17,6 +17,10 @@ impl Dot {
         Vec::new()
     }
 
+    pub(super) fn has_avx512(self) -> bool {
+        match self {}
+    }
+
     pub(super) fn dense(self, _: Dense<'_>) {
         match self {}
     }

@@ -1,5 +1,5 @@
-//! The inner loops, in vector instructions. Those of products are compiled three times: for AVX2, AVX-VNNI, and AVX-512 with VNNI in
-//! vectors of AVX2's width.
+//! The inner loops, in vector instructions. Those of products are compiled three times: for AVX2, for AVX-VNNI, and for AVX-512 with
+//! VNNI, where a vector has as many words as a line.
 //!
 //! `unsafe`, because a function compiled for these instructions runs only on a processor that has them.
 #![allow(unsafe_code)]
@@ -7,21 +7,15 @@
 use super::lists::Entry;
 use super::operation::{Dense, Left, Listed};
 use crate::kernels::layout::{Line, NARROW, STRIP, WIDE};
-use pulp::bytemuck::cast;
+use pulp::bytemuck::{Pod, cast};
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_cmpeq_epi32, _mm256_dpwssd_avx_epi32, _mm256_dpwssd_epi32, _mm256_madd_epi16,
+    __m256i, __m512i, _mm256_add_epi32, _mm256_cmpeq_epi32, _mm256_dpwssd_avx_epi32, _mm256_madd_epi16,
     _mm256_movemask_ps, _mm256_permute2x128_si256, _mm256_permutevar8x32_epi32, _mm256_unpackhi_epi32,
-    _mm256_unpacklo_epi32,
+    _mm256_unpacklo_epi32, _mm512_dpwssd_epi32,
 };
 
 /// Words in a vector.
 const LANES: usize = 8;
-/// Rows of the left operand at a time: with two vectors of sums each, fourteen of the sixteen registers hold sums and the
-/// right operand.
-const ROWS: usize = 6;
-/// The same for what is left. Every even number of rows from 4 on is a sum of both.
-const FEW: usize = 4;
-
 /// The instructions that multiply pairs and add both products to a sum; the proof that the processor has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dot(Instructions);
@@ -42,13 +36,18 @@ impl Dot {
     /// All instructions of this processor, the best ones last.
     pub(crate) fn all() -> Vec<Self> {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt");
-        let avx512_vnni = is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512vl");
+        let avx512_vnni = is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512f");
         let found = [
             (avx2, Instructions::Avx2),
-            (avx2 && avx512_vnni && cfg!(feature = "avx512"), Instructions::Avx512Vnni),
             (avx2 && is_x86_feature_detected!("avxvnni"), Instructions::AvxVnni),
+            (avx2 && avx512_vnni && cfg!(feature = "avx512"), Instructions::Avx512Vnni),
         ];
         found.into_iter().filter_map(|(found, instructions)| found.then_some(Self(instructions))).collect()
+    }
+
+    /// Whether an instruction multiplies 32 numbers, twice as many as one of AVX-512 in `f32`.
+    pub(super) fn has_avx512(self) -> bool {
+        self.0 == Instructions::Avx512Vnni
     }
 
     pub(super) fn dense(self, product: Dense<'_>) {
@@ -120,52 +119,61 @@ fn list_avx2(words: &[u32], to: &mut [Entry]) -> usize {
 
 #[target_feature(enable = "avx2")]
 fn dense_avx2(product: Dense<'_>) {
-    dense(product, |sum, a, b| _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)));
+    dense::<_, 6, 4>(product, in_halves(|sum, a, b| _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))));
 }
 
 #[target_feature(enable = "avx2,avxvnni")]
 fn dense_avx_vnni(product: Dense<'_>) {
-    dense(product, |sum, a, b| _mm256_dpwssd_avx_epi32(sum, a, b));
+    dense::<_, 6, 4>(product, in_halves(|sum, a, b| _mm256_dpwssd_avx_epi32(sum, a, b)));
 }
 
-#[target_feature(enable = "avx2,avx512vnni,avx512vl")]
+#[target_feature(enable = "avx512f,avx512vnni")]
 fn dense_avx512_vnni(product: Dense<'_>) {
-    dense(product, |sum, a, b| _mm256_dpwssd_epi32(sum, a, b));
+    dense::<_, 16, 8>(product, |sum: __m512i, line, word| _mm512_dpwssd_epi32(sum, cast(line.0), cast([word; STRIP])));
 }
 
 #[target_feature(enable = "avx2")]
 fn listed_avx2(product: Listed<'_>) {
-    listed(product, |sum, a, b| _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)));
+    listed(product, in_halves(|sum, a, b| _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))));
 }
 
 #[target_feature(enable = "avx2,avxvnni")]
 fn listed_avx_vnni(product: Listed<'_>) {
-    listed(product, |sum, a, b| _mm256_dpwssd_avx_epi32(sum, a, b));
+    listed(product, in_halves(|sum, a, b| _mm256_dpwssd_avx_epi32(sum, a, b)));
 }
 
-#[target_feature(enable = "avx2,avx512vnni,avx512vl")]
+#[target_feature(enable = "avx512f,avx512vnni")]
 fn listed_avx512_vnni(product: Listed<'_>) {
-    listed(product, |sum, a, b| _mm256_dpwssd_epi32(sum, a, b));
+    listed(product, |sum: __m512i, line, word| _mm512_dpwssd_epi32(sum, cast(line.0), cast([word; STRIP])));
 }
 
-/// Adds the products of two vectors of pairs to a vector of sums.
-trait AddDot: Fn(__m256i, __m256i, __m256i) -> __m256i + Copy {}
-impl<D: Fn(__m256i, __m256i, __m256i) -> __m256i + Copy> AddDot for D {}
+/// Adds the products of a word with the words of a line to their sixteen sums, which are in one vector or in two.
+trait AddDot<S>: Fn(S, &Line, u32) -> S + Copy {}
+impl<S, D: Fn(S, &Line, u32) -> S + Copy> AddDot<S> for D {}
 
-/// Sums of some rows with sixteen columns.
-type Sums<const N: usize> = [[__m256i; 2]; N];
+/// Sixteen sums in vectors of eight.
+type Halves = [__m256i; 2];
 
 #[inline(always)]
-fn dense(mut product: Dense<'_>, dot: impl AddDot) {
+fn in_halves(dot: impl Fn(__m256i, __m256i, __m256i) -> __m256i + Copy) -> impl AddDot<Halves> {
+    move |sums, line, word| {
+        let (right, left): (Halves, _) = (cast(line.0), cast([word; LANES]));
+        [dot(sums[0], right[0], left), dot(sums[1], right[1], left)]
+    }
+}
+
+/// `ROWS` rows of the left operand at a time, or `FEW`: as many as have their sums in registers, beside those of the right operand.
+#[inline(always)]
+fn dense<S: Pod, const ROWS: usize, const FEW: usize>(mut product: Dense<'_>, dot: impl AddDot<S>) {
     let rows = product.row_units.len();
     let mut first = 0;
     while first < rows {
         let rest = rows - first;
-        if rest > 8 || rest.is_multiple_of(ROWS) {
-            some_rows::<ROWS>(&mut product, first, dot);
+        if rest > 2 * FEW || rest.is_multiple_of(ROWS) {
+            some_rows::<S, ROWS>(&mut product, first, dot);
             first += ROWS;
         } else {
-            some_rows::<FEW>(&mut product, first, dot);
+            some_rows::<S, FEW>(&mut product, first, dot);
             first += FEW;
         }
     }
@@ -173,9 +181,9 @@ fn dense(mut product: Dense<'_>, dot: impl AddDot) {
 
 /// Computes `N` rows from `first` on, as far as there are any.
 #[inline(always)]
-fn some_rows<const N: usize>(product: &mut Dense<'_>, first: usize, dot: impl AddDot) {
+fn some_rows<S: Pod, const N: usize>(product: &mut Dense<'_>, first: usize, dot: impl AddDot<S>) {
     let Dense { left, right, row_units, column_units, out, stride, columns, add } = product;
-    let sums = sums::<N>(*left, [first, row_units.len()], right, dot);
+    let sums = sums::<S, N>(*left, [first, row_units.len()], right, dot);
     let rows = row_units[first..].iter().zip(out[first * *stride..].chunks_mut(*stride));
     for (sums, (unit, out)) in sums.into_iter().zip(rows) {
         let sums: [i32; STRIP] = cast(sums);
@@ -201,8 +209,13 @@ fn some_rows<const N: usize>(product: &mut Dense<'_>, first: usize, dot: impl Ad
 
 /// The sums of `N` rows from `first` on. Rows beyond the last one are any of the others.
 #[inline(always)]
-fn sums<const N: usize>(left: Left<'_>, [first, rows]: [usize; 2], right: &[Line], dot: impl AddDot) -> Sums<N> {
-    let mut sums: Sums<N> = [[cast([0u32; LANES]); 2]; N];
+fn sums<S: Pod, const N: usize>(
+    left: Left<'_>,
+    [first, rows]: [usize; 2],
+    right: &[Line],
+    dot: impl AddDot<S>,
+) -> [S; N] {
+    let mut sums = [cast([0u32; STRIP]); N];
     match left {
         Left::Rows(words, stride) => {
             let rows: [&[u32]; N] =
@@ -223,37 +236,31 @@ fn sums<const N: usize>(left: Left<'_>, [first, rows]: [usize; 2], right: &[Line
 
 /// Adds the products of a pair of each row with a pair of each column.
 #[inline(always)]
-fn add_row<const N: usize>(sums: &mut Sums<N>, line: &Line, words: [u32; N], dot: impl AddDot) {
-    let right: [__m256i; 2] = cast(line.0);
+fn add_row<S: Copy, const N: usize>(sums: &mut [S; N], line: &Line, words: [u32; N], dot: impl AddDot<S>) {
     for (sums, word) in sums.iter_mut().zip(words) {
-        let left = cast([word; LANES]);
-        *sums = [dot(sums[0], right[0], left), dot(sums[1], right[1], left)];
+        *sums = dot(*sums, line, word);
     }
 }
 
 #[inline(always)]
-fn listed(product: Listed<'_>, dot: impl AddDot) {
+fn listed<S: Pod>(product: Listed<'_>, dot: impl AddDot<S>) {
     let Listed { lists, block, rows, right, column_units, out, stride, add } = product;
     for (list, out) in lists.block(block, rows).zip(out.chunks_mut(stride)) {
-        let sums: [i32; WIDE] = cast(listed_sums(list, right, dot));
+        let sums = listed_sums(list, right, dot).map(cast::<S, [i32; STRIP]>);
         let out = out.first_chunk_mut::<WIDE>().expect("64 columns");
-        for i in 0..WIDE {
-            let number = sums[i] as f32 * column_units[i];
+        for (i, sum) in sums.as_flattened().iter().enumerate() {
+            let number = *sum as f32 * column_units[i];
             out[i] = if add { out[i] + number } else { number };
         }
     }
 }
 
 #[inline(always)]
-fn listed_sums(list: &[Entry], right: &[[Line; NARROW]], dot: impl AddDot) -> [__m256i; 2 * NARROW] {
-    let mut sums = [cast([0u32; LANES]); 2 * NARROW];
+fn listed_sums<S: Pod>(list: &[Entry], right: &[[Line; NARROW]], dot: impl AddDot<S>) -> [S; NARROW] {
+    let mut sums = [cast([0u32; STRIP]); NARROW];
     for [pair, word] in list {
-        let left: __m256i = cast([*word; LANES]);
-        let lines = &right[*pair as usize];
-        for (i, line) in lines.iter().enumerate() {
-            let right: [__m256i; 2] = cast(line.0);
-            sums[2 * i] = dot(sums[2 * i], right[0], left);
-            sums[2 * i + 1] = dot(sums[2 * i + 1], right[1], left);
+        for (sums, line) in sums.iter_mut().zip(&right[*pair as usize]) {
+            *sums = dot(*sums, line, *word);
         }
     }
     sums

@@ -89,6 +89,11 @@ impl Int16 {
         Dot::detect().map(|dot| Self { dot })
     }
 
+    /// Whether they are in vectors of AVX-512.
+    pub fn has_avx512(self) -> bool {
+        self.dot.has_avx512()
+    }
+
     /// Products with each of the processor's instructions for them.
     #[cfg(test)]
     pub(crate) fn all() -> impl Iterator<Item = Self> {
