@@ -192,9 +192,9 @@ pub struct Bench {
     /// network 64-16-4-16-64. The latter uses these rows if they can be reduced to 64 values
     #[arg(long, conflicts_with_all = ["layers", "topology"])]
     pub learning: bool,
-    /// Measure the front ends instead: raw, centred and spectral windows of three channels, for 96-32-8-32-96 with
-    /// pseudo-random weights
-    #[arg(long, conflicts_with_all = ["layers", "topology", "learning", "data", "weights"])]
+    /// Measure the image that takes samples instead, which are noise: with the network of --weights, or else with
+    /// 96-32-8-32-96 and pseudo-random weights for raw, centred and spectral windows of three channels
+    #[arg(long, conflicts_with_all = ["layers", "topology", "learning", "data"])]
     pub detector: bool,
     /// Measure programs in C instead, which are linked with the device's library for C: a codec, a detector and a learner. Their
     /// results are compared with those of the board's own images

@@ -21,6 +21,10 @@ fn without_the_emulator_everything_but_instructions_is_measured() {
         "bench --link in-process --learning --weights classic.blob",
         "which only the emulator can do (--link qemu)",
     );
+    place.refuses(
+        "bench --detector --weights classic.blob",
+        "classic.blob: bench --detector gives samples, but this network takes rows",
+    );
     place.refuses("bench --c --board mps2-an505", "--board mps2-an505: the programs in C run on mps2-an386 alone");
     place.refuses("budget --link serial:/dev/none --weights classic.blob", "/dev/none: No such file");
 }

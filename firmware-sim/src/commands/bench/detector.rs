@@ -46,9 +46,16 @@ struct Figures {
 pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     let mut images = Images::new(args, "--detector")?;
     let board = args.common.target()?.emulated.context("no board")?;
-    for (name, spec) in &SPECS {
-        let weights = random::weights_for(&TOPOLOGY.parse()?, &section(spec))?;
-        images.figures.push((format!("{}-{name}", board.name), measure(args, spec, &weights)?));
+    if args.common.weights.is_some() {
+        let weights = WeightsBlob::find(args.common.weights.as_deref())?;
+        weights.ensure_whole("bench --detector")?;
+        let name = format!("{}-{}-detector", board.name, weights.name());
+        images.figures.push((name, measure(args, &weights)?));
+    } else {
+        for (name, spec) in &SPECS {
+            let weights = random::weights_for(&TOPOLOGY.parse()?, &section(spec))?;
+            images.figures.push((format!("{}-{name}", board.name), measure(args, &weights)?));
+        }
     }
     images.report(|text, figures| {
         let Figures {
@@ -71,13 +78,16 @@ pub fn run(args: &args::Bench) -> anyhow::Result<String> {
     })
 }
 
-/// Measures one front end, and checks its rows.
-fn measure(args: &args::Bench, spec: &Spec, weights: &WeightsBlob) -> anyhow::Result<Figures> {
+/// Measures the front end and the network of a blob, and checks its rows.
+fn measure(args: &args::Bench, weights: &WeightsBlob) -> anyhow::Result<Figures> {
+    let path = weights.path.display();
+    let no_section = || format!("{path}: bench --detector gives samples, but this network takes rows");
+    let section = weights.section()?.with_context(no_section)?;
+    let spec = &section.spec;
     let count = args.rows.map_or(ROWS, |rows| rows as usize);
     let target = args.common.target()?;
     let board = target.emulated.context("no board")?;
     let samples = noise(spec, count);
-    let section = weights.section()?.context("no input section")?;
     let mut device = Session::detector(target, weights, None)?;
     let channels = usize::from(spec.channels);
     let (mut begun, mut front_end, mut network) = (0, 0, 0);
@@ -99,7 +109,8 @@ fn measure(args: &args::Bench, spec: &Spec, weights: &WeightsBlob) -> anyhow::Re
     device.restart()?;
     let most = samples_in_command(spec).min(usize::from(spec.window) - 1);
     device.observe(&samples[..most * channels])?;
-    let sample = u64::from(device.instructions()?) / most as u64;
+    // None of them, if each sample completes a window.
+    let sample = u64::from(device.instructions()?).checked_div(most as u64).unwrap_or_default();
     let mut ram = device.finish()?.ram;
     let front_end = front_end / count as u64;
     let mut step = None;
