@@ -109,8 +109,11 @@ export class Device {
     return result.of.of;
   }
 
-  /** What the network takes: channels, samples of a window, and samples between two windows. Null if it takes rows. */
-  get window() {
+  /**
+   * Begins a stream of samples. Returns what the network takes: channels, samples of a window, and samples between the
+   * beginnings of two windows; or null if it takes rows.
+   */
+  restart() {
     try {
       return this.request("restart").of;
     } catch (error) {

@@ -1,13 +1,13 @@
 // The first tab: draw, encode, decode; break the sensor. Its monitor and its learning have modules of their own.
 
-import { Gauge, SHOWN, Strip } from "./charts.mjs";
-import { $, bytes, count, disable, largestScore } from "./common.mjs";
+import { $, bytes, count, disable } from "./common.mjs";
 import { DeviceError } from "./device.mjs";
 import { Learning } from "./learning.mjs";
-import { Monitor } from "./monitor.mjs";
+import { Gauge, Monitor, largestScore } from "./monitor.mjs";
 import { Pad, paint } from "./pad.mjs";
 import { levels, pack } from "./protocol.mjs";
 import { BROKEN, GOOD, SETTINGS, digits, resize, see, shapeOf } from "./sensor.mjs";
+import { SHOWN, Strip } from "./strip.mjs";
 
 const NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 
@@ -121,7 +121,7 @@ export class Digits {
     performance.measure("digit", { start: began, end: performance.now() });
     paint($("sensor"), this.#row);
     this.#strip.show(levels(code, info), 2 ** info.codeBits - 1);
-    this.#gauge.show(score, this.thresholds, info.inputs);
+    this.#gauge.show(score, this.thresholds, info);
     disable($("undo"), true, $("strip"));
   }
 
@@ -130,7 +130,7 @@ export class Digits {
     const { info } = this.device;
     const pixels = this.#decode(pack(elements, info.codeBits));
     const distance = pixels === null || this.#code === null ? null : squaredDistance(pixels, this.#row.pixels);
-    this.#gauge.show(distance, this.thresholds, info.inputs);
+    this.#gauge.show(distance, this.thresholds, info);
     $("undo").disabled = false;
   }
 
@@ -177,7 +177,7 @@ export class Digits {
     for (const { name, label, unit, min, max, step, good } of SETTINGS) {
       const row = document.createElement("label");
       const input = document.createElement("input");
-      const output = document.createElement("output");
+      const output = document.createElement("span"); // no `output`: the slider itself says its value
       Object.assign(input, { type: "range", min, max, step, value: good, autocomplete: "off" });
       input.setAttribute("aria-label", label);
       input.oninput = () => this.#set({ ...this.#settings, [name]: Number(input.value) });

@@ -1,8 +1,9 @@
 // Learning: a run over training digits as the sensor sees them, and what the device keeps.
 
 import { Chart, axis } from "./charts.mjs";
-import { $, count, largestScore, say, sentence } from "./common.mjs";
+import { $, count, say, sentence } from "./common.mjs";
 import { download } from "./device.mjs";
+import { largestScore } from "./monitor.mjs";
 import { HELD_OUT, describeRejection } from "./protocol.mjs";
 import { digits } from "./sensor.mjs";
 
@@ -156,7 +157,10 @@ export class Learning {
       sum += error - (errors[i - MEAN_OF] ?? 0);
       means.push(ERRORS(sum / Math.min(i + 1, MEAN_OF)));
     });
-    for (const error of [1, 0.1, 0.01, 0.001]) this.#chart.rule(String(error), "grid", ERRORS(error), String(error));
+    for (const error of [1, 0.1, 0.01, 0.001]) {
+      this.#chart.rule(String(error), "grid", ERRORS(error));
+      this.#chart.label(String(error), ERRORS(error), error === 1 ? "error 1" : String(error));
+    }
     const places = this.#digits?.length ?? 2;
     this.#chart.line("each", "faint", errors.map(ERRORS), places);
     this.#chart.line("mean", "strong", means, places);

@@ -1,8 +1,9 @@
 // The second tab: the samples of a smartwatch, as a detector of one exercise monitors them.
 
 import { Chart, axis } from "./charts.mjs";
-import { $, count, say, still, vote } from "./common.mjs";
-import { ALARM, CLEAR_AT, REPEATS } from "./protocol.mjs";
+import { $, count, say, still } from "./common.mjs";
+import { FROZEN, drawScores, vote } from "./monitor.mjs";
+import { ALARM, CLEAR_AT, COMMAND_BYTES, REPEATS } from "./protocol.mjs";
 
 /** The exercise that the detector knows. */
 const KNOWN = "ROW";
@@ -13,8 +14,6 @@ const SPEED = 6;
 /** Samples and windows that the charts show. */
 const SAMPLES = 400;
 const WINDOWS = 120;
-/** The most bytes of samples in one command: input.rs. */
-const COMMAND = 256;
 
 export class Motion {
   #device;
@@ -36,10 +35,13 @@ export class Motion {
   #seen = 0;
   #charts = Object.fromEntries(["acceleration", "rotation", "scores"].map((id) => [id, new Chart($(id))]));
 
-  /** `csv` is the text of recordings: recording, subject, side, exercise, and six numbers. */
-  constructor(device, csv) {
+  /**
+   * `shape` is what the device takes, and `csv` the text of recordings: recording, subject, side, exercise, and six
+   * numbers.
+   */
+  constructor(device, shape, csv) {
     this.#device = device;
-    this.#shape = device.window;
+    this.#shape = shape;
     this.#thresholds = device.learn("status").thresholds;
     this.#recordings = parse(csv, this.#shape.channels);
     this.#makeControls();
@@ -96,7 +98,7 @@ export class Motion {
   /** Gives the device the next samples. */
   #feed(samples) {
     const { channels, hop } = this.#shape;
-    const most = Math.min(hop, Math.max(1, Math.floor(COMMAND / (4 * channels))));
+    const most = Math.min(hop, Math.max(1, Math.floor(COMMAND_BYTES / (4 * channels))));
     while (samples > 0) {
       if (this.#recording === null || this.#at >= this.#recording.length) this.#begin();
       const { values, length } = this.#recording;
@@ -117,11 +119,11 @@ export class Motion {
     const own = this.#recordings.filter((one) => one.exercise === this.#exercise && one.subject === this.#subject);
     this.#recording = own[(own.indexOf(this.#recording) + 1) % own.length];
     this.#at = 0;
-    this.#device.request("restart");
+    this.#device.restart();
     this.#samples = [];
     this.#seen = 0;
     $("motion-now").textContent =
-      `Recording ${this.#recording.name}, ${(this.#recording.length / RATE).toFixed(0)} s at ${SPEED} times its speed`;
+      `Recording ${this.#recording.name}: ${(this.#recording.length / RATE).toFixed(0)} s at ${SPEED} times its speed`;
   }
 
   #observe({ score, verdict }) {
@@ -130,9 +132,9 @@ export class Motion {
     this.#seen += 1;
     const votes = vote(verdict, this.#seen, "window");
     const report = (kind, text) => say($("motion-verdict"), kind, text);
-    if (drifted && repeats === REPEATS) report("alarm", "Alarm: the sensor is frozen, it repeats what it shows.");
-    else if (drifted) report("alarm", `Alarm: this is not the upright row. ${votes}; the alarm ends at ${CLEAR_AT}.`);
-    else if (this.#seen < ALARM) report("", `A recording begins, and with it the vote: ${votes}; ${ALARM} raise the alarm.`);
+    if (drifted && repeats === REPEATS) report("alarm", FROZEN);
+    else if (drifted) report("alarm", `Alarm, this is not the upright row: ${votes}; the alarm ends at ${CLEAR_AT}.`);
+    else if (this.#seen < ALARM) report("", `A recording begins, and with it a vote: ${votes}; ${ALARM} raise the alarm.`);
     else report("calm", `Steady: ${votes}; ${ALARM} raise the alarm.`);
     this.#describe();
   }
@@ -162,28 +164,23 @@ export class Motion {
       [rotation, 3, 6, 5],
     ]) {
       const height = axis(-range, range);
-      for (const value of [-tick, 0, tick]) chart.rule(String(value), "grid", height(value), String(value));
+      for (const value of [-tick, 0, tick]) {
+        chart.rule(String(value), "grid", height(value));
+        chart.label(String(value), height(value), String(value));
+      }
       for (let channel = 0; channel < 3; channel++) {
         const heights = this.#samples.map((sample) => height(sample[first + channel]));
         chart.line(`channel ${channel}`, `channel-${channel}`, heights, SAMPLES);
       }
     }
     const { lower, upper } = this.#thresholds;
-    const height = axis(Math.max(1, lower / 2), 3e6, true);
     const spans = (is) => this.#windows.flatMap((window, i) => (is(window) ? [[i, i + 1]] : []));
     scores.areas("other", "other", spans(({ exercise }) => exercise !== KNOWN), WINDOWS);
     scores.areas("alarm", "alarm-area", spans(({ drifted }) => drifted), WINDOWS);
-    const kinds = {
-      bar: (score) => score >= lower && score <= upper,
-      "bar above": (score) => score > upper,
-      "bar below": (score) => score < lower,
-    };
-    for (const [kind, is] of Object.entries(kinds)) {
-      const heights = this.#windows.map(({ score }) => (is(score) ? height(score) : null));
-      scores.bars(kind, kind, heights, WINDOWS);
-    }
-    scores.rule("upper", "rule", height(upper), count(upper));
-    scores.rule("lower", "rule", height(lower), lower > 0 ? count(lower) : "");
+    const all = this.#windows.map(({ score }) => score);
+    const height = drawScores(scores, all, this.#thresholds, this.#device.info, WINDOWS);
+    scores.label("upper", height(upper), count(upper));
+    scores.label("lower", height(lower), lower > 0 ? count(lower) : "");
   }
 }
 

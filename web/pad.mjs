@@ -1,6 +1,7 @@
 // The pad on which one draws, as images of MNIST are made: the strokes fit a box of 20 by 20 pixels, whose centre of mass
 // is in the centre of 28 by 28.
 
+import { $ } from "./common.mjs";
 import { SIDE } from "./sensor.mjs";
 
 const BOX = 20;
@@ -162,6 +163,9 @@ export class Pad {
     }
     event.preventDefault();
     pen.shown = true;
+    const [column, row] = [pen.x, pen.y].map((place) => Math.round(place * SIDE));
+    const is = this.#strokes.length === 0 && this.#picked === null ? "Empty pad, pen" : "Pen";
+    $("pen").textContent = `${is} ${pen.down ? "down" : "up"} at column ${column}, row ${row}`;
     if (event.key in moves && !pen.down) this.#draw();
     else this.#update();
   }

@@ -11,6 +11,7 @@ const BLOBS = { int8: "classic.int8.blob", int4: "classic.int4.blob" };
 const COMMANDS = {
   int8: "firmware-sim bench [--learning]",
   int4: "firmware-sim bench --weights models/classic.int4.blob [--learning]",
+  watch: "firmware-sim bench --weights models/watch.int8.blob",
 };
 /** The largest blob that is read: a file that is no blob may be much larger. */
 const MOST = 512 * 1024 * 1024;
@@ -20,23 +21,21 @@ const LEAST = 9;
 const CHOICE = `${PREFIX}network`;
 /** Files that Learn, the other network and the other tab need. */
 const LATER = ["learning.bin", "classic.int4.blob", "classic.int8.blob", "watch.int8.blob", "subjects-8-10.csv.gz"];
-/** Milliseconds that a message stays. */
-const SAID = 20_000;
 
-let saying = null;
 let staysSaid = false;
 
-/** Shows a message, or none if the text is empty. It goes after a while, unless it stays. */
+/** Shows a message, or none if the text is empty. It goes with the next choice, unless it stays. */
 function complain(text, { stays = false } = {}) {
-  clearTimeout(saying);
   staysSaid = stays;
   $("loading").hidden = true;
   $("message").hidden = text === "";
   $("message").querySelector("span").textContent = text;
-  if (!stays && text !== "") saying = setTimeout(() => complain(""), SAID);
 }
 
-$("message").querySelector("button").onclick = () => complain("");
+$("message").querySelector("button").onclick = () => {
+  complain("");
+  document.querySelector("[role=tab][aria-selected=true]").focus(); // the button is gone
+};
 // What nobody foresaw: better a message than a page that stands still.
 addEventListener("error", ({ message }) => complain(message));
 addEventListener("unhandledrejection", ({ reason }) => complain(reason?.message ?? String(reason)));
@@ -70,10 +69,10 @@ let current = null;
 /** The visitor's own file: its name and bytes. */
 let own = null;
 
-/** Boots a device. Throws if the blob is none for this tab. */
+/** Boots a device of the first tab. Throws if its network takes no images. */
 function boot(compiled, blob) {
   const device = new Device(compiled, blob);
-  if (device.window !== null) throw new Error("its network takes the samples of a sensor, no images");
+  if (device.restart() !== null) throw new Error("its network takes the samples of a sensor, not images");
   return device;
 }
 
@@ -103,7 +102,11 @@ function table(id, rows) {
 /** A note with the command that gives the figures. */
 function explain(id, text, command) {
   const code = document.createElement("code");
-  code.textContent = command;
+  for (const word of command.split(" ")) {
+    const span = document.createElement("span"); // a line does not break within a word
+    span.textContent = word;
+    code.append(span, " ");
+  }
   $(id).replaceChildren(text, code);
 }
 
@@ -222,7 +225,8 @@ async function show(name) {
     const selected = tab.id === `tab-${name}`;
     tab.setAttribute("aria-selected", selected);
     tab.tabIndex = selected ? 0 : -1;
-    $(tab.getAttribute("aria-controls")).hidden = !selected;
+    const panel = tab.getAttribute("aria-controls");
+    $(panel).hidden = $(`lead-${panel}`).hidden = !selected;
   }
   if (name !== "motion") {
     motion?.then((it) => it.hide()).catch(() => {}); // `show` has reported it
@@ -243,21 +247,23 @@ async function show(name) {
 async function openMotion() {
   const [compiled, blob, csv] = await Promise.all([module, download("watch.int8.blob"), text("subjects-8-10.csv.gz")]);
   const device = new Device(compiled, blob);
-  const { info, window: samples } = device;
-  const { encode, decode, code } = (await figures()).detector;
-  const motion = new Motion(device, csv);
+  const { info } = device;
+  const { front_end, network, step, code, ram } = (await figures()).detector;
+  const samples = device.restart();
+  const opened = new Motion(device, samples, csv);
   table("motion-facts", [
     ["Network", shape(info), ""],
     ["Weights", bytes(blob.length), ""],
     ["Sample", `${count(samples.channels)} numbers`, `${RATE} times a second`],
     ["Window", `${count(samples.window)} samples`, `one begins every ${count(samples.hop)}`],
-    ["RAM", bytes(info.staticBytes), "in this browser"],
-    ["Program", bytes(code), "Cortex-M4, learns"],
-    ["Encode", count(encode), "instructions a window"],
-    ["Decode", count(decode), "instructions a window"],
+    ["RAM", bytes(ram), ""],
+    ["Program", bytes(code), ""],
+    ["Score", count(front_end + network), "instructions a window"],
+    ["Learn", count(front_end + step), "instructions a window"],
   ]);
+  explain("motion-facts-note", "On an emulated Cortex-M4: ", COMMANDS.watch);
   $("motion").inert = false;
-  return motion;
+  return opened;
 }
 
 /** The text of a file that is packed by gzip. A server may unpack it on the way. */
@@ -297,7 +303,7 @@ if (isReady) {
   await attempt(async () => {
     await loading;
     describe();
-    setInterval(showTime, 500);
+    setInterval(showTime, 500); // not with each digit: the figure would be too quick to read
   });
   // From here on, the page works without its server. What cannot be loaded now is asked for again when it is needed.
   for (const name of LATER) await download(name).catch(() => {});

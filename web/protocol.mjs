@@ -10,6 +10,8 @@ export const ALARM = 10;
 export const CLEAR_AT = 4;
 /** The number of repeated rows that are a frozen sensor: monitor.rs. */
 export const REPEATS = 32;
+/** The most bytes of samples in one command: input.rs. */
+export const COMMAND_BYTES = 256;
 /** Rows that a run of learning holds out: learn. */
 export const HELD_OUT = 8;
 /** The upper threshold of a blob that was not calibrated. */

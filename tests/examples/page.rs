@@ -4,10 +4,11 @@
 
 use autoencoder_core::adapt::{LearningMemory, Moments, gradients};
 use autoencoder_core::blob::{Format, Header, Thresholds};
+use autoencoder_core::front_end::{FrontEnd, Spec};
 use autoencoder_core::quant::ChannelParams;
 use autoencoder_core::{Error as WeightsError, Network, Resource, Zeroed};
 use autoencoder_device::flash::Nor;
-use autoencoder_device::input::{Sampler, SamplerBuffers};
+use autoencoder_device::input::{Sampler, SamplerBuffers, samples_in_command};
 use autoencoder_device::learn::{Begin, HELD_OUT, Judgement, LearnerBuffers, Method, Rejection};
 use autoencoder_device::message::{self, Response};
 use autoencoder_device::monitor;
@@ -68,13 +69,15 @@ fn main() -> Result<(), Box<dyn Failure>> {
 
 /// Constants of the application that the page repeats.
 fn constants() -> String {
+    let samples = Spec { channels: 1, window: 1000, hop: 1000, rate: 0.0, front_end: FrontEnd::Raw };
     format!(
-        "{{\"VERSION\":{},\"VOTES\":{},\"ALARM\":{},\"CLEAR_AT\":{},\"REPEATS\":{},\"HELD_OUT\":{HELD_OUT},\"UNCALIBRATED\":{}}}",
+        "{{\"VERSION\":{},\"VOTES\":{},\"ALARM\":{},\"CLEAR_AT\":{},\"REPEATS\":{},\"COMMAND_BYTES\":{},\"HELD_OUT\":{HELD_OUT},\"UNCALIBRATED\":{}}}",
         message::VERSION,
         monitor::WINDOW,
         monitor::ALARM,
         monitor::CLEAR_AT,
         monitor::REPEATS,
+        samples_in_command(&samples) * size_of::<f32>(),
         Thresholds::NONE.upper
     )
 }

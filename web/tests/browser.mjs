@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-const { PAGE, PROGRAM } = process.env;
+const { PAGE, EXPECTED, PROGRAM } = process.env;
 const executablePath = ["/usr/bin/chromium", "/usr/bin/google-chrome"].find(existsSync);
 
 export const launch = () => chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
@@ -154,6 +154,9 @@ export const flashes = (page) =>
   page.evaluate(() =>
     Object.entries(localStorage).flatMap(([key, value]) => (key.startsWith("autoencoder flash ") ? [value] : [])),
   );
+
+/** A blob that was made for the tests. */
+export const blob = (name) => readFileSync(`${EXPECTED}/${name}.blob`);
 
 /** Chooses a file of one's own. */
 export const open = (page, name, bytes) =>

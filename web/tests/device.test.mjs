@@ -66,8 +66,8 @@ test("what does not fit is refused with the reason, and the device goes on", () 
   assert.throws(() => device.request("encode", new Uint8Array(10)), /^Error: 10 bytes; the network takes 784$/);
   assert.throws(() => device.request("encode", new Uint8Array(5000)), /frame longer than any message of this network/);
   assert.throws(() => device.request("samples", new Uint8Array(4)), /its network takes rows, no samples/);
-  assert.equal(device.window, null);
-  assert.deepEqual(new Device(module, file("watch.int8.blob")).window, { channels: 6, window: 64, hop: 16 });
+  assert.equal(device.restart(), null);
+  assert.deepEqual(new Device(module, file("watch.int8.blob")).restart(), { channels: 6, window: 64, hop: 16 });
   assert.throws(() => device.learn("end"), /no run of learning has begun/);
   assert.equal(device.request("encode", new Uint8Array(784)).code.length, 128);
   assert.throws(() => new Device(module, new Uint8Array(100)), /no weights: the blob is empty/);

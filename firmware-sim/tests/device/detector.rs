@@ -59,7 +59,7 @@ fn bench_measures_the_detector_in_a_blob() {
     };
     for board in ["mps2-an386", "microbit"] {
         let report = object(bench(&["--board", board]));
-        let figures = &report[format!("{board}-60-9r-3-9-60")];
+        let figures = &report[format!("{board}-60-9r-3-9-60-detector")];
         let number = |key: &str| figures[key].as_u64().unwrap();
         // Two products of 60 · 9 and 9 · 3 weights each, at half an instruction and more for a weight.
         assert!((567..60_000).contains(&number("network_instructions")), "{report}");

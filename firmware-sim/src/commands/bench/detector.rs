@@ -61,7 +61,7 @@ pub fn run_blob(args: &args::Bench, weights: &WeightsBlob, section: &Section<'_>
     ensure_unused("a detector is measured with pseudo-random samples", &[("--data", args.data.is_given())])?;
     let mut images = Images::new(args, "of a detector")?;
     let samples = noise_in_scale(section, windows_of(args))?;
-    let name = format!("{}-{}", images.board.name, weights.name());
+    let name = format!("{}-{}-detector", images.board.name, weights.name());
     images.figures.push((name, measure(args, &section.spec, weights, &samples)?));
     report(images)
 }
@@ -120,7 +120,8 @@ fn measure(args: &args::Bench, spec: &Spec, weights: &WeightsBlob, samples: &[f3
     device.restart()?;
     let most = samples_in_command(spec).min(usize::from(spec.window) - 1);
     device.observe(&samples[..most * channels])?;
-    let sample = u64::from(device.instructions()?) / most as u64;
+    // None of them, if each sample completes a window.
+    let sample = u64::from(device.instructions()?).checked_div(most as u64).unwrap_or_default();
     let mut ram = device.finish()?.ram;
     let front_end = front_end / count as u64;
     let mut step = None;
