@@ -198,7 +198,7 @@ fn bad_recordings_are_refused_in_one_line_and_nothing_is_written() {
         (
             good.clone(),
             "--group recording --columns x,y --window 100",
-            "x.csv:0: 96 samples, and no other recording has more; a window takes 100",
+            "x.csv, recording 0: 96 samples, and no other recording has more; a window takes 100",
         ),
         (
             "x,y\n1,2\n".into(),
@@ -242,7 +242,7 @@ fn data_that_do_not_fit_a_detector_are_refused() {
     fs::write(sandbox.path("bare.csv"), "1\n2\n").unwrap();
     let blob = "artifacts/model.int8.blob";
     for (args, expected) in [
-        (format!("eval {blob} --data one.csv"), "one.csv: no column y; there are x"),
+        (format!("eval {blob} --data one.csv"), "one.csv: no column y; there is x\n"),
         (format!("eval {blob} --data healthy.csv --columns x"), "1 channel (x); the blob is for 2 channels (x, y)"),
         (
             format!("eval {blob} --data healthy.csv --columns y,x"),
@@ -471,7 +471,10 @@ fn an_array_of_windows_needs_no_options() {
     let output = sandbox.host("train --data windows.npy --steps 20").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("40 recordings, 640 samples of 2 channels: windows of 16 samples every 4"), "{said}");
+    assert!(
+        said.contains("40 recordings, 640 samples of 2 channels\nwindows of 16 samples every 4: 25 train"),
+        "{said}"
+    );
     // The array is cut in time after 28 and 34 of 40 windows, and those two are in two parts. Every second window has the samples
     // of the one before, five further on: of the last seven windows before each cut, three share some with the first one behind.
     assert!(said.contains("25 train, 2 validate, 5 test"), "{said}");
