@@ -250,6 +250,7 @@ fn data_that_do_not_fit_a_detector_are_refused() {
         ),
         (format!("eval {blob} --data healthy.csv --label fault"), "--label: all windows are normal"),
         (format!("eval {blob} --data healthy.csv --label nothing"), "no column nothing"),
+        (format!("eval {blob} --data healthy.csv --out one.csv"), "one.csv: File exists"),
         ("eval artifacts/model.f32.blob --data healthy.csv".into(), "an f32 blob has no threshold"),
         (
             "export artifacts/checkpoint --format int8 --out x --data data".into(),

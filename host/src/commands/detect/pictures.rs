@@ -2,6 +2,7 @@
 
 use super::{Evaluation, picture};
 use crate::commands::windows::{self, Reconstructed, SHOWN, spread};
+use anyhow::Context;
 use autoencoder_core::Network;
 use autoencoder_core::quant::code;
 use autoencoder_io::plot::Stream;
@@ -33,7 +34,7 @@ impl Evaluation {
 
     /// Draws all pictures into a folder.
     pub(super) fn draw(&self, out: &Path, network: &Network<'_>) -> anyhow::Result<()> {
-        std::fs::create_dir_all(out)?;
+        std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
         let (topology, front_end) = (&self.topology, crate::commands::sensor::describe(self.sensor.spec.front_end));
         let title = |what: &str| format!("{what}: {topology}, {front_end}");
         let groups: Vec<(&str, Vec<u32>)> = self
