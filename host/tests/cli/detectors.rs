@@ -425,7 +425,12 @@ fn linear_detectors_are_fitted_to_the_rows_of_the_same_training() {
         let args = format!("eval {blob} --data all.csv --group recording --label fault --json --out pictures");
         json(&sandbox.host(&args).output().unwrap())
     };
-    assert_eq!(eval("artifacts/old.blob")["baselines"].as_object().unwrap().len(), 2);
+    let found = eval("artifacts/old.blob");
+    assert_eq!(found["baselines"].as_object().unwrap().len(), 2);
+    // Seven of these ten recordings are healthy.csv's, of nine windows each, and some of them trained.
+    let trained = found["trained"].as_u64().unwrap();
+    assert!(0 < trained && trained <= 63 && trained.is_multiple_of(9), "{trained}");
+    assert_eq!(eval("elsewhere/alone.blob")["trained"], 0);
     // Rows that are there and cannot be read.
     let rows = fs::read(sandbox.path("artifacts/rows/train-rows-idx2-ubyte")).unwrap();
     fs::create_dir_all(sandbox.path("short/rows")).unwrap();

@@ -27,6 +27,9 @@ impl Evaluation {
             counted(self.steps, "step"),
             counted(self.places.len(), "window")
         );
+        if self.trained > 0 {
+            writeln!(text, "{} of these windows trained the network: they are no test of it", self.trained)?;
+        }
         match self.thresholds {
             Thresholds::NONE => writeln!(text, "threshold: none")?,
             Thresholds { upper, .. } => writeln!(text, "threshold: scores above {upper}")?,
@@ -197,6 +200,7 @@ impl Evaluation {
         let mut keys = self.figures(&self.network);
         keys["threshold"] = self.thresholds.upper.into();
         keys["windows"] = self.places.len().into();
+        keys["trained"] = self.trained.into();
         keys["above"] = json!(share(self.above(&self.network, |_| true)));
         keys["false_alarms_interval"] = json!(interval(false_alarms));
         keys["false_alarms_asked"] = self.sensor.rate().into();
