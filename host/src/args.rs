@@ -258,13 +258,13 @@ pub struct Import {
 #[derive(Options, Default)]
 #[command(next_help_heading = "Options for recordings")]
 pub struct SensorOptions {
-    /// Samples of a window [default: 1, so that each sample is a row; of an array of windows: their samples]
+    /// Samples of a window [default: 1, so that each sample is a window; of an array of windows: their samples]
     #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX))]
     pub window: Option<u16>,
     /// Samples from one window to the next [default: a quarter of the window]
     #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX))]
     pub hop: Option<u16>,
-    /// Samples a second [default: that of a .wav file]
+    /// Samples a second [default: as .wav files say]
     #[arg(long, value_name = "HZ", value_parser = positive)]
     pub rate: Option<f32>,
     /// Features of a window: its samples, its samples less their mean, or its spectrum [default: the best in a trial on
@@ -274,14 +274,13 @@ pub struct SensorOptions {
     /// Bands of a channel's spectrum, which is then the front end [default: an eighth of the window, at most 32]
     #[arg(long, value_name = "N", value_parser = whole(1..=512u16))]
     pub bands: Option<u16>,
-    /// Recordings to test on, .csv, .tsv, .npy, .npz or .wav files or folders [default: one in seven of --data]
+    /// Recordings to test on, in other files or folders than those of --data [default: one in seven of --data]
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub test: Vec<PathBuf>,
     /// Test on the rows of --data whose column has one of these values, and train on the others; may be given several times
     #[arg(long, value_name = "COLUMN=VALUE[,VALUE]", conflicts_with = "test")]
     pub test_where: Vec<Where>,
-    /// Fraction of normal rows that may be above the threshold, of the validation rows [default: 0.005; of a trained network: its
-    /// own]
+    /// Fraction of the normal validation windows that may be above the threshold [default: 0.005; of a trained network: its own]
     #[arg(long, value_name = "RATE", value_parser = fraction)]
     pub false_alarms: Option<f32>,
     #[command(flatten)]
@@ -335,7 +334,7 @@ impl SensorOptions {
         match (&self.test[..], &self.test_where[..]) {
             ([], []) => Ok(None),
             ([], conditions) => data.read_where(conditions).map(Some),
-            (files, _) => data.read_files(files).map(Some),
+            (files, _) => data.read_tests(files).map(Some),
         }
     }
 }

@@ -154,7 +154,7 @@ fn monitor_gives_the_device_the_samples_of_recordings() {
     for (alarm, window) in found.iter().zip(&expected) {
         let Expected { recording, end, .. } = all[*window];
         assert_eq!(alarm["window"], *window);
-        assert_eq!(alarm["recording"], format!("runs.csv:{recording}"));
+        assert_eq!(alarm["recording"], format!("runs.csv, recording {recording}"));
         assert_eq!(alarm["seconds"], end as f64 / 50.0);
         assert_eq!(alarm["label"], "1");
     }
@@ -172,7 +172,7 @@ fn monitor_gives_the_device_the_samples_of_recordings() {
         &format!("detected: {:.2} % of faulty windows\n", 100.0 * faulty),
         "alarms: 2, 0 of them false, in ",
         "2 of 2 faulty stretches found\n",
-        &format!("  window {}, {:.1} s into runs.csv:a, 1\n", expected[0] + 1, first.end as f64 / 50.0),
+        &format!("  window {}, {:.1} s into runs.csv, recording a, 1\n", expected[0] + 1, first.end as f64 / 50.0),
         "picture: artifacts/stream.png\n",
     ] {
         assert!(text.contains(part), "{part:?} in {text}");

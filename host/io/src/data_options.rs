@@ -1,18 +1,20 @@
 //! The options that name data: folders of IDX files, or recordings of sensors.
 
 use crate::data_folder::{DataFolder, NoData};
-use crate::recordings::{RecordingError, Recordings, Selection, Where, are_recordings};
+use crate::recordings::{
+    RecordingError, Recordings, Selection, Where, are_recordings, ensure_other_files, has_idx_files,
+};
 use std::path::PathBuf;
 
 /// The data of a command.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct DataOptions {
-    /// Recordings: .csv, .tsv, .npy, .npz or .wav files, or folders of them. Or one folder of IDX files, plain or gzip; if it
-    /// holds several data sets, give DIR/NAME, where NAME is the prefix of one set's file names: emnist/emnist-letters
+    /// Recordings: .csv, .tsv, .npy, .npz or .wav files, plain or gzip, or folders of them, whose other files are left out. Or one
+    /// folder of IDX files, plain or gzip; if it holds several data sets, give DIR/NAME, where NAME is the prefix of one set's file names: emnist/emnist-letters
     /// [default: data/mnist, here or in a folder above]
     #[arg(long, value_name = "PATH", num_args = 1..)]
     data: Vec<PathBuf>,
-    /// Columns to use, by name or by number from 1 [default: all that no other option names]
+    /// Columns of the channels, by name or by number from 1 [default: all that no other option names]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
     /// Column that tells one recording from another [default: each file is a recording]
@@ -43,6 +45,13 @@ pub enum DataError {
     /// The recordings cannot be read.
     #[error(transparent)]
     Recordings(#[from] RecordingError),
+    /// A path leads to no data.
+    #[error("{}: {}", .0.display(), if .0.is_dir() {
+        "a folder without recordings (.csv, .tsv, .npy, .npz or .wav) and without IDX files"
+    } else {
+        "expected recordings, in files that are named .csv, .tsv, .npy, .npz or .wav, or a folder of IDX files"
+    })]
+    NothingThere(PathBuf),
     /// An option for recordings was given, but the data are IDX files.
     #[error("{}: IDX files have no columns; {option} needs recordings: .csv, .tsv, .npy, .npz or .wav", path.display())]
     NoColumns {
@@ -94,6 +103,9 @@ impl DataOptions {
     /// Finds the folder of IDX files. Returns an error if an option for recordings was given.
     pub fn read_folder(&self) -> Result<PathBuf, DataError> {
         let path = self.folder()?;
+        if path.is_file() || path.is_dir() && !has_idx_files(&path) {
+            return Err(DataError::NothingThere(path));
+        }
         match self.first_of_columns() {
             Some(option) => Err(DataError::NoColumns { path, option }),
             None => Ok(path),
@@ -122,8 +134,14 @@ impl DataOptions {
         Recordings::read(&self.data, &Selection { expected: names.to_vec(), ..self.selection() })
     }
 
-    /// Reads other files or folders of recordings with the same columns.
-    pub fn read_files(&self, paths: &[PathBuf]) -> Result<Recordings, RecordingError> {
+    /// Whether the command line names the columns of the channels.
+    pub fn names_columns(&self) -> bool {
+        !self.columns.is_empty()
+    }
+
+    /// Reads other files or folders of recordings with the same columns, to test on.
+    pub fn read_tests(&self, paths: &[PathBuf]) -> Result<Recordings, RecordingError> {
+        ensure_other_files(paths, &self.data)?;
         Recordings::read(paths, &self.selection())
     }
 

@@ -8,6 +8,7 @@ pub mod data_options;
 pub mod detection;
 pub mod files;
 pub mod formats;
+mod gzip;
 pub mod heap;
 pub mod idx;
 pub mod interrupt;

@@ -11,6 +11,7 @@ mod network_file;
 mod rows;
 mod sensor;
 mod train;
+mod windows;
 
 use crate::args::{Args, Command};
 use anyhow::anyhow;

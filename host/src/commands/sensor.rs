@@ -5,7 +5,8 @@ use anyhow::{Context, anyhow, bail, ensure};
 use autoencoder_core::front_end::{FrontEnd, Spec};
 use autoencoder_io::idx::Images;
 use autoencoder_io::number::counted;
-use autoencoder_io::recordings::{Recordings, Source};
+use autoencoder_io::recordings::{Recordings, Source, list};
+use autoencoder_io::terminal::printable;
 use autoencoder_io::windows::{self, Kind, Place};
 use host::detector::{Sensor, Split, Trial, balance, best, scales, spread, try_front_ends};
 use host::evaluate::baselines::MOST_INPUTS;
@@ -106,6 +107,7 @@ impl SensorData {
         let (test, test_sources) = match tests {
             None => (rows(recordings, &split.test), sources(recordings, &split.test)),
             Some(tests) => {
+                tests.ensure_apart_from(recordings)?;
                 windows::check(tests, &sensor.spec, &sensor.names)?;
                 let mut places = windows::places(tests, &sensor.spec, &options.normal)?;
                 places.retain(|place| place.kind == Kind::Normal);
@@ -115,19 +117,6 @@ impl SensorData {
         };
         let (train, validation) = (rows(recordings, &split.train), rows(recordings, &split.validation));
         let counts = [&train, &validation, &test].map(|rows| rows.images.len());
-        let left = all.len() - normal.len();
-        let left = if left > 0 { format!("; {left} with faulty samples do not train") } else { String::new() };
-        let line = format!(
-            "{}, {} of {}: windows of {} every {}\n{} train, {} validate, {} test{left}\n",
-            counted(recordings.recordings.len(), "recording"),
-            counted(recordings.samples(), "sample"),
-            counted(recordings.channels, "channel"),
-            counted(spec.window, "sample"),
-            spec.hop,
-            counts[0],
-            counts[1],
-            counts[2],
-        );
         let clipped = [&train, &validation, &test].map(|rows| {
             let inputs: u64 = rows.clipped.iter().map(|count| u64::from(*count)).sum();
             inputs as f64 / rows.images.pixels.len().max(1) as f64
@@ -139,9 +128,44 @@ impl SensorData {
              {percent_test:.2} % of test"
         )?;
         let [train, validation, test] = [train, validation, test].map(|rows| rows.images);
-        let text = line + &text;
+        let text = describe_sets(recordings, &spec, counts, all.len() - normal.len()) + &text;
         let detector = Detector { sensor, validation, test_sources, trials, clipped, text };
         Ok(Self { train, test, detector })
+    }
+}
+
+/// The recordings, and how many of their windows train, validate and test; `left` have faulty samples.
+fn describe_sets(recordings: &Recordings, spec: &Spec, counts: [usize; 3], left: usize) -> String {
+    let left = if left > 0 { format!("; {left} with faulty samples do not train") } else { String::new() };
+    let files: Vec<String> = recordings.left_out.iter().map(|path| path.display().to_string()).collect();
+    let files =
+        if files.is_empty() { String::new() } else { format!("no recordings, so left out: {}\n", list(&files)) };
+    let [train, validation, test] = counts;
+    format!(
+        "{}, {} of {}\n{files}windows of {} every {}: {train} train, {validation} validate, {test} test{left}\n",
+        counted(recordings.recordings.len(), "recording"),
+        counted(recordings.samples(), "sample"),
+        recordings.describe_channels(),
+        counted(spec.window, "sample"),
+        spec.hop,
+    )
+}
+
+/// Warns of channels that do not look like those of a sensor.
+pub fn warn_of_columns(recordings: &Recordings) {
+    /// More names are no help in a line.
+    const LONGEST: usize = 200;
+    let (mut suspects, mut others) = (Vec::new(), Vec::new());
+    for column in &recordings.columns {
+        match column.suspicion() {
+            Some(suspicion) => suspects.push(format!("{} ({suspicion})", column.name)),
+            None => others.push(column.name.as_str()),
+        }
+    }
+    if !suspects.is_empty() {
+        let others = printable(&others.join(","));
+        let others = if others.len() > LONGEST { String::new() } else { others };
+        eprintln!("warning: channels that may be none: {}; choose with --columns {others}", list(&suspects));
     }
 }
 
@@ -158,6 +182,9 @@ fn spec(options: &SensorOptions, recordings: &Recordings) -> anyhow::Result<Spec
     };
     let window = options.window.map_or_else(of_array, |window| Ok(Some(window)))?.unwrap_or(1);
     let hop = options.hop.unwrap_or((window / 4).max(1));
+    if let (Some(option), Some(found)) = (options.rate, recordings.rate) {
+        ensure!(option == found, "--rate {option}: the recordings say {found} Hz");
+    }
     let rate = options.rate.or(recordings.rate).unwrap_or(0.0);
     let spec = Spec { channels, window, hop, rate, front_end: FrontEnd::Raw };
     let inputs = spec.inputs();

@@ -20,7 +20,7 @@ pub fn curves(history: &[Point]) -> [Curve<'static>; 2] {
     [
         Curve { name: "training batches", points: history.iter().map(|p| point(p, p.loss.into())).collect() },
         Curve {
-            name: "test rows",
+            name: "test set",
             points: history.iter().filter_map(|p| p.test_mse.map(|mse| point(p, mse))).collect(),
         },
     ]

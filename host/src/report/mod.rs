@@ -11,7 +11,7 @@ mod windows;
 pub use autoencoder_io::plot::{PlotError, Stream};
 pub use history::{csv, curves};
 pub use plot::{Curve, plot, plot_over};
-pub use reconstructions::reconstructions;
+pub use reconstructions::{reconstruction, reconstructions};
 pub use roc::{Detector, RocPlot};
 pub use scores::{Group, Scores};
 pub use windows::{Axis, Example, Windows};

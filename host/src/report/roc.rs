@@ -19,8 +19,8 @@ pub struct Detector<'a> {
     pub roc: &'a Roc,
 }
 
-/// The ROC curves of detectors on the same rows. The axis of false alarms is logarithmic, because a detector is used at few of
-/// them; a curve begins at the left edge with what is found without a false alarm.
+/// The ROC curves of detectors on the same windows. The axis of false alarms is logarithmic, because a detector is used at few of
+/// them; a curve begins at the left edge with what is detected without a false alarm.
 #[derive(Clone, Copy, Debug)]
 pub struct RocPlot<'a> {
     /// The line above the picture.
@@ -51,7 +51,7 @@ impl RocPlot<'_> {
             entries.push((
                 Mark::Point,
                 BLACK.to_rgba(),
-                format!("at the threshold: {x:.2} % false alarms, {y:.1} % found"),
+                format!("at the threshold: {x:.2} % false alarms, {y:.2} % detected"),
             ));
         }
         area.draw(&Text::new(clipped(self.title, 100), (12, 18), text(20, HPos::Left)))?;
@@ -67,8 +67,8 @@ impl RocPlot<'_> {
             .build_cartesian_2d((low..1.0).log_scale().with_key_points(powers.collect()), 0.0..1.0)?;
         chart
             .configure_mesh()
-            .x_desc("false alarms, share of the normal rows")
-            .y_desc("found, share of the faulty rows")
+            .x_desc("false alarms, share of the normal windows (logarithmic axis)")
+            .y_desc("detected, share of the faulty windows")
             .label_style((FONT, 14))
             .axis_desc_style((FONT, 15))
             .x_label_formatter(&|x| if *x <= low { format!("≤ {x}") } else { format!("{x}") })

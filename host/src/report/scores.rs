@@ -3,7 +3,7 @@
 use autoencoder_core::blob::Thresholds;
 use autoencoder_io::number::counted;
 use autoencoder_io::plot::{
-    self, Area, DrawingError, FONT, PlotError, SIZE, clipped, colour, log_range, short, text, ticks,
+    self, Area, DrawingError, FONT, Mark, PlotError, SIZE, clipped, colour, legend, log_range, short, text, ticks,
 };
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
@@ -19,16 +19,16 @@ const MARGINS: [u32; 4] = [66, 48, 180, 136];
 const BINS: usize = 120;
 const THRESHOLD: RGBColor = RGBColor(200, 0, 0);
 
-/// The scores of rows with one label.
+/// The scores of windows with one label.
 #[derive(Clone, Copy, Debug)]
 pub struct Group<'a> {
     /// The label.
     pub name: &'a str,
-    /// Its rows' scores. The axis is logarithmic; 0 is drawn as 1.
+    /// Its windows' scores. The axis is logarithmic; 0 is drawn as 1.
     pub scores: &'a [u32],
 }
 
-/// Histograms of scores, a lane for each label, with the thresholds across all lanes and the shares of rows outside them.
+/// Histograms of scores, a lane for each label, with the thresholds across all lanes and the shares of windows outside them.
 #[derive(Clone, Copy, Debug)]
 pub struct Scores<'a> {
     /// The line above the picture.
@@ -64,6 +64,11 @@ impl Scores<'_> {
             String::new()
         };
         area.draw(&Text::new(clipped(self.title, 90) + &more, (12, 18), text(20, HPos::Left)))?;
+        let named: Vec<String> = lines.iter().map(|(threshold, _)| threshold.to_string()).collect();
+        let name = if lines.len() == 1 { "threshold: " } else { "thresholds: " };
+        if !lines.is_empty() {
+            legend(area, 32, &[(Mark::Line, THRESHOLD.to_rgba(), name.to_owned() + &named.join(" and "))])?;
+        }
         let lanes = groups.len().max(1) as f64;
         let mut chart = ChartBuilder::on(area)
             .margin_top(top)
@@ -75,7 +80,7 @@ impl Scores<'_> {
         chart
             .configure_mesh()
             .disable_y_mesh()
-            .x_desc("score")
+            .x_desc("score (logarithmic axis)")
             .label_style((FONT, 14))
             .axis_desc_style((FONT, 15))
             .x_label_formatter(&|x| short(*x))
@@ -87,7 +92,7 @@ impl Scores<'_> {
             let counts = histogram(group.scores, low, high);
             let highest = counts.iter().max().copied().unwrap_or(0).max(1) as f64;
             let bars = counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(i, count)| {
-                // A single row among many still shows.
+                // A single window among many still shows.
                 let height = (*count as f64 / highest).max(0.03) * 0.88;
                 Rectangle::new([(bin(i), floor), (bin(i + 1), floor + height)], colour(lane).filled())
             });
@@ -108,10 +113,8 @@ impl Scores<'_> {
         }
         for (lane, group) in groups.iter().enumerate() {
             let middle = y.start + ((lane as f64 + 0.5) * y.len() as f64 / lanes) as i32;
-            let own = colour(lane);
-            let name = text(16, HPos::Right).color(&own);
-            area.draw(&Text::new(clipped(group.name, 21), (x.start - 8, middle - 7), &name))?;
-            let count = counted(group.scores.len(), "row");
+            area.draw(&Text::new(clipped(group.name, 21), (x.start - 8, middle - 7), text(16, HPos::Right)))?;
+            let count = counted(group.scores.len(), "window");
             area.draw(&Text::new(count, (x.start - 8, middle + 10), text(13, HPos::Right)))?;
             for (i, (threshold, side)) in lines.iter().enumerate() {
                 let outside = |score: &&u32| if *side == "below" { *score < threshold } else { *score > threshold };

@@ -51,10 +51,12 @@ pub struct Windows<'a> {
     pub title: &'a str,
     /// The windows: up to four.
     pub examples: &'a [Example],
-    /// The channels' names, with their units if they are known: up to twelve.
+    /// The channels' names: up to twelve.
     pub channels: &'a [String],
     /// The horizontal axis.
     pub axis: Axis<'a>,
+    /// What the vertical axes are in.
+    pub unit: &'a str,
 }
 
 impl Windows<'_> {
@@ -77,13 +79,15 @@ impl Windows<'_> {
         let entries = [0, 1].map(|i| (Mark::Line, colour(i).to_rgba(), kinds[i].clone()));
         legend(area, 32, &entries)?;
         let (width, height) = area.dim_in_pixel();
+        let unit = format!("vertical axes: {}", self.unit);
+        area.draw(&Text::new(unit, (width as i32 - 12, 42), text(15, HPos::Right)))?;
         let [top, bottom] = MARGINS;
         let (columns, rows) = (examples.len().max(1) as i32, channels.len().max(1) as i32);
         let left = |column: usize| NAMES + column as i32 * (width as i32 - NAMES - 8) / columns;
         let upper = |row: usize| top as i32 + row as i32 * (height - top - bottom) as i32 / rows;
         for (row, name) in channels.iter().enumerate() {
             // As many characters as fit beside the cell.
-            let style = TextStyle::from((FONT, 15)).transform(FontTransform::Rotate270);
+            let style = TextStyle::from((FONT, 16)).transform(FontTransform::Rotate270);
             let style = style.pos(Pos::new(HPos::Center, VPos::Center));
             let (middle, most) = (i32::midpoint(upper(row), upper(row + 1)), (upper(row + 1) - upper(row)) / 7);
             area.draw(&Text::new(clipped(name, most as usize), (NAMES - 10, middle), &style))?;
@@ -121,7 +125,7 @@ impl Windows<'_> {
             .configure_mesh()
             .disable_x_mesh()
             .y_labels(5)
-            .label_style((FONT, 12))
+            .label_style((FONT, 13))
             .y_label_formatter(&|y| short(*y))
             .light_line_style(TRANSPARENT)
             .draw()?;
@@ -192,7 +196,7 @@ mod tests {
         let channels = ["x", "y"].map(String::from);
         let examples =
             [example(&[1.0, 2.0, 3.0, 0.0, 0.0, 0.0], &[1.0, 2.0, 9.0, 0.0, 0.0, 0.0]), example(&[0.0; 6], &[-2.0; 6])];
-        let windows = Windows { title: "", examples: &examples, channels: &channels, axis: AXIS };
+        let windows = Windows { title: "", examples: &examples, channels: &channels, axis: AXIS, unit: "g" };
         assert_eq!((windows.len(), windows.ends()), (3, (0.0, 0.04)));
         assert_eq!(windows.channel(&examples[0].signal, 1), [0.0; 3]);
         let close = |found: (f64, f64), expected: (f64, f64)| {
@@ -220,7 +224,8 @@ mod tests {
                 let strange: Vec<f32> = wave.iter().map(|x| if *x > 0.9 { f32::NAN } else { x * f32::MAX }).collect();
                 for count in [0, 1, 7] {
                     let examples = vec![example(&wave, &strange); count];
-                    let windows = Windows { title: "", examples: &examples, channels: &names(channels), axis: AXIS };
+                    let windows =
+                        Windows { title: "", examples: &examples, channels: &names(channels), axis: AXIS, unit: "g" };
                     windows.write(&path).unwrap();
                 }
             }

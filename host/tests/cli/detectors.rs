@@ -198,7 +198,7 @@ fn bad_recordings_are_refused_in_one_line_and_nothing_is_written() {
         (
             good.clone(),
             "--group recording --columns x,y --window 100",
-            "x.csv:0: 96 samples, and no other recording has more; a window takes 100",
+            "x.csv, recording 0: 96 samples, and no other recording has more; a window takes 100",
         ),
         (
             "x,y\n1,2\n".into(),
@@ -242,7 +242,7 @@ fn data_that_do_not_fit_a_detector_are_refused() {
     fs::write(sandbox.path("bare.csv"), "1\n2\n").unwrap();
     let blob = "artifacts/model.int8.blob";
     for (args, expected) in [
-        (format!("eval {blob} --data one.csv"), "one.csv: no column y; there are x"),
+        (format!("eval {blob} --data one.csv"), "one.csv: no column y; there is x\n"),
         (format!("eval {blob} --data healthy.csv --columns x"), "1 channel (x); the blob is for 2 channels (x, y)"),
         (
             format!("eval {blob} --data healthy.csv --columns y,x"),
@@ -250,6 +250,7 @@ fn data_that_do_not_fit_a_detector_are_refused() {
         ),
         (format!("eval {blob} --data healthy.csv --label fault"), "--label: all windows are normal"),
         (format!("eval {blob} --data healthy.csv --label nothing"), "no column nothing"),
+        (format!("eval {blob} --data healthy.csv --out one.csv"), "one.csv: File exists"),
         ("eval artifacts/model.f32.blob --data healthy.csv".into(), "an f32 blob has no threshold"),
         (
             "export artifacts/checkpoint --format int8 --out x --data data".into(),
@@ -424,7 +425,12 @@ fn linear_detectors_are_fitted_to_the_rows_of_the_same_training() {
         let args = format!("eval {blob} --data all.csv --group recording --label fault --json --out pictures");
         json(&sandbox.host(&args).output().unwrap())
     };
-    assert_eq!(eval("artifacts/old.blob")["baselines"].as_object().unwrap().len(), 2);
+    let found = eval("artifacts/old.blob");
+    assert_eq!(found["baselines"].as_object().unwrap().len(), 2);
+    // Seven of these ten recordings are healthy.csv's, of nine windows each, and some of them trained.
+    let trained = found["trained"].as_u64().unwrap();
+    assert!(0 < trained && trained <= 63 && trained.is_multiple_of(9), "{trained}");
+    assert_eq!(eval("elsewhere/alone.blob")["trained"], 0);
     // Rows that are there and cannot be read.
     let rows = fs::read(sandbox.path("artifacts/rows/train-rows-idx2-ubyte")).unwrap();
     fs::create_dir_all(sandbox.path("short/rows")).unwrap();
@@ -471,7 +477,10 @@ fn an_array_of_windows_needs_no_options() {
     let output = sandbox.host("train --data windows.npy --steps 20").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("40 recordings, 640 samples of 2 channels: windows of 16 samples every 4"), "{said}");
+    assert!(
+        said.contains("40 recordings, 640 samples of 2 channels\nwindows of 16 samples every 4: 25 train"),
+        "{said}"
+    );
     // The array is cut in time after 28 and 34 of 40 windows, and those two are in two parts. Every second window has the samples
     // of the one before, five further on: of the last seven windows before each cut, three share some with the first one behind.
     assert!(said.contains("25 train, 2 validate, 5 test"), "{said}");

@@ -11,6 +11,7 @@ mod left_out;
 mod memory;
 mod outputs;
 mod sandbox;
+mod sets;
 mod topologies;
 mod weights;
 

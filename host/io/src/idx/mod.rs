@@ -4,7 +4,6 @@
 
 mod error;
 mod find;
-mod gzip;
 mod parse;
 
 pub use error::IdxError;

@@ -2,8 +2,8 @@
 //! then the numbers.
 
 use super::error::IdxError;
-use super::gzip::{self, Members};
 use crate::files::{self, FileError};
+use crate::gzip::{self, Members};
 use crate::heap;
 use crate::number::counted;
 use std::io::{BufRead, BufReader, ErrorKind, Read};

@@ -92,7 +92,7 @@ impl Stream<'_> {
         chart
             .configure_mesh()
             .x_desc(unit)
-            .y_desc("score")
+            .y_desc("score (logarithmic axis)")
             .label_style((FONT, 14))
             .axis_desc_style((FONT, 15))
             .x_labels(10)
@@ -138,7 +138,7 @@ impl Stream<'_> {
             let thresholds = if self.lines().count() == 1 { "threshold" } else { "thresholds" };
             entries.push((Mark::Line, THRESHOLD.to_rgba(), thresholds.to_owned()));
         }
-        entries.push((Mark::Box, DRIFT.to_rgba(), "drift".to_owned()));
+        entries.push((Mark::Box, DRIFT.to_rgba(), "alarm".to_owned()));
         if !self.labels.is_empty() {
             let names = self.names.iter().enumerate().take(NAMES);
             entries.extend(names.map(|(i, name)| (Mark::Box, colour(i).to_rgba(), clipped(name, 24))));

@@ -1,11 +1,16 @@
 //! CSV files: with a comma, a semicolon or a tab between cells, with a header or without.
 
-use super::error::{Place, RecordingError};
-use super::{MOST_LABELS, MOST_NUMBERS, MOST_RECORDINGS, Recording, Recordings, Selection, Where, open};
+mod columns;
+mod table;
+
+use super::error::RecordingError;
+use super::{Recordings, Selection, open};
+use columns::Columns;
 use csv::{ByteRecord, ReaderBuilder};
-use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::Path;
+use std::str::FromStr;
+use table::Table;
 
 /// The most bytes of a line, a cell with line breaks included: 4 MiB, 64 bytes for each of 65,535 numbers.
 const LONGEST_LINE: usize = 1 << 22;
@@ -15,6 +20,12 @@ pub(super) fn read(path: &Path, selection: &Selection) -> Result<Recordings, Rec
     let mut text = BufReader::new(open(path)?);
     let failed = |error| RecordingError::Io(path.to_owned(), error);
     let start = first_lines(&mut text).map_err(failed)?;
+    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+        return Err(RecordingError::Array {
+            path: path.to_owned(),
+            reason: "the text is UTF-16; expected UTF-8".into(),
+        });
+    }
     let delimiter = delimiter(&start);
     let text = Cursor::new(start).chain(text);
     let mut reader = ReaderBuilder::new();
@@ -26,13 +37,23 @@ pub(super) fn read(path: &Path, selection: &Selection) -> Result<Recordings, Rec
     }
     let columns = Columns::new(path, &line, selection, delimiter)?;
     let mut table = Table::new(path, &columns);
-    if !columns.header {
-        table.add(&line, end_of(&reader))?;
+    let mut is_row = !columns.header;
+    loop {
+        if is_row && let Err(error) = table.add(&line, end_of(&reader)) {
+            return Err(damage(path, &mut reader.get_mut().text).unwrap_or(error));
+        }
+        if !next(path, &mut reader, &mut line)? {
+            return table.finish(selection);
+        }
+        is_row = true;
     }
-    while next(path, &mut reader, &mut line)? {
-        table.add(&line, end_of(&reader))?;
-    }
-    table.finish(selection)
+}
+
+/// What is wrong with the rest of a file: damage to a compressed one may show as a strange row before it is noticed.
+fn damage(path: &Path, rest: &mut impl Read) -> Option<RecordingError> {
+    const MOST: u64 = 1 << 28;
+    let read = std::io::copy(&mut rest.take(MOST), &mut std::io::sink());
+    read.err().map(|error| RecordingError::Io(path.to_owned(), error))
 }
 
 /// The line at which the record ends that was just read. Where it begins is not known: empty lines before it count as its
@@ -124,211 +145,13 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// The use of each column.
-struct Columns {
-    /// Whether the first line has names.
-    header: bool,
-    /// Of all columns: their names, or their numbers from 1.
-    all: Vec<String>,
-    /// Those of the channels.
-    channels: Vec<usize>,
-    group: Option<usize>,
-    label: Option<usize>,
-    conditions: Vec<(usize, Vec<String>)>,
-    exclude: Vec<(usize, Vec<String>)>,
-    /// A comma stands before decimals.
-    decimal_comma: bool,
-}
-
-impl Columns {
-    fn new(path: &Path, first: &ByteRecord, selection: &Selection, delimiter: u8) -> Result<Self, RecordingError> {
-        let decimal_comma = delimiter == b';';
-        // A name in quotes may have line breaks, which no list of names can hold.
-        let name = |cell: &[u8]| String::from_utf8_lossy(cell).split_whitespace().collect::<Vec<_>>().join(" ");
-        let cells: Vec<String> = first.iter().map(name).collect();
-        let header = is_header(&cells, decimal_comma);
-        let all: Vec<String> =
-            if header { cells } else { (1..=first.len()).map(|number| number.to_string()).collect() };
-        let same = |column: &str, at: [usize; 2]| RecordingError::Duplicate {
-            path: path.to_owned(),
-            column: column.to_owned(),
-            at: at.map(|column| column + 1),
-        };
-        let find = |name: &String| {
-            let mut named = (0..all.len()).filter(|column| all[*column] == *name);
-            let by_number =
-                || name.parse().ok().filter(|number| (1..=all.len()).contains(number)).map(|number| number - 1);
-            let found = named.next().or_else(by_number).ok_or_else(|| RecordingError::Column {
-                path: path.to_owned(),
-                column: name.clone(),
-                columns: all.clone(),
-            })?;
-            named.next().map_or(Ok(found), |other| Err(same(name, [found, other])))
-        };
-        let group = selection.group.as_ref().map(find).transpose()?;
-        let label = selection.label.as_ref().map(find).transpose()?;
-        let each = |conditions: &[Where]| {
-            let found = conditions.iter().map(|one| Ok((find(&one.column)?, one.values.clone())));
-            found.collect::<Result<Vec<_>, RecordingError>>()
-        };
-        let (conditions, exclude) = (each(&selection.conditions)?, each(&selection.exclude)?);
-        let used = |column: &usize| {
-            let chooses = conditions.iter().chain(&exclude).any(|(other, _)| other == column);
-            Some(*column) == group || Some(*column) == label || chooses
-        };
-        let named = if header && selection.columns.is_empty() { &selection.expected } else { &selection.columns };
-        let channels: Vec<usize> = if named.is_empty() {
-            (0..all.len()).filter(|column| !used(column)).collect()
-        } else {
-            named.iter().map(find).collect::<Result<_, _>>()?
-        };
-        if channels.is_empty() {
-            return Err(RecordingError::NoChannel { path: path.to_owned(), columns: all });
-        }
-        let mut seen: HashMap<&str, usize> = HashMap::new();
-        for column in &channels {
-            let name = &all[*column];
-            match seen.insert(name, *column) {
-                Some(before) if before == *column => {
-                    return Err(RecordingError::Twice { path: path.to_owned(), column: name.clone() });
-                }
-                Some(before) => return Err(same(name, [before, *column])),
-                None => {}
-            }
-        }
-        Ok(Self { header, all, channels, group, label, conditions, exclude, decimal_comma })
-    }
-}
-
-/// Whether the cells of the first line are names: none of them is a number, not even one that is missing.
-fn is_header(cells: &[String], decimal_comma: bool) -> bool {
-    const MISSING: [&str; 7] = ["", "-", "?", "na", "n/a", "null", "none"];
-    let is_number = |cell: &String| number(cell.as_bytes(), decimal_comma).is_some() || cell.parse::<f32>().is_ok();
-    let is_missing = |cell: &String| MISSING.contains(&cell.to_lowercase().as_str());
-    !cells.iter().any(is_number) && !cells.iter().all(is_missing)
-}
-
 /// A finite number; `None` if the cell holds none.
 fn number(cell: &[u8], decimal_comma: bool) -> Option<f32> {
+    parsed::<f32>(cell, decimal_comma).filter(|number| number.is_finite())
+}
+
+/// What a cell holds.
+fn parsed<T: FromStr>(cell: &[u8], decimal_comma: bool) -> Option<T> {
     let text = std::str::from_utf8(cell).ok()?.trim();
-    let number: f32 =
-        if decimal_comma && text.contains(',') { text.replacen(',', ".", 1).parse() } else { text.parse() }.ok()?;
-    number.is_finite().then_some(number)
-}
-
-/// The recordings so far.
-struct Table<'a> {
-    path: &'a Path,
-    columns: &'a Columns,
-    recordings: Vec<Recording>,
-    /// The recording of each name; `None` after a row that was left out, where it ended.
-    by_group: HashMap<Vec<u8>, Option<usize>>,
-    /// The number of each label.
-    labels: HashMap<Vec<u8>, u32>,
-    numbers: usize,
-    rows: usize,
-    /// Rows that only the conditions of another set have left out.
-    excluded: usize,
-}
-
-impl<'a> Table<'a> {
-    fn new(path: &'a Path, columns: &'a Columns) -> Self {
-        Self {
-            path,
-            columns,
-            recordings: Vec::new(),
-            by_group: HashMap::new(),
-            labels: HashMap::new(),
-            numbers: 0,
-            rows: 0,
-            excluded: 0,
-        }
-    }
-
-    /// Adds a line if it meets the conditions. Rows before and after one that does not are no neighbours, so the next row of the
-    /// same name begins a new recording.
-    fn add(&mut self, line: &ByteRecord, at: u64) -> Result<(), RecordingError> {
-        let Columns { all, channels, group, label, conditions, exclude, decimal_comma, .. } = self.columns;
-        let cell = |column: usize| line.get(column).unwrap_or_default().trim_ascii();
-        self.rows += 1;
-        if line.len() != all.len() {
-            let path = self.path.to_owned();
-            return Err(RecordingError::Ragged { path, line: at, expected: all.len(), found: line.len() });
-        }
-        let holds = |(column, values): &(usize, Vec<String>)| {
-            values.iter().any(|value| value.trim().as_bytes() == cell(*column))
-        };
-        let name = group.map_or(&b""[..], cell);
-        let is_chosen = conditions.iter().all(holds);
-        let is_excluded = is_chosen && !exclude.is_empty() && exclude.iter().all(holds);
-        self.excluded += usize::from(is_excluded);
-        if !is_chosen || is_excluded {
-            if let Some(recording) = self.by_group.get_mut(name) {
-                *recording = None;
-            }
-            return Ok(());
-        }
-        let place = |column: usize| Place { path: self.path.to_owned(), line: at, column: all[column].clone() };
-        let many = |column: Option<usize>, what, most| {
-            Err(RecordingError::Many { place: place(column.unwrap_or_default()), what, most })
-        };
-        let index = match self.by_group.get(name) {
-            Some(Some(index)) => *index,
-            _ if self.recordings.len() == MOST_RECORDINGS => {
-                let chooses = conditions.iter().chain(exclude).map(|(column, _)| *column).next();
-                return many(group.or(chooses), "recordings", MOST_RECORDINGS);
-            }
-            before => {
-                let path = self.path.display().to_string();
-                let text = String::from_utf8_lossy(name);
-                let full = if name.is_empty() { path } else { format!("{path}:{text}") };
-                let full = if before.is_some() { format!("{full} from line {at}") } else { full };
-                self.recordings.push(Recording { name: full, ..Recording::default() });
-                self.by_group.insert(name.to_vec(), Some(self.recordings.len() - 1));
-                self.recordings.len() - 1
-            }
-        };
-        let recording = &mut self.recordings[index];
-        for column in channels {
-            let number = number(cell(*column), *decimal_comma).ok_or_else(|| RecordingError::Number {
-                place: place(*column),
-                text: String::from_utf8_lossy(cell(*column)).into_owned(),
-            })?;
-            recording.samples.push(number);
-        }
-        if let Some(column) = label {
-            let next = self.labels.len();
-            let known = self.labels.get(cell(*column)).copied();
-            if known.is_none() && next == MOST_LABELS {
-                return many(*label, "labels", MOST_LABELS);
-            }
-            recording.labels.push(known.unwrap_or(next as u32));
-            if known.is_none() {
-                self.labels.insert(cell(*column).to_vec(), next as u32);
-            }
-        }
-        self.numbers += channels.len();
-        if self.numbers > MOST_NUMBERS { Err(RecordingError::TooLarge(self.path.to_owned())) } else { Ok(()) }
-    }
-
-    fn finish(self, selection: &Selection) -> Result<Recordings, RecordingError> {
-        let Columns { header, all, channels, .. } = self.columns;
-        if self.recordings.is_empty() {
-            let path = self.path.to_owned();
-            if self.excluded > 0 {
-                return Err(RecordingError::AllExcluded { path, condition: Selection::in_words(&selection.exclude) });
-            }
-            if self.rows == 0 || selection.conditions.is_empty() {
-                return Err(RecordingError::Empty(path));
-            }
-            return Err(RecordingError::NoneChosen { path, condition: Selection::in_words(&selection.conditions) });
-        }
-        let names = if *header { channels.iter().map(|column| all[*column].clone()).collect() } else { Vec::new() };
-        let mut labels = vec![String::new(); self.labels.len()];
-        for (label, number) in self.labels {
-            labels[number as usize] = String::from_utf8_lossy(&label).into_owned();
-        }
-        let channels = channels.len();
-        Ok(Recordings { names, channels, labels, recordings: self.recordings, ..Recordings::default() })
-    }
+    if decimal_comma && text.contains(',') { text.replacen(',', ".", 1).parse() } else { text.parse() }.ok()
 }

@@ -1,9 +1,11 @@
 //! Errors of files of recordings.
 
 use crate::files::FileError;
+use crate::number::counted;
+use crate::terminal::printable;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, line {}, column {}", self.path.display(), self.line, self.column)
+        write!(f, "{}, line {}, column {}", self.path.display(), self.line, shown(&self.column))
     }
 }
 
@@ -34,6 +36,43 @@ pub enum RecordingError {
     /// No file of recordings is there.
     #[error("{}: no file of recordings; expected .csv, .tsv, .npy, .npz or .wav", names(.0))]
     NoFiles(Vec<PathBuf>),
+    /// A folder has another one with recordings, which would be missed.
+    #[error(
+        "{}: folders in a folder are not read, and {} has recordings; name each folder", folder.display(), inner.display()
+    )]
+    FolderInFolder {
+        /// The folder that was named.
+        folder: PathBuf,
+        /// The folder in it.
+        inner: PathBuf,
+    },
+    /// A file was named twice.
+    #[error("{}: {}; give each recording once", path.display(), twice(path, first))]
+    SameFile {
+        /// Its name.
+        path: PathBuf,
+        /// Its name when it was named first.
+        first: PathBuf,
+    },
+    /// A file that trains is also to test.
+    #[error("{}: its samples train, so they are no test; give other recordings, or rows of the same (--test-where)", .0.display())]
+    TestTrains(PathBuf),
+    /// A recording is a copy of one in another file.
+    #[error("{name}: the same samples as {first}; give each recording once")]
+    Copy {
+        /// The recording.
+        name: String,
+        /// The other one.
+        first: String,
+    },
+    /// A recording to test on is a copy of one that trains.
+    #[error("{name}: the same samples as {first}, which train, so they are no test; give other recordings")]
+    TestCopies {
+        /// The recording.
+        name: String,
+        /// The one that trains.
+        first: String,
+    },
     /// A file is of no known kind.
     #[error("{}: expected a file that is named .csv, .tsv, .npy, .npz or .wav", .0.display())]
     Kind(PathBuf),
@@ -57,7 +96,7 @@ pub enum RecordingError {
         condition: String,
     },
     /// No column is left for the channels.
-    #[error("{}: no column is left for a channel; there are {}", path.display(), columns.join(", "))]
+    #[error("{}: no column is left for a channel; there are {}", path.display(), list(columns))]
     NoChannel {
         /// The file.
         path: PathBuf,
@@ -103,7 +142,7 @@ pub enum RecordingError {
         most: usize,
     },
     /// A column is not there.
-    #[error("{}: no column {column}; there are {}", path.display(), columns.join(", "))]
+    #[error("{}: no column {}; {}", path.display(), shown(column), there_are(columns))]
     Column {
         /// The file.
         path: PathBuf,
@@ -113,15 +152,22 @@ pub enum RecordingError {
         columns: Vec<String>,
     },
     /// A cell is not a finite number.
-    #[error("{place}: {}; expected a number", found(.text))]
+    #[error("{place}: {}; expected a number{}", found(.text), if *is_text { ", or --columns with the names of the channels" } else { "" })]
     Number {
         /// Where.
         place: Place,
         /// What stands there.
         text: String,
+        /// Whether the column has text from its first row on, and nobody asked for it.
+        is_text: bool,
     },
     /// A row has another number of cells than the first.
-    #[error("{}, line {line}: {} where the lines before it have {expected}", path.display(), columns(*found))]
+    #[error(
+        "{}, line {line}: {} where the lines before it have {expected}{}",
+        path.display(),
+        counted(found, "column"),
+        if *commas { "; decimal commas need semicolons between columns" } else { "" }
+    )]
     Ragged {
         /// The file.
         path: PathBuf,
@@ -131,6 +177,8 @@ pub enum RecordingError {
         expected: usize,
         /// Cells of this one.
         found: usize,
+        /// Whether commas seem to stand before decimals, and between cells as well.
+        commas: bool,
     },
     /// A number of an array or of sound is not finite.
     #[error("{}, {place}: {number}; expected a finite number", path.display())]
@@ -172,9 +220,39 @@ fn names(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// `1 column`, `2 columns`
-fn columns(count: usize) -> String {
-    format!("{count} column{}", if count == 1 { "" } else { "s" })
+/// `given twice`
+fn twice(path: &Path, first: &Path) -> String {
+    if path == first { "given twice".into() } else { format!("the same file as {}", first.display()) }
+}
+
+/// The names of columns or channels, as many as a line can hold. One without a name is its number.
+pub fn list<S: AsRef<str>>(names: &[S]) -> String {
+    const MOST: usize = 20;
+    let of = |(i, name): (usize, &S)| match name.as_ref() {
+        "" => (i + 1).to_string(),
+        name => printable(name),
+    };
+    let mut shown: Vec<String> = names.iter().enumerate().take(MOST).map(of).collect();
+    if names.len() > MOST {
+        shown.push(format!("… ({} in all)", names.len()));
+    }
+    shown.join(", ")
+}
+
+/// The columns that are there. A single one may be a line that was not divided.
+fn there_are(columns: &[String]) -> String {
+    match columns {
+        [one] if one.contains([' ', '|']) => {
+            format!("there is {} (a comma, a semicolon or a tab divides columns)", list(columns))
+        }
+        [_] => format!("there is {}", list(columns)),
+        _ => format!("there are {}", list(columns)),
+    }
+}
+
+/// A name, in quotes if nothing of it could be seen.
+fn shown(name: &str) -> String {
+    if name.trim().is_empty() { format!("{name:?}") } else { printable(name) }
 }
 
 /// What stands in a cell, in words.

@@ -3,20 +3,26 @@
 //! A file is one recording, unless its rows name theirs ([`Selection::group`]) or it is an array of windows. Where rows are left
 //! out, a recording ends and another one begins. A folder is its files. Numbers have the unit of the file.
 
+mod copies;
+mod course;
 mod csv;
 mod error;
 mod npy;
+mod paths;
 mod select;
 mod wav;
 
-pub use error::{Place, RecordingError};
+pub use course::Column;
+pub use error::{Place, RecordingError, list};
 pub use npy::read_arrays;
+pub use paths::{are_recordings, ensure_other_files, has_idx_files};
 pub use select::{Selection, Where};
 
 use crate::files;
+use crate::gzip::{self, Members};
 use crate::number::counted;
-use std::ffi::OsStr;
-use std::fs;
+use copies::Copies;
+use paths::{Kind, Listed};
 use std::path::{Path, PathBuf};
 
 /// The most numbers that are read: 1 GiB of them.
@@ -65,48 +71,24 @@ pub struct Recordings {
     pub labels: Vec<String>,
     /// The recordings, in the order of the files.
     pub recordings: Vec<Recording>,
-}
-
-/// The kind of a file of recordings, by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Csv,
-    Npy,
-    Npz,
-    Wav,
-}
-
-impl Kind {
-    fn of(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_string_lossy().to_lowercase();
-        let name = name.strip_suffix(".gz").unwrap_or(&name);
-        Some(match name.rsplit_once('.')?.1 {
-            "csv" | "tsv" => Self::Csv,
-            "npy" => Self::Npy,
-            "npz" => Self::Npz,
-            "wav" => Self::Wav,
-            _ => return None,
-        })
-    }
-}
-
-/// Whether a path is a file of recordings by its name, or a folder that has one and no IDX files.
-pub fn are_recordings(path: &Path) -> bool {
-    if !path.is_dir() {
-        return Kind::of(path).is_some();
-    }
-    let is_idx = |name: &OsStr| name.to_string_lossy().contains("idx") && Kind::of(name.as_ref()).is_none();
-    let has_idx =
-        || fs::read_dir(path).is_ok_and(|mut all| all.any(|one| one.is_ok_and(|one| is_idx(&one.file_name()))));
-    files_of(path).is_ok_and(|files| !files.is_empty()) && !has_idx()
+    /// Files in the folders that are none of recordings.
+    pub left_out: Vec<PathBuf>,
+    /// The columns of the channels; empty where files have none.
+    pub columns: Vec<Column>,
 }
 
 impl Recordings {
-    /// Reads files and folders of files. All have the same channels.
+    /// Reads files and folders of files. All have the same channels, and no recording is there twice.
     pub fn read(paths: &[PathBuf], selection: &Selection) -> Result<Self, RecordingError> {
+        let Listed { files, left_out } = Listed::new(paths)?;
         let mut all: Option<(Self, PathBuf)> = None;
-        for path in expand(paths)? {
+        let mut known = Copies::default();
+        let one = files.len() == 1;
+        for path in files {
             let next = Self::read_file(&path, selection)?;
+            if !one {
+                known.add(&next)?;
+            }
             match &mut all {
                 None => all = Some((next, path)),
                 Some((all, first)) => all.append(next, &path, first)?,
@@ -116,7 +98,12 @@ impl Recordings {
         if all.recordings.iter().all(|recording| recording.samples.is_empty()) {
             return Err(RecordingError::Empty(first));
         }
-        Ok(all)
+        Ok(Self { left_out, ..all })
+    }
+
+    /// Returns an error if one of these recordings, which are to test on, has the same samples as one of those that train.
+    pub fn ensure_apart_from(&self, train: &Self) -> Result<(), RecordingError> {
+        Copies::of(train).ensure_none(self)
     }
 
     fn read_file(path: &Path, selection: &Selection) -> Result<Self, RecordingError> {
@@ -146,6 +133,7 @@ impl Recordings {
         if numbers(self) + numbers(&other) > MOST_NUMBERS {
             return Err(RecordingError::TooLarge(path.to_owned()));
         }
+        self.columns.iter_mut().zip(&other.columns).for_each(|(own, other)| own.course.merge(&other.course));
         let label: Vec<u32> = other.labels.into_iter().map(|label| number_of(&mut self.labels, label)).collect();
         let arrays = self.recordings.iter().filter_map(|one| one.array).max().map_or(0, |last| last + 1);
         self.recordings.extend(other.recordings.into_iter().map(|mut recording| {
@@ -159,12 +147,22 @@ impl Recordings {
     /// `3 channels (x, y, z) at 50 Hz`
     fn described(&self) -> String {
         let rate = self.rate.map_or_else(String::new, |rate| format!(" at {rate} Hz"));
-        describe_channels(self.channels, &self.names) + &rate
+        self.describe_channels() + &rate
     }
 
     /// The source of a recording.
     pub fn source(&self, recording: usize) -> Source {
         self.recordings[recording].array.map_or(Source::Recording(recording), Source::Array)
+    }
+
+    /// The numbers of the recordings of each source, in order.
+    fn sources(&self) -> impl Iterator<Item = &[Recording]> {
+        self.recordings.chunk_by(|a, b| a.array.is_some() && a.array == b.array)
+    }
+
+    /// `3 channels (x, y, z)`
+    pub fn describe_channels(&self) -> String {
+        describe_channels(self.channels, &self.names)
     }
 
     /// Samples of all recordings.
@@ -175,8 +173,7 @@ impl Recordings {
 
 /// `3 channels (x, y, z)`
 pub(crate) fn describe_channels<S: AsRef<str>>(channels: usize, names: &[S]) -> String {
-    let names = names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    let names = if names.is_empty() { names } else { format!(" ({names})") };
+    let names = if names.is_empty() { String::new() } else { format!(" ({})", error::list(names)) };
     counted(channels, "channel") + &names
 }
 
@@ -189,45 +186,13 @@ fn number_of(labels: &mut Vec<String>, label: String) -> u32 {
     }) as u32
 }
 
-/// The files that are named, and those of the folders that are named, by name.
-fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, RecordingError> {
-    let mut all = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            let files = files_of(path)?;
-            if files.is_empty() {
-                return Err(RecordingError::NoFiles(vec![path.clone()]));
-            }
-            all.extend(files);
-        } else {
-            all.push(path.clone());
-        }
-    }
-    Ok(all)
-}
-
-/// The files of recordings in a folder, hidden ones left out.
-fn files_of(folder: &Path) -> Result<Vec<PathBuf>, RecordingError> {
-    let failed = |error| RecordingError::Io(folder.to_owned(), error);
-    let mut all = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if !hidden && entry.path().is_file() && Kind::of(&entry.path()).is_some() {
-            all.push(entry.path());
-        }
-    }
-    all.sort();
-    Ok(all)
-}
-
 /// Opens a file to read, decompressed if it is gzip.
 fn open(path: &Path) -> Result<Box<dyn std::io::Read>, RecordingError> {
     use std::io::{BufRead, BufReader};
     let failed = |error| RecordingError::Io(path.to_owned(), error);
     let mut reader = BufReader::with_capacity(1 << 16, files::open(path).map_err(RecordingError::File)?);
-    let gzip = reader.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
-    Ok(if gzip { Box::new(flate2::bufread::MultiGzDecoder::new(reader)) } else { Box::new(reader) })
+    let gzip = reader.fill_buf().map_err(failed)?.starts_with(&gzip::MAGIC);
+    Ok(if gzip { Box::new(Members::new(reader)) } else { Box::new(reader) })
 }
 
 #[cfg(test)]

@@ -5,32 +5,35 @@
 
 use super::error::RecordingError;
 use super::{MOST_NUMBERS, Recording, Recordings, Selection, open};
+use crate::number::counted;
 use crate::terminal::printable;
 use half::f16;
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
 use num_traits::AsPrimitive;
-use std::io::{Cursor, Read};
-use std::path::Path;
+use std::io::{Cursor, ErrorKind, Read};
+use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 /// Reads an array.
 pub(super) fn read(path: &Path, selection: &Selection) -> Result<Recordings, RecordingError> {
-    recordings(path, &path.display().to_string(), &mut *open(path)?, selection)
+    recordings(path, &mut *open(path)?, selection)
 }
 
 /// Reads the arrays of an archive, each of which is a recording or several.
 pub(super) fn read_archive(path: &Path, selection: &Selection) -> Result<Recordings, RecordingError> {
-    let mut all: Option<Recordings> = None;
+    let mut all: Option<(Recordings, PathBuf)> = None;
     for_each_array(path, |name, array| {
-        let next = recordings(path, &format!("{}:{name}", path.display()), array, selection)?;
+        // In messages, an array of the file is like a file.
+        let name = PathBuf::from(format!("{}, array {name}", path.display()));
+        let next = recordings(&name, array, selection)?;
         match &mut all {
-            None => all = Some(next),
-            Some(all) => all.append(next, path, path)?,
+            None => all = Some((next, name)),
+            Some((all, first)) => all.append(next, &name, first)?,
         }
         Ok(())
     })?;
-    all.ok_or_else(|| RecordingError::Empty(path.to_owned()))
+    all.map(|(all, _)| all).ok_or_else(|| RecordingError::Empty(path.to_owned()))
 }
 
 /// Reads the arrays of an archive, and their names. The numbers may be of any type, and need not be finite.
@@ -58,7 +61,7 @@ fn for_each_array(
     path: &Path,
     mut take: impl FnMut(&str, &mut dyn Read) -> Result<(), RecordingError>,
 ) -> Result<(), RecordingError> {
-    let refused = |error: zip::result::ZipError| refused(path, &error.to_string());
+    let refused = |error: zip::result::ZipError| refused(path, &format!("not an .npz file that can be read: {error}"));
     let mut archive = ZipArchive::new(Cursor::new(bytes_of(path, open(path)?)?)).map_err(refused)?;
     for index in 0..archive.len() {
         let mut array = archive.by_index(index).map_err(refused)?;
@@ -145,7 +148,9 @@ fn reason(error: ReadNpyError) -> String {
     match error {
         ReadNpyError::WrongDescriptor(of) => format!("an array of type {of}; expected numbers"),
         ReadNpyError::MissingData => "the array is cut off".into(),
-        error => error.to_string(),
+        ReadNpyError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => "the array is cut off".into(),
+        ReadNpyError::ExtraBytes(count) => format!("{} after the end of the array", counted(count, "byte")),
+        error => format!("not an array that can be read: {error}"),
     }
 }
 
@@ -157,12 +162,8 @@ fn place(index: &[usize]) -> String {
 }
 
 /// The recordings of one array.
-fn recordings(
-    path: &Path,
-    name: &str,
-    array: &mut dyn Read,
-    selection: &Selection,
-) -> Result<Recordings, RecordingError> {
+fn recordings(path: &Path, array: &mut dyn Read, selection: &Selection) -> Result<Recordings, RecordingError> {
+    let name = path.display();
     let array = numbers(path, array, MOST_NUMBERS)?;
     let dimensions = array.ndim();
     if dimensions == 0 || dimensions > 3 {
@@ -185,7 +186,7 @@ fn recordings(
     let [windows, samples, channels] = [0, 1, 2].map(|axis| array.len_of(Axis(axis)));
     let columns = columns(path, channels, selection)?;
     let recordings = array.outer_iter().enumerate().map(|(i, window)| Recording {
-        name: if windows == 1 { name.to_owned() } else { format!("{name}[{i}]") },
+        name: if windows == 1 { name.to_string() } else { format!("{name}, window {}", i + 1) },
         samples: window
             .outer_iter()
             .flat_map(|sample| columns.iter().map(move |c| sample[[*c]]).collect::<Vec<_>>())
@@ -207,7 +208,7 @@ pub(super) fn columns(path: &Path, channels: usize, selection: &Selection) -> Re
         return Ok((0..channels).collect());
     }
     let column = |name: &String| {
-        let number = name.parse().ok().filter(|number| (1..=channels).contains(number));
+        let number = name.trim().parse().ok().filter(|number| (1..=channels).contains(number));
         number.map(|number: usize| number - 1).ok_or_else(|| RecordingError::Column {
             path: path.to_owned(),
             column: name.clone(),

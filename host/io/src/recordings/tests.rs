@@ -6,6 +6,7 @@ use crate::windows;
 use autoencoder_core::front_end::{FrontEnd, Spec};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use std::fs;
 use std::io::Write;
 use tempfile::TempDir;
 
@@ -95,7 +96,7 @@ fn columns_groups_labels_and_conditions_choose() {
     assert_eq!(samples(&read), [&[2.0, 1.0, 6.0, 5.0, 10.0, 9.0][..], &[4.0, 3.0, 8.0, 7.0]]);
     assert_eq!((read.names, read.labels), (strings(&["y", "x"]), strings(&["", "coin"])));
     assert_eq!(read.recordings[0].labels, [0, 1, 0]);
-    assert!(read.recordings[1].name.ends_with("a.csv:2"));
+    assert!(read.recordings[1].name.ends_with("a.csv, recording 2"));
     selection.conditions = vec!["who=a,c".parse().unwrap(), "run=1".parse().unwrap()];
     // The row of b was between these two.
     assert_eq!(samples(&folder.read("a.csv", text, &selection).unwrap()), [[2.0, 1.0], [10.0, 9.0]]);
@@ -118,12 +119,43 @@ fn what_is_wrong_with_a_table_is_said_with_its_place() {
         ("1,2\n3,1e99\n", all(), "a.csv, line 2, column 2: \"1e99\"; expected a number"),
         ("1,2\n\n\n3\n", all(), "a.csv, line 4: 1 column where the lines before it have 2"),
         ("x,y\n1,2\n", with("z"), "a.csv: no column z; there are x, y"),
+        ("x,y\n1,2\n", with(""), "a.csv: no column \"\"; there are x, y"),
+        ("x|y\n1|2\n", with("x"), "a.csv: no column x; there is x|y (a comma, a semicolon or a tab divides columns)"),
+        ("1,2\n3,4,\n", all(), "a.csv, line 2: 3 columns where the lines before it have 2"),
+        (
+            "x,y\n1,5,2,5\n",
+            all(),
+            "a.csv, line 2: 4 columns where the lines before it have 2; decimal commas need semicolons between columns",
+        ),
+        // Text from the first row on is no damage: the column is none of a channel.
+        (
+            "t,y\n2024-01-01,2\n",
+            all(),
+            "a.csv, line 2, column t: \"2024-01-01\"; expected a number, or --columns with the names of the channels",
+        ),
+        ("t,y\n2024-01-01,2\n", with("t"), "a.csv, line 2, column t: \"2024-01-01\"; expected a number"),
         ("1,2\n", with("3"), "a.csv: no column 3; there are 1, 2"),
         // The first line is not lost because it holds no number.
-        ("NaN,NaN\n1,2\n", all(), "a.csv, line 1, column 1: \"NaN\"; expected a number"),
-        ("inf,x\n1,2\n", all(), "a.csv, line 1, column 1: \"inf\"; expected a number"),
-        (",\n1,2\n", all(), "a.csv, line 1, column 1: an empty cell; expected a number"),
-        ("NA,n/a\n1,2\n", all(), "a.csv, line 1, column 1: \"NA\"; expected a number"),
+        (
+            "NaN,NaN\n1,2\n",
+            all(),
+            "a.csv, line 1, column 1: \"NaN\"; expected a number, or --columns with the names of the channels",
+        ),
+        (
+            "inf,x\n1,2\n",
+            all(),
+            "a.csv, line 1, column 1: \"inf\"; expected a number, or --columns with the names of the channels",
+        ),
+        (
+            ",\n1,2\n",
+            all(),
+            "a.csv, line 1, column 1: an empty cell; expected a number, or --columns with the names of the channels",
+        ),
+        (
+            "NA,n/a\n1,2\n",
+            all(),
+            "a.csv, line 1, column 1: \"NA\"; expected a number, or --columns with the names of the channels",
+        ),
         ("x,y,x\n1,2,3\n", with("x"), "a.csv: columns 1 and 3 are both named x; a channel is known by its name"),
         ("x,y,x\n1,2,3\n", all(), "a.csv: columns 1 and 3 are both named x; a channel is known by its name"),
         (
@@ -144,6 +176,47 @@ fn what_is_wrong_with_a_table_is_said_with_its_place() {
     }
     let said = folder.read("a.json", "{}", &all()).unwrap_err();
     assert_eq!(said, "a.json: expected a file that is named .csv, .tsv, .npy, .npz or .wav");
+}
+
+#[test]
+fn lines_of_spaces_are_empty_and_names_are_found_without_their_spaces() {
+    let folder = Folder::new();
+    let chosen = Selection { columns: vec!["x".into(), " y".into()], ..all() };
+    assert_eq!(samples(&folder.read("a.csv", "x,y\n1,2.5\n  \n-3,4\n \t\n", &chosen).unwrap()), ROWS);
+    let wide: Vec<u8> = "x,y\n1,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let said = folder.read("a.csv", [&b"\xff\xfe"[..], &wide].concat(), &all());
+    assert_eq!(said, Err("a.csv: the text is UTF-16; expected UTF-8".to_owned()));
+}
+
+/// The first damaged byte shows as a strange line, long before the checksum.
+#[test]
+fn damage_to_a_compressed_file_is_said_as_such() {
+    let folder = Folder::new();
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::none());
+    gzip.write_all(b"x,y\n1,2\n").unwrap();
+    gzip.write_all(&b"1,2\n".repeat(100)).unwrap();
+    let mut bytes = gzip.finish().unwrap();
+    let comma = bytes.windows(3).rposition(|text| text == b"1,2").unwrap() + 1;
+    bytes[comma] = b';';
+    let said = |bytes: &[u8]| folder.read("a.csv.gz", bytes, &all()).unwrap_err();
+    assert_eq!(said(&bytes), "a.csv.gz: the gzip file is damaged");
+    assert_eq!(said(&bytes[..bytes.len() - 20]), "a.csv.gz: the gzip file is cut short");
+}
+
+/// A clock has more digits than an `f32`: in the samples it stands still.
+#[test]
+fn columns_of_clocks_counters_and_names_are_suspects() {
+    let folder = Folder::new();
+    let row =
+        |i: u32| format!("{}.{:02},{i},{},{},{}\n", 1_704_067_200 + i / 50, i % 50 * 2, i / 20, i / 20 % 2, i * 7 % 5);
+    let rows: String = (0..60).map(row).collect();
+    let read = |selection: &Selection| {
+        let read = folder.read("a.csv", "time,row,run,arm,x\n".to_owned() + &rows, selection).unwrap();
+        let suspects = read.columns.iter().filter(|column| column.suspicion().is_some());
+        suspects.map(|column| column.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(read(&all()), ["time", "row", "run"]);
+    assert_eq!(read(&Selection { group: Some("run".into()), ..all() }), ["time", "row", "arm"]);
 }
 
 #[test]
@@ -179,7 +252,7 @@ fn a_recording_ends_where_a_row_is_left_out() {
         assert_eq!(samples(&read), [&[1.0, 2.0][..], &[10.0, 20.0], &[4.0, 5.0], &[7.0]]);
         let names: Vec<&str> =
             read.recordings.iter().filter_map(|one| Some(one.name.rsplit_once("a.csv")?.1)).collect();
-        assert_eq!(names, [":u", ":v", ":u from line 7", ":w"]);
+        assert_eq!(names, [", recording u", ", recording v", ", recording u from line 7", ", recording w"]);
         let places = windows::places(&read, &spec, &Normal::default()).unwrap();
         let windows = places.iter().map(|place| windows::samples(&read, &spec, place)).collect::<Vec<_>>();
         assert_eq!(windows, [[1.0, 2.0], [10.0, 20.0], [4.0, 5.0]]);
@@ -309,7 +382,7 @@ fn an_archive_of_arrays_is_several_recordings() {
     let bytes = archive.finish().unwrap().into_inner();
     let read = folder.read("a.npz", &bytes, &all()).unwrap();
     assert_eq!(samples(&read), [[1.0, 2.0], [3.0, 4.0]]);
-    assert!(read.recordings[1].name.ends_with("a.npz:two"));
+    assert!(read.recordings[1].name.ends_with("a.npz, array two"));
     assert!(folder.read("a.npz", &bytes[..bytes.len() / 2], &all()).is_err());
 }
 

@@ -8,6 +8,7 @@ use host::detector::Sensor;
 use host::evaluate::baselines::PrincipalComponents;
 use host::evaluate::integer_scores;
 use host::export::calibrate;
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -17,6 +18,19 @@ pub struct Baseline {
     pub described: String,
     pub scores: Vec<f64>,
     pub range: [f64; 2],
+}
+
+/// The number of windows that trained: rows of the training beside the network's blob. They are no test. Short rows may be the
+/// same by chance.
+pub fn trained(path: &Path, rows: &Images) -> usize {
+    const SHORTEST: usize = 64;
+    let training = Images::read(&path.with_file_name(ROWS).join(rows_file("train")));
+    let Some(training) = training.ok().filter(|training| training.image_size() == rows.image_size()) else { return 0 };
+    if rows.image_size() < SHORTEST {
+        return 0;
+    }
+    let known: HashSet<&[u8]> = (0..training.len()).map(|i| training.image(i)).collect();
+    (0..rows.len()).filter(|i| known.contains(rows.image(*i))).count()
 }
 
 /// The scores of linear detectors, or the reason why there are none. `path` is that of the network's blob.

@@ -61,6 +61,8 @@ pub struct Evaluation {
     recordings: Recordings,
     places: Vec<Place>,
     rows: Rows,
+    /// Windows that also trained.
+    trained: usize,
     /// Whether there are labels. Without them, nothing is known to be normal.
     labelled: bool,
     thresholds: Thresholds,
@@ -100,6 +102,7 @@ impl Evaluation {
             judged.collect()
         });
         Self {
+            trained: baselines::trained(path, &rows.images),
             thresholds,
             scores,
             faulty,

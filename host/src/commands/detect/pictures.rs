@@ -1,17 +1,15 @@
 //! The pictures of a detector.
 
 use super::{Evaluation, picture};
+use crate::commands::windows::{self, Reconstructed, SHOWN, spread};
+use anyhow::Context;
 use autoencoder_core::Network;
-use autoencoder_core::front_end::FrontEnd;
 use autoencoder_core::quant::code;
 use autoencoder_io::plot::Stream;
 use host::evaluate::detection::Roc;
-use host::report::{Axis, Detector, Example, Group, RocPlot, Scores, Windows};
+use host::report::{Detector, Group, RocPlot, Scores};
 use std::iter;
 use std::path::Path;
-
-/// Windows in the picture of windows: half of them normal, if there are faulty ones.
-const EXAMPLES: usize = 4;
 
 impl Evaluation {
     /// The name of a label in a picture. Without labels, windows are only windows.
@@ -36,7 +34,7 @@ impl Evaluation {
 
     /// Draws all pictures into a folder.
     pub(super) fn draw(&self, out: &Path, network: &Network<'_>) -> anyhow::Result<()> {
-        std::fs::create_dir_all(out)?;
+        std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
         let (topology, front_end) = (&self.topology, crate::commands::sensor::describe(self.sensor.spec.front_end));
         let title = |what: &str| format!("{what}: {topology}, {front_end}");
         let groups: Vec<(&str, Vec<u32>)> = self
@@ -49,7 +47,7 @@ impl Evaluation {
             })
             .collect();
         let drawn: Vec<Group<'_>> = groups.iter().map(|(name, scores)| Group { name, scores }).collect();
-        let scores = Scores { title: &title("scores"), groups: &drawn, thresholds: self.thresholds };
+        let scores = Scores { title: &title("scores of windows"), groups: &drawn, thresholds: self.thresholds };
         scores.write(&picture(out, "scores"))?;
         if let Some(roc) = self.roc() {
             let others = self.others().iter();
@@ -60,7 +58,8 @@ impl Evaluation {
                 .collect();
             let shares = self.false_alarms(&self.network).zip(self.detected(&self.network));
             let point = shares.map(|(x, y)| (x.share(), y.share()));
-            let plot = RocPlot { title: &title("detection"), detectors: &detectors, operating_point: point };
+            let plot =
+                RocPlot { title: &title("detection of faulty windows"), detectors: &detectors, operating_point: point };
             plot.write(&picture(out, "roc"))?;
         }
         let spec = &self.sensor.spec;
@@ -68,7 +67,7 @@ impl Evaluation {
         let labelled = self.recordings.labels.len() > 1;
         let label_names: Vec<String> = self.recordings.labels.iter().map(|label| self.name(label).to_owned()).collect();
         let stream = Stream {
-            title: &title("stream"),
+            title: &title("scores over time"),
             scores: &self.scores,
             thresholds: self.thresholds,
             drifted: &self.network.drifted,
@@ -77,60 +76,30 @@ impl Evaluation {
             seconds: (spec.rate > 0.0).then(|| f64::from(spec.hop) / f64::from(spec.rate)),
         };
         stream.write(&picture(out, "stream"))?;
-        self.draw_windows(&picture(out, "windows"), &title("windows and reconstructions"), network)
+        self.draw_windows(&picture(out, "windows"), network)
     }
 
-    /// Windows of normal rows and of faulty ones, evenly spread, above their reconstructions.
-    fn draw_windows(&self, path: &Path, title: &str, network: &Network<'_>) -> anyhow::Result<()> {
-        let spec = &self.sensor.spec;
+    /// Normal windows and faulty ones, evenly spread, with their reconstructions.
+    fn draw_windows(&self, path: &Path, network: &Network<'_>) -> anyhow::Result<()> {
         let of = |faulty: bool| (0..self.places.len()).filter(move |i| self.faulty[*i] == faulty).collect::<Vec<_>>();
         let (normal, faulty) = (of(false), of(true));
         let chosen: Vec<usize> = if faulty.is_empty() || normal.is_empty() {
-            spread(&[normal, faulty].concat(), EXAMPLES)
+            spread(&[normal, faulty].concat(), SHOWN)
         } else {
-            [spread(&normal, EXAMPLES / 2), spread(&faulty, EXAMPLES / 2)].concat()
+            [spread(&normal, SHOWN / 2), spread(&faulty, SHOWN / 2)].concat()
         };
         let mut memory = vec![0; network.memory_bytes()];
-        let mut examples = Vec::new();
+        let mut windows = Vec::new();
         for i in chosen {
             let row = self.rows.images.image(i);
-            let reconstruction = reconstruct(network, row, &mut memory)?;
             let label = if self.labelled { format!("{}, ", self.name(self.label(i))) } else { String::new() };
-            examples.push(Example {
+            windows.push(Reconstructed {
                 caption: format!("{label}score {}", self.scores[i]),
-                signal: self.by_channel(row),
-                reconstruction: self.by_channel(&reconstruction),
+                row,
+                reconstruction: reconstruct(network, row, &mut memory)?,
             });
         }
-        // The features of a spectrum are binary logarithms of energies.
-        let unit = if matches!(spec.front_end, FrontEnd::Spectrum { .. }) { " (log2)" } else { "" };
-        let channel = |channel: u16| match self.sensor.names.get(usize::from(channel)) {
-            Some(name) => format!("{name}{unit}"),
-            None => format!("channel {}{unit}", channel + 1),
-        };
-        let channels: Vec<String> = (0..spec.channels).map(channel).collect();
-        let axis = match (spec.front_end, spec.rate > 0.0) {
-            (FrontEnd::Spectrum { bands }, true) => {
-                let width = f64::from(spec.rate) / 2.0 / f64::from(bands);
-                Axis { name: "frequency (Hz)", first: width / 2.0, step: width }
-            }
-            (FrontEnd::Spectrum { .. }, false) => Axis { name: "band", first: 0.0, step: 1.0 },
-            (_, true) => Axis { name: "time (s)", first: 0.0, step: 1.0 / f64::from(spec.rate) },
-            (_, false) => Axis { name: "sample", first: 0.0, step: 1.0 },
-        };
-        Ok(Windows { title, examples: &examples, channels: &channels, axis }.write(path)?)
-    }
-
-    /// The features of a row, channel by channel.
-    fn by_channel(&self, row: &[u8]) -> Vec<f32> {
-        let features: Vec<f32> = row.iter().zip(&self.sensor.scales).map(|(q, scale)| scale.feature(*q)).collect();
-        let channels = usize::from(self.sensor.spec.channels);
-        match self.sensor.spec.front_end {
-            FrontEnd::Spectrum { .. } => features,
-            _ => (0..channels)
-                .flat_map(|c| features.iter().skip(c).step_by(channels).copied().collect::<Vec<_>>())
-                .collect(),
-        }
+        Ok(windows::draw(path, &self.topology, &self.sensor, &windows)?)
     }
 }
 
@@ -141,12 +110,6 @@ fn reconstruct(network: &Network<'_>, row: &[u8], memory: &mut [u8]) -> anyhow::
     code::pack(&mut code, bits);
     code::unpack(&mut code, bits);
     Ok(network.decode(&code, memory)?.to_vec())
-}
-
-/// Some of the numbers, evenly spread.
-fn spread(numbers: &[usize], count: usize) -> Vec<usize> {
-    let count = count.min(numbers.len());
-    (0..count).map(|i| numbers[(2 * i + 1) * numbers.len() / (2 * count)]).collect()
 }
 
 #[cfg(test)]

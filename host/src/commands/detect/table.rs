@@ -5,12 +5,15 @@ use super::{Evaluation, picture};
 use autoencoder_core::blob::Thresholds;
 use autoencoder_device::monitor::ALARM;
 use autoencoder_io::number::{self, counted};
+use autoencoder_io::plot::clipped;
 use host::evaluate::detection::{Events, Proportion, Roc};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::iter;
 use std::path::Path;
 
+/// Characters of a label in a table.
+const LABEL: usize = 16;
 /// How much larger the area under a linear detector's curve must be to be worth a word.
 const CLEARLY: f64 = 0.005;
 
@@ -24,6 +27,9 @@ impl Evaluation {
             counted(self.steps, "step"),
             counted(self.places.len(), "window")
         );
+        if self.trained > 0 {
+            writeln!(text, "{} of these windows trained the network: they are no test of it", self.trained)?;
+        }
         match self.thresholds {
             Thresholds::NONE => writeln!(text, "threshold: none")?,
             Thresholds { upper, .. } => writeln!(text, "threshold: scores above {upper}")?,
@@ -79,7 +85,7 @@ impl Evaluation {
             } else {
                 format!("{} false", events.false_alarms)
             };
-            writeln!(text, "  {:16}  {count:7}  {above:29}  {area}  {alarms}", shown(label))?;
+            writeln!(text, "  {:LABEL$}  {count:7}  {above:29}  {area}  {alarms}", shown(label))?;
         }
         if self.others().is_empty() || labels.len() < 3 {
             return Ok(());
@@ -91,7 +97,7 @@ impl Evaluation {
         writeln!(text)?;
         for (label, _) in labels.iter().filter(|(_, faulty)| *faulty) {
             let chosen = |window: usize| self.faulty[window] && self.label(window) == *label;
-            write!(text, "  {:16}  ", shown(label))?;
+            write!(text, "  {:LABEL$}  ", shown(label))?;
             for detector in self.detectors() {
                 let auc = detector.roc(&self.faulty, chosen).map_or(0.0, |roc| roc.auc());
                 let share = self.above(detector, chosen).map_or(0.0, |share| 100.0 * share.share());
@@ -194,6 +200,7 @@ impl Evaluation {
         let mut keys = self.figures(&self.network);
         keys["threshold"] = self.thresholds.upper.into();
         keys["windows"] = self.places.len().into();
+        keys["trained"] = self.trained.into();
         keys["above"] = json!(share(self.above(&self.network, |_| true)));
         keys["false_alarms_interval"] = json!(interval(false_alarms));
         keys["false_alarms_asked"] = self.sensor.rate().into();
@@ -247,8 +254,8 @@ impl Evaluation {
 }
 
 /// A label in a table.
-fn shown(label: &str) -> &str {
-    if label.is_empty() { "normal" } else { label }
+fn shown(label: &str) -> String {
+    clipped(if label.is_empty() { "normal" } else { label }, LABEL)
 }
 
 /// `0.31 % (0.09 to 1.1 %)`

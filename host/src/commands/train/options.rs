@@ -64,6 +64,14 @@ impl Setup {
             "{}: {parameters} parameters; at most {MAX_PARAMETERS} can be trained",
             describe(&run.topology)
         );
+        let (inputs, found) = (run.topology.inputs(), splits.train.image_size());
+        ensure!(
+            splits.detector.is_none() || inputs == found,
+            "{}: {} a window, where {} takes {inputs}",
+            splits.data,
+            counted(found, "input"),
+            describe(&run.topology)
+        );
         ensure_fits(&run.topology, &splits.train, &splits.data)?;
         ensure_memory(&run)?;
         check_code(&run.topology, run.code_bits)?;

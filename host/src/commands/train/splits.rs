@@ -3,7 +3,7 @@
 use crate::args;
 use crate::commands::network_file::NetworkFile;
 use crate::commands::rows::optional_labels;
-use crate::commands::sensor::{Detector, SensorData};
+use crate::commands::sensor::{Detector, SensorData, warn_of_columns};
 use autoencoder_io::data_options::Data;
 use autoencoder_io::idx::{Images, test_labels, train_labels};
 use autoencoder_io::number::counted;
@@ -34,6 +34,9 @@ impl Splits {
                 Self::folder(&data)
             }
             Data::Recordings(recordings) => {
+                if !args.data.names_columns() && from.is_none() {
+                    warn_of_columns(&recordings);
+                }
                 let tests = args.sensor.read_tests(&args.data)?;
                 let known = from.and_then(NetworkFile::sensor).transpose()?;
                 let data = SensorData::new(&args.sensor, &recordings, tests.as_ref(), known)?;

@@ -4,6 +4,7 @@ use super::steps::Steps;
 use super::training_loop::TrainingLoop;
 use crate::commands::figures::by_format;
 use crate::commands::sensor::{self, Detector};
+use crate::commands::windows::{self, Reconstructed, SHOWN, spread};
 use anyhow::Context;
 use autoencoder_core::front_end::FrontEnd;
 use autoencoder_core::{Network, loss};
@@ -13,8 +14,11 @@ use autoencoder_io::formats::PROTECTED;
 use autoencoder_io::idx::Images;
 use autoencoder_io::number::{counted, percent};
 use autoencoder_io::topology::describe;
+use host::detector::Sensor;
 use host::evaluate::detection::Proportion;
 use host::export::{BlobMeta, Calibration, ExportError, detector_blob, f32_blob, integer_blob};
+use host::network::FloatNetwork;
+use host::report::PlotError;
 use host::train::qat::WeightFormat;
 use host::{evaluate, kernels, report};
 use serde_json::{Value, json};
@@ -35,7 +39,10 @@ pub fn finish(training: &TrainingLoop<'_>, steps: Option<&Steps>) -> anyhow::Res
     let (loss_path, rows_path) = (out.join("loss.png"), out.join("reconstructions.png"));
     let title = format!("training of {topology}, recipe {}", run.recipe);
     report::plot(&loss_path, &title, &report::curves(history))?;
-    report::reconstructions(network, run.code_bits, &splits.test).write(&rows_path)?;
+    match &splits.detector {
+        Some(detector) => draw_windows(&rows_path, network, run.code_bits, &detector.sensor, &splits.test)?,
+        None => report::reconstructions(network, run.code_bits, &splits.test).write(&rows_path)?,
+    }
     if let Some(detector) = &splits.detector {
         // First those that identify the run: `eval` compares them with the blob.
         let rows = [("validation", &detector.validation), ("train", &splits.train), ("test", &splits.test)];
@@ -98,6 +105,24 @@ pub fn finish(training: &TrainingLoop<'_>, steps: Option<&Steps>) -> anyhow::Res
         write!(text, "\n{table}")?;
     }
     Ok(text)
+}
+
+/// Draws some of a detector's test windows with their reconstructions.
+fn draw_windows(
+    path: &Path,
+    network: &FloatNetwork,
+    bits: u8,
+    sensor: &Sensor,
+    test: &Images,
+) -> Result<(), PlotError> {
+    let numbers: Vec<usize> = (0..test.len()).collect();
+    let window = |i: usize| Reconstructed {
+        caption: format!("test window {}", i + 1),
+        row: test.image(i),
+        reconstruction: report::reconstruction(network, bits, test, i),
+    };
+    let shown: Vec<Reconstructed<'_>> = spread(&numbers, SHOWN).into_iter().map(window).collect();
+    windows::draw(path, &network.topology().to_string(), sensor, &shown)
 }
 
 /// The blob of integers. Its thresholds come from the validation rows, or from the training rows if there are none.
@@ -189,7 +214,7 @@ impl Threshold {
                 text,
                 "false alarms: {:.2} % of {} (95 %: {low:.2} to {high:.2} %)",
                 100.0 * share.share(),
-                counted(detector.test_sources.len(), "test row")
+                counted(detector.test_sources.len(), "test window")
             )?;
         }
         writeln!(text, "next: eval {} --data FILE --label COLUMN", path.display())

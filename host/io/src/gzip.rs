@@ -4,16 +4,16 @@ use flate2::bufread::GzDecoder;
 use std::io::{self, BufRead, Read};
 
 /// The first bytes of each member.
-pub(super) const MAGIC: [u8; 2] = [0x1f, 0x8b];
+pub(crate) const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// The contents of all members. Zeros after the last one are padding, as on tape; `gzip` skips them, too.
-pub(super) struct Members<R: BufRead> {
+pub(crate) struct Members<R: BufRead> {
     /// `None` after the last one.
     member: Option<GzDecoder<R>>,
 }
 
 impl<R: BufRead> Members<R> {
-    pub(super) fn new(file: R) -> Self {
+    pub(crate) fn new(file: R) -> Self {
         Self { member: Some(GzDecoder::new(file)) }
     }
 }
