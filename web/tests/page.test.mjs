@@ -406,6 +406,7 @@ use("once it is complete, the page works without its server", async (page) => {
 test("a page that was opened as a file says why nothing comes", async () => {
   const page = await server.browser.newPage();
   await page.goto(`file://${PAGE}/index.html`);
+  await page.bringToFront(); // a page in the background need not draw, nor move its animations on
   const late = page.locator("#loading .late");
   await late.waitFor({ state: "visible" });
   assert.match(await late.textContent(), /opened as a file cannot load it/);

@@ -216,4 +216,21 @@ mod tests {
             assert_eq!(with(1.0 / 30.0).exact_steps(steps), steps - steps / 30, "{steps}");
         }
     }
+
+    /// By the names of the instructions and of the vendor, as the kernel reads them.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64", feature = "avx512"))]
+    #[test]
+    fn the_fastest_products_are_those_of_the_processor() {
+        let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+        let line = |name: &str| processor.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        let has = |flag: &str| line("flags").split_whitespace().any(|found| found == flag);
+        let amd = line("vendor_id").ends_with("AuthenticAMD");
+        let expected = match () {
+            () if has("avx512_bf16") && (amd || !has("avx512_vnni")) => ProductKind::Bf16,
+            () if has("avx512_vnni") => ProductKind::Int16,
+            () if has("avx512vl") || !has("avx2") => ProductKind::F32,
+            () => ProductKind::Int16,
+        };
+        assert_eq!(ProductKind::Fastest.on_this_processor(), Some(expected));
+    }
 }

@@ -115,7 +115,8 @@ pub fn short(number: f64) -> String {
     let units = [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")];
     let (unit, suffix) = units.into_iter().find(|(unit, _)| number.abs() >= *unit).unwrap_or((1.0, ""));
     let digits = format!("{:.3}", number / unit);
-    format!("{}{suffix}", digits.trim_end_matches('0').trim_end_matches('.'))
+    let digits = digits.trim_end_matches('0').trim_end_matches('.');
+    format!("{}{suffix}", if digits == "-0" { "0" } else { digits })
 }
 
 /// A name from a file in one short line.

@@ -4,6 +4,8 @@ use super::*;
 fn short_numbers_keep_three_decimals() {
     let cases = [
         (0.0, "0"),
+        (-0.0, "0"),
+        (-0.0004, "0"),
         (0.25, "0.25"),
         (0.1 + 0.2, "0.3"),
         (-50.0, "-50"),
