@@ -88,15 +88,17 @@ mod avx2 {
                 *words = cast([[a, b], [a, b], [c, d], [c, d]]);
             }
             let pairs = words.as_flattened().as_chunks::<32>().0;
-            let sums = tiles.chunks_exact(x.len().max(1)).map(|tiles| {
+            // No closure: an iterator's adapter is compiled for the oldest machine unless it happens to be inlined.
+            let mut sums = Vec::with_capacity(y.len() / 4);
+            for tiles in tiles.chunks_exact(x.len().max(1)) {
                 let mut acc = eight_words(avx2, pairs, tiles);
                 if let (Some(x), Some(tile)) = (x.get(2 * pairs.len()..), tiles.get(2 * pairs.len()..)) {
                     let rest = int8::four_rows(x, tile);
                     acc.iter_mut().zip(rest).for_each(|(acc, rest)| *acc += rest);
                 }
-                acc
-            });
-            layer.finish(sums, y);
+                sums.push(acc);
+            }
+            layer.finish(sums.into_iter(), y);
         }
     }
 
@@ -115,8 +117,11 @@ mod avx2 {
             let Self { layer, tiles, x, y } = self;
             let sum = x.iter().map(|x| i32::from(*x)).sum();
             let (x, _) = x.as_chunks::<2>();
-            let groups = tiles.chunks_exact(x.len().max(1));
-            layer.finish(groups.map(|tiles| int4::four_rows(x, sum, tiles)), y);
+            let mut sums = Vec::with_capacity(y.len() / 4);
+            for tiles in tiles.chunks_exact(x.len().max(1)) {
+                sums.push(int4::four_rows(x, sum, tiles));
+            }
+            layer.finish(sums.into_iter(), y);
         }
     }
 
