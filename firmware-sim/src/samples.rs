@@ -50,20 +50,17 @@ impl Samples {
         Ok(Self { spec, recordings, places, faulty, labelled })
     }
 
-    /// `30 windows of 64 samples every 16, in 2 recordings`, and the recordings that have none.
+    /// `30 windows of 64 samples every 16, in 2 recordings`, and how many recordings have none.
     pub fn describe(&self) -> String {
         let used = self.places.chunk_by(|a, b| a.recording == b.recording).count();
-        let text = format!(
-            "{} of {} every {}, in {}",
+        format!(
+            "{} of {} every {}, in {}{}",
             counted(self.places.len(), "window"),
             counted(self.spec.window, "sample"),
             self.spec.hop,
-            counted(used, "recording")
-        );
-        match self.recordings.recordings.len() - used {
-            0 => text,
-            short => format!("{text}; {} shorter than a window", counted(short, "more recording")),
-        }
+            counted(used, "recording"),
+            windows::describe_short(&self.recordings, &self.spec)
+        )
     }
 
     /// The name of a window's recording.

@@ -167,7 +167,7 @@ fn monitor_gives_the_device_the_samples_of_recordings() {
     let text = stdout(&assert);
     let first = &all[expected[0]];
     for part in [
-        &format!("runs.csv: {} windows of 8 samples every 4, in 3 recordings; 1 more recording shorter", all.len()),
+        &format!("runs.csv: {} windows of 8 samples every 4, in 3 recordings; 1 recording is shorter", all.len()),
         "threshold: scores above 80000\n",
         &format!("detected: {:.2} % of faulty windows\n", 100.0 * faulty),
         "alarms: 2, 0 of them false, in ",
@@ -373,6 +373,17 @@ fn learn_measures_on_windows_that_share_no_sample_with_those_it_learned_from() {
         assert_eq!(report[key], Value::Null, "{key}: {report}");
     }
     near(&report, "above_before", share(all[first + 1..].iter(), THRESHOLD));
+    // The same windows as an array, which does not say that they overlap.
+    let windows = recordings[0].windows(WINDOW).step_by(HOP);
+    let numbers: Vec<u8> = windows.flatten().flat_map(|(numbers, _)| *numbers).collect();
+    let shape = format!("{}, {WINDOW}, 2", all.len());
+    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape}), }}");
+    let array = [b"\x93NUMPY\x01\0\x76\0".to_vec(), format!("{header:<117}\n").into_bytes(), numbers].concat();
+    place.write("runs.npy", &array);
+    let of_array = json(&place.run("learn --json --data runs.npy --weights sensor.blob --flash other").success());
+    for key in ["learned_from", "measured_on", "above_before"] {
+        assert_eq!(of_array[key], report[key], "{key}");
+    }
     // With labels: a third of the normal ones.
     let report = json(&place.run(&format!("{learn} --label fault --force")).success());
     let first = all.iter().filter(|window| !window.faulty).count() / 3;

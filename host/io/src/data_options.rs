@@ -10,7 +10,8 @@ use std::path::PathBuf;
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct DataOptions {
     /// Recordings: .csv, .tsv, .npy, .npz or .wav files, plain or gzip, or folders of them, whose other files are left out. Or one
-    /// folder of IDX files, plain or gzip; if it holds several data sets, give DIR/NAME, where NAME is the prefix of one set's file names: emnist/emnist-letters
+    /// folder of IDX files, plain or gzip; if it holds several data sets, give DIR/NAME, where NAME is the prefix of one set's file
+    /// names: emnist/emnist-letters
     /// [default: data/mnist, here or in a folder above]
     #[arg(long, value_name = "PATH", num_args = 1..)]
     data: Vec<PathBuf>,

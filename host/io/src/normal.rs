@@ -1,6 +1,6 @@
 //! Which windows of recordings are normal, by their labels.
 
-use crate::recordings::Recordings;
+use crate::recordings::{Recordings, list};
 
 /// Which labels are normal.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -55,7 +55,7 @@ impl Normal {
         }
         let labels: Vec<String> = recordings.labels.iter().map(|label| format!("{label:?}")).collect();
         let kind = if faulty.contains(&true) { "faulty" } else { "normal" };
-        Err(OneKind { kind, labels: labels.join(", "), rule: self.describe() })
+        Err(OneKind { kind, labels: list(&labels), rule: self.describe() })
     }
 }
 
@@ -95,5 +95,8 @@ mod tests {
             );
             assert_eq!(said(&[faulty; 3]), Err(expected));
         }
+        let many = Recordings { labels: (0..1000).map(|label| label.to_string()).collect(), ..Recordings::default() };
+        let said = normal.ensure_both(&many, &[true]).unwrap_err().to_string();
+        assert!(said.contains(", \"19\", … (1000 in all); --normal"), "{said}");
     }
 }

@@ -153,6 +153,41 @@ fn vote(labels: &[u32], samples: Range<usize>, is_normal: &[bool]) -> (u32, Kind
     (own.rev().max_by_key(|(_, count)| *count).map_or(0, |(label, _)| *label), kind)
 }
 
+/// How many recordings are shorter than a window: `; 2 recordings are shorter than a window`. Empty if none is.
+pub fn describe_short(recordings: &Recordings, spec: &Spec) -> String {
+    let least = usize::from(spec.window) * recordings.channels;
+    match recordings.recordings.iter().filter(|one| one.samples.len() < least).count() {
+        0 => String::new(),
+        1 => "; 1 recording is shorter than a window".into(),
+        short => format!("; {short} recordings are shorter than a window"),
+    }
+}
+
+/// Whether two windows have samples in common: of one recording, or of recordings of one array that overlap.
+pub fn share_samples(recordings: &Recordings, spec: &Spec, a: &Place, b: &Place) -> bool {
+    if a.recording == b.recording {
+        return a.start.abs_diff(b.start) < usize::from(spec.window);
+    }
+    overlap(recordings, a.recording.min(b.recording), a.recording.max(b.recording))
+}
+
+/// Whether a recording ends with samples that a later one of the same array begins with. An array does not say how its windows
+/// overlap, but their samples do. A single sample, or those of a sensor at rest, may be the same by chance.
+pub fn overlap(recordings: &Recordings, earlier: usize, later: usize) -> bool {
+    const LEAST: usize = 2;
+    let samples = |recording: usize| &recordings.recordings[recording].samples[..];
+    let (first, second, channels) = (samples(earlier), samples(later), recordings.channels.max(1));
+    let length = first.len() / channels;
+    // Each begins at least one sample after the one before it.
+    if recordings.source(earlier) != recordings.source(later) || later - earlier >= length {
+        return false;
+    }
+    let same = |sample: &[f32]| Some(sample) == first.chunks_exact(channels).next_back();
+    let Some(last_change) = first.chunks_exact(channels).rposition(|sample| !same(sample)) else { return false };
+    let last_shift = last_change.min(length - LEAST.min(length));
+    (0..=last_shift).any(|shift| second.starts_with(&first[shift * channels..]))
+}
+
 /// The samples of a window.
 pub fn samples<'a>(recordings: &'a Recordings, spec: &Spec, place: &Place) -> &'a [f32] {
     let channels = recordings.channels;
@@ -262,6 +297,42 @@ mod tests {
         let rows = rows(&recordings, &spec, &scales, &places);
         assert_eq!(rows.images.pixels, [0, 0, 100, 200, 100, 200, 255, 255]);
         assert_eq!(rows.clipped, [1, 2]);
+    }
+
+    #[test]
+    fn recordings_without_windows_are_named() {
+        let short = |lengths: &[usize]| describe_short(&recordings(lengths), &spec(4, 1));
+        assert_eq!(short(&[4, 9]), "");
+        assert_eq!(short(&[4, 3]), "; 1 recording is shorter than a window");
+        assert_eq!(short(&[0, 4, 3]), "; 2 recordings are shorter than a window");
+    }
+
+    #[test]
+    fn windows_of_an_array_share_what_their_samples_say() {
+        let recordings = |rows: &[[i8; 8]], array: Option<usize>| Recordings {
+            channels: 1,
+            recordings: rows
+                .iter()
+                .map(|row| Recording { samples: row.map(f32::from).to_vec(), array, ..Recording::default() })
+                .collect(),
+            ..Recordings::default()
+        };
+        let overlapping = [[1, 2, 3, 4, 5, 6, 7, 8], [5, 6, 7, 8, 9, 9, 9, 9]];
+        assert!(overlap(&recordings(&overlapping, Some(0)), 0, 1));
+        assert!(!overlap(&recordings(&overlapping, None), 0, 1), "files of their own");
+        // One sample in common, zeros at the ends, and windows of a sensor at rest.
+        for rows in [
+            [[1, 2, 3, 4, 5, 6, 7, 8], [8, 7, 3, 4, 5, 6, 7, 9]],
+            [[1, 2, 3, 4, 0, 0, 0, 0], [0, 0, 0, 0, 5, 6, 7, 8]],
+            [[7; 8], [7; 8]],
+        ] {
+            assert!(!overlap(&recordings(&rows, Some(0)), 0, 1), "{rows:?}");
+        }
+        // Windows of one recording share samples if they are less than a window apart.
+        let place = |recording, start| Place { recording, start, label: 0, kind: Kind::Normal };
+        let shares = |a: Place, b: Place| share_samples(&recordings(&overlapping, Some(0)), &spec(3, 1), &a, &b);
+        assert_eq!([(2, 0), (0, 2), (0, 3)].map(|(a, b)| shares(place(0, a), place(0, b))), [true, true, false]);
+        assert!(shares(place(1, 0), place(0, 0)), "in any order");
     }
 
     #[test]

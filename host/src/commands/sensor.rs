@@ -20,7 +20,10 @@ const BANDS: u16 = 32;
 /// The folder beside a detector's blob that has the rows of its training.
 pub const ROWS: &str = "rows";
 
-/// The file in that folder of the rows that `train`, validate (`validation`) or `test`.
+/// What its rows do. First those that identify the run: `eval` compares them with the blob.
+pub const SETS: [&str; 3] = ["validation", "train", "test"];
+
+/// The file in that folder of the rows of one of [`SETS`].
 pub fn rows_file(set: &str) -> String {
     format!("{set}-rows-idx2-ubyte")
 }
@@ -94,6 +97,18 @@ impl SensorData {
                 counted(normal.len(), "window")
             );
         }
+        // What is wrong with them is said before the trials.
+        let test_places = tests
+            .map(|tests| {
+                tests.ensure_apart_from(recordings)?;
+                let names = known.as_ref().map_or(&recordings.names, |sensor| &sensor.names);
+                windows::check(tests, &spec, names)?;
+                let mut places = windows::places(tests, &spec, &options.normal)?;
+                places.retain(|place| place.kind == Kind::Normal);
+                ensure!(!places.is_empty(), "no window to test on is labelled normal: {}", options.normal.describe());
+                anyhow::Ok((tests, places))
+            })
+            .transpose()?;
         let (mut text, mut trials) = (String::new(), Vec::new());
         let sensor = match known {
             // The threshold may be another one.
@@ -104,17 +119,9 @@ impl SensorData {
         let sources = |recordings: &Recordings, places: &[Place]| {
             places.iter().map(|place| recordings.source(place.recording)).collect::<Vec<_>>()
         };
-        let (test, test_sources) = match tests {
-            None => (rows(recordings, &split.test), sources(recordings, &split.test)),
-            Some(tests) => {
-                tests.ensure_apart_from(recordings)?;
-                windows::check(tests, &sensor.spec, &sensor.names)?;
-                let mut places = windows::places(tests, &sensor.spec, &options.normal)?;
-                places.retain(|place| place.kind == Kind::Normal);
-                ensure!(!places.is_empty(), "no window to test on is labelled normal: {}", options.normal.describe());
-                (rows(tests, &places), sources(tests, &places))
-            }
-        };
+        let (tests, places) =
+            test_places.as_ref().map_or((recordings, &split.test), |(tests, places)| (*tests, places));
+        let (test, test_sources) = (rows(tests, places), sources(tests, places));
         let (train, validation) = (rows(recordings, &split.train), rows(recordings, &split.validation));
         let counts = [&train, &validation, &test].map(|rows| rows.images.len());
         let clipped = [&train, &validation, &test].map(|rows| {
@@ -128,27 +135,46 @@ impl SensorData {
              {percent_test:.2} % of test"
         )?;
         let [train, validation, test] = [train, validation, test].map(|rows| rows.images);
-        let text = describe_sets(recordings, &spec, counts, all.len() - normal.len()) + &text;
+        let tests = test_places.as_ref().map(|(tests, _)| *tests);
+        let text = describe_sets(recordings, tests, &spec, counts, all.len() - normal.len()) + &text;
         let detector = Detector { sensor, validation, test_sources, trials, clipped, text };
         Ok(Self { train, test, detector })
     }
 }
 
-/// The recordings, and how many of their windows train, validate and test; `left` have faulty samples.
-fn describe_sets(recordings: &Recordings, spec: &Spec, counts: [usize; 3], left: usize) -> String {
+/// The recordings, and how many of their windows train, validate and test; `left` have faulty samples. `tests` are other
+/// recordings to test on.
+fn describe_sets(
+    recordings: &Recordings,
+    tests: Option<&Recordings>,
+    spec: &Spec,
+    counts: [usize; 3],
+    left: usize,
+) -> String {
     let left = if left > 0 { format!("; {left} with faulty samples do not train") } else { String::new() };
-    let files: Vec<String> = recordings.left_out.iter().map(|path| path.display().to_string()).collect();
-    let files =
-        if files.is_empty() { String::new() } else { format!("no recordings, so left out: {}\n", list(&files)) };
+    let short = windows::describe_short(recordings, spec);
+    let files = describe_left_out(recordings) + &tests.map(describe_left_out).unwrap_or_default();
+    let of_tests = tests.map(|tests| {
+        let number = counted(tests.recordings.len(), "recording");
+        format!("to test on: {number}{}\n", windows::describe_short(tests, spec))
+    });
+    let of_tests = of_tests.unwrap_or_default();
     let [train, validation, test] = counts;
     format!(
-        "{}, {} of {}\n{files}windows of {} every {}: {train} train, {validation} validate, {test} test{left}\n",
+        "{}, {} of {}{short}\n{of_tests}{files}windows of {} every {}: {train} train, {validation} validate, {test} \
+         test{left}\n",
         counted(recordings.recordings.len(), "recording"),
         counted(recordings.samples(), "sample"),
         recordings.describe_channels(),
         counted(spec.window, "sample"),
         spec.hop,
     )
+}
+
+/// The files in the folders that are none of recordings, in a line of text; empty if there are none.
+pub fn describe_left_out(recordings: &Recordings) -> String {
+    let files: Vec<String> = recordings.left_out.iter().map(|path| path.display().to_string()).collect();
+    if files.is_empty() { String::new() } else { format!("no recordings, so left out: {}\n", list(&files)) }
 }
 
 /// Warns of channels that do not look like those of a sensor.
@@ -180,6 +206,12 @@ fn spec(options: &SensorOptions, recordings: &Recordings) -> anyhow::Result<Spec
             |samples| anyhow!("{name}: windows of {samples} samples; a detector takes at most {}: --window", u16::MAX);
         recordings.window.map(|samples| u16::try_from(samples).map_err(|_| too_long(samples))).transpose()
     };
+    let mut arrays = recordings.recordings.iter().map(|one| one.array.is_some());
+    if options.window.is_none() && recordings.window.is_none() && arrays.any(|is_window| is_window) {
+        let all = recordings.recordings.iter().all(|one| one.array.is_some());
+        let what = if all { "of different lengths" } else { "beside recordings of any length" };
+        bail!("arrays of windows {what}; choose one with --window");
+    }
     let window = options.window.map_or_else(of_array, |window| Ok(Some(window)))?.unwrap_or(1);
     let hop = options.hop.unwrap_or((window / 4).max(1));
     if let (Some(option), Some(found)) = (options.rate, recordings.rate) {
@@ -233,6 +265,12 @@ fn new_sensor(
     let inputs = spec.inputs();
     let features = windows::features(recordings, &spec, &spread(&split.train, MOST_FEATURES / inputs));
     let (scales, constant) = scales(&features, inputs);
+    let never_changed = |input: usize| {
+        let mut column = features.iter().skip(input).step_by(inputs);
+        let first = column.next();
+        column.all(|feature| Some(feature) == first)
+    };
+    let still: Vec<Option<bool>> = (0..inputs).map(|input| constant[input].then(|| never_changed(input))).collect();
     drop(features);
     let false_alarms = options.false_alarms.unwrap_or(FALSE_ALARMS);
     let mut sensor = Sensor { spec, names: recordings.names.clone(), false_alarms, scales };
@@ -245,17 +283,7 @@ fn new_sensor(
     // What a blob cannot hold is refused before the training.
     Sensor::read(&sensor.section()?).context("the input section of the blob cannot be read back")?;
     ensure!(constant.contains(&false), "every training window is the same: there is nothing to learn");
-    let mut channels: Vec<(String, usize)> = Vec::new();
-    for input in (0..inputs).filter(|input| constant[*input]) {
-        let name = sensor.channel_of(input);
-        match channels.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, count)) => *count += 1,
-            None => channels.push((name, 1)),
-        }
-    }
-    for (name, count) in channels {
-        writeln!(text, "channel {name}: {} never changed in training: any change counts", counted(count, "input"))?;
-    }
+    describe_still(&sensor, &still, text)?;
     if spec.window > 1 && !matches!(spec.front_end, FrontEnd::Spectrum { .. }) {
         let rows = windows::rows(recordings, &spec, &sensor.scales, &split.train);
         if !balance(&mut sensor.scales, &constant, &rows.images.pixels, spec.channels.into()) {
@@ -263,6 +291,27 @@ fn new_sensor(
         }
     }
     Ok(sensor)
+}
+
+/// The channels that have inputs without changes: for each input, whether it never changed, or hardly; `None` if it changed.
+fn describe_still(sensor: &Sensor, still: &[Option<bool>], text: &mut String) -> std::fmt::Result {
+    let mut channels: Vec<(String, bool, usize)> = Vec::new();
+    for (input, never) in still.iter().enumerate().filter_map(|(input, still)| Some((input, (*still)?))) {
+        let name = sensor.channel_of(input);
+        match channels.iter_mut().find(|(other, kind, _)| (other, *kind) == (&name, never)) {
+            Some((_, _, count)) => *count += 1,
+            None => channels.push((name, never, 1)),
+        }
+    }
+    for (name, never, count) in channels {
+        let how = if never {
+            "never changed in training: any change counts"
+        } else {
+            "hardly changed in training (by less than 1/100,000 in 99 % of the windows): any larger change counts"
+        };
+        writeln!(text, "channel {name}: {} {how}", counted(count, "input"))?;
+    }
+    Ok(())
 }
 
 /// Why a front end was taken.

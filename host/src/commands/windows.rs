@@ -17,7 +17,7 @@ pub struct Reconstructed<'a> {
     pub reconstruction: Vec<u8>,
 }
 
-/// Draws windows above each other's channels, each with its reconstruction.
+/// Draws windows beside each other, channel by channel, each with its reconstruction.
 pub fn draw(path: &Path, topology: &str, sensor: &Sensor, windows: &[Reconstructed<'_>]) -> Result<(), PlotError> {
     let spec = &sensor.spec;
     let example = |window: &Reconstructed<'_>| Example {

@@ -7,9 +7,9 @@
 //! turned             -x in each channel that can have the other sign; in others 2m - x, with the mean m of all samples
 //! ```
 //!
-//! They are what happens to any sensor's signal: its amplitude, its tempo and its orientation change. A quarter is a change that
-//! matters and that is hard to find. A temperature or a current of one sign cannot become negative, which any front end that keeps the
-//! level would find: it is turned about its mean.
+//! They are what happens to any sensor's signal: its amplitude, its tempo and its orientation change. A quarter is a change
+//! that matters and that is hard to find. A temperature or a current of one sign cannot become negative, which any front end
+//! that keeps the level would find: it is turned about its mean.
 
 /// The factor of amplitude and tempo.
 const FACTOR: f32 = 1.25;

@@ -82,8 +82,7 @@ impl Part {
         let held_out = &train[first..end];
         // Windows at the seams may share samples with those that are held out.
         let (start, last) = (held_out.first()?, held_out.last()?);
-        let apart =
-            |a: &&Place, b: &Place| a.recording != b.recording || a.start.abs_diff(b.start) >= usize::from(spec.window);
+        let apart = |a: &&Place, b: &Place| !windows::share_samples(recordings, spec, a, b);
         let before = train[..first].iter().filter(|place| apart(place, start));
         let healthy: Vec<Place> =
             before.chain(train[end..].iter().filter(|place| apart(place, last))).copied().collect();
@@ -150,9 +149,9 @@ impl Windows {
     }
 }
 
-/// For each channel, the number about which its samples can be turned: 0 if each sign has at least 1 % of those that are not 0, or
-/// if another channel has numbers as large with both signs; else the mean of all samples. Gravity may lie on one axis of an accelerometer, but a temperature of
-/// 20 degrees beside vibrations of 1 g is no such axis.
+/// For each channel, the number about which its samples can be turned: 0 if each sign has at least 1 % of those that are not 0,
+/// or if another channel has numbers as large with both signs; else the mean of all samples. Gravity may lie on one axis of an
+/// accelerometer, but a temperature of 20 degrees beside vibrations of 1 g is no such axis.
 fn pivots(recordings: &Recordings, spec: &Spec, places: &[Place]) -> Vec<f32> {
     let mut counts = vec![[0usize; 2]; recordings.channels];
     let mut largest = vec![[0f32; 2]; recordings.channels];

@@ -13,7 +13,7 @@ const WINDOWS: usize = 8;
 /// The network for `inputs` inputs and this many training windows: `N-64-code-64-N`.
 ///
 /// ```text
-/// code = min(24, inputs/2, windows/8), at least 1
+/// code = min(24, ceil(inputs/2), floor(windows/8)), at least 1
 /// ```
 ///
 /// A code of as many numbers as there are inputs has nothing to learn, and one of as many as there are windows learns them by

@@ -9,7 +9,7 @@
 
 use autoencoder_core::front_end::Spec;
 use autoencoder_io::recordings::Recordings;
-use autoencoder_io::windows::Place;
+use autoencoder_io::windows::{self, Place};
 use rand::RngExt;
 use rand_pcg::Pcg32;
 
@@ -39,7 +39,7 @@ impl Split {
         for (i, source) in sources.into_iter().enumerate() {
             let parts = match order.get(i) {
                 Some(number) => vec![Some(number % PARTS); source.len()],
-                None => cut(recordings, spec, source, test),
+                None => cut(recordings, spec, source),
             };
             for (place, part) in source.iter().zip(parts) {
                 match part {
@@ -66,7 +66,7 @@ fn shuffled(count: usize) -> Vec<usize> {
 
 /// The part of each window of one recording, or of one array, that is cut in time. `None` leaves a window out, because it would be
 /// in two sets.
-fn cut(recordings: &Recordings, spec: &Spec, places: &[Place], test: bool) -> Vec<Option<usize>> {
+fn cut(recordings: &Recordings, spec: &Spec, places: &[Place]) -> Vec<Option<usize>> {
     let window = usize::from(spec.window);
     // The samples of these windows, one after the other, without those between them.
     let mut samples = 0;
@@ -83,7 +83,7 @@ fn cut(recordings: &Recordings, spec: &Spec, places: &[Place], test: bool) -> Ve
     let part_of = |first_sample: &usize| {
         let (first, last) = (part(*first_sample), part(first_sample + window - 1));
         // Windows may reach from one training part to the next.
-        (first == last || last < VALIDATES || !test && first == TESTS).then_some(last)
+        (first == last || last < VALIDATES).then_some(last)
     };
     let mut parts: Vec<Option<usize>> = first_samples.iter().map(part_of).collect();
     if places.first().is_some_and(|place| recordings.recordings[place.recording].array.is_some()) {
@@ -95,21 +95,17 @@ fn cut(recordings: &Recordings, spec: &Spec, places: &[Place], test: bool) -> Ve
 }
 
 /// Leaves out the windows before a part whose recording shares samples with another one in the part. Each recording is a window
-/// of an array, which may be longer than `Spec::window`. An array does not say how its windows overlap, but their samples do.
+/// of an array, which may be longer than `Spec::window`.
 fn leave_out_overlaps(recordings: &Recordings, places: &[Place], parts: &mut [Option<usize>], part: usize) {
     let Some(first) = parts.iter().position(|own| own.is_some_and(|own| own >= part)) else { return };
-    let samples = |place: &Place| &recordings.recordings[place.recording].samples[..];
-    let overlap = |earlier: &[f32], later: &[f32]| {
-        (0..earlier.len()).step_by(recordings.channels).any(|shift| later.starts_with(&earlier[shift..]))
-    };
     // Each begins at least one sample after the one before it, so no more of them reach the first one in the part. This one may
     // itself have windows before the part.
-    let most = samples(&places[first]).len() / recordings.channels;
+    let most = recordings.recordings[places[first].recording].samples.len() / recordings.channels;
     let mut end = first;
     for earlier in places[..first].chunk_by(|a, b| a.recording == b.recording).rev().take(most + 1) {
         let start = end - earlier.len();
         let later = places[first..].iter().find(|place| place.recording != earlier[0].recording);
-        if later.is_some_and(|later| overlap(samples(&earlier[0]), samples(later))) {
+        if later.is_some_and(|later| windows::overlap(recordings, earlier[0].recording, later.recording)) {
             parts[start..end].fill(None);
         }
         end = start;

@@ -56,11 +56,12 @@ fn draw(area: &Area<'_>, title: &str, over: &str, curves: &[Curve<'_>]) -> Resul
         .light_line_style(WHITE)
         .draw()?;
     for (i, curve) in curves.iter().enumerate() {
+        // A logarithmic axis has no place for the others.
+        let points = || curve.points.iter().copied().filter(|(_, y)| *y > 0.0);
         if curve.points.len() <= FEW {
-            chart.draw_series(curve.points.iter().map(|point| Circle::new(*point, 4, colour(i).filled())))?;
+            chart.draw_series(points().map(|point| Circle::new(point, 4, colour(i).filled())))?;
         }
-        let points = curve.points.iter().copied().filter(|(_, y)| *y > 0.0);
-        chart.draw_series(LineSeries::new(points, colour(i).stroke_width(2)))?;
+        chart.draw_series(LineSeries::new(points(), colour(i).stroke_width(2)))?;
     }
     Ok(())
 }

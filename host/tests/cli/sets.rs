@@ -1,6 +1,6 @@
 //! Which recordings train and which test, which of their columns are channels, and what is in the way of that.
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, json};
 use std::fs;
 
 /// Seven recordings of a sine as CSV, each of 96 samples; `shift` makes them others.
@@ -41,6 +41,70 @@ fn what_trains_is_no_test_and_trains_once() {
         assert!(!sandbox.path("artifacts").exists(), "{args}");
     }
     sandbox.host(&format!("{TRAIN} --columns x,y --data a.csv --test b.csv")).assert().success();
+}
+
+/// Found only after hours of training, each of these would have cost them.
+#[test]
+fn what_is_in_the_way_is_said_before_the_training() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path("a.csv"), csv(0.0)).unwrap();
+    fs::write(sandbox.path("short.csv"), "recording,time,x,y\n0,0,1,2\n").unwrap();
+    fs::create_dir(sandbox.path("taken")).unwrap();
+    fs::write(sandbox.path("taken/rows"), "").unwrap();
+    for (args, expected) in [
+        ("--out taken", "taken/rows/validation-rows-idx2-ubyte: taken/rows is not a folder"),
+        ("--test short.csv", "short.csv, recording 0: 1 sample, and no other recording has more; a window takes 16"),
+    ] {
+        let error = sandbox.error(&format!("{TRAIN} --columns x,y --data a.csv {args}"));
+        assert!(error.contains(expected), "{args}: {error}");
+        assert!(!sandbox.path("artifacts").exists(), "{args}");
+        assert_eq!(fs::read_dir(sandbox.path("taken")).unwrap().count(), 1, "{args}");
+    }
+}
+
+#[test]
+fn what_is_not_used_is_said() {
+    let sandbox = Sandbox::new();
+    for (folder, shift) in [("runs", 0.0), ("tests", 0.5)] {
+        fs::create_dir(sandbox.path(folder)).unwrap();
+        // The eighth recording is shorter than a window.
+        let row = format!("7,0,{shift},1\n");
+        fs::write(sandbox.path(folder).join("a.csv"), csv(shift) + &row).unwrap();
+        fs::write(sandbox.path(folder).join("README.md"), "").unwrap();
+    }
+    let output = sandbox.host(&format!("{TRAIN} --columns x,y --data runs --test tests")).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    for line in [
+        "runs: 8 recordings, 673 samples of 2 channels (x, y); 1 recording is shorter than a window",
+        "to test on: 8 recordings; 1 recording is shorter than a window",
+        "no recordings, so left out: runs/README.md",
+        "no recordings, so left out: tests/README.md",
+    ] {
+        assert!(said.lines().any(|other| other == line), "{line} in {said}");
+    }
+    let output = sandbox.host("eval --data tests --group recording").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let mut lines = said.lines();
+    let first = lines.next().unwrap();
+    assert!(first.ends_with(" windows of tests; 1 recording is shorter than a window"), "{said}");
+    assert_eq!(lines.next(), Some("no recordings, so left out: tests/README.md"), "{said}");
+}
+
+/// A window at rest is the same as any other at rest: that it trained says nothing.
+#[test]
+fn windows_at_rest_do_not_count_as_trained() {
+    let sandbox = Sandbox::new();
+    let rest = "7,0,0,0\n".repeat(320);
+    fs::write(sandbox.path("a.csv"), csv(0.0) + &rest).unwrap();
+    let train = "train --data a.csv --group recording --columns x,y --window 32 --front-end raw --steps 20";
+    sandbox.host(train).assert().success();
+    let trained = |data: &str| {
+        let eval = format!("eval --data {data} --group recording --json");
+        json(&sandbox.host(&eval).output().unwrap())["trained"].clone()
+    };
+    assert!(trained("a.csv").as_u64().unwrap() > 0);
+    fs::write(sandbox.path("rest.csv"), "recording,time,x,y\n".to_owned() + &rest).unwrap();
+    assert_eq!(trained("rest.csv"), 0);
 }
 
 #[test]

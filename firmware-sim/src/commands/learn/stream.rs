@@ -14,7 +14,7 @@ use autoencoder_device::learn::{Begin, HELD_OUT};
 use autoencoder_io::detection::{Proportion, Roc};
 use autoencoder_io::number::counted;
 use autoencoder_io::plot::{PlotError, Stream};
-use autoencoder_io::windows::Kind;
+use autoencoder_io::windows::{Kind, share_samples};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::iter;
@@ -87,14 +87,12 @@ impl Parts {
             "{there}, and a third of them is {count}; more than the {HELD_OUT} that are held out are needed to learn"
         );
         let learned = normal[..count].to_vec();
-        let window = usize::from(samples.spec.window);
         let apart = |i: &usize| {
             let place = samples.places[*i];
             // Places are in order, so the nearest learned windows are the neighbours of this one among them.
             let next = learned.partition_point(|other| other < i);
-            let near = learned[next.saturating_sub(1)..].iter().take(2).map(|other| samples.places[*other]);
-            near.into_iter()
-                .all(|other| other.recording != place.recording || other.start.abs_diff(place.start) >= window)
+            let mut near = learned[next.saturating_sub(1)..].iter().take(2).map(|other| samples.places[*other]);
+            !near.any(|other| share_samples(&samples.recordings, &samples.spec, &other, &place))
         };
         let rest: Vec<usize> = (0..samples.places.len()).filter(apart).collect();
         let both = |faulty: bool| rest.iter().any(|window| samples.faulty[*window] == faulty);

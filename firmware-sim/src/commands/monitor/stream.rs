@@ -118,7 +118,7 @@ impl<'a> Outcome<'a> {
         stream.write(out)
     }
 
-    /// False alarms an hour, if the rate is known and there are labels.
+    /// False alarms an hour, if the rate is known.
     fn false_alarms_per_hour(&self) -> Option<f64> {
         let spec = &self.samples.spec;
         self.events.false_alarms_per_hour(spec.hop, spec.rate)

@@ -104,7 +104,7 @@ pub enum RecordingError {
         columns: Vec<String>,
     },
     /// A column is to be a channel twice.
-    #[error("{}: --columns has column {column} twice", path.display())]
+    #[error("{}: --columns has column {} twice", path.display(), shown(column))]
     Twice {
         /// The file.
         path: PathBuf,
@@ -112,7 +112,9 @@ pub enum RecordingError {
         column: String,
     },
     /// Two columns have the same name.
-    #[error("{}: columns {} and {} are both named {column}; a channel is known by its name", path.display(), at[0], at[1])]
+    #[error(
+        "{}: columns {} and {} are both named {}; a channel is known by its name", path.display(), at[0], at[1], shown(column)
+    )]
     Duplicate {
         /// The file.
         path: PathBuf,
@@ -166,7 +168,7 @@ pub enum RecordingError {
         "{}, line {line}: {} where the lines before it have {expected}{}",
         path.display(),
         counted(found, "column"),
-        if *commas { "; decimal commas need semicolons between columns" } else { "" }
+        if *commas { "; decimal commas need semicolons or tabs between columns" } else { "" }
     )]
     Ragged {
         /// The file.

@@ -1,7 +1,7 @@
 //! `NumPy` arrays: `[samples]`, `[samples, channels]`, or `[windows, samples, channels]`, whose windows are recordings.
 //!
 //! An array is read as its own type and then becomes one of `f32`, so that of the most numbers takes 3 GiB for a moment if they
-//! are `f64`.
+//! are `f64`, and the archive that it is in up to 2 GiB more.
 
 use super::error::RecordingError;
 use super::{MOST_NUMBERS, Recording, Recordings, Selection, open};

@@ -38,8 +38,17 @@ pub fn are_recordings(path: &Path) -> bool {
 
 /// Whether a folder has files that are named like IDX files.
 pub fn has_idx_files(folder: &Path) -> bool {
+    // `-idx3-ubyte`, or `.idx3-ubyte` in some copies.
+    let is_idx_name = |name: &str| {
+        let mut found = name.match_indices("idx");
+        found.any(|(at, idx)| {
+            name[..at].ends_with(|before: char| !before.is_alphanumeric())
+                && name[at + idx.len()..].starts_with(|next: char| next.is_ascii_digit())
+        })
+    };
     let is_idx = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().contains("idx")) && Kind::of(path).is_none()
+        path.file_name().is_some_and(|name| is_idx_name(&name.to_string_lossy().to_lowercase()))
+            && Kind::of(path).is_none()
     };
     entries(folder).is_ok_and(|all| all.iter().any(is_idx))
 }
@@ -199,6 +208,9 @@ mod tests {
             assert_eq!(place.read(&[name]), Err(expected));
             assert!(are_recordings(&place.path(name)));
         }
+        // Names with these three letters are no IDX files without their dimensions.
+        let place = Place::new(&["runs/1.csv", "runs/pidx.log", "rows/1.csv", "rows/train-rows-idx2-ubyte.gz"]);
+        assert_eq!(["runs", "rows"].map(|name| are_recordings(&place.path(name))), [true, false]);
         let place = Place::new(&["notes/README.md"]);
         assert!(!are_recordings(&place.path("notes")));
         assert_eq!(

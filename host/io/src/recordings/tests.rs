@@ -54,6 +54,7 @@ fn a_table_is_read_with_any_delimiter_header_or_compression() {
         ("a.csv", b"x;y\n1;2,5\n-3;4\n", true),
         ("a.csv", b"1;2.5\n-3;4\n", false),
         ("a.csv", b" x ,\"y\"\n 1 , 2.5\n -3 ,\"4\"\n", true),
+        ("a.tsv", b"1,0\t2,5\n-3,0\t4,0\n", false),
         // More commas than semicolons, and no header.
         ("a.csv", b"1,0;2,5\n-3,0;4\n", false),
         ("a.csv", b"x;y\n1,0;2,5\n-3,0;4,0\n", true),
@@ -125,7 +126,7 @@ fn what_is_wrong_with_a_table_is_said_with_its_place() {
         (
             "x,y\n1,5,2,5\n",
             all(),
-            "a.csv, line 2: 4 columns where the lines before it have 2; decimal commas need semicolons between columns",
+            "a.csv, line 2: 4 columns where the lines before it have 2; decimal commas need semicolons or tabs between columns",
         ),
         // Text from the first row on is no damage: the column is none of a channel.
         (
@@ -162,6 +163,11 @@ fn what_is_wrong_with_a_table_is_said_with_its_place() {
             "x,y\n1,2\n",
             Selection { columns: vec!["x".into(), "1".into()], ..all() },
             "a.csv: --columns has column x twice",
+        ),
+        (
+            ",y,\n1,2,3\n",
+            Selection { columns: vec!["1".into(), "3".into()], ..all() },
+            "a.csv: columns 1 and 3 are both named \"\"; a channel is known by its name",
         ),
         (
             "x,y\n1,2\n",

@@ -20,36 +20,55 @@ pub struct Baseline {
     pub range: [f64; 2],
 }
 
-/// The number of windows that trained: rows of the training beside the network's blob. They are no test. Short rows may be the
-/// same by chance.
-pub fn trained(path: &Path, rows: &Images) -> usize {
-    const SHORTEST: usize = 64;
-    let training = Images::read(&path.with_file_name(ROWS).join(rows_file("train")));
-    let Some(training) = training.ok().filter(|training| training.image_size() == rows.image_size()) else { return 0 };
-    if rows.image_size() < SHORTEST {
-        return 0;
-    }
-    let known: HashSet<&[u8]> = (0..training.len()).map(|i| training.image(i)).collect();
-    (0..rows.len()).filter(|i| known.contains(rows.image(*i))).count()
+/// The rows of a network's training.
+pub struct TrainingRows {
+    train: Images,
+    validation: Images,
 }
 
-/// The scores of linear detectors, or the reason why there are none. `path` is that of the network's blob.
-pub fn scores(path: &Path, network: &Network<'_>, sensor: &Sensor, rows: &Images) -> Result<Vec<Baseline>, String> {
-    let folder = path.with_file_name(ROWS);
-    let read = |set: &str| {
-        Images::read(&folder.join(rows_file(set))).map_err(|error| {
-            let error = anyhow::Error::from(error);
-            match error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind) {
-                Some(io::ErrorKind::NotFound) => format!("the rows of the training are not in {}", folder.display()),
-                _ => format!("{error:#}"),
-            }
-        })
-    };
-    let (validation, training) = (read("validation")?, read("train")?);
-    if !are_of(network, sensor, &validation) || training.image_size() != sensor.spec.inputs() {
-        return Err(format!("the rows in {} are those of another training", folder.display()));
+impl TrainingRows {
+    /// Reads them from beside the blob of the network, which is at `path`; the reason if they are not there.
+    pub fn read(path: &Path, network: &Network<'_>, sensor: &Sensor) -> Result<Self, String> {
+        let folder = path.with_file_name(ROWS);
+        let read = |set: &str| {
+            Images::read(&folder.join(rows_file(set))).map_err(|error| {
+                let error = anyhow::Error::from(error);
+                match error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind) {
+                    Some(io::ErrorKind::NotFound) => {
+                        format!("the rows of the training are not in {}", folder.display())
+                    }
+                    _ => format!("{error:#}"),
+                }
+            })
+        };
+        let (validation, train) = (read("validation")?, read("train")?);
+        if !are_of(network, sensor, &validation) || train.image_size() != sensor.spec.inputs() {
+            return Err(format!("the rows in {} are those of another training", folder.display()));
+        }
+        Ok(Self { train, validation })
     }
-    let fitted = PrincipalComponents::fit(&training.pixels, training.image_size());
+
+    /// The number of rows that trained: they are no test. Those of windows at rest do not count, because all of them are the
+    /// same. `None` if it is not known: short rows may be the same by chance.
+    pub fn count(&self, rows: &Images, is_at_rest: impl Fn(usize) -> bool) -> Option<usize> {
+        const SHORTEST: usize = 64;
+        if rows.image_size() < SHORTEST {
+            return None;
+        }
+        let known: HashSet<&[u8]> = (0..self.train.len()).map(|i| self.train.image(i)).collect();
+        Some((0..rows.len()).filter(|i| known.contains(rows.image(*i)) && !is_at_rest(*i)).count())
+    }
+}
+
+/// The scores of linear detectors, or the reason why there are none.
+pub fn scores(
+    training: &TrainingRows,
+    network: &Network<'_>,
+    sensor: &Sensor,
+    rows: &Images,
+) -> Result<Vec<Baseline>, String> {
+    let TrainingRows { train, validation } = training;
+    let fitted = PrincipalComponents::fit(&train.pixels, train.image_size());
     let components = fitted.map_err(|error| error.to_string())?;
     let code = network.topology().code();
     let baseline = |name, described, score: &dyn Fn(&[u8]) -> Vec<f64>| {

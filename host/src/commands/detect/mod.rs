@@ -13,6 +13,7 @@ use autoencoder_core::Network;
 use autoencoder_core::blob::{Format, Thresholds};
 use autoencoder_io::recordings::Recordings;
 use autoencoder_io::windows::{self, Kind, Place, Rows};
+use baselines::TrainingRows;
 use host::detector::Sensor;
 use host::evaluate::detection::Proportion;
 use host::evaluate::integer_scores;
@@ -61,8 +62,8 @@ pub struct Evaluation {
     recordings: Recordings,
     places: Vec<Place>,
     rows: Rows,
-    /// Windows that also trained.
-    trained: usize,
+    /// Windows that also trained, if that is known.
+    trained: Option<usize>,
     /// Whether there are labels. Without them, nothing is known to be normal.
     labelled: bool,
     thresholds: Thresholds,
@@ -97,12 +98,20 @@ impl Evaluation {
             Judged::new(name, described, scores, range, &places, &rows.images, &faulty)
         };
         let own = judge("network", "the network".to_owned(), as_numbers, range);
-        let baselines = baselines::scores(path, network, &sensor, &rows.images).map(|baselines| {
+        let training = TrainingRows::read(path, network, &sensor);
+        let is_at_rest = |window: usize| {
+            let samples = windows::samples(&recordings, &sensor.spec, &places[window]);
+            samples.chunks_exact(recordings.channels).is_sorted_by(|a, b| a == b)
+        };
+        let trained = training.as_ref().ok().and_then(|training| training.count(&rows.images, is_at_rest));
+        let scores_of_others =
+            training.and_then(|training| baselines::scores(&training, network, &sensor, &rows.images));
+        let baselines = scores_of_others.map(|baselines| {
             let judged = baselines.into_iter().map(|one| judge(one.name, one.described, one.scores, Some(one.range)));
             judged.collect()
         });
         Self {
-            trained: baselines::trained(path, &rows.images),
+            trained,
             thresholds,
             scores,
             faulty,

@@ -2,10 +2,12 @@
 
 use super::judged::Judged;
 use super::{Evaluation, picture};
+use crate::commands::sensor::describe_left_out;
 use autoencoder_core::blob::Thresholds;
 use autoencoder_device::monitor::ALARM;
 use autoencoder_io::number::{self, counted};
 use autoencoder_io::plot::clipped;
+use autoencoder_io::windows::describe_short;
 use host::evaluate::detection::{Events, Proportion, Roc};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -21,14 +23,18 @@ impl Evaluation {
     /// The figures as text.
     pub(super) fn table(&self, path: &Path, data: &str, out: &Path) -> anyhow::Result<String> {
         let mut text = format!(
-            "{}: {} after {}, on {} of {data}\n",
+            "{}: {} after {}, on {} of {data}{}\n{}",
             path.display(),
             self.topology,
             counted(self.steps, "step"),
-            counted(self.places.len(), "window")
+            counted(self.places.len(), "window"),
+            describe_short(&self.recordings, &self.sensor.spec),
+            describe_left_out(&self.recordings)
         );
-        if self.trained > 0 {
-            writeln!(text, "{} of these windows trained the network: they are no test of it", self.trained)?;
+        match self.trained {
+            Some(0) => {}
+            Some(trained) => writeln!(text, "{trained} of these windows trained the network: they are no test of it")?,
+            None => writeln!(text, "how many of these windows trained the network is not known")?,
         }
         match self.thresholds {
             Thresholds::NONE => writeln!(text, "threshold: none")?,

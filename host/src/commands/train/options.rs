@@ -4,6 +4,7 @@ use super::splits::Splits;
 use crate::args;
 use crate::commands::network_file::NetworkFile;
 use crate::commands::rows::ensure_fits;
+use crate::commands::sensor::{ROWS, SETS, rows_file};
 use anyhow::{anyhow, bail, ensure};
 use autoencoder_core::blob::MAGIC;
 use autoencoder_core::front_end::FrontEnd;
@@ -75,7 +76,7 @@ impl Setup {
         ensure_fits(&run.topology, &splits.train, &splits.data)?;
         ensure_memory(&run)?;
         check_code(&run.topology, run.code_bits)?;
-        ensure_outputs(&args.out, &run)?;
+        ensure_outputs(&args.out, &run, splits.detector.is_some())?;
         let steps_are_open =
             args.steps.is_none() && checkpoint.is_none() && from.is_none() && splits.detector.is_some();
         Ok(Self { run, lock, checkpoint, from, splits, products: args.products, steps_are_open })
@@ -131,13 +132,20 @@ fn in_the_way(path: &Path) -> anyhow::Error {
 }
 
 /// Returns an error if one of the run's files could not be written at its end.
-fn ensure_outputs(out: &Path, run: &Run) -> anyhow::Result<()> {
+fn ensure_outputs(out: &Path, run: &Run, is_detector: bool) -> anyhow::Result<()> {
     let integers = format!("model.{}.blob", run.quantise_aware.unwrap_or(WeightFormat::Int8).name());
     for blob in ["model.f32.blob", &integers] {
         files::ensure_replaceable(&out.join(blob), &MAGIC, &PROTECTED)?;
     }
     for file in ["loss.csv", "loss.png", "reconstructions.png"] {
         files::ensure_replaceable(&out.join(file), &[], &PROTECTED)?;
+    }
+    if is_detector {
+        /// The start of an IDX file of bytes.
+        const IDX: [u8; 3] = [0, 0, 8];
+        for set in SETS {
+            files::ensure_replaceable(&out.join(ROWS).join(rows_file(set)), &IDX, &PROTECTED)?;
+        }
     }
     Ok(())
 }

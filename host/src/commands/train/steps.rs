@@ -45,7 +45,9 @@ impl Steps {
                 break;
             }
         }
-        let steps = tried.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(TRIED[0], |(steps, _)| *steps);
+        // A NaN of a run that diverged may have a sign, and then sorts before all numbers.
+        let numbers = tried.iter().filter(|(_, mse)| !mse.is_nan());
+        let steps = numbers.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(TRIED[0], |(steps, _)| *steps);
         Self { steps, tried }
     }
 
@@ -76,6 +78,7 @@ mod tests {
         // The network overfits.
         assert_eq!(chosen(&[1.0, 0.5, 0.6]), (300, 3));
         assert_eq!(chosen(&[1.0, f64::NAN]), (150, 2));
+        assert_eq!(chosen(&[1.0, -f64::NAN]), (150, 2));
         assert_eq!(chosen(&[f64::NAN]), (150, 1));
     }
 

@@ -44,9 +44,7 @@ pub fn finish(training: &TrainingLoop<'_>, steps: Option<&Steps>) -> anyhow::Res
         None => report::reconstructions(network, run.code_bits, &splits.test).write(&rows_path)?,
     }
     if let Some(detector) = &splits.detector {
-        // First those that identify the run: `eval` compares them with the blob.
-        let rows = [("validation", &detector.validation), ("train", &splits.train), ("test", &splits.test)];
-        write_rows(out, rows)?;
+        write_rows(out, [&detector.validation, &splits.train, &splits.test])?;
     }
     let format = run.quantise_aware.unwrap_or(WeightFormat::Int8);
     let path = out.join(format!("model.{}.blob", format.name()));
@@ -137,11 +135,12 @@ fn blob_of(training: &TrainingLoop<'_>, format: WeightFormat, meta: BlobMeta<'_>
     }
 }
 
-/// Writes the rows of a detector as IDX files: baselines are fitted to them, and every command that takes rows can read them.
-fn write_rows(out: &Path, rows: [(&str, &Images); 3]) -> anyhow::Result<()> {
+/// Writes the rows of a detector, in the order of [`sensor::SETS`], as IDX files: baselines are fitted to them, and every
+/// command that takes rows can read them.
+fn write_rows(out: &Path, rows: [&Images; 3]) -> anyhow::Result<()> {
     let folder = out.join(sensor::ROWS);
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    for (name, rows) in rows {
+    for (name, rows) in sensor::SETS.into_iter().zip(rows) {
         files::replace(&folder.join(sensor::rows_file(name)), &rows.to_idx(), &PROTECTED)?;
     }
     Ok(())

@@ -21,7 +21,7 @@ pub(super) struct Columns {
     pub(super) exclude: Vec<(usize, Vec<String>)>,
     /// Whether the command line names the channels.
     pub(super) named: bool,
-    /// What divides columns. Where it is a semicolon, a comma may stand before decimals.
+    /// What divides columns. Where it is no comma, a comma may stand before decimals.
     pub(super) delimiter: u8,
 }
 
@@ -33,7 +33,7 @@ impl Columns {
         delimiter: u8,
     ) -> Result<Self, RecordingError> {
         let cells: Vec<String> = first.iter().map(|cell| words(&String::from_utf8_lossy(cell))).collect();
-        let header = is_header(&cells, delimiter == b';');
+        let header = is_header(&cells, delimiter != b',');
         let all: Vec<String> =
             if header { cells } else { (1..=first.len()).map(|number| number.to_string()).collect() };
         let same = |column: &str, at: [usize; 2]| RecordingError::Duplicate {
@@ -90,7 +90,7 @@ impl Columns {
 
     /// Whether a comma may stand before decimals.
     pub(super) fn decimal_comma(&self) -> bool {
-        self.delimiter == b';'
+        self.delimiter != b','
     }
 
     /// A place in a file, for messages.
