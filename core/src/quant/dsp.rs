@@ -53,6 +53,7 @@ unsafe extern "C" {
 
 /// The routines for steps of 1, 2, … blocks.
 static BLOCKS: [Code; LONGEST] = [ae_blocks1, ae_blocks2, ae_blocks3, ae_blocks4];
+
 /// The kernel for 8-bit weights. The plain loops compute 4-bit weights.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dsp;

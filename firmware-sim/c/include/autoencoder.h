@@ -304,7 +304,7 @@ typedef uint32_t ae_method;
  */
 typedef struct ae_info {
     /**
-     * Length of the blob, which is the same as that of the array, or less.
+     * Length of the blob: at most that of the array.
      */
     uint32_t blob_bytes;
     /**
@@ -446,7 +446,7 @@ typedef struct ae_flash {
 } ae_flash;
 
 /**
- * The settings of a run. All zeros but `rows` are a good start.
+ * The settings of a run. Zeros are a good start for all fields but `rows`.
  */
 typedef struct ae_run {
     /**

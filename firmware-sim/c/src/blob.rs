@@ -16,7 +16,7 @@ use autoencoder_device::store::slot_bytes;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct AeInfo {
-    /// Length of the blob, which is the same as that of the array, or less.
+    /// Length of the blob: at most that of the array.
     pub blob_bytes: u32,
     /// CRC-32 of the blob: the identity of these weights.
     pub weights: u32,

@@ -16,7 +16,7 @@ pub enum AeMethod {
     Sgd = 2,
 }
 
-/// The settings of a run. All zeros but `rows` are a good start.
+/// The settings of a run. Zeros are a good start for all fields but `rows`.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct AeRun {

@@ -45,24 +45,24 @@ struct Model {
 const MODELS: [Model; 6] = [
     Model {
         blob: "models/codec128.int8.blob",
-        command: "train --recipe codec --layers 784-480-256-480-784 --code-bits 4 --steps 15000 --out artifacts/codec128",
+        command: "train --recipe codec --products bfloat16 --layers 784-480-256-480-784 --code-bits 4 --steps 15000 --out artifacts/codec128",
     },
     Model {
         blob: "models/codec64.int8.blob",
-        command: "train --recipe codec --layers 784-480-128-480-784 --code-bits 4 --steps 40000 --out artifacts/codec64",
+        command: "train --recipe codec --products bfloat16 --layers 784-480-128-480-784 --code-bits 4 --steps 40000 --out artifacts/codec64",
     },
     Model {
         blob: "models/codec32.int8.blob",
-        command: "train --recipe codec --topology classic --code-bits 2 --steps 4000 --out artifacts/codec32",
+        command: "train --recipe codec --products bfloat16 --topology classic --code-bits 2 --steps 4000 --out artifacts/codec32",
     },
     Model {
         blob: "models/codec16.int8.blob",
-        command: "train --recipe codec --layers 784-256-64-256-784 --code-bits 2 --steps 4000 --out artifacts/codec16",
+        command: "train --recipe codec --products bfloat16 --layers 784-256-64-256-784 --code-bits 2 --steps 4000 --out artifacts/codec16",
     },
-    Model { blob: "models/classic.int8.blob", command: "train" },
+    Model { blob: "models/classic.int8.blob", command: "train --products f32" },
     Model {
         blob: "models/classic.int4.blob",
-        command: "train --from artifacts/checkpoint --quantise-aware int4 --out artifacts/int4",
+        command: "train --products f32 --from artifacts/checkpoint --quantise-aware int4 --out artifacts/int4",
     },
 ];
 /// The codes of the codec, which PCA gets as well: elements and their bits.
@@ -192,7 +192,7 @@ fn comparison(lines: &[TableLine]) -> Result<String, std::fmt::Error> {
 /// The page. For the default blobs, it has the commands that make them.
 fn page(comparison: &str, table: &str, test: &Images, default: bool) -> String {
     let commands =
-        MODELS.map(|Model { blob, command }| format!("  cargo run -p host -- {command:110} # {blob}\n")).concat();
+        MODELS.map(|Model { blob, command }| format!("  cargo run -p host -- {command:129} # {blob}\n")).concat();
     let made = if default {
         format!(
             " These commands make the blobs:\n\n  ```sh\n{commands}  ```\n\n  \

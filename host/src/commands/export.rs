@@ -39,7 +39,8 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     files::ensure_not_input(&path, iter::once(args.source.as_path()).chain(inputs))?;
     let start = if let ExportFormat::Blob(_) = args.format { &MAGIC[..] } else { &[] };
     files::ensure_replaceable(&path, start, &PROTECTED)?;
-    ensure_extension(&path, args.format)?;
+    let own = if let ExportFormat::Blob(_) = args.format { "blob" } else { args.format.name() };
+    ensure_extension(&path, own, &format!("--format {}", args.format.name()))?;
     let file = BlobFile::read(&args.source)?;
     if let Some(written) = int8_in_rows(args, &file, &path)? {
         return Ok(written);
@@ -77,12 +78,12 @@ pub fn run(args: &args::Export) -> anyhow::Result<String> {
     let images = rows.as_ref().map(|rows| &rows.train);
     let network = source.rounded(images)?;
     let code_bits = args.code_bits.map_or_else(|| source.code_bits(), Ok)?;
-    let sensor = rows.as_ref().and_then(|rows| rows.sensor.as_ref());
+    let sensor = rows.as_ref().and_then(|rows| rows.detector.as_ref()).map(|(_, sensor)| sensor);
     let input = sensor.map_or_else(|| Ok(source.input().to_vec()), Sensor::section)?;
     let meta = BlobMeta { steps: source.steps(), code_bits, input: &input };
     let bytes = match (args.format, integers, &rows) {
-        (_, Some(format), Some(Rows { train, validation: None, .. })) => integer_blob(&network, format, meta, train)?,
-        (_, Some(format), Some(Rows { train, validation: Some(rows), sensor: Some(sensor) })) => {
+        (_, Some(format), Some(Rows { train, detector: None })) => integer_blob(&network, format, meta, train)?,
+        (_, Some(format), Some(Rows { train, detector: Some((rows, sensor)) })) => {
             let calibration = Calibration { rows, above: sensor.rate() };
             detector_blob(&network, format, meta, train, calibration)?
         }
@@ -149,16 +150,17 @@ fn written(args: &args::Export, path: &Path, bytes: &[u8], topology: &Topology, 
     format!("{}: {bytes} bytes, {}, {topology} after {steps}\n", path.display(), args.format.name())
 }
 
-/// Returns an error if the name of a file says that it is of another kind.
-fn ensure_extension(path: &Path, format: ExportFormat) -> anyhow::Result<()> {
-    let own = match format {
-        ExportFormat::Blob(_) => "blob",
-        _ => format.name(),
-    };
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let other = ["blob", "safetensors", "onnx", "c", "h"].contains(&extension) && extension != own;
-    ensure!(!other, "--out {}: --format {} writes a file that ends in .{own}", path.display(), format.name());
+/// Returns an error if the name of a file says that it is of another kind than those that end in `own`, which `what` writes.
+pub fn ensure_extension(path: &Path, own: &str, what: &str) -> anyhow::Result<()> {
+    let extension = extension(path).unwrap_or_default();
+    let other = ["blob", "safetensors", "onnx", "c", "h"].contains(&extension.as_str()) && extension != own;
+    ensure!(!other, "--out {}: {what} writes a file that ends in .{own}", path.display());
     Ok(())
+}
+
+/// The extension of a file in small letters.
+pub fn extension(path: &Path) -> Option<String> {
+    Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }
 
 /// Where an export is written unless the command line says it.
@@ -181,10 +183,8 @@ fn metadata(network: &FloatNetwork, meta: BlobMeta<'_>) -> anyhow::Result<Metada
 struct Rows {
     /// They calibrate ranges, and the thresholds if there are no others.
     train: Images,
-    /// They calibrate the thresholds.
-    validation: Option<Images>,
-    /// How samples become rows.
-    sensor: Option<Sensor>,
+    /// Those of a detector that calibrate the thresholds, and how samples become rows.
+    detector: Option<(Images, Sensor)>,
 }
 
 impl Rows {
@@ -196,13 +196,13 @@ impl Rows {
             (Data::Folder(data), None) => {
                 args.sensor.ensure_unused(&data)?;
                 let train = Images::train(&data).with_context(needs)?;
-                (Self { train, validation: None, sensor: None }, data.display().to_string())
+                (Self { train, detector: None }, data.display().to_string())
             }
             (Data::Recordings(recordings), Some(sensor)) => {
                 let tests = args.sensor.read_tests(&args.data)?;
                 let data = SensorData::new(&args.sensor, &recordings, tests.as_ref(), Some(sensor))?;
                 let SensorData { train, detector: Detector { validation, sensor, .. }, .. } = data;
-                (Self { train, validation: Some(validation), sensor: Some(sensor) }, args.data.describe())
+                (Self { train, detector: Some((validation, sensor)) }, args.data.describe())
             }
             (Data::Folder(data), Some(_)) => {
                 bail!(

@@ -1,7 +1,7 @@
 //! `import`: writes an f32 blob from the weights of another framework.
 
 use crate::args;
-use crate::commands::export::ensure_same_kind;
+use crate::commands::export::{ensure_extension, ensure_same_kind, extension};
 use anyhow::{Context, bail};
 use autoencoder_core::blob::{Format, MAGIC};
 use autoencoder_io::files;
@@ -13,13 +13,14 @@ use host::export::{BlobMeta, f32_blob};
 use host::weights::check::{TOLERANCE, compare};
 use host::weights::{Imported, onnx, safetensors};
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub fn run(args: &args::Import) -> anyhow::Result<String> {
     let (path, out) = (&args.file, &args.out);
     let inputs = [Some(path), args.check.as_ref()];
     files::ensure_not_input(out, inputs.into_iter().flatten().map(PathBuf::as_path))?;
     files::ensure_replaceable(out, &MAGIC, &PROTECTED)?;
+    ensure_extension(out, "blob", "import")?;
     let kind = kind(args)?;
     let bytes = files::read(path)?;
     let imported = match kind {
@@ -78,9 +79,4 @@ fn kind(args: &args::Import) -> anyhow::Result<FileKind> {
              \"model.safetensors\")"
         ),
     }
-}
-
-/// The extension of a file in small letters.
-fn extension(path: &Path) -> Option<String> {
-    Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }

@@ -1,8 +1,8 @@
 //! The arithmetic of the host on this machine's vector instructions, which are detected at run time.
 //!
-//! The trainer multiplies matrices through one trait, [`Products`]. [`F32`] runs on any machine. [`Int16`] takes half the time
-//! where the processor has AVX2, and so does [`Bf16`] where it has `avx512_bf16`. All are tested against the plain loops of [`autoencoder_core::kernels`].
-//! [`Fast`] computes integer layers.
+//! The trainer multiplies matrices through one trait, [`Products`]. [`F32`] runs on any machine, [`Int16`] needs AVX2 and [`Bf16`]
+//! needs `avx512_bf16`; [`ProductKind`](crate::train::recipe::ProductKind) says which of them is the fastest where. All are tested
+//! against the plain loops of [`autoencoder_core::kernels`]. [`Fast`] computes integer layers.
 //!
 //! A product runs on the thread that calls it, so no result depends on the number of threads.
 

@@ -55,18 +55,29 @@ pub enum ProductKind {
 impl ProductKind {
     /// The kind that a trainer uses on this processor, which is never [`Self::Fastest`]. `None` if it lacks the instructions.
     pub fn on_this_processor(self) -> Option<Self> {
-        let bf16 = || Bf16::detect().map(|_| Self::Bf16);
-        let int16 = || Int16::detect().map(|_| Self::Int16);
+        let (bf16, int16) = (Bf16::detect(), Int16::detect());
         match self {
-            Self::Fastest if F32::default().has_avx512() => {
-                let fast_bf16 = Bf16::detect().filter(|bf16| bf16.is_fastest()).map(|_| Self::Bf16);
-                let wide_int16 = Int16::detect().filter(|int16| int16.has_avx512()).map(|_| Self::Int16);
-                fast_bf16.or(wide_int16).or_else(bf16).or(Some(Self::F32))
-            }
-            Self::Fastest => int16().or(Some(Self::F32)),
+            Self::Fastest => Some(Self::fastest([
+                F32::default().has_avx512(),
+                bf16.is_some_and(Bf16::is_fastest),
+                int16.is_some_and(Int16::has_avx512),
+                bf16.is_some(),
+                int16.is_some(),
+            ])),
             Self::F32 => Some(Self::F32),
-            Self::Int16 => int16(),
-            Self::Bf16 => bf16(),
+            Self::Int16 => int16.map(|_| Self::Int16),
+            Self::Bf16 => bf16.map(|_| Self::Bf16),
+        }
+    }
+
+    /// The fastest kind of a processor by what it has.
+    fn fastest([avx512, fast_bf16, wide_int16, bf16, int16]: [bool; 5]) -> Self {
+        match avx512 {
+            true if fast_bf16 => Self::Bf16,
+            true if wide_int16 => Self::Int16,
+            true if bf16 => Self::Bf16,
+            false if int16 => Self::Int16,
+            _ => Self::F32,
         }
     }
 }
@@ -214,6 +225,22 @@ mod tests {
             assert_eq!(with(0.0).exact_steps(steps), steps);
             assert_eq!(with(1.0).exact_steps(steps), 0);
             assert_eq!(with(1.0 / 30.0).exact_steps(steps), steps - steps / 30, "{steps}");
+        }
+    }
+
+    #[test]
+    fn each_processor_has_its_fastest_products() {
+        for (processor, has, expected) in [
+            ("Zen 4", [1, 1, 1, 1, 1], ProductKind::Bf16),
+            ("Sapphire Rapids", [1, 0, 1, 1, 1], ProductKind::Int16),
+            ("Ice Lake: VNNI without bfloat16", [1, 0, 1, 0, 1], ProductKind::Int16),
+            ("Skylake-X: AVX-512 without VNNI", [1, 0, 0, 0, 1], ProductKind::F32),
+            ("bfloat16 without VNNI", [1, 0, 0, 1, 1], ProductKind::Bf16),
+            ("AVX2", [0, 0, 0, 0, 1], ProductKind::Int16),
+            ("none of them", [0, 0, 0, 0, 0], ProductKind::F32),
+        ] {
+            let has = has.map(|has| has == 1);
+            assert_eq!(ProductKind::fastest(has), expected, "{processor}");
         }
     }
 

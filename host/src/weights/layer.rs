@@ -77,7 +77,7 @@ impl DenseLayer {
         let mut scales = Vec::with_capacity(self.outputs);
         for (i, (scale, variance)) in norm.scale.iter().zip(&norm.variance).enumerate() {
             let variance = variance + norm.epsilon;
-            if variance <= 0.0 {
+            if variance <= 0.0 || !variance.is_finite() {
                 let reason =
                     format!("a variance plus epsilon of {variance} at index [{i}]; expected a positive number");
                 return Err(WeightsError::tensor(&norm.variance_name, reason));

@@ -27,7 +27,7 @@ fn over_the_figures_of_the_readme(options: &str) -> [f64; 2] {
 #[test]
 fn a_thousand_steps_reach_the_figures_of_the_readme() {
     for ratio in over_the_figures_of_the_readme("") {
-        assert!((ratio - 1.0).abs() < 0.02, "{ratio}");
+        assert!((ratio - 1.0).abs() < 0.01, "{ratio}");
     }
 }
 

@@ -219,6 +219,10 @@ fn what_was_exported_is_imported_as_it_was() {
             "artifacts/model.int8.blob --format onnx --out a.safetensors",
             "--out a.safetensors: --format onnx writes a file that ends in .onnx",
         ),
+        (
+            "artifacts/model.f32.blob --format f32 --out a.ONNX",
+            "--out a.ONNX: --format f32 writes a file that ends in .blob",
+        ),
     ] {
         for (name, bytes) in [("erased", vec![0xff; 32768]), ("short", vec![0xff; 4096]), ("noise", vec![7; 32768])] {
             fs::write(sandbox.path(name), bytes).unwrap();
@@ -424,6 +428,8 @@ fn bad_files_are_refused_in_one_line_and_nothing_is_written() {
     }
     let error = sandbox.error(&import(FILES[0], "--out torch-f32.safetensors"));
     assert_eq!(error, "error: torch-f32.safetensors: the output would replace an input\n");
+    let error = sandbox.error(&import(FILES[0], "--out model.onnx"));
+    assert_eq!(error, "error: --out model.onnx: import writes a file that ends in .blob\n");
     // The network that is there is another one.
     sandbox.host(&import(FILES[0], "--out model")).assert().success();
     let there = fs::read(sandbox.path("model")).unwrap();
@@ -436,5 +442,5 @@ fn bad_files_are_refused_in_one_line_and_nothing_is_written() {
     );
     assert!(fs::read(sandbox.path("model")).unwrap() == there);
     sandbox.host(&import(FILES[5], "--out model --force")).assert().success();
-    assert!(!sandbox.path("never").exists());
+    assert!(!["never", "model.onnx"].iter().any(|name| sandbox.path(name).exists()));
 }

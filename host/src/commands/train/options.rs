@@ -43,7 +43,9 @@ impl Setup {
     /// Reads the files that the options name, and checks that they fit together. Nothing is written.
     pub fn new(args: &args::Train) -> anyhow::Result<Self> {
         if let Some(products) = args.products.filter(|products| products.on_this_processor().is_none()) {
-            bail!("--products: this processor has no instructions for {products}; expected f32");
+            bail!(
+                "--products: this processor has no instructions for {products}; leave the option out for its fastest, or give f32"
+            );
         }
         // A folder that does not exist is empty, and it is made only after all checks.
         let lock = if args.out.is_dir() { Some(DirLock::new(&args.out)?) } else { None };

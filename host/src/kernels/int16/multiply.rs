@@ -14,8 +14,9 @@ use std::arch::x86_64::{
     _mm256_unpacklo_epi32, _mm512_dpwssd_epi32,
 };
 
-/// Words in a vector.
+/// Words in a vector of AVX2.
 const LANES: usize = 8;
+
 /// The instructions that multiply pairs and add both products to a sum; the proof that the processor has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dot(Instructions);
@@ -69,11 +70,10 @@ impl Dot {
     }
 
     /// Lists the words that are not 0, whole groups of eight, and returns their number. `to` has room for eight more words.
+    #[expect(clippy::unused_self, reason = "it is the proof")]
     pub(super) fn list(self, words: &[u32], to: &mut [Entry]) -> usize {
-        // SAFETY: the processor has AVX2 with each of them, and `POPCNT`.
-        match self.0 {
-            Instructions::Avx2 | Instructions::AvxVnni | Instructions::Avx512Vnni => unsafe { list_avx2(words, to) },
-        }
+        // SAFETY: the processor has AVX2 with each of the instructions, and `POPCNT`.
+        unsafe { list_avx2(words, to) }
     }
 }
 
@@ -162,14 +162,14 @@ fn in_halves(dot: impl Fn(__m256i, __m256i, __m256i) -> __m256i + Copy) -> impl 
     }
 }
 
-/// `ROWS` rows of the left operand at a time, or `FEW`: as many as have their sums in registers, beside those of the right operand.
+/// Takes `ROWS` rows of the left operand at a time, whose sums fill the registers, or `FEW` where that computes fewer rows in all.
 #[inline(always)]
 fn dense<S: Pod, const ROWS: usize, const FEW: usize>(mut product: Dense<'_>, dot: impl AddDot<S>) {
     let rows = product.row_units.len();
     let mut first = 0;
     while first < rows {
         let rest = rows - first;
-        if rest > 2 * FEW || rest.is_multiple_of(ROWS) {
+        if rest > 2 * FEW || (FEW < rest && rest <= ROWS) {
             some_rows::<S, ROWS>(&mut product, first, dot);
             first += ROWS;
         } else {

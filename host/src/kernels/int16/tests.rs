@@ -140,6 +140,18 @@ fn all_instructions_give_the_same_bytes() {
     }
 }
 
+/// The inner loops take some rows at a time; `dw` has as many as there are outputs.
+#[test]
+fn any_number_of_rows_is_within_the_bounds() {
+    let mut rng = Pcg32::new(4, 0);
+    for count in 1..=18 {
+        for shape in [[1, 20, 5], [1, 5, count]] {
+            let number = |rng: &mut Pcg32| rng.random_range(-1.0..1.0f32);
+            Case::new(shape, &[count], &mut rng, number).check(1e-3, 0.02, false);
+        }
+    }
+}
+
 /// Pixels are multiples of 1/255. A sum of pixels has no error but that of its conversion.
 #[test]
 fn pixels_are_exact() {

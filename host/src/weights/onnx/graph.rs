@@ -5,7 +5,7 @@
 
 use super::constants::Constants;
 use super::node::Node;
-use super::proto::{GraphProto, ModelProto, TensorTypeProto, data_type};
+use super::proto::{DimensionProto, GraphProto, ModelProto, TensorTypeProto, data_type};
 use crate::weights::layer::{DenseLayer, Normalisation};
 use crate::weights::metadata::{KEY, Metadata};
 use crate::weights::tensor::Tensor;
@@ -52,7 +52,8 @@ pub fn read(bytes: &[u8], named: Option<&Topology>) -> Result<Imported, WeightsE
     }
     let mut constants = Constants::new(&graph.initializer)?;
     let chain = chain(graph, &mut constants)?;
-    let mut walk = Walk { constants: &constants, layers: Vec::new(), width: input_width(graph, &constants)? };
+    let [rows, width] = input_sizes(graph, &constants)?;
+    let mut walk = Walk { constants: &constants, layers: Vec::new(), rows, width };
     for (node, value) in chain {
         walk.take(node, value)?;
     }
@@ -121,19 +122,20 @@ fn chain<'a>(graph: &'a GraphProto, constants: &mut Constants<'a>) -> Result<Vec
     }
 }
 
-/// The elements of a row of the graph's input, if they are known. Its first dimension counts the rows.
-fn input_width(graph: &GraphProto, constants: &Constants<'_>) -> Result<Option<usize>, WeightsError> {
+/// The rows of the graph's input, which its first dimension counts, and the elements of a row, if they are known.
+fn input_sizes(graph: &GraphProto, constants: &Constants<'_>) -> Result<[Option<usize>; 2], WeightsError> {
     let name = inputs(graph, constants).first().copied().unwrap_or_default();
     let input = graph.input.iter().find(|input| input.name == name);
     let tensor = input.and_then(|input| input.r#type.as_ref()).and_then(|of| of.tensor_type.as_ref());
-    let Some(TensorTypeProto { elem_type, shape }) = tensor else { return Ok(None) };
+    let Some(TensorTypeProto { elem_type, shape }) = tensor else { return Ok([None; 2]) };
     if ![0, data_type::FLOAT, data_type::DOUBLE, data_type::FLOAT16, data_type::BFLOAT16].contains(elem_type) {
         let reason = format!("numbers of the type {}; expected float", data_type::name(*elem_type));
         return Err(WeightsError::tensor(name, reason));
     }
-    let Some([_, sizes @ ..]) = shape.as_ref().map(|shape| &shape.dim[..]) else { return Ok(None) };
-    let width = sizes.iter().try_fold(1usize, |width, size| width.checked_mul(size.dim_value?.try_into().ok()?));
-    Ok(width.filter(|_| !sizes.is_empty()))
+    let Some([rows, sizes @ ..]) = shape.as_ref().map(|shape| &shape.dim[..]) else { return Ok([None; 2]) };
+    let known = |size: &DimensionProto| usize::try_from(size.dim_value?).ok();
+    let width = sizes.iter().try_fold(1usize, |width, size| width.checked_mul(known(size)?));
+    Ok([known(rows).filter(|rows| *rows > 0), width.filter(|_| !sizes.is_empty())])
 }
 
 /// A layer so far.
@@ -146,6 +148,8 @@ struct OpenLayer {
 struct Walk<'a> {
     constants: &'a Constants<'a>,
     layers: Vec<OpenLayer>,
+    /// The rows of the graph's input, if their number is fixed.
+    rows: Option<usize>,
     /// The elements of a row there, if they are known.
     width: Option<usize>,
 }
@@ -156,7 +160,7 @@ impl<'a> Walk<'a> {
         match node.proto.op_type.as_str() {
             "Gemm" => self.gemm(node, value),
             "MatMul" => {
-                let weights = self.second(node, value, "a matrix")?;
+                let weights = self.matrix(node, value)?;
                 self.push(node, DenseLayer::new(&weights, true)?)
             }
             "Add" => {
@@ -167,9 +171,10 @@ impl<'a> Walk<'a> {
                 Ok(())
             }
             "Sub" => {
-                self.open(node)?;
-                self.second(node, value, "a constant")?;
                 let (name, numbers) = self.other(node, value)?;
+                if node.proto.input[0] != value {
+                    return Err(node.error(format!("expected {value} and then a constant of floats")));
+                }
                 let dense = &mut self.open(node)?.dense;
                 dense.add(&numbers.into_iter().map(|number| -number).collect::<Vec<_>>());
                 dense.parts.push(format!("minus {name}"));
@@ -203,14 +208,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The second input of a node, if the first is the value.
-    fn second(&self, node: Node<'a>, value: &str, what: &str) -> Result<Cow<'a, Tensor<'a>>, WeightsError> {
+    /// The second input of a node, a matrix, if the first is the value.
+    fn matrix(&self, node: Node<'a>, value: &str) -> Result<Cow<'a, Tensor<'a>>, WeightsError> {
         let [first, second, ..] = &node.proto.input[..] else { return Err(node.error("expected two inputs")) };
         if first != value {
-            return Err(node.error(format!("expected {value} and then {what} of floats")));
+            return Err(node.error(format!("expected {value} and then a matrix of floats")));
         }
         let constant = self.constants.tensor(second)?;
-        constant.ok_or_else(|| node.error(format!("expected {value} and then {what}; {second} is no constant")))
+        constant.ok_or_else(|| node.error(format!("expected {value} and then a matrix; {second} is no constant")))
     }
 
     /// The constant that a node joins with the value: its name, and a number for each output of the last layer. Their order does
@@ -255,7 +260,7 @@ impl<'a> Walk<'a> {
         if node.int("transA", 0) != 0 {
             return Err(node.error("transA: its rows would be columns"));
         }
-        let weights = self.second(node, value, "a matrix")?;
+        let weights = self.matrix(node, value)?;
         let mut dense = DenseLayer::new(&weights, node.int("transB", 0) == 0)?;
         dense.scale_weights(node.float("alpha", 1.0));
         if let Some(name) = node.proto.input.get(2).filter(|name| !name.is_empty()) {
@@ -308,10 +313,16 @@ impl<'a> Walk<'a> {
             [first, shape] if first == value => self.constants.integers(shape),
             _ => None,
         };
-        let Some([_, sizes @ ..]) = shape.filter(|shape| shape.len() > 1) else {
+        let Some([first, sizes @ ..]) = shape.filter(|shape| shape.len() > 1) else {
             return Err(node.error("expected a constant shape [rows, ...]"));
         };
         // -1 and 0 take what is left, or what was there.
+        let rows = self.rows.unwrap_or(1);
+        if ![-1, 0].contains(first) && usize::try_from(*first) != Ok(rows) {
+            return Err(
+                node.error(format!("a shape of {first} rows; expected -1, 0 or {rows}, so that rows stay rows"))
+            );
+        }
         let width = sizes.iter().try_fold(1usize, |width, size| width.checked_mul(usize::try_from(*size).ok()?));
         let Some(width) = width.filter(|width| *width > 0) else { return Ok(()) };
         if *self.width.get_or_insert(width) != width {

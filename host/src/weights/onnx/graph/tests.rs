@@ -1,4 +1,6 @@
-use super::super::proto::{AttributeProto, NodeProto, StringStringEntryProto, TensorProto, ValueInfoProto};
+use super::super::proto::{
+    AttributeProto, NodeProto, StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
+};
 use super::*;
 use crate::network::FloatNetwork;
 use crate::weights::onnx::write;
@@ -34,6 +36,13 @@ fn tensor(name: &str, dims: &[i64], numbers: &[f32]) -> TensorProto {
         float_data: numbers.to_vec(),
         ..Default::default()
     }
+}
+
+/// The type of a graph's input. A size of `None` has no number.
+fn typed(elem_type: i32, sizes: &[Option<i64>]) -> TypeProto {
+    let dim = |size: &Option<i64>| DimensionProto { dim_value: *size, dim_param: None };
+    let shape = TensorShapeProto { dim: sizes.iter().map(dim).collect() };
+    TypeProto { tensor_type: Some(TensorTypeProto { elem_type, shape: Some(shape) }) }
 }
 
 /// `w` [2, 3], `v` [3, 2], `b` [3], `c` [2], a number for all `one`, a shape `rows`, a byte `zero`.
@@ -290,18 +299,12 @@ fn a_graph_or_a_constant_that_cannot_be_read_is_named() {
     let elsewhere = "w: its numbers are in another file; write one file with all of them: onnx.save(model, path), torch.onnx.export(..., external_data=False)";
     assert_eq!(w(&|w| w.external_data = vec![entry.clone()]), elsewhere);
     assert_eq!(w(&|w| w.data_location = 1), elsewhere);
-    let typed = |elem_type: i32, sizes: &[i64]| {
-        let dim = |size: &i64| super::super::proto::DimensionProto { dim_value: Some(*size), dim_param: None };
-        let shape = super::super::proto::TensorShapeProto { dim: sizes.iter().map(dim).collect() };
-        let tensor_type = Some(TensorTypeProto { elem_type, shape: Some(shape) });
-        Some(super::super::proto::TypeProto { tensor_type })
-    };
     assert_eq!(
-        graph(&|graph| graph.input[0].r#type = typed(2, &[1, 2])),
+        graph(&|graph| graph.input[0].r#type = Some(typed(2, &[Some(1), Some(2)]))),
         "x: numbers of the type uint8; expected float"
     );
     let wide = "node the MatMul (MatMul): a matrix for 2 inputs, where the value has 12 elements";
-    assert_eq!(graph(&|graph| graph.input[0].r#type = typed(1, &[1, 3, 4])), wide);
+    assert_eq!(graph(&|graph| graph.input[0].r#type = Some(typed(1, &[Some(1), Some(3), Some(4)]))), wide);
     let bad = |value: &str| {
         said(&|model| model.metadata_props = vec![StringStringEntryProto { key: KEY.into(), value: value.into() }])
     };
@@ -344,6 +347,49 @@ fn a_variance_that_is_negative_is_named() {
     let error = read_model(&model).unwrap_err();
     assert!(error.starts_with("variance: a variance plus epsilon of -1.99999"), "{error}");
     assert!(error.ends_with(" at index [1]; expected a positive number"), "{error}");
+}
+
+#[test]
+fn an_epsilon_that_is_no_finite_number_is_named() {
+    for epsilon in [f32::NAN, f32::INFINITY] {
+        let nodes = vec![
+            node("MatMul", &["x", "w"], "s", &[]),
+            node("BatchNormalization", &["s", "b", "b", "b", "b"], "y", &[("epsilon", epsilon)]),
+        ];
+        let expected = format!("b: a variance plus epsilon of {epsilon} at index [0]; expected a positive number");
+        assert_eq!(read_model(&model(nodes)).unwrap_err(), expected);
+    }
+}
+
+/// A shape of two rows takes the elements of each row from several of them, or from a part of one.
+#[test]
+fn a_shape_keeps_the_rows() {
+    let read = |rows: Option<i64>, shape: [i64; 2]| {
+        let nodes = vec![node("Reshape", &["x", "shape"], "s", &[]), node("MatMul", &["s", "w"], "y", &[])];
+        let mut model = model(nodes);
+        let graph = model.graph.as_mut().unwrap();
+        graph.input[0].r#type = Some(typed(1, &[rows, Some(2)]));
+        let shape = TensorProto { name: "shape".into(), dims: vec![2], int64_data: shape.into(), ..Default::default() };
+        graph.initializer.push(TensorProto { data_type: data_type::INT64, ..shape });
+        read_model(&model).map(|_| ())
+    };
+    let refused = |first: i64, rows: i64| {
+        let reason = format!("a shape of {first} rows; expected -1, 0 or {rows}, so that rows stay rows");
+        Err(format!("node the Reshape (Reshape): {reason}"))
+    };
+    for (rows, shape, expected) in [
+        (None, [-1, 2], Ok(())),
+        (None, [0, -1], Ok(())),
+        (None, [1, -1], Ok(())),
+        (None, [2, -1], refused(2, 1)),
+        (None, [-2, -1], refused(-2, 1)),
+        (Some(4), [4, -1], Ok(())),
+        (Some(4), [4, 2], Ok(())),
+        (Some(4), [2, -1], refused(2, 4)),
+        (Some(4), [1, -1], refused(1, 4)),
+    ] {
+        assert_eq!(read(rows, shape), expected, "{rows:?} {shape:?}");
+    }
 }
 
 /// The command line may say which layer is the code, of a graph and of tensors.
