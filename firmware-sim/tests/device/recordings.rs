@@ -59,8 +59,8 @@ fn an_emulated_board_reports_what_the_device_in_process_reports() {
     let [here, emulated] = both(&format!("monitor {DATA} --out LINK.png"));
     assert_eq!(here, emulated);
     assert!(here["clipped"].as_f64().unwrap() > 0.0 && here["alarms"][0]["seconds"].is_f64(), "{here}");
-    let [here, emulated] = both(&format!("learn {DATA} {LEARN} --flash LINK --out LINK.png"));
-    assert_eq!(here, emulated);
+    let [here, emulated] = both(&format!("learn {DATA} {LEARN} --foreign --flash LINK --out LINK.png"));
+    assert_eq!((&here, &here["persisted"]), (&emulated, &true.into()));
     let files = ["in-process", "qemu"].map(|link| fs::read(folder.path().join(link)).unwrap());
     assert!(files[0] == files[1]);
     let pictures = ["in-process", "qemu"].map(|link| fs::read(folder.path().join(format!("{link}.png"))).unwrap());

@@ -20,7 +20,8 @@ pub fn build() -> anyhow::Result<Vec<u8>> {
     let path = folder.join(TARGET).join("release/web_device.wasm");
     ensure!(package.exists(), "the page cannot be built: its source is missing: {PACKAGE}");
     let linker = fs::read_link(LINKER).ok().and_then(|program| Some(program.file_name()?.to_str()?.to_owned()));
-    let linker = Linker { program: LINKER, package: linker.unwrap_or_else(|| "lld".to_owned()), flag: None };
+    let linker =
+        Linker { program: LINKER, package: linker.unwrap_or_else(|| "rust-web-llvm lld-22".to_owned()), flag: None };
     let mut cargo = toolchain::cargo(TARGET, package, &linker, None)?;
     if !path.exists() {
         note("building the device for the browser");
